@@ -1,0 +1,93 @@
+"""The one way `mic` writes a file: temporary neighbour, fsync, rename.
+
+A reader sees either the old content or the new, whole; a crash at any moment, or a full disk,
+leaves the old file as it was. Every module that writes goes through here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from mic.errors import StorageError
+
+# The mask can only be read by setting it, which is not safe once threads run: so once, here.
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Yields a temporary path beside `path`; on a clean exit it replaces `path`.
+
+    For writers that want a file name (a muxer, matplotlib). The suffix is kept, because muxers
+    choose their format by it.
+
+    Args:
+        path: The file to write; its folder is created.
+
+    Raises:
+        StorageError: The disk is full, read-only or otherwise refuses; `path` is as it was.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
+        )
+        os.close(handle)
+    except OSError as error:
+        raise _storage_error(error, path) from error
+    temporary = Path(name)
+    try:
+        yield temporary
+        _set_default_mode(temporary)
+        _sync(temporary)
+        temporary.replace(path)
+        _sync(path.parent)
+    except OSError as error:
+        raise _storage_error(error, path) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Writes `data` to `path` atomically; see `replacing`."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Writes `text` to `path` as UTF-8 with Unix line ends, atomically; see `replacing`."""
+    write_bytes(path, text.encode())
+
+
+def _set_default_mode(path: Path) -> None:
+    # mkstemp makes files private; results are to be readable as any other file the user makes.
+    path.chmod(0o666 & ~_UMASK)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _storage_error(error: OSError, path: Path) -> StorageError:
+    remedies = {
+        errno.ENOSPC: "free some disk space and run the same command again",
+        errno.EDQUOT: "free some of your quota and run the same command again",
+        errno.EROFS: "choose a folder on a writable disk (MIC_HOME moves the cache)",
+        errno.EACCES: "make the folder writable or choose another (MIC_HOME moves the cache)",
+    }
+    return StorageError(
+        f"cannot write: {error.strerror or error}",
+        file=path,
+        remedy=remedies.get(error.errno, "check the disk; the previous content is untouched"),
+    )

@@ -1,0 +1,83 @@
+"""Every error that `mic` raises on bad input: typed, naming the file, the place, the remedy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class MicError(Exception):
+    """Base of all errors that bad input, a bad environment or a full disk can cause.
+
+    Args:
+        message: What is wrong, one sentence without the file's name.
+        file: The file or folder at fault, if there is one.
+        place: Where in it: a packet, a bit offset, a row, a cell, a clause of the standard.
+        remedy: What the user can do about it.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: str | Path | None = None,
+        place: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.message = message
+        self.file = None if file is None else Path(file)
+        self.place = place
+        self.remedy = remedy
+        super().__init__(message, file, place, remedy)
+
+    def __str__(self) -> str:
+        where = ", ".join(str(part) for part in (self.file, self.place) if part is not None)
+        text = f"{where}: {self.message}" if where else self.message
+        return f"{text}. Remedy: {self.remedy}" if self.remedy else text
+
+    def __reduce__(self) -> tuple:
+        # Worker processes hand errors back through pickle, which does not know keyword-only names.
+        return (_rebuild, (type(self), self.message, self.file, self.place, self.remedy))
+
+
+def _rebuild(cls, message, file, place, remedy):  # noqa: ANN001, ANN202 - pickle's own protocol
+    return cls(message, file=file, place=place, remedy=remedy)
+
+
+class ConfigError(MicError):
+    """An unknown parameter, profile or option, or a value out of its range."""
+
+
+class StorageError(MicError):
+    """A write that could not be completed; what stood there before is untouched."""
+
+
+class CodecError(MicError):
+    """A video that cannot be opened, decoded or encoded."""
+
+
+class BitstreamError(MicError):
+    """A damaged MPEG-4 Part 2 stream; `place` names clause, packet and bit offset."""
+
+
+class UnsupportedSyntaxError(BitstreamError):
+    """A valid stream that uses a feature outside the supported profile; `place` has the clause."""
+
+
+class DatasetError(MicError):
+    """A dataset folder or manifest that does not hold what its layout promises."""
+
+
+class FaceError(MicError):
+    """A face stage that was used wrongly (a clip without a face is a status, not an error)."""
+
+
+class WeightsError(MicError):
+    """Weights that are missing, damaged, of the wrong shape or not in an allowed format."""
+
+
+class ResultError(MicError):
+    """A table, figure or provenance record that breaks its schema."""
+
+
+class NotebookError(MicError):
+    """A notebook that broke the contract or did not run to its completion marker."""
