@@ -1,0 +1,192 @@
+"""One figure style, and the pictures that several notebooks draw.
+
+Functions take arrays and frames, return a Matplotlib figure, and write nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+STYLE = Path(__file__).with_name("mic.mplstyle")
+# Residuals are signed: one diverging map, zero in the middle, everywhere.
+RESIDUAL_MAP = "RdBu_r"
+ENERGY_MAP = "magma"
+
+
+def use_style() -> None:
+    """Sets the project's Matplotlib style for this process."""
+    plt.style.use(STYLE)
+
+
+def strip(
+    images: Sequence[np.ndarray],
+    titles: Sequence[str],
+    *,
+    columns: int | None = None,
+    width: float = 9.0,
+    limit: float | None = None,
+) -> Figure:
+    """Pictures side by side, each with its title.
+
+    Args:
+        images: `(H, W, 3)` uint8 pictures as they are; `(H, W)` signed arrays with the residual
+            map, zero white; `(H, W)` uint8 as gray.
+        titles: One a picture.
+        columns: Pictures a row; all in one by default.
+        width: Of the figure, in inches.
+        limit: Signed arrays are drawn from -limit to limit; their own 99.5th percentile of the
+            absolute value, over all of them, by default.
+    """
+    columns = columns or len(images)
+    rows = -(-len(images) // columns)
+    height, breadth = images[0].shape[:2]
+    tall = width / columns * height / breadth + 0.25
+    figure, axes = plt.subplots(rows, columns, figsize=(width, rows * tall), squeeze=False)
+    signed = [image for image in images if image.ndim == 2 and image.dtype != np.uint8]
+    if limit is None and signed:
+        limit = max(1.0, float(np.percentile(np.abs(np.stack(signed)), 99.5)))
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, image, title in zip(axes.flat, images, titles, strict=False):
+        draw_picture(axis, image, limit=limit)
+        axis.set_title(title, loc="center", fontsize=8)
+    return figure
+
+
+def draw_picture(axis: Axes, image: np.ndarray, *, limit: float | None = None) -> None:
+    """Draws one picture of `strip` into an axis."""
+    if image.ndim == 3 or image.dtype == np.uint8:
+        axis.imshow(image, cmap="gray", vmin=0, vmax=255)
+    else:
+        axis.imshow(image, cmap=RESIDUAL_MAP, vmin=-limit, vmax=limit)
+    axis.axis("off")
+
+
+def draw_motion(axis: Axes, picture: np.ndarray, motion: np.ndarray, *, step: int = 8) -> None:
+    """Motion vectors over the picture they predict.
+
+    Args:
+        axis: Where to draw.
+        picture: `(H, W, 3)` uint8.
+        motion: `(H / 8, W / 8, 2)`, x and y in quarter pixels: from a block of this picture to
+            the place in the reference that predicts it.
+        step: Edge of a block in pixels.
+    """
+    axis.imshow(picture, alpha=0.45)
+    rows, columns = motion.shape[:2]
+    y, x = np.mgrid[0:rows, 0:columns] * step + step / 2
+    moving = np.abs(motion).sum(-1) > 0
+    axis.quiver(
+        x[moving],
+        y[moving],
+        # Drawn as the movement of the face: from where it was to where it is.
+        -motion[..., 0][moving] / 4,
+        -motion[..., 1][moving] / 4,
+        angles="xy",
+        scale_units="xy",
+        scale=0.35,
+        width=0.004,
+        color="#b3123c",
+    )
+    axis.set(xlim=(0, picture.shape[1]), ylim=(picture.shape[0], 0))
+    axis.axis("off")
+
+
+def learning_curves(records: pd.DataFrame, *, published: Mapping[str, float]) -> Figure:
+    """Accuracy over epochs, one panel a dataset, as the replication report draws them.
+
+    Args:
+        records: Columns dataset, epoch, train_accuracy, test_accuracy; several runs are averaged
+            and their range is shaded.
+        published: For a dataset, the published accuracy to draw as a line, in 0..1.
+    """
+    datasets = list(dict.fromkeys(records["dataset"]))
+    figure, axes = plt.subplots(
+        1, len(datasets), figsize=(3.2 * len(datasets), 2.8), sharey=True, squeeze=False
+    )
+    for axis, dataset in zip(axes.flat, datasets, strict=True):
+        part = records[records["dataset"] == dataset]
+        for column, label, dash in (
+            ("train_accuracy", "training", "--"),
+            ("test_accuracy", "test", "-"),
+        ):
+            curve = part.groupby("epoch")[column].agg(["mean", "min", "max"])
+            line = axis.plot(curve.index, curve["mean"], dash, label=label, marker="")[0]
+            axis.fill_between(
+                curve.index, curve["min"], curve["max"], alpha=0.15, color=line.get_color()
+            )
+        if dataset in published:
+            axis.axhline(published[dataset], color="0.35", linestyle=":", label="published")
+        axis.set(title=dataset, xlabel="epoch", ylim=(0, 1.02))
+    axes[0, 0].set_ylabel("accuracy")
+    axes[0, -1].legend(loc="lower right")
+    return figure
+
+
+def confusion(counts: np.ndarray, labels: Sequence[str], *, title: str = "") -> Figure:
+    """A confusion matrix: shade and large figure are the row's rate, small figure the count."""
+    rates = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    text = np.array(
+        [
+            [f"{rate:.0%}\n({count})" if count else "" for rate, count in zip(*row, strict=True)]
+            for row in zip(rates, counts, strict=True)
+        ]
+    )
+    size = 0.62 * len(labels) + 1.2
+    figure, axis = plt.subplots(figsize=(size, size * 0.92))
+    sns.heatmap(
+        rates,
+        annot=text,
+        fmt="",
+        cmap="Blues",
+        vmin=0,
+        vmax=1,
+        cbar=False,
+        square=True,
+        linewidths=0.5,
+        xticklabels=labels,
+        yticklabels=labels,
+        annot_kws={"fontsize": 7},
+        ax=axis,
+    )
+    axis.set(xlabel="predicted", ylabel="true", title=title)
+    axis.grid(visible=False)
+    return figure
+
+
+def intervals(
+    frame: pd.DataFrame, *, label: str, value: str, reference: float | None = None
+) -> Figure:
+    """Rows of a table as points with their intervals, top row first.
+
+    Args:
+        frame: Has the columns `label`, `value`, `value_low` and `value_high`.
+        label: Column that names the rows.
+        value: Column to draw.
+        reference: A vertical line to compare with, chance for instance.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 0.32 * len(frame) + 0.9))
+    places = np.arange(len(frame))[::-1]
+    middle = frame[value].to_numpy()
+    low, high = frame[f"{value}_low"].to_numpy(), frame[f"{value}_high"].to_numpy()
+    axis.errorbar(
+        middle,
+        places,
+        xerr=np.maximum(np.stack([middle - low, high - middle]), 0),
+        fmt="o",
+        capsize=3,
+        linestyle="",
+    )
+    if reference is not None:
+        axis.axvline(reference, color="0.35", linestyle=":")
+    axis.set_yticks(places, frame[label])
+    axis.set(xlabel=value.replace("_", " "), ylim=(-0.6, len(frame) - 0.4))
+    return figure

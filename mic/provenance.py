@@ -1,0 +1,101 @@
+"""Where a result comes from: code, configuration, data, versions and device, as plain JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+
+import mic
+from mic.config import Profile
+
+# The packages whose version can change a number.
+_PACKAGES = ("av", "facenet-pytorch", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy")
+
+
+def repository() -> Path:
+    """The checkout that `mic` was imported from, or the working folder of an installed wheel."""
+    root = Path(mic.__file__).resolve().parents[1]
+    return root if (root / "pyproject.toml").is_file() else Path.cwd()
+
+
+@functools.cache
+def commit() -> str:
+    """The checkout's commit, with "+changes" when code differs from it; "unknown" without Git."""
+    root = repository()
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--exclude=*"]
+    # Results and executed notebooks are what a run writes; they do not make its code another.
+    code = ["--", "mic", "native", "pyproject.toml", "requirements.lock"]
+    try:
+        head = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        status = ["git", "-C", str(root), "status", "--porcelain", *code]
+        changes = subprocess.run(status, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{head}+changes" if changes.strip() else head
+
+
+@functools.cache
+def code_digest() -> str:
+    """SHA-256 over every source file of the package and its native part, 16 digits.
+
+    Unlike `commit` it is the same before and after a commit, and works without Git.
+    """
+    digest = hashlib.sha256()
+    root = Path(mic.__file__).resolve().parent
+    native = root.parent / "native"
+    files = [*root.rglob("*.py"), *root.rglob("*.npz"), *native.glob("*.?pp")]
+    for path in sorted(files):
+        digest.update(path.relative_to(root.parent).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def device() -> dict[str, str | int]:
+    """The processor, its core count, and the accelerator when torch sees one."""
+    import torch  # here, because importing this module must stay cheap
+
+    model = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return {
+        "processor": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "torch_threads": torch.get_num_threads(),
+        "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages whose version can change a number."""
+    found = {"python": platform.python_version(), "mic": mic.__version__}
+    for name in (*_PACKAGES, "torch", "torchvision"):
+        found[name] = importlib.metadata.version(name)
+    return found
+
+
+def record(config: Profile, *, data: dict[str, str] | None = None) -> dict:
+    """The provenance of a run.
+
+    Args:
+        config: The profile that the run was made with.
+        data: SHA-256 of each input manifest or file, by name.
+    """
+    return {
+        "config": dataclasses.asdict(config),
+        "config_digest": config.digest(),
+        "commit": commit(),
+        "code_digest": code_digest(),
+        "data": dict(sorted((data or {}).items())),
+        "versions": versions(),
+        "device": device(),
+    }

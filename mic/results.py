@@ -1,0 +1,253 @@
+"""The published numbers: tables, figures and their provenance, written whole or not at all.
+
+A notebook opens one `Run`, writes the tables and figures it declared, and completes it. Until
+then everything lies in a staging folder; `Run.complete` checks each output against its schema and
+moves all of them into place under a journal, so that a crash leaves either the old results or the
+new ones. A rerun replaces, never appends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mic import atomic, provenance
+from mic.config import Profile
+from mic.errors import ResultError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MARKER = "mic-complete:"
+_JOURNAL = "journal.json"
+_STAGING = ".staging-"
+
+
+def folder_of(config: Profile, override: str = "") -> Path:
+    """Where a profile's results go.
+
+    The default profile's are the published ones, in the repository's `results/`; the others get a
+    folder of their own below it, which Git ignores, so that a quick run never replaces them.
+
+    Args:
+        config: The profile of the run.
+        override: Another folder; empty for the rule above.
+    """
+    if override:
+        return Path(override)
+    base = provenance.repository() / "results"
+    return base if config.name == "default" else base / config.name
+
+
+@dataclasses.dataclass
+class Run:
+    """The outputs of one notebook.
+
+    Args:
+        notebook: The notebook's name without suffix, as `01_reencoding`.
+        config: The profile it runs with.
+        tables: Names of the tables it writes, all of them.
+        figures: Names of the figures it writes, all of them.
+        folder: Where results go; empty for `folder_of`.
+
+    Raises:
+        StorageError: The folder cannot be written.
+    """
+
+    notebook: str
+    config: Profile
+    tables: Sequence[str] = ()
+    figures: Sequence[str] = ()
+    folder: str | Path = ""
+
+    def __post_init__(self) -> None:
+        self.folder = folder_of(self.config, str(self.folder))
+        self.data: dict[str, str] = {}
+        self._schemas: dict[str, dict] = {}
+        with _locked(self.folder):
+            recover(self.folder)
+        self._staging = self.folder / f"{_STAGING}{self.notebook}-{os.getpid()}"
+        shutil.rmtree(self._staging, ignore_errors=True)
+
+    def uses(self, name: str, digest: str) -> None:
+        """Notes in the provenance that the run read the data `name` with this SHA-256."""
+        self.data[name] = digest
+
+    def table(
+        self, frame: pd.DataFrame, name: str, *, caption: str, columns: Mapping[str, str]
+    ) -> pd.DataFrame:
+        """Stages a table as CSV and Markdown.
+
+        Args:
+            frame: The table; its index is not written. Numbers stay numbers: an interval of
+                `accuracy` is the columns `accuracy_low` and `accuracy_high`, its size `n`.
+            name: One of the declared tables.
+            caption: What the table shows, one sentence.
+            columns: For each column, in order, what it means and its unit.
+
+        Returns:
+            The table as it will be read back.
+
+        Raises:
+            ResultError: Undeclared name, other columns than described, or an empty table.
+        """
+        if name not in self.tables:
+            raise ResultError(
+                f"table {name!r} is not declared", place=self.notebook, remedy="add it to Run"
+            )
+        if list(frame.columns) != list(columns):
+            raise ResultError(
+                f"table {name!r} has columns {list(frame.columns)}, described are {list(columns)}",
+                place=self.notebook,
+                remedy="describe each column, in order",
+            )
+        if frame.empty:
+            raise ResultError(f"table {name!r} has no rows", place=self.notebook)
+        text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+        back = pd.read_csv(io.StringIO(text))
+        self._schemas[name] = {
+            "caption": caption,
+            "columns": dict(columns),
+            "types": {column: back[column].dtype.name for column in back},
+            "rows": len(back),
+        }
+        atomic.write_text(self._staging / "tables" / f"{name}.csv", text)
+        markdown = f"{caption}\n\n{to_markdown(back)}\n"
+        atomic.write_text(self._staging / "tables" / f"{name}.md", markdown)
+        return back
+
+    def figure(self, figure: Figure, name: str) -> Path:
+        """Stages a figure as PNG, without the metadata that would change from run to run."""
+        if name not in self.figures:
+            raise ResultError(
+                f"figure {name!r} is not declared", place=self.notebook, remedy="add it to Run"
+            )
+        path = self._staging / "figures" / f"{name}.png"
+        with atomic.replacing(path) as temporary:
+            figure.savefig(temporary, metadata={"Software": None})
+        return path
+
+    def read(self, name: str) -> pd.DataFrame:
+        """A table that this run or an earlier notebook wrote; see `read_table`."""
+        staged = self._staging / "tables" / f"{name}.csv"
+        return pd.read_csv(staged) if staged.is_file() else read_table(name, folder=self.folder)
+
+    def complete(self) -> None:
+        """Checks all declared outputs, moves them into place and prints the completion marker.
+
+        Raises:
+            ResultError: A declared output is missing; nothing is moved.
+        """
+        wanted = {f"tables/{name}{end}" for name in self.tables for end in (".csv", ".md")}
+        wanted |= {f"figures/{name}.png" for name in self.figures}
+        found = {
+            path.relative_to(self._staging).as_posix()
+            for path in self._staging.rglob("*")
+            if path.is_file()
+        }
+        if wanted - found:
+            raise ResultError(
+                f"declared but not written: {', '.join(sorted(wanted - found))}",
+                place=self.notebook,
+                remedy="write every declared table and figure before completing the run",
+            )
+        record = provenance.record(self.config, data=self.data)
+        record["notebook"] = self.notebook
+        record["tables"] = self._schemas
+        record["outputs"] = {name: _sha256(self._staging / name) for name in sorted(found)}
+        text = json.dumps(record, indent=1, sort_keys=True) + "\n"
+        atomic.write_text(self._staging / "provenance" / f"{self.notebook}.json", text)
+        names = [*sorted(found), f"provenance/{self.notebook}.json"]
+        atomic.write_text(self._staging / _JOURNAL, json.dumps(names))
+        with _locked(self.folder):
+            _promote(self._staging)
+        print(f"{MARKER} {self.notebook}: {len(self.tables)} tables, {len(self.figures)} figures")
+
+
+def read_table(name: str, *, folder: str | Path) -> pd.DataFrame:
+    """A published table.
+
+    Raises:
+        ResultError: It is not there, because the notebook that writes it has not run.
+    """
+    with _locked(Path(folder)):
+        recover(Path(folder))
+    path = Path(folder) / "tables" / f"{name}.csv"
+    if not path.is_file():
+        raise ResultError(
+            f"there is no table {name!r}",
+            file=path,
+            remedy="run the notebook that writes it: `mic run` runs all of them in order",
+        )
+    return pd.read_csv(path)
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """A GitHub table; numbers right-aligned with at most four significant digits."""
+    numeric = [pd.api.types.is_numeric_dtype(frame[column]) for column in frame]
+    rows = [list(frame.columns), ["---:" if number else "---" for number in numeric]]
+    rows += [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _cell(value: object) -> str:
+    if pd.isna(value):
+        return ""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return text.replace("|", "\\|")
+
+
+def recover(folder: Path) -> None:
+    """Finishes a promotion that a crash interrupted and clears what dead runs left behind.
+
+    The caller holds the folder's lock.
+    """
+    for staging in folder.glob(f"{_STAGING}*"):
+        if (staging / _JOURNAL).is_file():
+            _promote(staging)
+        elif not _alive(int(staging.name.rpartition("-")[2])):
+            shutil.rmtree(staging)
+
+
+def _promote(staging: Path) -> None:
+    # Each rename is atomic and repeatable; the journal goes last, so a crash in between is mended
+    # by the next run, which comes here again through `recover`.
+    for name in json.loads((staging / _JOURNAL).read_text()):
+        source, target = staging / name, staging.parent / name
+        if source.is_file():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.replace(target)
+    shutil.rmtree(staging)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
