@@ -1,0 +1,77 @@
+"""Flat-reference oracle: the residual of a P-VOP, out of unmodified libavcodec.
+
+A P-VOP decoded after a flat I-VOP of value b gives clip(b + residual): motion compensation of a
+flat picture is flat, whatever the vector, the rounding and the filter. For b = 0 and b = 255,
+out_0 + out_255 - 255 is the residual, saturated to [-255, 255]. Macroblocks that come out equal
+for both are intra: they have no residual.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import av
+import numpy as np
+
+from oracles.stream import Clip, flat_intra_vop, padded
+
+INPUT_PADDING = bytes(64)  # PyAV does not zero the padding that libavcodec's bit reader may touch
+
+
+def decoder(headers: bytes, **options: str) -> av.CodecContext:
+    """A one-thread MPEG-4 decoder that gives each frame as it comes (no B-VOP delay)."""
+    context = av.CodecContext.create("mpeg4", "r")
+    context.thread_count = 1
+    context.extradata = headers
+    # simple_idct is the transform of our parser; libavcodec would take Xvid's for Xvid's streams.
+    # bugs=0: decode by the standard, not by guesses about who wrote the stream.
+    context.options = {"flags": "+low_delay", "idct": "simple", "bugs": "0", **options}
+    context.open()
+    return context
+
+
+def decode_vop(context: av.CodecContext, data: bytes, pts: int) -> av.VideoFrame | None:
+    """Decodes one VOP; None for a VOP that is not coded."""
+    packet = av.Packet(data + INPUT_PADDING)
+    packet.pts = packet.dts = pts
+    frames = context.decode(packet)
+    return frames[-1] if frames else None
+
+
+def planes(frame: av.VideoFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Y, Cb, Cr of a yuv420p frame as int16 copies."""
+    found = []
+    for plane in frame.planes:
+        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        found.append(rows[:, : plane.width].astype(np.int16))
+    return found[0], found[1], found[2]
+
+
+def residuals(clip: Clip) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Residual planes of every VOP, padded to whole macroblocks.
+
+    Yields, in coding order, (y, cb, cr, intra): int16 (16 h, 16 w), (8 h, 8 w) twice, and bool
+    (h, w) for h x w macroblocks. I-VOPs and VOPs that are not coded yield zeros.
+    """
+    headers, vol = padded(clip.headers, clip.vol), clip.vol
+    height, width = vol.mb_height, vol.mb_width
+    contexts = [decoder(headers), decoder(headers)]
+    flats = [flat_intra_vop(vol, 0), flat_intra_vop(vol, 255)]
+    for number, vop in enumerate(clip.vops):
+        y, cb, cr = (np.zeros((size * height, size * width), np.int16) for size in (16, 8, 8))
+        intra = np.full((height, width), vop.kind == "I")
+        if vop.kind == "P" and vop.coded:
+            outputs = []
+            for context, flat in zip(contexts, flats, strict=True):
+                decode_vop(context, flat, 2 * number)
+                outputs.append(planes(decode_vop(context, vop.data, 2 * number + 1)))
+            equal = [
+                (low == high).reshape(height, -1, width, low.shape[1] // width).all((1, 3))
+                for low, high in zip(*outputs, strict=True)
+            ]
+            intra = equal[0] & equal[1] & equal[2]
+            y, cb, cr = (low + high - 255 for low, high in zip(*outputs, strict=True))
+            y[intra.repeat(16, 0).repeat(16, 1)] = 0
+            cb[intra.repeat(8, 0).repeat(8, 1)] = 0
+            cr[intra.repeat(8, 0).repeat(8, 1)] = 0
+        yield y, cb, cr, intra
