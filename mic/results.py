@@ -8,15 +8,13 @@ new ones. A rerun replaces, never appends.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +23,7 @@ import pandas as pd
 from mic import atomic, provenance
 from mic.config import Profile
 from mic.errors import ResultError
+from mic.home import locked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -75,7 +74,7 @@ class Run:
         self.folder = folder_of(self.config, str(self.folder))
         self.data: dict[str, str] = {}
         self._schemas: dict[str, dict] = {}
-        with _locked(self.folder):
+        with locked(self.folder / ".lock"):
             recover(self.folder)
         self._staging = self.folder / f"{_STAGING}{self.notebook}-{os.getpid()}"
         shutil.rmtree(self._staging, ignore_errors=True)
@@ -170,7 +169,7 @@ class Run:
         atomic.write_text(self._staging / "provenance" / f"{self.notebook}.json", text)
         names = [*sorted(found), f"provenance/{self.notebook}.json"]
         atomic.write_text(self._staging / _JOURNAL, json.dumps(names))
-        with _locked(self.folder):
+        with locked(self.folder / ".lock"):
             _promote(self._staging)
         print(f"{MARKER} {self.notebook}: {len(self.tables)} tables, {len(self.figures)} figures")
 
@@ -181,7 +180,7 @@ def read_table(name: str, *, folder: str | Path) -> pd.DataFrame:
     Raises:
         ResultError: It is not there, because the notebook that writes it has not run.
     """
-    with _locked(Path(folder)):
+    with locked(Path(folder) / ".lock"):
         recover(Path(folder))
     path = Path(folder) / "tables" / f"{name}.csv"
     if not path.is_file():
@@ -216,7 +215,7 @@ def recover(folder: Path) -> None:
     for staging in folder.glob(f"{_STAGING}*"):
         if (staging / _JOURNAL).is_file():
             _promote(staging)
-        elif not _alive(int(staging.name.rpartition("-")[2])):
+        elif not alive(int(staging.name.rpartition("-")[2])):
             shutil.rmtree(staging)
 
 
@@ -231,7 +230,8 @@ def _promote(staging: Path) -> None:
     shutil.rmtree(staging)
 
 
-def _alive(process: int) -> bool:
+def alive(process: int) -> bool:
+    """Whether a process of this number runs on this machine."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:
@@ -239,14 +239,6 @@ def _alive(process: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
 
 
 def _sha256(path: Path) -> str:

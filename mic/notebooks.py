@@ -1,0 +1,342 @@
+"""Runs the notebooks in order, so that whatever goes wrong ends the run and spoils nothing.
+
+papermill alone lets several faults pass: a mistyped parameter is logged, a kernel that is killed
+or leaves by `sys.exit` counts as success, a crash or a full disk destroys the previous output.
+Here parameters are checked first, the executed copy is examined cell by cell and must end with
+the completion marker that `mic.results.Run.complete` prints, and only then replaces the old one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TextIO
+
+import nbformat
+
+from mic import atomic, provenance, results
+from mic.config import Profile
+from mic.errors import ConfigError, MicError, NotebookError, StorageError
+
+_RUN_TIME = re.compile(r"(?m)^(\*\*Run time:\*\*).*$")
+
+
+def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:
+    """The notebooks of a folder in the order of their numbers.
+
+    Args:
+        folder: Holds files named `NN_name.ipynb`.
+        only: Prefixes (`02`) or whole names to choose; all by default.
+
+    Raises:
+        ConfigError: An element of `only` matches no notebook.
+    """
+    every = sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))
+    chosen: set[Path] = set()
+    for prefix in only:
+        matching = [path for path in every if path.stem.startswith(prefix)]
+        if not matching:
+            known = ", ".join(path.stem for path in every) or "none there"
+            raise ConfigError(f"no notebook {prefix!r}", file=folder, remedy=f"known: {known}")
+        chosen.update(matching)
+    return [path for path in every if path in chosen] if chosen else every
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """How one notebook ended.
+
+    Attributes:
+        name: The notebook's name without suffix.
+        ran: False when nothing had changed since its last complete run.
+        cells: Code cells that ran.
+        seconds: Wall-clock time, of the earlier run when this one was skipped.
+    """
+
+    name: str
+    ran: bool
+    cells: int
+    seconds: float
+
+
+class Runner:
+    """Runs notebooks of one folder into one results folder with one profile.
+
+    Args:
+        notebooks: Folder of the notebooks.
+        config: The profile.
+        folder: Where results go; empty for the profile's own.
+        parameters: Further notebook parameters; each notebook must declare all of them.
+        force: Run also what has not changed.
+        in_place: Write the executed notebooks back, cleaned, with their run time.
+        progress: Where progress lines go; a terminal gets a live line.
+    """
+
+    def __init__(
+        self,
+        notebooks: str | Path,
+        config: Profile,
+        *,
+        folder: str | Path = "",
+        parameters: Mapping[str, object] | None = None,
+        force: bool = False,
+        in_place: bool = False,
+        progress: TextIO = sys.stderr,
+    ) -> None:
+        self.notebooks = Path(notebooks)
+        self.config = config
+        self.folder = results.folder_of(config, str(folder)).resolve()
+        self.parameters = dict(parameters or {}) | {"profile": config.name}
+        if folder:
+            self.parameters["results_folder"] = str(self.folder)
+        self.force = force
+        self.in_place = in_place
+        self.progress = progress
+
+    def run(self, only: Iterable[str] = ()) -> list[Outcome]:
+        """Runs the chosen notebooks in order and stops at the first that fails.
+
+        Raises:
+            NotebookError: A notebook failed; it and its place are named, the copy as far as it
+                ran is kept beside the executed ones as `NN_name.failed.ipynb`.
+            StorageError: The disk is full; earlier outputs are whole.
+        """
+        paths = find(self.notebooks, only)
+        if not paths:
+            raise ConfigError("no notebooks", file=self.notebooks, remedy="run from a checkout")
+        for path in paths:
+            self._check_parameters(path)
+        return [self._run_one(path) for path in paths]
+
+    def _check_parameters(self, path: Path) -> None:
+        import papermill
+
+        declared = set(papermill.inspect_notebook(str(path)))
+        unknown = set(self.parameters) - declared
+        if unknown:
+            raise NotebookError(
+                f"has no parameter {', '.join(sorted(unknown))}",
+                file=path,
+                place="parameters cell",
+                remedy=f"check the spelling; it declares {', '.join(sorted(declared))}",
+            )
+
+    def _run_one(self, path: Path) -> Outcome:
+        stamp = self.folder / "notebooks" / f"{path.stem}.json"
+        key = self._key(path)
+        if not self.force and (done := self._unchanged(stamp, key)):
+            self._say(f"{path.stem}: unchanged, {done.cells} cells took {done.seconds:.0f} s")
+            return done
+        start = time.monotonic()
+        executed = self._execute(path)
+        seconds = time.monotonic() - start
+        cells = sum(cell.cell_type == "code" for cell in executed.cells)
+        clean = cleaned(executed, seconds=seconds, profile=self.config.name)
+        atomic.write_text(self.folder / "notebooks" / path.name, nbformat.writes(clean) + "\n")
+        if self.in_place:
+            atomic.write_text(path, nbformat.writes(clean) + "\n")
+            key = self._key(path)
+        record = {"key": key, "cells": cells, "seconds": round(seconds, 1)}
+        atomic.write_text(stamp, json.dumps(record, indent=1) + "\n")
+        self._say(f"{path.stem}: {cells} cells in {seconds:.0f} s")
+        return Outcome(path.stem, ran=True, cells=cells, seconds=seconds)
+
+    def _execute(self, path: Path) -> nbformat.NotebookNode:
+        import papermill
+        from papermill.exceptions import PapermillExecutionError
+
+        total = sum(cell.cell_type == "code" for cell in nbformat.read(path, 4).cells)
+        started = time.monotonic()
+
+        def tell(*, cell_index: int, **_: object) -> None:
+            if self.progress.isatty():
+                spent = time.monotonic() - started
+                line = f"{path.stem}: cell {cell_index + 1}, {total} of code, {spent:.0f} s"
+                print(f"\r\033[K{line}", end="", file=self.progress, flush=True)
+
+        folder = self.folder / "notebooks"
+        failed = folder / f"{path.stem}.failed.ipynb"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            _clear_left_over(folder)
+            # papermill writes this file after every cell: a crash may spoil it, and only it.
+            draft = folder / f".{path.stem}-{os.getpid()}.ipynb"
+            papermill.execute_notebook(
+                str(path),
+                str(draft),
+                parameters=self.parameters,
+                progress_bar=False,
+                cwd=str(path.parent),
+                on_cell_executed=tell,
+            )
+            executed = nbformat.read(draft, 4)
+            check_executed(executed, path)
+        except (PapermillExecutionError, NotebookError) as error:
+            if draft.is_file():
+                draft.replace(failed)
+            if isinstance(error, NotebookError):
+                raise
+            raise NotebookError(
+                f"{error.ename}: {error.evalue}",
+                file=path,
+                place=f"cell {error.cell_index + 1}",
+                remedy=f"see {failed}",
+            ) from error
+        except OSError as error:
+            raise StorageError(
+                f"cannot run: {error.strerror or error}",
+                file=error.filename or path,
+                remedy="free some disk space and run the same command again",
+            ) from error
+        except MicError:
+            raise
+        except Exception as error:  # nbclient and jupyter_client raise a dozen unrelated types
+            raise NotebookError(
+                f"the kernel failed: {type(error).__name__}: {error}",
+                file=path,
+                remedy="run the notebook in JupyterLab to see where; memory may be short",
+            ) from error
+        failed.unlink(missing_ok=True)
+        draft.unlink()
+        return executed
+
+    def _key(self, path: Path) -> str:
+        """Changes with whatever the notebook's outputs depend on."""
+        notebook = nbformat.read(path, 4)
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        described = notebook.cells[0].source if notebook.cells else ""
+        inputs = {
+            name: hashlib.sha256(table.read_bytes()).hexdigest()
+            for name in _declared_inputs(described)
+            if (table := self.folder / "tables" / f"{name}.csv").is_file()
+        }
+        parts = [
+            code,
+            inputs,
+            provenance.code_digest(),
+            self.config.digest(),
+            {name: repr(value) for name, value in sorted(self.parameters.items())},
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _unchanged(self, stamp: Path, key: str) -> Outcome | None:
+        record_path = self.folder / "provenance" / f"{stamp.stem}.json"
+        if not (stamp.is_file() and record_path.is_file()):
+            return None
+        record = json.loads(stamp.read_text())
+        outputs = json.loads(record_path.read_text())["outputs"]
+        whole = all(
+            (self.folder / name).is_file()
+            and hashlib.sha256((self.folder / name).read_bytes()).hexdigest() == digest
+            for name, digest in outputs.items()
+        )
+        if record["key"] != key or not whole:
+            return None
+        return Outcome(stamp.stem, ran=False, cells=record["cells"], seconds=record["seconds"])
+
+    def _say(self, line: str) -> None:
+        clear = "\r\033[K" if self.progress.isatty() else ""
+        print(f"{clear}{line}", file=self.progress, flush=True)
+
+
+def check_executed(notebook: nbformat.NotebookNode, path: Path) -> None:
+    """Refuses an executed notebook that did not run whole.
+
+    Args:
+        notebook: The executed copy.
+        path: Where it came from, for the error.
+
+    Raises:
+        NotebookError: A cell did not run, wrote to stderr or failed, or the marker is missing.
+    """
+    count = 0
+    text = ""
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        count += 1
+        place = f"cell {index + 1}"
+        if cell.execution_count != count:
+            raise NotebookError(
+                "the cell did not run: the kernel died or left before it",
+                file=path,
+                place=place,
+                remedy="look for sys.exit, a crash in native code, or too little memory",
+            )
+        streams = [output for output in cell.outputs if output.output_type == "stream"]
+        for output in streams:
+            if output.name == "stderr":
+                raise NotebookError(
+                    f"wrote to stderr: {output.text.strip()[:200]!r}",
+                    file=path,
+                    place=place,
+                    remedy="mend the cause of the warning; progress bars belong on a terminal",
+                )
+        if any(output.output_type == "error" for output in cell.outputs):
+            raise NotebookError("the cell failed", file=path, place=place)
+        text = "".join(output.text for output in streams)
+    if f"{results.MARKER} {path.stem}:" not in text:
+        raise NotebookError(
+            "the completion marker is missing",
+            file=path,
+            place="last cell",
+            remedy="the last cell must call `complete()` on the notebook's Run",
+        )
+
+
+def cleaned(
+    notebook: nbformat.NotebookNode, *, seconds: float, profile: str
+) -> nbformat.NotebookNode:
+    """An executed notebook as it is committed: no injected cell, no timings in its metadata.
+
+    Args:
+        notebook: As papermill left it.
+        seconds: Measured run time, written into the first cell's "Run time" line.
+        profile: The profile it ran with, named there too.
+    """
+    copy = nbformat.from_dict(notebook)
+    copy.cells = [
+        cell for cell in copy.cells if "injected-parameters" not in cell.metadata.get("tags", [])
+    ]
+    count = 0
+    for cell in copy.cells:
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
+        if cell.cell_type == "code":
+            count += 1
+            cell.execution_count = count
+            for output in cell.outputs:
+                if output.output_type == "execute_result":
+                    output.execution_count = count
+    copy.metadata = nbformat.from_dict(
+        {
+            "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+            "language_info": {"name": "python"},
+        }
+    )
+    cores = len(os.sched_getaffinity(0))
+    line = rf"\1 {seconds:.0f} s ({profile} profile, {cores} cores)"
+    copy.cells[0].source = _RUN_TIME.sub(line, copy.cells[0].source)
+    return copy
+
+
+def _declared_inputs(description: str) -> list[str]:
+    """Names in backticks on the first cell's "Inputs" line."""
+    for line in description.splitlines():
+        if line.startswith("**Inputs:**"):
+            return re.findall(r"`([\w.-]+)`", line)
+    return []
+
+
+def _clear_left_over(folder: Path) -> None:
+    for draft in folder.glob(".[0-9][0-9]_*-*.ipynb"):
+        process = draft.stem.rpartition("-")[2]
+        if process.isdigit() and not results.alive(int(process)):
+            draft.unlink(missing_ok=True)
