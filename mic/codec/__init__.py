@@ -1,0 +1,34 @@
+"""Video in and out: probe, demux, decode, re-encode to the MPEG-4 that `mic.bitstream` reads.
+
+Replaces the replication's `reencode.sh`. PyAV does the work, so no FFmpeg is built or called.
+
+    mic.codec.reencode("in.avi", "out.mp4")                 # what the script does, one file
+    mic.codec.reencode_tree("videos", "videos-mpeg4")       # a tree of class folders
+    mic.codec.encode_frames(frames, "out.mp4", frame_rate=25, vop_quant=4)
+    mic.codec.probe("in.avi").frame_rate
+    for frame in mic.codec.decode("in.avi"): ...            # uint8 (H, W, 3)
+
+`mic.codec.ladder` measures rate and distortion over quantisers; it needs pandas and so is not
+imported here.
+"""
+
+from mic.codec.encode import EncodeOptions, EncodeReport, encode_frames, reencode
+from mic.codec.probe import Demuxed, EncodedPacket, VideoInfo, decode, demux, probe
+from mic.codec.tree import VIDEO_SUFFIXES, ClipOutcome, TreeReport, reencode_tree
+
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "ClipOutcome",
+    "Demuxed",
+    "EncodeOptions",
+    "EncodeReport",
+    "EncodedPacket",
+    "TreeReport",
+    "VideoInfo",
+    "decode",
+    "demux",
+    "encode_frames",
+    "probe",
+    "reencode",
+    "reencode_tree",
+]

@@ -1,0 +1,169 @@
+"""What to encode and how: one frozen record, checked, and its translation into libavcodec's terms.
+
+The defaults are those of `reencode.sh`: `-c:v mpeg4 -q:v 1`, square samples, no B-VOPs. It asked
+for `-g 300`; what its sequel needs is one group of pictures a clip, so that is the default here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Literal
+
+import av
+
+from mic.errors import ConfigError
+
+# The Lagrange multiplier of quantiser 1 in libavcodec's units (FF_QP2LAMBDA).
+_LAMBDA_PER_QUANT = 118
+# libavcodec refuses longer ones unless `strict` is experimental; the counter itself is an int.
+_ONE_GOP = 1 << 30
+_MAX_SIDE = 8191  # video_object_layer_width has 13 bits
+_TICKS = 65535  # vop_time_increment_resolution has 16 bits
+
+CodecName = Literal["mpeg4", "h264", "hevc"]
+_ENCODERS = {"mpeg4": "mpeg4", "h264": "libx264", "hevc": "libx265"}
+_MAX_QUANT = {"mpeg4": 31, "h264": 51, "hevc": 51}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncodeOptions:
+    """Options of every encoding in `mic`.
+
+    Attributes:
+        codec: `mpeg4` is what the residual extractor reads; the others are for comparison.
+        gop: Frames from one I-frame to the next; None: the first frame only, and scene changes
+            do not insert another.
+        quality: libavcodec's `-q:v` for mpeg4, 1 (best) to 31. 1 gives vop_quant 2, as there.
+        vop_quant: The true constant quantiser (H.264, HEVC: QP) instead of `quality`; 1 means 1.
+        bit_rate: Bits a second instead of a constant quantiser.
+        size: Output (width, height); None keeps the source's (or the crop's).
+        crop: Box (x, y, width, height) in source samples, cut before scaling.
+        frame_rate: Output rate; frames are repeated or dropped by nearest time. None keeps all
+            frames at the source's average rate.
+        slices: Video packets in each VOP. Fixed, so that output does not depend on the machine.
+        four_mv: Allow four motion vectors a macroblock (mpeg4).
+        quarter_pel: Quarter-sample motion (mpeg4).
+        mpeg_quant: The MPEG quantisation method instead of H.263's (mpeg4).
+        container: libavformat's name of the container; None: by the target's suffix.
+    """
+
+    codec: CodecName = "mpeg4"
+    gop: int | None = None
+    quality: float = 1.0
+    vop_quant: int | None = None
+    bit_rate: int | None = None
+    size: tuple[int, int] | None = None
+    crop: tuple[int, int, int, int] | None = None
+    frame_rate: Fraction | float | None = None
+    slices: int = 1
+    four_mv: bool = False
+    quarter_pel: bool = False
+    mpeg_quant: bool = False
+    container: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.codec not in _ENCODERS:
+            raise ConfigError(f"unknown codec {self.codec!r}; known: {', '.join(_ENCODERS)}")
+        if self.gop is not None and self.gop < 1:
+            raise ConfigError(f"gop is {self.gop}, must be at least 1")
+        if not 1 <= self.quality <= 31:
+            raise ConfigError(f"quality is {self.quality}, must be 1 to 31")
+        lowest, highest = (1, 31) if self.codec == "mpeg4" else (0, _MAX_QUANT[self.codec])
+        if self.vop_quant is not None and not lowest <= self.vop_quant <= highest:
+            raise ConfigError(f"vop_quant is {self.vop_quant}, must be {lowest} to {highest}")
+        if self.bit_rate is not None and (self.bit_rate <= 0 or self.vop_quant is not None):
+            raise ConfigError("bit_rate must be positive and excludes vop_quant")
+        if self.codec != "mpeg4" and self.vop_quant is None and self.bit_rate is None:
+            raise ConfigError(f"{self.codec} needs vop_quant or bit_rate; quality is mpeg4's")
+        if self.size is not None and not all(1 <= side <= _MAX_SIDE for side in self.size):
+            raise ConfigError(f"size is {self.size}, each side must be 1 to {_MAX_SIDE}")
+        if self.crop is not None and (min(self.crop[:2]) < 0 or min(self.crop[2:]) < 1):
+            raise ConfigError(f"crop is {self.crop}, must be x, y >= 0 and width, height >= 1")
+        if self.frame_rate is not None and not 0 < self.frame_rate <= 1000:
+            raise ConfigError(f"frame_rate is {self.frame_rate}, must be in (0, 1000]")
+        if self.slices < 1:
+            raise ConfigError(f"slices is {self.slices}, must be at least 1")
+        if self.codec != "mpeg4" and (self.four_mv or self.quarter_pel or self.mpeg_quant):
+            raise ConfigError(
+                f"four_mv, quarter_pel and mpeg_quant are not options of {self.codec}"
+            )
+
+    @classmethod
+    def of(cls, options: dict[str, Any]) -> EncodeOptions:
+        """Builds options from keywords; an unknown one is an error that names the known ones.
+
+        Raises:
+            ConfigError: An unknown name or a value out of its range.
+        """
+        known = {field.name for field in dataclasses.fields(cls)}
+        if unknown := sorted(options.keys() - known):
+            raise ConfigError(
+                f"unknown encoding option {', '.join(unknown)}",
+                remedy=f"choose from {', '.join(sorted(known))}",
+            )
+        return cls(**options)
+
+    @property
+    def encoder(self) -> str:
+        """Libavcodec's name of the encoder."""
+        return _ENCODERS[self.codec]
+
+    def fingerprint(self) -> str:
+        """A text equal for equal options and equal library versions, else different."""
+        fields = ", ".join(f"{k}={v!r}" for k, v in sorted(dataclasses.asdict(self).items()))
+        return f"{fields}; libavcodec {av.library_versions['libavcodec']}, PyAV {av.__version__}"
+
+    def encoder_options(self) -> dict[str, str]:
+        """The private and generic options of the encoder, as libavcodec spells them."""
+        match self.codec:
+            case "mpeg4":
+                return self._mpeg4_options()
+            case "h264":
+                return self._x26x_options("x264-params", "qp", "threads=1")
+            case "hevc":
+                return self._x26x_options(
+                    "x265-params", "qp", "pools=none:frame-threads=1:log-level=error:info=0"
+                )
+
+    def _mpeg4_options(self) -> dict[str, str]:
+        flags = "+bitexact"  # keeps the library's version string out of the stream
+        flags += "+mv4" if self.four_mv else ""
+        flags += "+qpel" if self.quarter_pel else ""
+        options = {
+            "flags": flags,
+            "slices": str(self.slices),
+            "bf": "0",
+            "g": str(self.gop or _ONE_GOP),
+            # Otherwise VOPs that motion predicts badly become I-VOPs.
+            "sc_threshold": str(1 << 30),
+            # Without it the encoder shortens groups of over 600 VOPs.
+            "strict": "experimental",
+            "mpeg_quant": str(int(self.mpeg_quant)),
+        }
+        if self.bit_rate is None:
+            # PyAV cannot set a frame's quality as the command line's -q:v does. A multiplier
+            # pinned at both ends, with equal weight for I-VOPs, gives the same bits.
+            quant = self.vop_quant or self.quality
+            multiplier = str(round(_LAMBDA_PER_QUANT * quant))
+            options |= {"lmin": multiplier, "lmax": multiplier, "i_qfactor": "1"}
+        if self.vop_quant is not None:
+            options |= {"qmin": str(self.vop_quant), "qmax": str(self.vop_quant)}
+        return options
+
+    def _x26x_options(self, name: str, quant: str, fixed: str) -> dict[str, str]:
+        keyint = self.gop or "infinite" if self.codec == "h264" else self.gop or -1
+        params = f"{fixed}:bframes=0:scenecut=0:keyint={keyint}:min-keyint=1:slices={self.slices}"
+        if self.vop_quant is not None:
+            # Equal quantisers for I and P, as mpeg4's constant vop_quant.
+            params += f":{quant}={self.vop_quant}:ipratio=1"
+        return {name: params, "flags": "+bitexact", "bf": "0"}
+
+
+def coded_rate(rate: Fraction | float) -> Fraction:
+    """The nearest frame rate whose ticks fit vop_time_increment_resolution (clause 6.3.3)."""
+    exact = Fraction(rate).limit_denominator(_TICKS)
+    if exact.numerator <= _TICKS:
+        return exact
+    return exact.limit_denominator(max(1, int(_TICKS // exact)))

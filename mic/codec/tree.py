@@ -1,0 +1,266 @@
+"""Re-encoding a tree of class folders: parallel, resumable, and one bad clip stops nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tqdm import tqdm
+
+from mic import atomic
+from mic.codec.encode import CONTAINER_SUFFIXES, reencode
+from mic.codec.options import EncodeOptions
+from mic.errors import CodecError, ConfigError
+
+VIDEO_SUFFIXES = frozenset(
+    [
+        ".3gp",
+        ".asf",
+        ".avi",
+        ".divx",
+        ".dv",
+        ".f4v",
+        ".flv",
+        ".h264",
+        ".hevc",
+        ".m2ts",
+        ".m4v",
+        ".mjpeg",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".mxf",
+        ".ogv",
+        ".qt",
+        ".ts",
+        ".vob",
+        ".webm",
+        ".wmv",
+        ".xvid",
+        ".y4m",
+    ]
+)
+_RECORDS = ".reencode"  # folder of sidecars in the target; hidden, so that no loader takes it
+
+Status = Literal["written", "kept", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipOutcome:
+    """What became of one clip.
+
+    Attributes:
+        source: Path below the source folder.
+        target: Path below the target folder.
+        status: `written` now, `kept` from an earlier run, or `failed`.
+        frames: Frames written; 0 if failed.
+        bits: Their coded size; 0 if failed.
+        damaged_frames: Source frames that the decoder had to conceal.
+        error: Why it failed, else empty.
+    """
+
+    source: str
+    target: str
+    status: Status
+    frames: int = 0
+    bits: int = 0
+    damaged_frames: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeReport:
+    """What became of a tree: its clips in the order of their names, and files not taken as video.
+
+    Attributes:
+        clips: One outcome a clip.
+        ignored: Files whose suffix is not a video's, below the source folder.
+    """
+
+    clips: tuple[ClipOutcome, ...]
+    ignored: tuple[str, ...]
+
+    def of(self, status: Status) -> tuple[ClipOutcome, ...]:
+        """The clips of one status."""
+        return tuple(clip for clip in self.clips if clip.status == status)
+
+
+def reencode_tree(
+    source: str | Path,
+    target: str | Path,
+    *,
+    jobs: int | None = None,
+    progress: bool = True,
+    **options: Any,
+) -> TreeReport:
+    """Re-encodes every video below a folder into the same tree below another.
+
+    A clip is done when its record in `target/.reencode` matches the content of its source, the
+    options and the library versions, and its target still has the recorded content; it is then
+    kept. So a broken-off run is continued by the same command.
+
+    Args:
+        source: Folder of videos, nested as deep as wished; names may hold any character.
+        target: Folder to write; may lie inside `source`.
+        jobs: Processes; None: as many as this process may use cores.
+        progress: Show a bar, if standard error is a terminal.
+        **options: Fields of `EncodeOptions`; `container` chooses the suffix too (default mp4).
+
+    Raises:
+        CodecError: `source` is no folder or holds no video.
+        ConfigError: An option is unknown or out of range.
+        StorageError: The target cannot be written.
+    """
+    source, target = Path(source), Path(target)
+    chosen = EncodeOptions.of(options)
+    suffix = CONTAINER_SUFFIXES.get(chosen.container or "mp4")
+    if suffix is None:
+        raise ConfigError(f"unknown container {chosen.container!r}")
+    names, ignored = _scan(source, target)
+    tasks = [
+        (source / name, target / path, target / _RECORDS / f"{path}.json", options)
+        for name, path in zip(names, _target_names(names, suffix), strict=True)
+    ]
+    jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or 1
+    outcomes: dict[int, ClipOutcome] = {}
+    bar = tqdm(total=len(tasks), unit="clip", disable=None if progress else True)
+    with bar:
+        for index, result in run_isolated(_one_clip, tasks, jobs=jobs):
+            name, path = names[index], str(tasks[index][1].relative_to(target))
+            if isinstance(result, BaseException):
+                result = {"status": "failed", "error": str(result)}
+            outcomes[index] = ClipOutcome(source=name, target=path, **result)
+            bar.update()
+    return TreeReport(tuple(outcomes[i] for i in range(len(tasks))), tuple(ignored))
+
+
+def run_isolated(
+    function: Callable[[Any], Any], tasks: list[Any], *, jobs: int
+) -> Iterator[tuple[int, Any]]:
+    """Runs tasks in processes; a task that kills its process fails alone.
+
+    Args:
+        function: Importable, takes one task.
+        tasks: What to run it on.
+        jobs: Processes; 1 runs in this one.
+
+    Yields:
+        Index of the task with its result, in order of completion; where the task raised a
+        `CodecError` or `ConfigError`, or its process died, that error is the result.
+    """
+    if jobs == 1:
+        yield from ((index, _guarded(function, task)) for index, task in enumerate(tasks))
+        return
+    finished: set[int] = set()
+    try:
+        for index, future in _submitted(function, list(enumerate(tasks)), jobs):
+            result = future.result()
+            finished.add(index)
+            yield index, result
+    except BrokenProcessPool:
+        # The pool does not say which task killed it: run those left each in a pool of its own.
+        for index, task in enumerate(tasks):
+            if index in finished:
+                continue
+            try:
+                ((_, future),) = _submitted(function, [(index, task)], 1)
+                yield index, future.result()
+            except BrokenProcessPool:
+                yield index, CodecError("killed the process that worked on it")
+
+
+def _submitted(
+    function: Callable[[Any], Any], tasks: list[tuple[int, Any]], jobs: int
+) -> Iterator[tuple[int, Future]]:
+    # Spawned, not forked: a fork copies locks that threads of the parent may hold.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
+        futures = {pool.submit(_guarded, function, task): index for index, task in tasks}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _guarded(function: Callable[[Any], Any], task: Any) -> Any:
+    try:
+        return function(task)
+    except (CodecError, ConfigError) as error:
+        return error
+
+
+def _one_clip(task: tuple[Path, Path, Path, dict[str, Any]]) -> dict[str, Any]:
+    source, target, record, options = task
+    key = _hash(EncodeOptions.of(options).fingerprint().encode() + _hash_file(source).encode())
+    if (known := _record_of(record, key, target)) is not None:
+        return {"status": "kept", **known}
+    if options.get("container") is None:
+        options = {**options, "container": "mp4"}
+    report = reencode(source, target, **options)
+    facts = {
+        "frames": report.frames,
+        "bits": report.bits,
+        "damaged_frames": report.damaged_frames,
+    }
+    content = {"key": key, "sha256": _hash_file(target), "facts": facts}
+    atomic.write_text(record, json.dumps(content, indent=1) + "\n")
+    return {"status": "written", **facts}
+
+
+def _record_of(record: Path, key: str, target: Path) -> dict[str, int] | None:
+    try:
+        content = json.loads(record.read_text())
+        if content["key"] == key and content["sha256"] == _hash_file(target):
+            return content["facts"]
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no record, a damaged one or no target: the clip is simply not done yet
+    return None
+
+
+def _scan(source: Path, target: Path) -> tuple[list[str], list[str]]:
+    if not source.is_dir():
+        raise CodecError("is no folder", file=source, remedy="give the folder of class folders")
+    inside = target.resolve()
+    videos, ignored = [], []
+    for path in sorted(source.rglob("*")):
+        below = path.relative_to(source)
+        if any(part.startswith(".") for part in below.parts) or not path.is_file():
+            continue
+        if path.resolve().is_relative_to(inside) and inside != source.resolve():
+            continue
+        (videos if path.suffix.lower() in VIDEO_SUFFIXES else ignored).append(str(below))
+    if not videos:
+        raise CodecError("holds no video", file=source, remedy="check the folder's name")
+    return videos, ignored
+
+
+def _target_names(names: list[str], suffix: str) -> list[str]:
+    # a.avi and a.mov would both become a.mp4: then both keep their old suffix before the new.
+    plain = [str(Path(name).with_suffix(suffix)) for name in names]
+    clashes = Counter(plain)
+    return [
+        path if clashes[path] == 1 else f"{name}{suffix}"
+        for name, path in zip(names, plain, strict=True)
+    ]
+
+
+def _hash(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
