@@ -23,12 +23,13 @@ def home() -> Path:
 
 @contextlib.contextmanager
 def locked(path: str | Path) -> Iterator[None]:
-    """Holds an exclusive lock on the file `path` (created empty) against threads and processes.
+    """Holds an exclusive lock on the file `path` against other threads and processes.
 
-    The kernel drops the lock when its holder dies, so a killed run never blocks the next one.
+    The kernel drops the lock when its holder dies, so a killed run never blocks the next one. The
+    file is removed on release: a hundred thousand locks leave no litter.
 
     Args:
-        path: The lock file; it stays behind, because unlinking it would race with other waiters.
+        path: The lock file, beside what it guards; its folder is created.
 
     Raises:
         StorageError: The lock file cannot be created, or the file system has no locks.
@@ -36,22 +37,30 @@ def locked(path: str | Path) -> Iterator[None]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = _acquire(path)
     except OSError as error:
-        raise _lock_error(error, path) from error
+        raise StorageError(
+            f"cannot lock: {error.strerror or error}",
+            file=path,
+            remedy="point MIC_HOME at a writable folder on a local disk",
+        ) from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        except OSError as error:
-            raise _lock_error(error, path) from error
         yield
     finally:
+        path.unlink(missing_ok=True)
         os.close(descriptor)
 
 
-def _lock_error(error: OSError, path: Path) -> StorageError:
-    return StorageError(
-        f"cannot lock: {error.strerror or error}",
-        file=path,
-        remedy="point MIC_HOME at a writable folder on a local disk",
-    )
+def _acquire(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            # The holder before us removed the file while we waited: a lock on a file without a
+            # name guards nothing, since the next comer creates another.
+            if os.fstat(descriptor).st_nlink:
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)

@@ -1,0 +1,66 @@
+"""The cache folder and the lock that processes share."""
+
+import multiprocessing
+import os
+import signal
+import time
+
+import pytest
+
+from mic.errors import StorageError
+from mic.home import home, locked
+
+
+def test_mic_home_moves_the_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("MIC_HOME", str(tmp_path))
+    assert home() == tmp_path
+    monkeypatch.setenv("MIC_HOME", "~/elsewhere")
+    assert home().is_absolute()
+    monkeypatch.delenv("MIC_HOME")
+    assert home().parts[-2:] == (".cache", "mic")
+
+
+def _count(counter, lock, rounds):
+    for _ in range(rounds):
+        with locked(lock):
+            value = int(counter.read_text())
+            time.sleep(0.0005)
+            counter.write_text(str(value + 1))
+
+
+def test_the_lock_excludes_and_leaves_no_file(tmp_path):
+    counter, lock = tmp_path / "counter", tmp_path / "deep" / "a.lock"
+    counter.write_text("0")
+    context = multiprocessing.get_context("fork")
+    workers = [context.Process(target=_count, args=(counter, lock, 50)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+    assert counter.read_text() == "200"
+    assert not lock.exists()
+
+
+def _hold(lock, ready):
+    with locked(lock):
+        ready.set()
+        time.sleep(60)
+
+
+def test_a_killed_holder_blocks_nobody(tmp_path):
+    context = multiprocessing.get_context("fork")
+    ready = context.Event()
+    holder = context.Process(target=_hold, args=(tmp_path / "a.lock", ready))
+    holder.start()
+    assert ready.wait(20)
+    os.kill(holder.pid, signal.SIGKILL)
+    holder.join(20)
+    started = time.monotonic()
+    with locked(tmp_path / "a.lock"):
+        assert time.monotonic() - started < 10
+
+
+def test_a_place_that_cannot_hold_a_lock_is_an_error_with_a_remedy(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageError, match="MIC_HOME"), locked(tmp_path / "file" / "a.lock"):
+        pass
