@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mic import atomic
 from mic.codec.options import EncodeOptions, coded_rate
-from mic.codec.probe import decoded_frames, frame_rate_of, opened
+from mic.codec.probe import decoded_frames, frame_rate_of, has_times, opened
 from mic.errors import CodecError, ConfigError
 
 # By suffix, because libavformat writes MP4 into .m4v, which here means a raw elementary stream.
@@ -89,9 +89,10 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
     with opened(source) as (container, stream):
         counter = _DamageCounter()
         frames = prepared(counter.watch(decoded_frames(container, stream, source)), chosen, source)
-        rate = frame_rate_of(stream)
+        rate = frame_rate_of(container, stream)
         if chosen.frame_rate is not None:
-            frames = _resampled(frames, rate, Fraction(chosen.frame_rate))
+            own = None if has_times(container) else rate
+            frames = _resampled(frames, own, Fraction(chosen.frame_rate))
             rate = Fraction(chosen.frame_rate)
         report = _write(frames, Path(target), rate, chosen)
     return replace(report, damaged_frames=counter.damaged)
@@ -214,12 +215,13 @@ class _DamageCounter:
 
 
 def _resampled(
-    frames: Iterable[av.VideoFrame], source_rate: Fraction, rate: Fraction
+    frames: Iterable[av.VideoFrame], own_rate: Fraction | None, rate: Fraction
 ) -> Iterator[av.VideoFrame]:
     # Output n shows the last source frame whose time, rounded to output ticks, is not after n.
     written, held, start = 0, None, None
     for index, frame in enumerate(frames):
-        seconds = frame.time if frame.time is not None else float(index / source_rate)
+        # Raw streams have no times: their frames are spaced by their own rate.
+        seconds = frame.time if own_rate is None else float(index / own_rate)
         start = seconds if start is None else start
         due = round((seconds - start) * float(rate))
         while held is not None and written < due:

@@ -11,6 +11,7 @@ from typing import Literal
 
 import av
 import numpy as np
+from av.format import Flags
 from numpy.typing import NDArray
 
 from mic.errors import CodecError
@@ -117,6 +118,10 @@ def probe(path: str | Path) -> VideoInfo:
     with opened(path) as (container, stream):
         frames = bits = 0
         for packet in _packets(container, stream, path):
+            if frames == 0:
+                # Headers count once, whether apart (MP4) or before the first picture (AVI, raw).
+                headers = bytes(stream.codec_context.extradata or b"")
+                bits += 0 if headers in bytes(packet) else 8 * len(headers)
             frames += 1
             bits += 8 * packet.size
         if frames == 0:
@@ -128,9 +133,9 @@ def probe(path: str | Path) -> VideoInfo:
             pixel_format=stream.codec_context.pix_fmt or "unknown",
             width=stream.codec_context.width,
             height=stream.codec_context.height,
-            frame_rate=frame_rate_of(stream),
+            frame_rate=frame_rate_of(container, stream),
             frames=frames,
-            bits=bits + 8 * len(stream.codec_context.extradata or b""),
+            bits=bits,
             file_bytes=path.stat().st_size,
         )
 
@@ -156,7 +161,7 @@ def demux(path: str | Path) -> Iterator[Demuxed]:
             extradata=bytes(context.extradata or b""),
             width=context.width,
             height=context.height,
-            frame_rate=frame_rate_of(stream),
+            frame_rate=frame_rate_of(container, stream),
             packets=(
                 EncodedPacket(bytes(packet), packet.pts, packet.time_base, packet.is_keyframe)
                 for packet in _packets(container, stream, path)
@@ -237,11 +242,19 @@ def decoded_frames(
         raise no_frames(path)
 
 
-def frame_rate_of(stream: av.video.stream.VideoStream) -> Fraction:
-    """Average frame rate, or libavformat's guess where the container keeps no times."""
-    rate = stream.average_rate or stream.guessed_rate or stream.base_rate
-    # 25 is libavformat's own default for streams without any timing.
+def frame_rate_of(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream
+) -> Fraction:
+    """Average frame rate; the stream headers' own where the container keeps no times."""
+    # For raw streams libavformat calls 25 the average, whatever the stream says.
+    rate = stream.average_rate if has_times(container) else stream.base_rate
+    rate = rate or stream.guessed_rate
     return Fraction(rate) if rate and rate > 0 else Fraction(25)
+
+
+def has_times(container: av.container.InputContainer) -> bool:
+    """Whether the container keeps the frames' times; raw elementary streams do not."""
+    return not container.format.flags & Flags.no_timestamps.value
 
 
 def luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
