@@ -1,0 +1,84 @@
+# Two commands do everything: `make reproduce` and `make test`. Both need Python 3.11 or newer, a
+# C++20 compiler and make, nothing else; the first call builds .venv from the hashed lock.
+
+PYTHON ?= python3
+PROFILE ?= default
+SECONDS ?= 60
+
+bin := .venv/bin
+export OMP_NUM_THREADS ?= 1
+export PYTHONDONTWRITEBYTECODE = 1
+native_sources := $(sort $(wildcard native/*.cpp native/*.hpp) native/CMakeLists.txt pyproject.toml)
+
+.PHONY: help reproduce test test-long lab bench fuzz lint format audit environment lock clean
+
+help:
+	@echo "make reproduce [PROFILE=smoke|default|full|paper]   run every notebook into results/"
+	@echo "make test        lint, tests, notebooks"
+	@echo "make test-long   the billion-sample, fuzzing and kill campaigns (hours)"
+	@echo "make lab         JupyterLab on the notebooks"
+	@echo "make bench       speed tables against other readers"
+	@echo "make fuzz SECONDS=60"
+	@echo "make lint | format | audit | clean"
+
+# Both stamps hold what was installed, not when: a fresh checkout with new file times stays quiet.
+environment:
+	@if ! cmp -s requirements.lock .venv/installed.lock; then \
+	  echo "== environment: .venv from requirements.lock (about 2 minutes, 8 GB)" && \
+	  $(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else f"mic needs Python 3.11, 3.12 or 3.13, this is {v}; name one: make PYTHON=python3.11")' && \
+	  $(PYTHON) -m venv .venv && \
+	  $(bin)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --require-hashes -r requirements.lock && \
+	  rm -f .venv/native.sum && cp requirements.lock .venv/installed.lock; \
+	fi
+	@cat $(native_sources) | cksum > .venv/native.new
+	@if ! cmp -s .venv/native.new .venv/native.sum; then \
+	  echo "== native part: compiling (about half a minute)" && \
+	  $(bin)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --no-build-isolation --editable . && \
+	  mv .venv/native.new .venv/native.sum; \
+	else rm .venv/native.new; fi
+
+reproduce: environment
+	@echo "== reproduce: profile $(PROFILE)"
+	@$(bin)/mic run --profile $(PROFILE)
+
+test: environment lint
+	@echo "== tests"
+	@$(bin)/python -m pytest -q -n 2 --dist loadfile -m "not long" tests
+	@echo "== notebooks: every cell runs, tagged outputs compare"
+	@MIC_PROFILE=smoke $(bin)/python -m pytest -q -p no:randomly --nbval-lax \
+	  --nbval-cell-timeout 300 notebooks
+
+test-long: environment
+	@$(bin)/python -m pytest -q -p no:randomly --timeout 0 -m long tests
+
+lab: environment
+	@$(bin)/jupyter lab --notebook-dir notebooks
+
+bench: environment
+	@$(MAKE) --no-print-directory -C native/bench PYTHON=$(abspath $(bin)/python)
+
+fuzz: environment
+	@$(MAKE) --no-print-directory -C native/fuzz SECONDS=$(SECONDS) PYTHON=$(abspath $(bin)/python)
+
+lint: environment
+	@echo "== lint"
+	@$(bin)/ruff check --quiet .
+	@$(bin)/ruff format --quiet --check .
+	@$(bin)/clang-format --dry-run --Werror $(wildcard native/*.cpp native/*.hpp)
+
+format: environment
+	@$(bin)/ruff check --quiet --fix .
+	@$(bin)/ruff format --quiet .
+	@$(bin)/clang-format -i $(wildcard native/*.cpp native/*.hpp)
+
+# Needs uv; only for whoever changes the pins.
+lock:
+	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --python-version 3.11 --extra test --extra dev pyproject.toml \
+	  --output-file requirements.lock
+	python3 tests/environment_file.py --write
+
+clean:
+	rm -rf .venv build results/smoke results/full results/paper results/notebooks
