@@ -1,0 +1,86 @@
+"""A write is whole or did not happen: after an error, a kill and on a full disk."""
+
+import signal
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+from mic import atomic
+from mic.errors import StorageError
+
+
+def test_replaces_and_leaves_nothing_else(tmp_path):
+    path = tmp_path / "deep" / "table.csv"
+    atomic.write_text(path, "old")
+    atomic.write_text(path, "new")
+    assert path.read_text() == "new"
+    assert [entry.name for entry in path.parent.iterdir()] == ["table.csv"]
+
+
+def test_an_exception_keeps_the_old_content(tmp_path):
+    path = tmp_path / "clip.mp4"
+    atomic.write_bytes(path, b"old")
+
+    def fail():
+        with atomic.replacing(path) as temporary:
+            temporary.write_bytes(b"half")
+            assert temporary.suffix == ".mp4"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_a_file_is_as_readable_as_any_other(tmp_path):
+    (tmp_path / "plain").write_text("x")
+    atomic.write_text(tmp_path / "atomic", "x")
+    assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_kill_in_the_middle_keeps_the_old_content(tmp_path):
+    path = tmp_path / "weights.bin"
+    atomic.write_bytes(path, b"old" * 1000)
+    code = f"""
+        import os, signal
+        from mic import atomic
+        with atomic.replacing({str(path)!r}) as temporary:
+            temporary.write_bytes(b"new" * 10)
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    process = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old" * 1000
+
+
+def test_a_full_disk_is_a_typed_error_and_keeps_the_old_content(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    code = f"""
+        import subprocess, sys
+        mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", {str(disk)!r}]
+        subprocess.run(mount, check=True)
+        from mic import atomic
+        from mic.errors import StorageError
+        path = {str(disk / "table.csv")!r}
+        atomic.write_bytes(path, b"old")
+        try:
+            atomic.write_bytes(path, b"new" * 100_000)
+        except StorageError as error:
+            assert "No space left" in str(error) and "Remedy: free" in str(error), error
+            assert open(path, "rb").read() == b"old"
+            sys.exit(17)
+    """
+    command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c"]
+    process = subprocess.run([*command, textwrap.dedent(code)], check=False)
+    assert process.returncode == 17
+
+
+def test_a_folder_that_is_a_file_is_a_typed_error(tmp_path):
+    (tmp_path / "taken").write_text("x")
+    with pytest.raises(StorageError, match="taken"):
+        atomic.write_text(tmp_path / "taken" / "table.csv", "x")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["taken"]

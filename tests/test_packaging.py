@@ -1,0 +1,73 @@
+"""What a fresh machine relies on: pins that agree, all hashed, no address of an index."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from environment_file import ROOT, expected
+
+
+def _tracked(*patterns):
+    command = ["git", "-C", str(ROOT), "ls-files", *patterns]
+    names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+def test_environment_file_equals_the_lock():
+    assert (ROOT / "environment.yml").read_text() == expected()
+
+
+def test_every_pin_of_the_lock_has_a_hash():
+    entries = re.split(r"\n(?=\S)", (ROOT / "requirements.lock").read_text().strip())
+    assert len(entries) > 100
+    without = [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry]
+    assert without == []
+
+
+def test_every_pin_of_the_lock_is_exact():
+    for line in (ROOT / "requirements.lock").read_text().splitlines():
+        if not line.startswith("    "):
+            assert re.match(r"[\w.-]+==[\w.!+-]+( ;| \\)", line), line
+
+
+@pytest.mark.parametrize("host", ["pypi" + ".org", "python" + "hosted", "conda" + ".anaconda"])
+def test_no_tracked_file_names_a_registry_host(host):
+    offenders = []
+    for path in _tracked():
+        data = path.read_bytes()
+        if b"\0" not in data[:4096] and host.encode() in data:
+            offenders.append(path.name)
+    assert offenders == []
+
+
+def test_only_the_fixed_names_stand_at_the_top():
+    fixed = {"environment.yml", "README.md", "notebooks", "mic", "native", "results", "tests"}
+    build = {"Makefile", "pyproject.toml", "requirements.lock"}
+    papers = {"LICENSE", "CITATION.cff", "CHANGELOG.md"}
+    top = {path.relative_to(ROOT).parts[0] for path in _tracked()}
+    assert {name for name in top if not name.startswith(".")} <= fixed | build | papers
+
+
+def test_source_files_stay_short():
+    long = {
+        path.relative_to(ROOT).as_posix(): lines
+        for path in _tracked("mic/*.py", "native/*.cpp", "native/*.hpp", "tests/*.py")
+        if (lines := path.read_text().count("\n")) > 400
+    }
+    assert long == {}
+
+
+def test_the_version_is_the_same_everywhere():
+    import mic
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    citation = re.search(r"(?m)^version: (\S+)$", (ROOT / "CITATION.cff").read_text())[1]
+    changelog = re.search(r"(?m)^## (\S+)", (ROOT / "CHANGELOG.md").read_text())[1]
+    assert project == mic.__version__ == citation == changelog
+
+
+def test_importing_mic_is_light():
+    code = "import sys, mic; sys.exit('torch' in sys.modules or 'av' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,126 @@
+"""A run's outputs appear together, checked, or not at all."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from mic import config, results
+from mic.errors import ResultError
+
+COLUMNS = {"method": "name", "accuracy": "share of clips, 0 to 1", "n": "clips"}
+FRAME = pd.DataFrame({"method": ["a|b", "c"], "accuracy": [0.123456789, 1.0], "n": [7, 8]})
+
+
+def _run(folder, **options):
+    options = {"tables": ("scores",), "figures": ("curve",)} | options
+    return results.Run("04_training", config.load("smoke"), folder=folder, **options)
+
+
+def _fill(run):
+    run.table(FRAME, "scores", caption="Scores.", columns=COLUMNS)
+    figure, axis = plt.subplots()
+    axis.plot([1, 2])
+    run.figure(figure, "curve")
+    plt.close(figure)
+
+
+def test_outputs_appear_only_on_completion(tmp_path, capsys):
+    run = _run(tmp_path)
+    _fill(run)
+    assert not (tmp_path / "tables").exists()
+    run.complete()
+    assert capsys.readouterr().out == "mic-complete: 04_training: 1 tables, 1 figures\n"
+    names = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*"))
+    assert [name for name in names if not name.startswith(".")] == [
+        "figures/curve.png",
+        "provenance/04_training.json",
+        "tables/scores.csv",
+        "tables/scores.md",
+    ]
+    assert (tmp_path / "tables/scores.csv").read_text().splitlines()[1] == "a|b,0.123457,7"
+    assert "| a\\|b | 0.1235 | 7 |" in (tmp_path / "tables/scores.md").read_text()
+    record = json.loads((tmp_path / "provenance/04_training.json").read_text())
+    assert record["config_digest"] == config.load("smoke").digest()
+    assert record["tables"]["scores"]["rows"] == 2
+
+
+def test_the_same_run_writes_the_same_bytes(tmp_path):
+    contents = []
+    for name in ("first", "second"):
+        run = _run(tmp_path / name)
+        _fill(run)
+        run.complete()
+        files = (p for p in (tmp_path / name).rglob("*.*") if p.is_file())
+        contents.append({p.name: p.read_bytes() for p in files})
+    assert contents[0] == contents[1]
+
+
+def test_a_missing_output_moves_nothing(tmp_path):
+    run = _run(tmp_path)
+    run.table(FRAME, "scores", caption="Scores.", columns=COLUMNS)
+    with pytest.raises(ResultError, match=r"figures/curve\.png"):
+        run.complete()
+    assert not (tmp_path / "tables").exists()
+
+
+@pytest.mark.parametrize(
+    ("frame", "name", "word"),
+    [
+        (FRAME, "score", "not declared"),
+        (FRAME[["method"]], "scores", "described"),
+        (FRAME[:0], "scores", "no rows"),
+    ],
+)
+def test_a_table_that_breaks_its_schema_is_refused(tmp_path, frame, name, word):
+    with pytest.raises(ResultError, match=word):
+        _run(tmp_path).table(frame, name, caption="Scores.", columns=COLUMNS)
+
+
+def test_a_kill_between_two_renames_is_mended_by_the_next_run(tmp_path):
+    code = f"""
+        import os, signal
+        from pathlib import Path
+        import pandas as pd
+        from mic import config, results
+        run = results.Run("04_training", config.load("smoke"), tables=("a", "b"),
+                          folder={str(tmp_path)!r})
+        for name in ("a", "b"):
+            frame = pd.DataFrame({{"x": [1]}})
+            run.table(frame, name, caption="A.", columns={{"x": "a number"}})
+        real, moved = Path.replace, []
+        def replace(self, target):
+            if self.name.endswith((".csv", ".md")) and not self.name.startswith("."):
+                if len(moved) == 2:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                moved.append(self)
+            return real(self, target)
+        Path.replace = replace
+        run.complete()
+    """
+    process = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert len(list((tmp_path / "tables").iterdir())) == 2
+    assert results.read_table("b", folder=tmp_path)["x"].tolist() == [1]
+    assert len(list((tmp_path / "tables").iterdir())) == 4
+    assert list(tmp_path.glob(".staging-*")) == []
+
+
+def test_the_staging_folder_of_a_dead_run_is_cleared_and_of_a_live_one_kept(tmp_path):
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    for process in (dead.pid, os.getpid()):
+        (tmp_path / f".staging-01_x-{process}").mkdir(parents=True)
+    _run(tmp_path)
+    assert [p.name for p in tmp_path.glob(".staging-*")] == [f".staging-01_x-{os.getpid()}"]
+
+
+def test_reading_a_table_that_nobody_wrote_names_the_remedy(tmp_path):
+    with pytest.raises(ResultError, match="mic run"):
+        results.read_table("scores", folder=tmp_path)
