@@ -121,6 +121,14 @@ def ffmpeg(path: Path, pictures: np.ndarray, *arguments: str) -> Path:
     """Encodes with the ffmpeg program of imageio-ffmpeg, which has Xvid's encoder and others."""
     height, width = pictures.shape[1:3]
     source = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {FRAME_RATE} -i -".split()
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *source, "-pix_fmt", "yuv420p"]
+    command = [
+        imageio_ffmpeg.get_ffmpeg_exe(),
+        "-v",
+        "error",
+        "-y",
+        *source,
+        "-pix_fmt",
+        "yuv420p",
+    ]
     subprocess.run([*command, *arguments, str(path)], input=pictures.tobytes(), check=True)
     return path

@@ -214,8 +214,8 @@ def flat_intra_vop(vol: Vol, level: int) -> bytes:
 
 
 # Tables B-13 and B-14: dct_dc_size_luminance, dct_dc_size_chrominance for sizes 0 to 8.
-_LUMA_SIZE = "011 11 10 010 001 0001 00001 000001 0000001".split()
-_CHROMA_SIZE = "11 10 01 001 0001 00001 000001 0000001 00000001".split()
+_LUMA_SIZE = ["011", "11", "10", "010", "001", "0001", "00001", "000001", "0000001"]
+_CHROMA_SIZE = ["11", "10", "01", "001", "0001", "00001", "000001", "0000001", "00000001"]
 
 
 def _intra_dc(difference: int, *, luma: bool) -> str:

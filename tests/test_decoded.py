@@ -1,0 +1,172 @@
+"""The decoded path: right interpolation for each codec, and CoViAR's exact behaviour beside it."""
+
+import dataclasses
+
+import av
+import numpy as np
+import pytest
+from av.video.reformatter import Interpolation
+from oracles import compensation, flat, stream
+from oracles.encoders import Options, ffmpeg, frames, synthetic
+
+import mic.coviar
+import mic.decoded
+from mic.errors import CodecError, UnsupportedSyntaxError
+
+QUIET = Options(width=96, height=72, frames=10, noise=0, speed=0.4)
+X264 = "no-deblock=1:weightp=0:weightb=0:b-pyramid=none:ref=1:scenecut=0:partitions=p8x8,b8x8,i4x4"
+CODECS = {
+    "h264": ("-c:v", "libx264", "-qp", "45", "-bf", "0", "-x264-params", X264),
+    "h264_b": ("-c:v", "libx264", "-qp", "45", "-bf", "2", "-x264-params", X264),
+    "mpeg2": ("-c:v", "mpeg2video", "-q:v", "31"),
+    "mpeg2_b": ("-c:v", "mpeg2video", "-q:v", "31", "-bf", "2"),
+    "mpeg1_b": ("-c:v", "mpeg1video", "-q:v", "31", "-bf", "2"),
+    "flv": ("-c:v", "flv", "-q:v", "31"),
+}
+
+
+def zero_share(path) -> tuple[float, str]:
+    """Share of predicted 8x8 blocks whose luma residual is zero throughout, and frame kinds."""
+    zero = total = 0
+    kinds = ""
+    for frame in mic.decoded.frames(path):
+        kinds += frame.kind
+        if frame.kind == "I":
+            assert frame.intra.all()
+            assert not frame.y.any()
+            continue
+        rows, columns = frame.y.shape[0] // 8, frame.y.shape[1] // 8
+        blocks = frame.y[: 8 * rows, : 8 * columns].reshape(rows, 8, columns, 8)
+        flat_blocks = ~blocks.any((1, 3)) & ~frame.intra[:rows, :columns]
+        zero += flat_blocks.sum()
+        total += (~frame.intra[:rows, :columns]).sum()
+    return zero / total, kinds
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_blocks_that_code_nothing_have_zero_residual(codec, tmp_path):
+    # At the coarsest quantiser most blocks are pure prediction: their residual is exactly zero
+    # if, and only if, interpolation and vectors are the decoder's own.
+    path = ffmpeg(tmp_path / f"{codec}.mkv", frames(QUIET), *CODECS[codec])
+    share, kinds = zero_share(path)
+    assert share > 0.95
+    assert len(kinds) == QUIET.frames
+    assert ("B" in kinds) == codec.endswith("_b")
+
+
+def test_wrong_interpolation_would_be_seen(tmp_path, monkeypatch):
+    # The test above can fail: with vectors cut to whole samples hardly a block stays zero.
+    path = ffmpeg(tmp_path / "h264.mkv", frames(QUIET), *CODECS["h264"])
+    right = zero_share(path)[0]
+    six_tap = mic.decoded.six_tap
+    monkeypatch.setattr(mic.decoded, "six_tap", lambda p, motion: six_tap(p, motion & ~3))
+    assert zero_share(path)[0] < right - 0.2
+
+
+@pytest.mark.parametrize("quarter", [False, True])
+@pytest.mark.parametrize("four", [False, True])
+def test_mpeg4_differs_from_the_coded_residual_by_rounding_alone(quarter, four, tmp_path):
+    options = Options(width=96, height=80, frames=8, quarter_pel=quarter, four_mv=four, speed=0.6)
+    clip = stream.load(synthetic(tmp_path, options))
+    frames_of = list(mic.decoded.frames(tmp_path / "synthetic.m4v"))
+    assert len(frames_of) == options.frames
+    compared = 0
+    decoded = compensation.decoded(clip)
+    for ours, theirs, vop, (_, mv, count) in zip(
+        frames_of, flat.residuals(clip), clip.vops, decoded, strict=True
+    ):
+        blocks = theirs[3].repeat(2, 0).repeat(2, 1)
+        assert (ours.intra == blocks).all()
+        assert (ours.motion == np.where(count.max() > 0, mv * (1 if quarter else 2), 0)).all()
+        bound = 0 if vop.rounding == 0 else 3 if quarter else 1
+        for plane, other in zip((ours.y, ours.cb, ours.cr), theirs[:3], strict=True):
+            compared += plane.size
+            assert np.abs(plane.astype(int) - other).max() <= bound
+    assert compared > 80_000
+
+
+def test_h264_of_a_size_that_is_not_whole_macroblocks(tmp_path):
+    options = dataclasses.replace(QUIET, width=90, height=70, speed=3.0)
+    path = ffmpeg(tmp_path / "odd.mkv", frames(options), *CODECS["h264"])
+    shapes = {
+        (f.y.shape, f.cb.shape, f.motion.shape, f.intra.shape) for f in mic.decoded.frames(path)
+    }
+    assert shapes == {((70, 90), (35, 45), (9, 12, 2), (9, 12))}
+    assert zero_share(path)[0] > 0.7
+
+
+def test_refuses_by_name(tmp_path):
+    pictures = frames(QUIET)
+    cases = {
+        "B-VOPs": (tmp_path / "b.mkv", ("-c:v", "mpeg4", "-bf", "2", "-q:v", "4")),
+        "no motion vectors": (tmp_path / "vp9.mkv", ("-c:v", "libvpx-vp9", "-cpu-used", "8")),
+        "interlaced": (
+            tmp_path / "i.mkv",
+            ("-c:v", "mpeg2video", "-flags", "+ilme+ildct", "-vf", "setfield=tff"),
+        ),
+        "4:2:0": (tmp_path / "444.mkv", ("-c:v", "libx264", "-pix_fmt", "yuv444p")),
+    }
+    for words, (path, arguments) in cases.items():
+        ffmpeg(path, pictures, *arguments)
+        with pytest.raises(UnsupportedSyntaxError, match=words):
+            list(mic.decoded.frames(path))
+    with pytest.raises(CodecError):
+        list(mic.decoded.frames(tmp_path / "absent.mp4"))
+
+
+def by_the_sample(path, accumulate):
+    """CoViAR's loops, one sample at a time, as its C code runs them; the last frame is lost."""
+    out, reference, chain = [], None, None
+    with av.open(str(path)) as container:
+        video = container.streams.video[0]
+        video.codec_context.options = {"flags2": "+export_mvs"}
+        for frame in container.decode(video):
+            bgr = frame.reformat(format="bgr24", interpolation=Interpolation.BICUBIC)
+            bgr = bgr.to_ndarray().astype(int)
+            height, width = bgr.shape[:2]
+            if frame.pict_type == 1:
+                reference = bgr
+                chain = {(x, y): (x, y) for x in range(width) for y in range(height)}
+                out.append((np.zeros_like(bgr), np.zeros((height, width, 2), int)))
+                continue
+            old, new = dict(chain), dict(chain)
+            vector = {}
+            data = frame.side_data.get("MOTION_VECTORS")
+            for mv in [] if data is None else data:
+                if (mv.dst_x, mv.dst_y) == (mv.src_x, mv.src_y):
+                    continue
+                for dx in range(-(mv.w // 2), mv.w // 2):
+                    for dy in range(-(mv.h // 2), mv.h // 2):
+                        to = (mv.dst_x + dx, mv.dst_y + dy)
+                        source = (mv.src_x + dx, mv.src_y + dy)
+                        if to in old and source in old:
+                            new[to] = old[source]
+                            vector[to] = (mv.dst_x - mv.src_x, mv.dst_y - mv.src_y)
+            residual, motion = np.zeros_like(bgr), np.zeros((height, width, 2), int)
+            for (x, y), back in new.items():
+                step = vector.get((x, y), (0, 0))
+                source = back if accumulate else (x - step[0], y - step[1])
+                residual[y, x] = bgr[y, x] - reference[source[1], source[0]]
+                motion[y, x] = x - source[0], y - source[1]
+            out.append((residual, motion))
+            chain = new
+            if not accumulate:
+                reference = bgr
+    return out[:-1]
+
+
+@pytest.mark.parametrize("accumulate", [False, True])
+@pytest.mark.parametrize("quarter", [False, True])
+def test_coviar_equals_its_loops(accumulate, quarter, tmp_path):
+    options = Options(
+        width=56, height=40, frames=7, gop=4, four_mv=True, quarter_pel=quarter, speed=2.5
+    )
+    path = synthetic(tmp_path, options)
+    ours = list(mic.coviar.frames(path, accumulate=accumulate))
+    theirs = by_the_sample(path, accumulate)
+    assert len(ours) == len(theirs) == options.frames - 1
+    for mine, (residual, motion) in zip(ours, theirs, strict=True):
+        assert (mine.residual == residual).all()
+        assert (mine.motion == motion).all()
+    assert [frame.position for frame in ours] == [0, 1, 2, 3, 0, 1]
+    assert any(frame.motion.any() for frame in ours)
