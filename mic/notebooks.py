@@ -270,6 +270,15 @@ def check_executed(notebook: nbformat.NotebookNode, path: Path) -> None:
                 place=place,
                 remedy="look for sys.exit, a crash in native code, or too little memory",
             )
+        for output in cell.outputs:
+            if output.output_type == "error":
+                # papermill lets SystemExit pass as a success.
+                raise NotebookError(
+                    f"{output.ename}: {output.evalue}",
+                    file=path,
+                    place=place,
+                    remedy="a notebook must run to its last cell",
+                )
         streams = [output for output in cell.outputs if output.output_type == "stream"]
         for output in streams:
             if output.name == "stderr":
@@ -279,8 +288,6 @@ def check_executed(notebook: nbformat.NotebookNode, path: Path) -> None:
                     place=place,
                     remedy="mend the cause of the warning; progress bars belong on a terminal",
                 )
-        if any(output.output_type == "error" for output in cell.outputs):
-            raise NotebookError("the cell failed", file=path, place=place)
         text = "".join(output.text for output in streams)
     if f"{results.MARKER} {path.stem}:" not in text:
         raise NotebookError(

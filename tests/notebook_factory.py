@@ -1,0 +1,40 @@
+"""Small notebooks that keep the contract, for tests that break it on purpose."""
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+PARAMETERS = 'profile = "auto"\nresults_folder = ""\nepochs = None'
+CONFIG = (
+    "import mic.config\n"
+    "config = mic.config.from_notebook(vars())\n"
+    "from mic import results\n"
+    'run = results.Run("{name}", config, tables=("numbers",), folder=results_folder)'
+)
+TABLE = (
+    "import pandas as pd\n"
+    'frame = pd.DataFrame({{"x": [{value}]}})\n'
+    'run.table(frame, "numbers", caption="Numbers.", columns={{"x": "a number"}})'
+)
+COMPLETE = "run.complete()"
+
+
+def write(folder, name="01_probe", *, sabotage="", value="config.epochs", last=COMPLETE):
+    """Writes a notebook; `sabotage` is the code of a cell before the last one."""
+    cells = [
+        new_markdown_cell("# Probe\n\n**Inputs:** none\n\n**Run time:** not measured"),
+        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        new_code_cell(CONFIG.format(name=name)),
+        new_code_cell(TABLE.format(value=value)),
+        *([new_code_cell(sabotage)] if sabotage else []),
+        new_code_cell(last),
+    ]
+    notebook = new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.ipynb"
+    nbformat.write(notebook, path)
+    return path

@@ -1,0 +1,130 @@
+"""The notebook runner: what it runs, what it skips, what it hands over and what it tells."""
+
+import io
+import os
+import subprocess
+import sys
+import time
+
+import nbformat
+import notebook_factory
+import pandas as pd
+import pytest
+
+from mic import cli, config
+from mic.errors import ConfigError, NotebookError
+from mic.notebooks import Runner, find
+
+
+def _runner(tmp_path, **options):
+    return Runner(
+        tmp_path / "notebooks",
+        config.load("smoke"),
+        folder=tmp_path / "results",
+        progress=io.StringIO(),
+        **options,
+    )
+
+
+def _numbers(tmp_path):
+    return pd.read_csv(tmp_path / "results/tables/numbers.csv")["x"].tolist()
+
+
+def test_a_good_notebook_runs_once_and_again_only_when_it_changed(tmp_path):
+    notebook_factory.write(tmp_path / "notebooks")
+    (first,) = _runner(tmp_path).run()
+    assert first.ran
+    assert first.cells == 5  # papermill's injected cell counts as one
+    assert _numbers(tmp_path) == [2]
+    start = time.monotonic()
+    (second,) = _runner(tmp_path).run()
+    assert not second.ran
+    assert time.monotonic() - start < 5
+    notebook_factory.write(tmp_path / "notebooks", value="config.epochs + 1")
+    (third,) = _runner(tmp_path).run()
+    assert third.ran
+    assert _numbers(tmp_path) == [3]
+
+
+def test_a_result_that_was_tampered_with_is_made_again(tmp_path):
+    notebook_factory.write(tmp_path / "notebooks")
+    _runner(tmp_path).run()
+    (tmp_path / "results/tables/numbers.csv").write_text("x\n99\n")
+    (again,) = _runner(tmp_path).run()
+    assert again.ran
+    assert _numbers(tmp_path) == [2]
+
+
+def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path):
+    notebook_factory.write(tmp_path / "notebooks")
+    with pytest.raises(NotebookError, match="epochz"):
+        _runner(tmp_path, parameters={"epochz": 3}).run()
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_parameter_reaches_the_notebook(tmp_path):
+    notebook_factory.write(tmp_path / "notebooks")
+    arguments = ["run", "--profile", "smoke", "--notebooks", str(tmp_path / "notebooks")]
+    arguments += ["--results", str(tmp_path / "results"), "-p", "epochs", "7"]
+    assert cli.main(arguments) == 0
+    assert _numbers(tmp_path) == [7]
+
+
+def test_plain_papermill_refuses_a_mistyped_parameter_too(tmp_path):
+    path = notebook_factory.write(tmp_path / "notebooks")
+    command = [sys.executable, "-m", "papermill", str(path), str(tmp_path / "out.ipynb")]
+    environment = os.environ | {"MIC_PROFILE": "smoke"}
+    folder = ["-p", "results_folder", str(tmp_path / "results")]
+    good = subprocess.run(
+        [*command, *folder, "-p", "epochs", "4"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert good.returncode == 0, good.stderr
+    assert _numbers(tmp_path) == [4]
+    bad = subprocess.run(
+        [*command, *folder, "-p", "epochz", "4"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert bad.returncode != 0
+    assert "epochz" in bad.stderr
+    assert _numbers(tmp_path) == [4]
+
+
+def test_in_place_writes_outputs_and_the_measured_time(tmp_path):
+    path = notebook_factory.write(tmp_path / "notebooks")
+    _runner(tmp_path, in_place=True).run()
+    notebook = nbformat.read(path, 4)
+    assert "**Run time:** not measured" not in notebook.cells[0].source
+    assert " s (smoke profile, " in notebook.cells[0].source
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == [1, 2, 3, 4]
+    assert all("injected-parameters" not in cell.metadata.get("tags", []) for cell in code)
+    (again,) = _runner(tmp_path).run()
+    assert not again.ran
+
+
+def test_a_terminal_gets_a_live_line(tmp_path):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    notebook_factory.write(tmp_path / "notebooks")
+    terminal = Terminal()
+    runner = _runner(tmp_path)
+    runner.progress = terminal
+    runner.run()
+    assert "01_probe: cell 3" in terminal.getvalue()
+
+
+def test_choosing_a_notebook_that_is_not_there_names_those_that_are(tmp_path):
+    notebook_factory.write(tmp_path, "01_probe")
+    notebook_factory.write(tmp_path, "02_other")
+    assert [path.stem for path in find(tmp_path, ["02"])] == ["02_other"]
+    with pytest.raises(ConfigError, match="01_probe, 02_other"):
+        find(tmp_path, ["07"])

@@ -1,0 +1,118 @@
+"""Each way a notebook run can go wrong ends in an error and leaves the earlier results whole."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import notebook_factory
+import pandas as pd
+import pytest
+
+from mic import cli, config
+from mic.errors import NotebookError
+from mic.notebooks import Runner
+
+
+def _runner(tmp_path, **options):
+    return Runner(
+        tmp_path / "notebooks",
+        config.load("smoke"),
+        folder=tmp_path / "results",
+        progress=io.StringIO(),
+        **options,
+    )
+
+
+def _numbers(tmp_path):
+    return pd.read_csv(tmp_path / "results/tables/numbers.csv")["x"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "last", "message"),
+    [
+        ("1 / 0", None, "ZeroDivisionError"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", None, "kernel"),
+        ("import sys; sys.exit(0)", None, "SystemExit|did not run"),
+        ("", "print('done')", "completion marker"),
+        ("import sys; print('careless', file=sys.stderr)", None, "careless"),
+        ("import os; os._exit(0)", None, "kernel"),
+    ],
+    ids=["exception", "killed-kernel", "sys-exit", "no-marker", "stderr", "hard-exit"],
+)
+def test_sabotage_fails_the_run_and_keeps_the_old_results(tmp_path, sabotage, last, message):
+    notebook_factory.write(tmp_path / "notebooks")
+    _runner(tmp_path).run()
+    executed = (tmp_path / "results/notebooks/01_probe.ipynb").read_bytes()
+    options = {"last": last} if last else {}
+    notebook_factory.write(tmp_path / "notebooks", sabotage=sabotage, value="-1", **options)
+    with pytest.raises(NotebookError, match=message) as caught:
+        _runner(tmp_path).run()
+    assert caught.value.file.name == "01_probe.ipynb"
+    assert (tmp_path / "results/notebooks/01_probe.ipynb").read_bytes() == executed
+    if "careless" not in sabotage:  # there the cells were right, so their outputs stand
+        assert _numbers(tmp_path) == [2]
+    arguments = ["run", "--profile", "smoke", "--notebooks", str(tmp_path / "notebooks")]
+    if "signal" in sabotage:
+        assert cli.main([*arguments, "--results", str(tmp_path / "results")]) == 1
+
+
+def test_kill_in_the_middle_leaves_the_old_results_and_the_next_run_is_clean(tmp_path):
+    notebook_factory.write(tmp_path / "notebooks")
+    _runner(tmp_path).run()
+    notebook_factory.write(
+        tmp_path / "notebooks", value="-1", sabotage="import time; time.sleep(60)"
+    )
+    command = [sys.executable, "-m", "mic", "run", "--profile", "smoke"]
+    command += ["--notebooks", str(tmp_path / "notebooks"), "--results", str(tmp_path / "results")]
+    process = subprocess.Popen(command, start_new_session=True)
+    staging = tmp_path / "results"
+    deadline = time.monotonic() + 60
+    while not list(staging.glob(".staging-*/tables/numbers.csv")):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert _numbers(tmp_path) == [2]
+    notebook_factory.write(tmp_path / "notebooks", value="5")
+    _runner(tmp_path).run()
+    assert _numbers(tmp_path) == [5]
+    assert [p for p in (tmp_path / "results/notebooks").iterdir() if p.name.startswith(".")] == []
+
+
+def test_a_full_disk_fails_the_run_and_keeps_the_old_results(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    notebook_factory.write(tmp_path / "notebooks")
+    script = f"""
+        import io, pathlib, subprocess, sys
+        mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "none", {str(disk)!r}]
+        subprocess.run(mount, check=True)
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        import notebook_factory
+        from mic import config
+        from mic.errors import MicError
+        from mic.notebooks import Runner
+        def runner():
+            return Runner({str(tmp_path / "notebooks")!r}, config.load("smoke"),
+                          folder={str(disk)!r}, progress=io.StringIO())
+        runner().run()
+        table = pathlib.Path({str(disk)!r}, "tables/numbers.csv")
+        assert table.read_text() == "x\\n2\\n"
+        notebook_factory.write(pathlib.Path({str(tmp_path / "notebooks")!r}),
+                               value="-1", sabotage="print('x' * 200_000)")
+        try:
+            runner().run()
+        except MicError as error:
+            assert "No space left" in str(error), error
+            assert table.read_text() == "x\\n2\\n", table.read_text()
+            sys.exit(17)
+    """
+    command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c"]
+    process = subprocess.run([*command, textwrap.dedent(script)], check=False)
+    assert process.returncode == 17
