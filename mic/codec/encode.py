@@ -217,19 +217,21 @@ class _DamageCounter:
 def _resampled(
     frames: Iterable[av.VideoFrame], own_rate: Fraction | None, rate: Fraction
 ) -> Iterator[av.VideoFrame]:
-    # Output n shows the last source frame whose time, rounded to output ticks, is not after n.
-    written, held, start = 0, None, None
+    # Output n shows the source frame nearest in time; the last one lasts as long as the one
+    # before it.
+    written, held, start, seconds, step = 0, None, None, 0.0, 0.0
     for index, frame in enumerate(frames):
         # Raw streams have no times: their frames are spaced by their own rate.
-        seconds = frame.time if own_rate is None else float(index / own_rate)
-        start = seconds if start is None else start
-        due = round((seconds - start) * float(rate))
-        while held is not None and written < due:
+        now = frame.time if own_rate is None else float(index / own_rate)
+        start = now if start is None else start
+        step, seconds = now - start - seconds, now - start
+        while held is not None and written < (seconds - step / 2) * float(rate):
             yield held
             written += 1
         held = frame
-    if held is not None:
+    while held is not None and written < max(1, round((seconds + step) * float(rate))):
         yield held
+        written += 1
 
 
 def _pictures(frames: Iterable[NDArray[np.uint8]], path: Path) -> Iterator[av.VideoFrame]:
@@ -278,6 +280,9 @@ def _write(
             file=target,
             remedy=f"end the name in {', '.join(_CONTAINERS)} or give container=",
         )
+    if name not in CONTAINER_SUFFIXES:
+        known = ", ".join(CONTAINER_SUFFIXES)
+        raise ConfigError(f"unknown container {name!r}; known: {known}", file=target)
     # The first frame decides the size, and a source without one must not create the target.
     first = next(frames, None)
     if first is None:

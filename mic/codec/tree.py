@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -133,7 +134,7 @@ def reencode_tree(
         (source / name, target / path, target / _RECORDS / f"{path}.json", options)
         for name, path in zip(names, _target_names(names, suffix), strict=True)
     ]
-    jobs = jobs or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else jobs or 1
+    jobs = jobs or _usable_cores()
     outcomes: dict[int, ClipOutcome] = {}
     bar = tqdm(total=len(tasks), unit="clip", disable=None if progress else True)
     with bar:
@@ -255,6 +256,11 @@ def _target_names(names: list[str], suffix: str) -> list[str]:
         path if clashes[path] == 1 else f"{name}{suffix}"
         for name, path in zip(names, plain, strict=True)
     ]
+
+
+def _usable_cores() -> int:
+    # Only Linux tells how many of the machine's cores this process may use.
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def _hash(data: bytes) -> str:
