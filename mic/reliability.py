@@ -1,0 +1,44 @@
+"""The record of what the long campaigns ran: `results/reliability.csv`, one row a campaign."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pandas as pd
+
+from mic import atomic, provenance
+from mic.home import locked
+
+COLUMNS = ("campaign", "unit", "count", "failures", "seconds", "commit")
+
+
+def path() -> Path:
+    """Where the record lies."""
+    return provenance.repository() / "results" / "reliability.csv"
+
+
+def record(campaign: str, *, unit: str, count: int, failures: int, seconds: float) -> None:
+    """Writes one campaign's figures; a rerun replaces its row.
+
+    Args:
+        campaign: Its name, as `residual exactness`.
+        unit: What `count` counts, as `samples compared`.
+        count: How many.
+        failures: How many of them were wrong.
+        seconds: Wall time.
+
+    Raises:
+        StorageError: The record cannot be written; the old one is untouched.
+    """
+    target = path()
+    row = (campaign, unit, count, failures, round(seconds, 1), provenance.commit())
+    with locked(target.parent / ".reliability.lock"):
+        rows = [row]
+        if target.is_file():
+            old = pd.read_csv(target, dtype=str)
+            rows += [tuple(line) for line in old[old["campaign"] != campaign].to_numpy()]
+        table = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values("campaign")
+        text = io.StringIO()
+        table.to_csv(text, index=False, lineterminator="\n")
+        atomic.write_text(target, text.getvalue())
