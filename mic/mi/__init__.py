@@ -1,0 +1,119 @@
+"""Dependence between two feature vectors: estimated in nats, and made small by an encoder.
+
+    estimator = mic.mi.make("smile", x_size=512, y_size=32)
+    for _ in range(k):
+        estimator.update(z_e, z_i)            # the critic ascends, on detached features
+    loss = loss + alpha * estimator.penalty(z_e, z_i)   # the encoder descends
+
+    nats = mic.mi.measure(x, y)               # a sample of any size, by the recommended estimator
+
+A penalty that reaches zero is no proof that the identity is gone: the encoder has fooled one
+critic. `mic.leakage` asks independent probes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from mic.errors import ConfigError
+from mic.mi.base import Estimator
+from mic.mi.bounds import CriticEstimator, InfoNce, Mine, Nwj, Smile, VClub
+from mic.mi.copula import GaussianCopula
+from mic.mi.critics import StatisticsNetwork
+from mic.mi.kernels import DistanceCorrelation, Hsic
+
+__all__ = [
+    "ESTIMATORS",
+    "CriticEstimator",
+    "DistanceCorrelation",
+    "Estimator",
+    "GaussianCopula",
+    "Hsic",
+    "InfoNce",
+    "Mine",
+    "Name",
+    "Nwj",
+    "Smile",
+    "StatisticsNetwork",
+    "VClub",
+    "make",
+    "measure",
+]
+
+Name = Literal["mine", "smile", "nwj", "infonce", "vclub", "nhsic", "dcor", "copula"]
+ESTIMATORS: tuple[str, ...] = get_args(Name)
+
+_TRAINED = {"mine": Mine, "smile": Smile, "nwj": Nwj, "infonce": InfoNce, "vclub": VClub}
+_CLOSED = {"nhsic": Hsic, "dcor": DistanceCorrelation, "copula": GaussianCopula}
+
+
+def make(name: Name, *, x_size: int, y_size: int, **options: object) -> Estimator:
+    """Builds an estimator by name.
+
+    Args:
+        name: One of `ESTIMATORS`.
+        x_size: Width of the first argument.
+        y_size: Width of the second argument.
+        **options: Keyword arguments of the estimator's class.
+
+    Raises:
+        ConfigError: An unknown name or option.
+    """
+    try:
+        if name in _TRAINED:
+            return _TRAINED[name](x_size, y_size, **options)
+        if name in _CLOSED:
+            return _CLOSED[name](**options)
+    except TypeError as error:
+        raise ConfigError(f"estimator {name!r}: {error}") from error
+    raise ConfigError(
+        f"unknown estimator of mutual information: {name!r}",
+        remedy=f"choose one of {', '.join(ESTIMATORS)}",
+    )
+
+
+def measure(
+    x: Tensor,
+    y: Tensor,
+    *,
+    estimator: Name = "copula",
+    steps: int = 2000,
+    batch: int = 256,
+    seed: int = 0,
+    **options: object,
+) -> float:
+    """The dependence of one sample, by a fresh estimator and on rows it was not trained on.
+
+    Estimators with a critic train it on half of the rows and are read on the other half;
+    those without one read all rows. Bounds are small-sample biased downwards (a critic that
+    overfits scores badly on new rows) and bounded by about the logarithm of the rows read.
+
+    Args:
+        x: (N, p).
+        y: (N, q).
+        estimator: One of `ESTIMATORS`.
+        steps: Training steps of a critic.
+        batch: Rows a step.
+        seed: Of the split, the batches and the critic.
+        **options: Keyword arguments of the estimator's class.
+
+    Returns:
+        Nats, or a value in [0, 1] for `nhsic` and `dcor`.
+    """
+    if len(x) != len(y):
+        raise ConfigError(f"{len(x)} rows cannot be paired with {len(y)}")
+    if estimator in _TRAINED or estimator == "copula":
+        options = {"seed": seed, **options}
+    model = make(estimator, x_size=x.shape[1], y_size=y.shape[1], **options)
+    if estimator not in _TRAINED:
+        return model.estimate(x, y)
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(len(x), generator=generator)
+    train, test = order.tensor_split(2)
+    for _ in range(steps):
+        rows = train[torch.randint(len(train), (min(batch, len(train)),), generator=generator)]
+        model.update(x[rows], y[rows])
+    return model.estimate(x[test], y[test])
