@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 from numpy.typing import NDArray
 
 from mic import atomic
@@ -287,19 +288,15 @@ def _write(
     first = next(frames, None)
     if first is None:
         raise CodecError("has no frame to encode", file=target)
-    bits = count = keyframes = 0
+    bits = keyframes = 0
+    counter = itertools.count()
     with atomic.replacing(target) as temporary:
         try:
             with av.open(temporary, "w", format=name, options={"fflags": "+bitexact"}) as output:
                 stream = output.add_stream(options.encoder, rate=rate)
                 _configure(stream, first, options)
-                for index, frame in enumerate(itertools.chain([first], frames)):
-                    frame.pts, frame.time_base, frame.pict_type = index, 1 / rate, 0
-                    count += 1
-                    for packet in stream.encode(frame):
-                        bits, keyframes = bits + 8 * packet.size, keyframes + packet.is_keyframe
-                        output.mux(packet)
-                for packet in stream.encode(None):
+                timed = _timed(itertools.chain([first], frames), rate, counter)
+                for packet in _encoded(stream, timed, options):
                     bits, keyframes = bits + 8 * packet.size, keyframes + packet.is_keyframe
                     output.mux(packet)
                 bits += 8 * len(stream.codec_context.extradata or b"")
@@ -313,12 +310,37 @@ def _write(
         width=first.width,
         height=first.height,
         frame_rate=rate,
-        frames=count,
+        frames=next(counter),
         keyframes=keyframes,
         bits=bits,
         file_bytes=file_bytes,
         damaged_frames=0,
     )
+
+
+def _timed(
+    frames: Iterable[av.VideoFrame], rate: Fraction, counter: Iterator[int]
+) -> Iterator[av.VideoFrame]:
+    for frame in frames:
+        frame.pts, frame.time_base, frame.pict_type = next(counter), 1 / rate, 0
+        yield frame
+
+
+def _encoded(
+    stream: av.video.stream.VideoStream, frames: Iterable[av.VideoFrame], options: EncodeOptions
+) -> Iterator[av.Packet]:
+    packets = itertools.chain.from_iterable(
+        stream.encode(frame) for frame in itertools.chain(frames, [None])
+    )
+    if options.codec != "h264":
+        yield from packets
+        return
+    # x264 writes 700 bytes about itself into the first picture, which at 6 x 6 samples would be
+    # most of the stream; it has no switch for that, so NAL units of type 6 are taken out.
+    cleaner = BitStreamFilterContext("filter_units=remove_types=6", stream)
+    for packet in packets:
+        yield from cleaner.filter(packet)
+    yield from cleaner.filter(None)
 
 
 def _configure(
