@@ -47,18 +47,28 @@ def planes(frame: av.VideoFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return found[0], found[1], found[2]
 
 
-def residuals(clip: Clip) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+def residuals(
+    clip: Clip, *, lowres: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """Residual planes of every VOP, padded to whole macroblocks.
+
+    Args:
+        clip: The stream.
+        lowres: libavcodec's reduced decoding: planes of 1 / 2**lowres size from as many low DCT
+            coefficients.
 
     Yields, in coding order, (y, cb, cr, intra): int16 (16 h, 16 w), (8 h, 8 w) twice, and bool
     (h, w) for h x w macroblocks. I-VOPs and VOPs that are not coded yield zeros.
     """
     headers, vol = padded(clip.headers, clip.vol), clip.vol
     height, width = vol.mb_height, vol.mb_width
-    contexts = [decoder(headers), decoder(headers)]
+    luma, chroma = 16 >> lowres, 8 >> lowres
+    contexts = [decoder(headers, lowres=str(lowres)) for _ in range(2)]
     flats = [flat_intra_vop(vol, 0), flat_intra_vop(vol, 255)]
     for number, vop in enumerate(clip.vops):
-        y, cb, cr = (np.zeros((size * height, size * width), np.int16) for size in (16, 8, 8))
+        y, cb, cr = (
+            np.zeros((size * height, size * width), np.int16) for size in (luma, chroma, chroma)
+        )
         intra = np.full((height, width), vop.kind == "I")
         if vop.kind == "P" and vop.coded:
             outputs = []
@@ -71,7 +81,7 @@ def residuals(clip: Clip) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, 
             ]
             intra = equal[0] & equal[1] & equal[2]
             y, cb, cr = (low + high - 255 for low, high in zip(*outputs, strict=True))
-            y[intra.repeat(16, 0).repeat(16, 1)] = 0
-            cb[intra.repeat(8, 0).repeat(8, 1)] = 0
-            cr[intra.repeat(8, 0).repeat(8, 1)] = 0
+            y[intra.repeat(luma, 0).repeat(luma, 1)] = 0
+            cb[intra.repeat(chroma, 0).repeat(chroma, 1)] = 0
+            cr[intra.repeat(chroma, 0).repeat(chroma, 1)] = 0
         yield y, cb, cr, intra

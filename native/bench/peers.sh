@@ -1,0 +1,22 @@
+#!/bin/sh
+# Makes the environment of the bench: the project's own .venv, plus the peers of requirements.lock.
+# Usage: peers.sh FOLDER   (prints nothing; FOLDER/bin/python runs bench.py afterwards)
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+project="$here/../../.venv"
+folder=$1
+if cmp -s "$here/requirements.lock" "$folder/requirements.lock"; then exit 0; fi
+"$project/bin/python" -m venv --clear "$folder"
+packages() { "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))'; }
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps \
+  --require-hashes -r "$here/requirements.lock"
+# What the peers need (NumPy, torch, PyAV) comes from the project's lock, so that both run on the
+# same versions.
+packages "$project" > "$(packages "$folder")/project.pth"
+# torchcodec looks for FFmpeg's libraries by their plain names; PyAV ships them under others.
+mkdir -p "$folder/ffmpeg"
+for library in "$(packages "$project")"/av.libs/lib*.so.*; do
+  plain=$(basename "$library" | sed -E 's/-[0-9a-f]{8}\.so\.([0-9]+).*/.so.\1/')
+  ln -sf "$library" "$folder/ffmpeg/$plain"
+done
+cp "$here/requirements.lock" "$folder/requirements.lock"

@@ -1,0 +1,110 @@
+"""Runs the three fuzzers for a while and records executions and findings.
+
+Usage: campaign.py --seconds 60 [--harness NAME ...] [--record] [--minimise]
+
+The working corpora (build/fuzz/corpus-NAME) grow from run to run; the first start from the
+committed corpus, the regressions and seeds made by the encoders. A finding is kept under
+build/fuzz/findings-NAME and makes the exit status 1: fix it, and commit the input as a regression.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mic.reliability
+
+HERE = Path(__file__).resolve().parent
+BUILD = HERE.parents[1] / "build" / "fuzz"
+HARNESSES = ("headers", "packets", "clips")
+# libFuzzer also grows inputs by itself; longer ones only cost speed on the small pictures here.
+MAX_LENGTH = {"headers": 256, "packets": 1024, "clips": 2048}
+KEPT = {"headers": 120, "packets": 200, "clips": 120}
+
+
+def folders(name: str) -> tuple[Path, list[Path]]:
+    """The working corpus of a harness, made if absent, and what it starts from."""
+    working = BUILD / f"corpus-{name}"
+    working.mkdir(parents=True, exist_ok=True)
+    starts = [HERE / "corpus" / name, HERE / "regressions" / name, BUILD / "seeds" / name]
+    return working, [folder for folder in starts if folder.is_dir()]
+
+
+def run(name: str, seconds: int) -> tuple[int, int, bool]:
+    """Fuzzes one harness: (executions, edges reached, whether it found something)."""
+    working, starts = folders(name)
+    findings = BUILD / f"findings-{name}"
+    findings.mkdir(exist_ok=True)
+    command = [str(BUILD / name), str(working), *map(str, starts)]
+    command += [f"-max_total_time={seconds}", f"-max_len={MAX_LENGTH[name]}", "-timeout=10"]
+    command += [f"-dict={HERE / 'bitstream.dict'}", f"-artifact_prefix={findings}/"]
+    command += ["-print_final_stats=1", "-rss_limit_mb=2048", "-use_value_profile=0"]
+    log = BUILD / f"{name}.log"
+    with log.open("w") as output:
+        status = subprocess.run(command, stderr=output, check=False).returncode
+    text = log.read_text(errors="replace")
+    done = re.findall(r"number_of_executed_units: (\d+)", text) or re.findall(r"#(\d+)", text)
+    executions = int(done[-1]) if done else 0
+    edges = max((int(number) for number in re.findall(r"cov: (\d+)", text)), default=0)
+    if status:
+        sys.stderr.write("\n".join(text.splitlines()[-40:]) + "\n")
+    return executions, edges, status != 0
+
+
+def minimise(name: str) -> None:
+    """Replaces the committed corpus by the smallest inputs that reach the same edges."""
+    working, starts = folders(name)
+    merged = BUILD / f"merged-{name}"
+    merged.mkdir(exist_ok=True)
+    for file in merged.iterdir():
+        file.unlink()
+    command = [str(BUILD / name), "-merge=1", str(merged), str(working), *map(str, starts)]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    target = HERE / "corpus" / name
+    target.mkdir(parents=True, exist_ok=True)
+    for file in target.iterdir():
+        file.unlink()
+    chosen = sorted(merged.iterdir(), key=lambda file: (file.stat().st_size, file.name))
+    # Evenly over the sizes: the small ones reach errors, the large ones whole pictures.
+    step = max(1, -(-len(chosen) // KEPT[name]))
+    for file in chosen[::step]:
+        (target / file.name).write_bytes(file.read_bytes())
+
+
+def main() -> int:
+    """Runs what the command line asks for; 1 if something was found."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=int, default=60, help="in all, shared by the harnesses")
+    parser.add_argument("--harness", nargs="*", choices=HARNESSES, default=HARNESSES)
+    parser.add_argument("--record", action="store_true", help="into results/reliability.csv")
+    parser.add_argument("--minimise", action="store_true", help="renew the committed corpora")
+    arguments = parser.parse_args()
+    if not (BUILD / "seeds").is_dir():
+        command = [sys.executable, str(HERE / "seeds.py"), str(BUILD / "seeds")]
+        subprocess.run(command, check=True)
+    found = 0
+    for name in arguments.harness:
+        start = time.monotonic()
+        executions, edges, failed = run(name, max(1, arguments.seconds // len(arguments.harness)))
+        seconds = time.monotonic() - start
+        found += failed
+        print(f"{name}: {executions} executions, {edges} edges, {seconds:.0f} s", flush=True)
+        if arguments.record:
+            mic.reliability.record(
+                f"fuzzing of {name}",
+                unit="executions under ASan and UBSan",
+                count=executions,
+                failures=int(failed),
+                seconds=seconds,
+            )
+        if arguments.minimise:
+            minimise(name)
+    return int(found > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

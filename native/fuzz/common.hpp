@@ -1,0 +1,171 @@
+#pragma once
+/// What the fuzz harnesses share: input bytes, exact-sized outputs, invariants, a bit mutator.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <span>
+#include <vector>
+
+#include "../mpeg4.hpp"
+
+// libFuzzer's own mutation of bytes, for the custom mutator to call.
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t room);
+
+namespace mic::mpeg4::fuzz {
+
+/// Stops with a crash that libFuzzer reports and minimises.
+inline void require(bool holds, const char* what) {
+    if (!holds) {
+        std::fprintf(stderr, "invariant broken: %s\n", what);
+        std::abort();
+    }
+}
+
+/// Takes numbers from the front of the input; zeros once it is used up.
+class Input {
+  public:
+    Input(const std::uint8_t* data, std::size_t size) : rest_(data, size) {}
+    std::uint8_t byte() {
+        if (rest_.empty())
+            return 0;
+        const std::uint8_t value = rest_.front();
+        rest_ = rest_.subspan(1);
+        return value;
+    }
+    std::size_t word() {
+        const std::size_t high = byte();
+        return high * 256 + byte();
+    }
+    std::span<const std::uint8_t> take(std::size_t size) {
+        const auto part = rest_.first(size < rest_.size() ? size : rest_.size());
+        rest_ = rest_.subspan(part.size());
+        return part;
+    }
+    [[nodiscard]] bool empty() const { return rest_.empty(); }
+    [[nodiscard]] std::size_t size() const { return rest_.size(); }
+
+  private:
+    std::span<const std::uint8_t> rest_;
+};
+
+/// Every output of one VOP in vectors of the exact size, so that ASan sees one sample too many.
+/// Filled with a pattern first: whatever the decoder leaves alone would show.
+struct Outputs {
+    static constexpr std::int16_t kUntouched = 0x5aa5;
+
+    Outputs(const VideoObjectLayer& layer, int scale) {
+        const auto macroblocks = static_cast<std::size_t>(layer.mb_count());
+        output.scale = scale;
+        for (std::size_t k = 0; k < 3; ++k) {
+            const int width = scaled_side(layer.width, scale, k > 0);
+            const int height = scaled_side(layer.height, scale, k > 0);
+            planes[k].assign(static_cast<std::size_t>(width) * static_cast<std::size_t>(height),
+                             kUntouched);
+            output.residual[k] = {planes[k].data(), width, width, height};
+        }
+        motion.assign(8 * macroblocks, kUntouched);
+        type.assign(macroblocks, 0x5a);
+        quantiser.assign(macroblocks, 0x5a);
+        bits.assign(macroblocks, 0x5a5a5a5a);
+        output.motion = motion.data();
+        output.type = type.data();
+        output.quantiser = quantiser.data();
+        output.bits = bits.data();
+    }
+
+    std::vector<std::int16_t> planes[3];
+    std::vector<std::int16_t> motion;
+    std::vector<std::uint8_t> type;
+    std::vector<std::uint8_t> quantiser;
+    std::vector<std::uint32_t> bits;
+    VopOutput output;
+};
+
+inline bool is_missing(std::uint8_t type) {
+    return type == static_cast<std::uint8_t>(MacroblockType::missing);
+}
+
+/// Residual samples of one macroblock are all zero.
+inline bool is_zero(const Outputs& outputs, const VideoObjectLayer& layer, int macroblock) {
+    const int x = macroblock % layer.mb_width(), y = macroblock / layer.mb_width();
+    for (const Plane& plane : outputs.output.residual) {
+        const int side = (&plane == outputs.output.residual.data() ? 16 : 8) /
+                         outputs.output.scale;
+        for (int row = y * side; row < (y + 1) * side && row < plane.height; ++row)
+            for (int column = x * side; column < (x + 1) * side && column < plane.width; ++column)
+                if (plane.data[row * plane.stride + column] != 0)
+                    return false;
+    }
+    return true;
+}
+
+/// Residual samples of one macroblock are the same in both.
+inline bool is_equal(const Outputs& a, const Outputs& b, const VideoObjectLayer& layer,
+                     int macroblock) {
+    const int x = macroblock % layer.mb_width(), y = macroblock / layer.mb_width();
+    for (std::size_t k = 0; k < 3; ++k) {
+        const Plane &left = a.output.residual[k], &right = b.output.residual[k];
+        const int side = (k == 0 ? 16 : 8) / a.output.scale;
+        for (int row = y * side; row < (y + 1) * side && row < left.height; ++row)
+            for (int column = x * side; column < (x + 1) * side && column < left.width; ++column)
+                if (left.data[row * left.stride + column] !=
+                    right.data[row * right.stride + column])
+                    return false;
+    }
+    return true;
+}
+
+/// What must hold after any call of `VopDecoder::decode`.
+inline void check(const Outputs& outputs, const VopResult& result,
+                  const VideoObjectLayer& layer) {
+    const int count = layer.mb_count();
+    require(result.first_missing >= 0 && result.first_missing <= count, "first_missing in range");
+    require(result.error.has_value() == (result.first_missing < count),
+            "an error exactly when macroblocks are missing");
+    for (int k = 0; k < count; ++k) {
+        const std::uint8_t type = outputs.type[static_cast<std::size_t>(k)];
+        require(is_missing(type) == (k >= result.first_missing), "missing ones are marked");
+        require(is_missing(type) || type <= 5, "type is one of the table");
+        require(outputs.quantiser[static_cast<std::size_t>(k)] <= 31, "quantiser in range");
+        const bool bare = type >= 3 || result.header.coding_type == VopCodingType::intra;
+        require(!bare || is_zero(outputs, layer, k), "no residual without coefficients");
+    }
+}
+
+/// Flips, inserts and deletes bits: variable-length codes do not end where bytes do.
+inline std::size_t mutate_bits(std::uint8_t* data, std::size_t size, std::size_t room,
+                               unsigned seed) {
+    if (size == 0 || seed % 2 == 0)
+        return LLVMFuzzerMutate(data, size, room);
+    std::uint64_t state = seed * 0x9e3779b97f4a7c15U + 1;
+    const auto next = [&state](std::size_t below) {
+        state = state * 6364136223846793005U + 1442695040888963407U;
+        return static_cast<std::size_t>(state >> 33) % below;
+    };
+    std::vector<bool> bits;
+    for (std::size_t k = 0; k < 8 * size; ++k)
+        bits.push_back((data[k / 8] >> (7 - k % 8)) & 1);
+    for (std::size_t rounds = 1 + next(4); rounds > 0; --rounds) {
+        const std::size_t place = next(bits.size());
+        const auto at = bits.begin() + static_cast<std::ptrdiff_t>(place);
+        const std::size_t kind = next(3);
+        if (kind == 0)
+            *at = !*at;
+        else if (kind == 1 && bits.size() < 8 * room)
+            bits.insert(at, next(2) == 1);
+        else if (bits.size() > 8)
+            bits.erase(at);
+    }
+    const std::size_t bytes = (bits.size() + 7) / 8;
+    for (std::size_t k = 0; k < bytes; ++k) {
+        unsigned value = 0;
+        for (std::size_t bit = 8 * k; bit < 8 * k + 8; ++bit)
+            value = 2 * value + (bit < bits.size() && bits[bit] ? 1U : 0U);
+        data[k] = static_cast<std::uint8_t>(value);
+    }
+    return bytes;
+}
+
+}  // namespace mic::mpeg4::fuzz

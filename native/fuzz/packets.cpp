@@ -1,0 +1,59 @@
+/// Fuzzes `VopDecoder::decode`: a layer made of the first bytes, then one VOP, whole and cut.
+
+#include "common.hpp"
+
+using namespace mic::mpeg4;
+
+namespace {
+
+VideoObjectLayer read_layer(fuzz::Input& input) {
+    VideoObjectLayer layer;
+    const unsigned flags = input.byte();
+    layer.quarter_sample = flags & 1;
+    layer.mpeg_quantisation = flags & 2;
+    layer.resync_marker_disable = flags & 4;
+    layer.width = 1 + input.byte() % 96;
+    layer.height = 1 + input.byte() % 96;
+    layer.vop_time_increment_bits = 1 + input.byte() % 16;
+    return layer;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static VopDecoder decoder;  // reused, as in production: nothing may leak from VOP to VOP
+    fuzz::Input input(data, size);
+    const VideoObjectLayer layer = read_layer(input);
+    const int scale = 1 << input.byte() % 4;
+    const std::size_t cut = input.word();
+    const auto bytes = input.take(input.size());
+
+    const Packet packet(bytes);
+    fuzz::Outputs whole(layer, scale);
+    const VopResult result = decoder.decode(packet, layer, whole.output);
+    fuzz::check(whole, result, layer);
+
+    // The same VOP cut short: every macroblock not marked as missing must be the right one.
+    const Packet shorter(bytes.first(bytes.empty() ? 0 : cut % bytes.size()));
+    fuzz::Outputs part(layer, scale);
+    const VopResult rest = decoder.decode(shorter, layer, part.output);
+    fuzz::check(part, rest, layer);
+    for (int k = 0; k < rest.first_missing && k < result.first_missing; ++k)
+        fuzz::require(fuzz::is_equal(whole, part, layer, k), "a cut leaves no wrong sample");
+
+    // Only the vectors and modes, without residual: the same ones.
+    fuzz::Outputs again(layer, scale);
+    VopOutput motion_only = again.output;
+    motion_only.residual = {};
+    const VopResult same = decoder.decode(packet, layer, motion_only);
+    fuzz::require(same.first_missing == result.first_missing, "outputs do not steer the parse");
+    fuzz::require(again.motion == whole.motion && again.type == whole.type &&
+                      again.bits == whole.bits && again.quantiser == whole.quantiser,
+                  "vectors and modes do not depend on the residual");
+    return 0;
+}
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t room, unsigned seed) {
+    return fuzz::mutate_bits(data, size, room, seed);
+}

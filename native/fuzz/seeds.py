@@ -1,0 +1,82 @@
+"""Seeds for the fuzzers from encoder output: headers, single VOPs and whole small clips.
+
+Usage: seeds.py FOLDER   (writes FOLDER/headers, FOLDER/packets, FOLDER/clips)
+
+The first bytes of each input are what the harness of that name reads before the bitstream.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import sys
+import tempfile
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(REPOSITORY / "tests"))
+
+from oracles import stream  # noqa: E402 - the oracles live beside the tests, not in a package
+from oracles.encoders import Options, ffmpeg, frames, synthetic  # noqa: E402
+
+
+def clips() -> list[stream.Clip]:
+    """Small clips over the axes of the test matrix."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (four, quarter, mpeg, packets) in enumerate(
+            itertools.product((False, True), repeat=4)
+        ):
+            options = Options(
+                width=(16, 33, 48, 96)[number % 4],
+                height=(16, 40, 17, 64)[number // 4],
+                frames=3,
+                quant=(1, 2, 5, 12, 31)[number % 5],
+                four_mv=four,
+                quarter_pel=quarter,
+                mpeg_quant=mpeg,
+                packet_bytes=60 if packets else 0,
+                adaptive_quant=number % 3 == 0,
+                cut_every=2 if number % 5 == 0 else 0,
+                speed=4.0 if number % 2 else 0.7,
+                seed=number,
+            )
+            found.append(stream.load(synthetic(Path(folder), options)))
+        pictures = frames(Options(width=48, height=32, frames=3))
+        for extra in ((), ("-mpeg_quant", "1"), ("-flags", "+mv4+qpel"), ("-gmc", "1")):
+            path = Path(folder) / "xvid.m4v"
+            ffmpeg(path, pictures, "-c:v", "libxvid", "-q:v", "4", "-bf", "1", *extra)
+            try:
+                found.append(stream.load(path))
+            except AssertionError:  # the oracle's own parser does not read this feature
+                continue
+    return found
+
+
+def layer_bytes(vol: stream.Vol) -> bytes:
+    """The layer as `packets.cpp` reads it."""
+    flags = vol.quarter_sample + 2 * vol.quant_type + 4 * vol.resync_marker_disable
+    return bytes([flags, vol.width - 1, vol.height - 1, vol.time_bits - 1])
+
+
+def main(folder: Path) -> None:
+    """Writes all seeds below `folder`."""
+    for clip in clips():
+        save(folder / "headers", bytes([clip.vol.time_bits - 1]) + clip.headers)
+        whole = clip.headers
+        for number, vop in enumerate(clip.vops):
+            save(folder / "headers", bytes([clip.vol.time_bits - 1]) + vop.data[:40])
+            scale_and_cut = bytes([number % 4]) + (len(vop.data) * 2 // 3).to_bytes(2, "big")
+            save(folder / "packets", layer_bytes(clip.vol) + scale_and_cut + vop.data)
+            whole += vop.data
+        save(folder / "clips", bytes([len(clip.vops)]) + whole)
+
+
+def save(folder: Path, data: bytes) -> None:
+    """One input, named by its digest as libFuzzer names them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
