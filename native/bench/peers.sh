@@ -12,7 +12,7 @@ packages() { "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("pur
   --require-hashes -r "$here/requirements.lock"
 # What the peers need (NumPy, torch, PyAV) comes from the project's lock, so that both run on the
 # same versions.
-packages "$project" > "$(packages "$folder")/project.pth"
+echo "import site; site.addsitedir(\"$(packages "$project")\")" > "$(packages "$folder")/project.pth"
 # torchcodec looks for FFmpeg's libraries by their plain names; PyAV ships them under others.
 mkdir -p "$folder/ffmpeg"
 for library in "$(packages "$project")"/av.libs/lib*.so.*; do

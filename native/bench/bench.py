@@ -1,0 +1,141 @@
+"""Times `mic.bitstream` against other readers in one process; see Makefile for how to call it.
+
+Every round runs every contestant once, in an order of its own; a ratio is the median over rounds
+of the reference's time divided by the contestant's in the same round, so that a busy machine
+slows both. Written to results/tables/speed_bitstream.csv and .md, results/figures/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import random
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from peers import REFERENCE, contestants
+
+import mic.assets
+import mic.codec
+from mic import atomic, plots, provenance, results
+
+# (asset, crop to the target's shape, size): a car's passenger and two faces, close up.
+CLIPS = (
+    ("carphone", None, (176, 144), 120),
+    ("langer", (100, 0, 440, 360), (176, 144), 300),
+    ("langer", (80, 0, 480, 360), (320, 240), 300),
+    ("langer", (80, 0, 480, 360), (640, 480), 120),
+    ("single_face", (80, 0, 480, 360), (640, 480), 72),
+)
+QUANTISERS = (1, 2, 5, 12)
+
+
+def encoded(folder: Path, clip: tuple, quantiser: int) -> tuple[Path, int]:
+    """One clip as `mic.codec` writes it, one group of pictures, and its number of frames."""
+    name, crop, size, frames = clip
+    path = folder / f"{name}-{size[0]}-{quantiser}.mp4"
+    source = itertools.islice(mic.codec.decode(mic.assets.path(name)), frames)
+    report = mic.codec.encode_frames(
+        source, path, frame_rate=25, crop=crop, size=size, vop_quant=quantiser
+    )
+    return path, report.frames
+
+
+def timed(path: Path, rounds: int, seed: int) -> dict[str, list[float]]:
+    """Seconds of each contestant in each round."""
+    order = random.Random(seed)
+    functions = contestants()
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for turn in range(rounds + 1):
+        names = list(functions)
+        order.shuffle(names)
+        for name in names:
+            start = time.perf_counter()
+            functions[name](path)
+            if turn:  # the first round warms caches and allocates
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def measure(rounds: int, seed: int) -> pd.DataFrame:
+    """The whole grid as a table, one row a clip, quantiser and contestant."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for clip in CLIPS:
+            for quantiser in QUANTISERS:
+                path, frames = encoded(Path(folder), clip, quantiser)
+                seconds = timed(path, rounds, seed)
+                reference = np.array(seconds[REFERENCE])
+                for name, values in seconds.items():
+                    each = 1e6 * np.array(values) / frames
+                    low, middle, high = np.percentile(each, (25, 50, 75))
+                    rows.append(
+                        {
+                            "clip": clip[0],
+                            "width": clip[2][0],
+                            "height": clip[2][1],
+                            "vop_quant": quantiser,
+                            "frames": frames,
+                            "bytes_per_frame": path.stat().st_size / frames,
+                            "reader": name,
+                            "us_per_frame": middle,
+                            "us_per_frame_low": low,
+                            "us_per_frame_high": high,
+                            "ratio": float(np.median(reference / np.array(values))),
+                        }
+                    )
+                print(f"{path.stem}: {frames} frames", flush=True)
+    return pd.DataFrame(rows)
+
+
+def summary(table: pd.DataFrame) -> pd.DataFrame:
+    """Ratios over the grid, one row a reader."""
+    groups = table.groupby("reader", sort=False)["ratio"]
+    frame = groups.agg(["median", "min", "max", "size"]).reset_index()
+    frame.columns = ["reader", "ratio", "ratio_low", "ratio_high", "n"]
+    return frame.sort_values("ratio", ascending=False, ignore_index=True)
+
+
+def figure(overall: pd.DataFrame) -> plt.Figure:
+    """Ratios to the reference with their range over the grid."""
+    drawn = plots.intervals(overall, label="reader", value="ratio", reference=1.0)
+    axis = drawn.axes[0]
+    axis.set_xscale("log")
+    ticks = (0.5, 1, 2, 5, 10, 20)
+    axis.set_xticks(ticks, [str(tick) for tick in ticks])
+    axis.set_xlabel(f"times as fast as {REFERENCE}, one thread: median and range over the grid")
+    return drawn
+
+
+def main() -> int:
+    """Measures, writes, prints the summary."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--folder", type=Path, default=provenance.repository() / "results")
+    arguments = parser.parse_args()
+    table = measure(arguments.rounds, arguments.seed)
+    overall = summary(table)
+    plots.use_style()
+    for name, frame in (("speed_bitstream", table), ("speed_bitstream_summary", overall)):
+        text = frame.to_csv(index=False, float_format="%.4g", lineterminator="\n")
+        atomic.write_text(arguments.folder / "tables" / f"{name}.csv", text)
+    atomic.write_text(
+        arguments.folder / "tables" / "speed_bitstream_summary.md",
+        f"Speed relative to {REFERENCE} on one thread, over clips and quantisers: median, lowest "
+        f"and highest ratio.\n\n{results.to_markdown(overall)}\n",
+    )
+    drawn = figure(overall)
+    with atomic.replacing(arguments.folder / "figures" / "speed_bitstream.png") as temporary:
+        drawn.savefig(temporary, metadata={"Software": None})
+    print(results.to_markdown(overall))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

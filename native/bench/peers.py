@@ -1,0 +1,111 @@
+"""What `make bench` times: ours in its shapes, and the other readers, each as a plain function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import cv2
+import mic.bitstream
+import numpy as np
+import torch
+from mvextractor.videocap import VideoCap
+from torchcodec.decoders import VideoDecoder
+
+REFERENCE = "PyAV to rgb24"
+
+
+class Ours:
+    """`mic.bitstream` with reused output arrays, as a training loop holds them."""
+
+    def __init__(self) -> None:
+        self._out: dict[tuple, object] = {}
+
+    def residual(self, path: Path, *, scale: int = 1, threads: int = 1, count: int = 0) -> None:
+        """Residual planes; of `count` frames spread evenly, or of all."""
+        with mic.bitstream.open(path) as stream:
+            frames = None
+            if count:
+                frames = np.linspace(1, stream.frame_count - 1, count).astype(int).tolist()
+            key = ("residual", stream.width, stream.height, stream.frame_count, scale, count)
+            self._out[key] = stream.residual(
+                frames, scale=scale, threads=threads, out=self._out.get(key)
+            )
+
+    def motion(self, path: Path) -> None:
+        """Motion vectors per 8x8 block."""
+        with mic.bitstream.open(path) as stream:
+            key = ("motion", stream.width, stream.height, stream.frame_count)
+            self._out[key] = stream.motion(out=self._out.get(key))
+
+    def accumulated(self, path: Path, *, scale: int = 1, definition: str = "standard") -> None:
+        """Residual and motion accumulated since the I-frame."""
+        with mic.bitstream.open(path) as stream:
+            key = ("accumulated", stream.width, stream.height, stream.frame_count, scale)
+            self._out[key] = stream.accumulated(
+                scale=scale, definition=definition, out=self._out.get(key)
+            )
+
+
+def pyav(path: Path, *, picture: bool = False, motion: bool = False) -> None:
+    """PyAV, one thread: decode only, to RGB arrays, or with exported vectors."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        if motion:
+            stream.codec_context.options = {"flags2": "+export_mvs"}
+        for frame in container.decode(stream):
+            if picture:
+                frame.to_ndarray(format="rgb24")
+            if motion:
+                vectors = frame.side_data.get("MOTION_VECTORS")
+                if vectors is not None:
+                    vectors.to_ndarray()
+
+
+def opencv(path: Path) -> None:
+    """OpenCV's reader, which gives BGR; one thread by OPENCV_FFMPEG_CAPTURE_OPTIONS."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    while capture.read()[0]:
+        pass
+    capture.release()
+
+
+def torchcodec(path: Path) -> None:
+    """RGB tensors from torchcodec, one FFmpeg thread."""
+    for _ in VideoDecoder(path, num_ffmpeg_threads=1, seek_mode="approximate"):
+        pass
+
+
+def mv_extractor(path: Path) -> None:
+    """mv-extractor: BGR frames and motion vectors."""
+    capture = VideoCap()
+    capture.open(str(path))
+    while capture.read()[0]:
+        pass
+    capture.release()
+
+
+def contestants() -> dict[str, Callable[[Path], None]]:
+    """Everything that is timed on every clip, by the name it has in the table."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    ours = Ours()
+    return {
+        REFERENCE: lambda path: pyav(path, picture=True),
+        "PyAV decode": pyav,
+        "PyAV with motion vectors": lambda path: pyav(path, motion=True),
+        "OpenCV": opencv,
+        "torchcodec": torchcodec,
+        "mv-extractor": mv_extractor,
+        "mic residual": ours.residual,
+        "mic residual 1/2": lambda path: ours.residual(path, scale=2),
+        "mic residual 1/4": lambda path: ours.residual(path, scale=4),
+        "mic residual 1/8 (DC)": lambda path: ours.residual(path, scale=8),
+        "mic motion": ours.motion,
+        "mic accumulated": ours.accumulated,
+        "mic accumulated (CoViAR)": lambda path: ours.accumulated(path, definition="coviar"),
+        "mic residual, two threads": lambda path: ours.residual(path, threads=2),
+        "mic ten sampled frames": lambda path: ours.residual(path, count=10),
+    }

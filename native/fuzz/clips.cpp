@@ -1,0 +1,111 @@
+/// Fuzzes the whole way of a clip: an elementary stream on disk, its index, a batch of all VOPs.
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <string>
+
+#include "../batch.hpp"
+#include "../stream.hpp"
+#include "common.hpp"
+
+using namespace mic::mpeg4;
+
+namespace {
+
+/// A file in memory; `Stream` opens it by name.
+class MemoryFile {
+  public:
+    MemoryFile() : descriptor_(memfd_create("clip", 0)) {
+        fuzz::require(descriptor_ >= 0, "memfd_create works");
+    }
+    ~MemoryFile() { close(descriptor_); }
+    MemoryFile(const MemoryFile&) = delete;
+    MemoryFile& operator=(const MemoryFile&) = delete;
+
+    void assign(std::span<const std::uint8_t> bytes) const {
+        fuzz::require(ftruncate(descriptor_, 0) == 0, "the file empties");
+        const auto written = pwrite(descriptor_, bytes.data(), bytes.size(), 0);
+        fuzz::require(written == static_cast<ssize_t>(bytes.size()), "the file fills");
+    }
+    [[nodiscard]] std::string path() const {
+        return "/proc/self/fd/" + std::to_string(descriptor_);
+    }
+
+  private:
+    int descriptor_;
+};
+
+struct Arrays {
+    Arrays(std::size_t vops, const VideoObjectLayer& layer, int scale, ColourSpace space) {
+        output.scale = scale;
+        output.space = space;
+        const auto area = [&](bool chroma) {
+            return vops * static_cast<std::size_t>(scaled_side(layer.width, scale, chroma)) *
+                   static_cast<std::size_t>(scaled_side(layer.height, scale, chroma));
+        };
+        if (space == ColourSpace::planes) {
+            for (std::size_t k = 0; k < 3; ++k) {
+                planes[k].assign(area(k > 0), 0x5aa5);
+                output.planes[k] = planes[k].data();
+            }
+        } else {
+            pixels.assign(3 * area(false), 0x5aa5);
+            output.pixels = pixels.data();
+        }
+        type.assign(vops * static_cast<std::size_t>(layer.mb_count()), 0x5a);
+        output.type = type.data();
+    }
+
+    std::vector<std::int16_t> planes[3];
+    std::vector<std::int16_t> pixels;
+    std::vector<std::uint8_t> type;
+    BatchOutput output;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    static const MemoryFile file;
+    fuzz::Input input(data, size);
+    const unsigned choice = input.byte();
+    const int scale = 1 << choice % 4;
+    const auto space = static_cast<ColourSpace>(choice / 4 % 3);
+    file.assign(input.take(input.size()));
+    try {
+        Stream stream(file.path(), {});
+        stream.scan();
+        if (stream.layer() == nullptr || stream.layer()->mb_count() > 64)
+            return 0;
+        const std::size_t vops = std::min<std::size_t>(stream.vops().size(), 6);
+        std::vector<Request> requests;
+        for (std::size_t vop = 0; vop < vops; ++vop)
+            requests.push_back({&stream, 0, vop});
+        Arrays forward(vops, *stream.layer(), scale, space);
+        const auto errors = decode_batch(requests, forward.output, 1, true);
+        for (const BatchError& error : errors) {
+            fuzz::require(error.vop < vops, "an error names one of the VOPs");
+            fuzz::require(error.first_missing < stream.layer()->mb_count(), "something is missing");
+        }
+        // Random access: last VOP first gives the same rows.
+        std::reverse(requests.begin(), requests.end());
+        Arrays backward(vops, *stream.layer(), scale, space);
+        fuzz::require(decode_batch(requests, backward.output, 1, true).size() == errors.size(),
+                      "order does not matter to errors");
+        const auto macroblocks = static_cast<std::size_t>(stream.layer()->mb_count());
+        for (std::size_t vop = 0; vop < vops; ++vop)
+            for (std::size_t k = 0; k < macroblocks; ++k)
+                fuzz::require(forward.type[vop * macroblocks + k] ==
+                                  backward.type[(vops - 1 - vop) * macroblocks + k],
+                              "order does not matter to macroblocks");
+    } catch (const SyntaxError& error) {
+        fuzz::require(error.clause != nullptr && *error.clause != 0, "an error has a clause");
+    }
+    return 0;
+}
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size,
+                                               std::size_t room, unsigned seed) {
+    return fuzz::mutate_bits(data, size, room, seed);
+}
