@@ -1,0 +1,1 @@
+"""Networks: the expression branch, the apex decoder, MIC's game, peers and low-rate models."""

@@ -1,0 +1,203 @@
+"""Training learns, stops anywhere, resumes to the same bytes, and refuses foreign states."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from mic.checkpoint import Checkpoint
+from mic.datasets.tensors import ClipTensors, Representation, padded, sampled
+from mic.errors import ConfigError, WeightsError
+from mic.models.mic import Method, Mic
+from mic.train import PRESETS, Schedule, Training, augment, learning_rate, predict
+
+SMALL = {"width": 4, "feature_size": 16, "z_size": 16, "identity_size": 4, "critic_hidden": 16}
+FAST = Schedule(epochs=4, batch=12, learning_rate=5e-3, flip=False, shift=0.0)
+
+
+def clips(count=36, *, classes=3, motion=False, seed=0):
+    """Clips whose class is the place of a growing bright bar; lengths differ."""
+    g = torch.Generator().manual_seed(seed)
+    labels = torch.arange(count) % classes
+    lengths = 3 + torch.arange(count) % 3
+    residual = torch.randint(-8, 9, (count, 5, 3, 24, 24), generator=g, dtype=torch.int16)
+    for row in range(count):
+        top = 2 + 7 * int(labels[row])
+        for step in range(5):
+            residual[row, step, :, top : top + 4] += 12 * (step + 1)
+        residual[row, lengths[row] :] = 0
+    return ClipTensors(
+        names=tuple(f"clip{n}" for n in range(count)),
+        subjects=tuple(f"s{n // 3}" for n in range(count)),
+        labels=labels,
+        classes=tuple("abcdefg"[:classes]),
+        residual=residual,
+        lengths=lengths,
+        identity=torch.randn(count, 8, generator=g),
+        apex=torch.randint(0, 256, (count, 1, 16, 16), generator=g, dtype=torch.uint8),
+        motion=torch.randint(-9, 9, (count, 5, 2, 12, 12), generator=g, dtype=torch.int16)
+        if motion
+        else None,
+    )
+
+
+def training(data, folder=None, *, method=None, schedule=FAST, seed=3, evaluate=None):
+    torch.manual_seed(seed)
+    method = method or Method(regulariser="mine", **SMALL)
+    model = Mic(
+        method, classes=3, identity=data.identity[:24], apex_size=(1, 16), steps=5, seed=seed
+    )
+    path = None if folder is None else folder / "state.safetensors"
+    return Training(
+        model,
+        data,
+        range(24),
+        schedule=schedule,
+        seed=seed,
+        checkpoint=path,
+        evaluate=evaluate,
+    )
+
+
+def test_it_learns_and_generalises():
+    data = clips()
+    run = training(data, schedule=dataclasses.replace(FAST, epochs=20))
+    records = list(run.fit())
+    assert [record.epoch for record in records] == list(range(1, 21))
+    assert records[-1].loss < records[0].loss
+    answers = predict(run.model, data, range(24, 36))
+    assert answers.z.shape == (12, 16)
+    assert (answers.logits.argmax(1) == data.labels[24:].numpy()).mean() > 0.9
+
+
+@pytest.mark.parametrize("regulariser", ["mine", "vclub", "reversal", "nhsic"])
+@pytest.mark.parametrize("stop", [1, 3])
+def test_stopped_and_resumed_gives_the_same_bytes(tmp_path, regulariser, stop):
+    data = clips(motion=True)
+    method = Method(regulariser=regulariser, motion=True, **SMALL)
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for _ in training(data, whole, method=method).fit():
+        pass
+    for record in training(data, parts, method=method).fit():
+        if record.epoch == stop:
+            break
+    torch.rand(7)  # whatever else the process did must not matter
+    resumed = training(data, parts, method=method)
+    assert len(resumed.records) == stop
+    for _ in resumed.fit():
+        pass
+    names = "state.safetensors"
+    assert (whole / names).read_bytes() == (parts / names).read_bytes()
+
+
+def test_the_global_generator_is_left_as_it_was():
+    run = training(clips())
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    next(run.fit())
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_a_state_of_another_run_or_a_damaged_one_is_refused(tmp_path):
+    data = clips()
+    next(training(data, tmp_path).fit())
+    with pytest.raises(WeightsError, match="another"):
+        training(data, tmp_path, seed=4)
+    path = tmp_path / "state.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match="digest"):
+        training(data, tmp_path)
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(WeightsError, match="whole checkpoint"):
+        training(data, tmp_path)
+
+
+def test_a_checkpoint_gives_back_what_it_was_given(tmp_path):
+    tensors = {"a": torch.arange(6).reshape(2, 3), "b": torch.tensor(1.5, dtype=torch.bfloat16)}
+    Checkpoint(tensors=tensors, facts={"x": [1, "two"]}).save(tmp_path / "c.safetensors")
+    back = Checkpoint.load(tmp_path / "c.safetensors")
+    assert back.facts == {"x": [1, "two"]}
+    for name, value in tensors.items():
+        assert torch.equal(back.tensors[name], value)
+        assert back.tensors[name].dtype == value.dtype
+
+
+def test_evaluation_is_recorded_each_epoch():
+    run = training(clips(), evaluate=lambda model: {"training": model.training})
+    assert [r.evaluation for r in run.fit()] == [{"training": True}] * 4
+
+
+def test_paper_schedules_step_where_the_paper_says():
+    afew = PRESETS["paper-afew"]
+    rates = [learning_rate(afew, epoch / afew.epochs) for epoch in (0, 29, 30, 59, 60, 99)]
+    assert rates == [1e-4, 1e-4, 8e-6, 8e-6, 1e-7, 1e-7]
+    assert learning_rate(PRESETS["paper-ck"], 0.3) == 1e-2
+    cosine = PRESETS["default"]
+    values = [learning_rate(cosine, share) for share in np.linspace(0, 1, 50)]
+    assert max(values) == pytest.approx(cosine.learning_rate, rel=0.02)
+    assert values[-1] < 1e-8
+
+
+def test_mirroring_a_clip_negates_horizontal_motion_only():
+    data = clips(motion=True)
+    batch = data.batch([0, 1, 2, 3])
+    schedule = dataclasses.replace(FAST, flip=True, shift=0.0, gain=0.0)
+    g = torch.Generator().manual_seed(0)
+    out = augment(batch, schedule, g)
+    flipped = [not torch.equal(out.residual[i], batch.residual[i]) for i in range(4)]
+    assert any(flipped)
+    for i, was in enumerate(flipped):
+        if was:
+            torch.testing.assert_close(out.residual[i], batch.residual[i].flip(-1))
+            torch.testing.assert_close(out.motion[i, :, 0], -batch.motion[i, :, 0].flip(-1))
+            torch.testing.assert_close(out.motion[i, :, 1], batch.motion[i, :, 1].flip(-1))
+            torch.testing.assert_close(out.apex[i], batch.apex[i].flip(-1))
+
+
+def test_displacement_moves_content_and_lets_zeros_in():
+    data = clips()
+    batch = data.batch(range(8))
+    schedule = dataclasses.replace(FAST, flip=False, shift=0.25, gain=0.0)
+    out = augment(batch, schedule, torch.Generator().manual_seed(1))
+    assert not torch.equal(out.residual, batch.residual)
+    for i in range(8):
+        # Every value that is left was there before, and the border that came in is zero.
+        assert set(out.residual[i].unique().tolist()) <= {
+            0.0,
+            *batch.residual[i].unique().tolist(),
+        }
+    assert torch.equal(batch.residual, data.batch(range(8)).residual)
+
+
+def test_sampling_takes_the_last_frame_and_never_the_first():
+    for frames in (2, 5, 17, 46):
+        index = sampled(frames, 16)
+        assert len(index) == 16
+        assert index[0] >= 1
+        assert index[-1] == frames - 1
+        assert (np.diff(index) >= 0).all()
+    with pytest.raises(ConfigError, match="no residual"):
+        sampled(1, 4)
+
+
+def test_padding_of_unequal_clips():
+    stacked, lengths = padded(
+        [np.ones((2, 1, 3, 3), np.int16), np.full((4, 1, 3, 3), 2, np.int16)]
+    )
+    assert stacked.shape == (2, 4, 1, 3, 3)
+    assert stacked.dtype == torch.int16
+    assert lengths.tolist() == [2, 4]
+    assert stacked[0, 2:].abs().sum() == 0
+
+
+def test_impossible_requests_are_refused():
+    with pytest.raises(ConfigError, match="scale"):
+        Representation(scale=3)
+    with pytest.raises(ConfigError, match="no clips"):
+        Training(training(clips()).model, clips(), [], schedule=FAST)
+    with pytest.raises(ConfigError, match="rows of labels"):
+        dataclasses.replace(clips(), labels=torch.zeros(3, dtype=torch.int64))
