@@ -1,0 +1,86 @@
+"""CoViAR-style fusion: networks for the I-picture, motion and residual, their scores added.
+
+Source: C.-Y. Wu, M. Zaheer, H. Hu, R. Manmatha, A. J. Smola, P. Kraehenbuehl, "Compressed video
+action recognition", CVPR 2018 (CoViAR). Motion vectors and residuals are accumulated back to the
+I-picture, each kind has a network of its own, trained by itself, and their class scores are added.
+
+Left open by MIC, which only cites it: how it would do on faces. CoViAR's I-picture network is a
+ResNet-152 and the others are ResNet-18, all started from ImageNet; here all three are the common
+frame CNN and start at random, as all peers of this package do. Adding log-probabilities in
+training too gives each network the gradient of its own cross-entropy, so that they are trained
+side by side as if alone.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mic.errors import ConfigError
+from mic.models.baselines.padding import encode_valid, lengths_of, masked_mean
+from mic.models.expression import Expression, FrameEncoder
+
+KINDS = {"picture": 3, "residual": 3, "motion": 2}
+
+
+class CompressedFusion(nn.Module):
+    """Three frame networks and the sum of their scores.
+
+    Args:
+        classes: Number of expressions.
+        width: Feature maps of each network's first layer.
+        feature_size: Width of each network's feature; z has three of them.
+        dropout: In front of the classifiers and inside the frame encoders.
+    """
+
+    def __init__(
+        self, classes: int, *, width: int = 16, feature_size: int = 256, dropout: float = 0.3
+    ) -> None:
+        super().__init__()
+        self.z_size = len(KINDS) * feature_size
+        self.encoders = nn.ModuleDict(
+            {
+                kind: FrameEncoder(
+                    "cnn4",
+                    channels=channels,
+                    feature_size=feature_size,
+                    width=width,
+                    dropout=dropout,
+                )
+                for kind, channels in KINDS.items()
+            }
+        )
+        self.classifiers = nn.ModuleDict(
+            {
+                kind: nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))
+                for kind in KINDS
+            }
+        )
+
+    def forward(
+        self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
+    ) -> Expression:
+        """One forward pass.
+
+        Args:
+            clips: (B, 1 + T, 3, H, W): the I-picture, then residuals.
+            lengths: (B,) valid rows of each, the I-picture counted.
+            motion: (B, 1 + T, 2, h, w): motion vectors, the first row (the I-picture's) unread.
+        """
+        if motion is None:
+            raise ConfigError("the fusion of I-picture, motion and residual needs motion")
+        lengths = lengths_of(clips, lengths) - 1
+        features = {
+            "picture": self.encoders["picture"](clips[:, 0]),
+            "residual": self._mean("residual", clips[:, 1:], lengths),
+            "motion": self._mean("motion", motion[:, 1:], lengths),
+        }
+        scores = [
+            self.classifiers[kind](feature).float().log_softmax(1)
+            for kind, feature in features.items()
+        ]
+        z = torch.cat(list(features.values()), 1)
+        return Expression(z=z, logits=torch.stack(scores).sum(0))
+
+    def _mean(self, kind: str, clips: Tensor, lengths: Tensor) -> Tensor:
+        return masked_mean(encode_valid(self.encoders[kind], clips, lengths), lengths)

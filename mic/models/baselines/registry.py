@@ -1,0 +1,199 @@
+"""The peers by name: what they are, what they read, where they stand in the published tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mic.errors import ConfigError
+from mic.models.baselines.c3d_gru import C3dGru
+from mic.models.baselines.cnn_lstm import CnnLstm
+from mic.models.baselines.compressed_fusion import CompressedFusion
+from mic.models.baselines.conv_lstm import TwoStreamConvLstm
+from mic.models.baselines.frame_attention import FrameAttention
+from mic.models.baselines.mode_variational import ModeVariational
+from mic.models.baselines.optical_flow import FlowCnn
+from mic.models.baselines.voting import FrameVoting
+from mic.models.expression import Expression
+from mic.models.mic import Batch
+
+Input = Literal["pictures", "compressed"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Peer:
+    """A method that MIC is compared with.
+
+    Attributes:
+        title: Its name in tables.
+        network: Builds it: `network(classes, width=..., dropout=...)`.
+        reads: `pictures` (decoded frames) or `compressed` (I-picture, residuals, motion).
+        paper_width: `width` at which it has the size of its source; for those built on the
+            common frame CNN, MIC's own.
+        published: Its row in `results/paper.csv`, or empty.
+        source: Author and year.
+        differs: What is not as in the source, in one sentence.
+    """
+
+    title: str
+    network: type[nn.Module]
+    reads: Input
+    paper_width: int
+    published: str
+    source: str
+    differs: str
+
+
+_COMMON_CNN = "the frame CNN is MIC's cnn4, from random weights"
+
+PEERS: Mapping[str, Peer] = MappingProxyType(
+    {
+        "cnn-lstm": Peer(
+            title="CNN+LSTM",
+            network=CnnLstm,
+            reads="pictures",
+            paper_width=32,
+            published="CNN+LSTM",
+            source="Kim et al. 2017",
+            differs=f"cross-entropy instead of five objectives; {_COMMON_CNN}",
+        ),
+        "mode-vlstm": Peer(
+            title="Mode VLSTM",
+            network=ModeVariational,
+            reads="pictures",
+            paper_width=32,
+            published="Mode VLSTM",
+            source="Baddar and Ro 2019",
+            differs=f"gates written from the description; {_COMMON_CNN}",
+        ),
+        "fan": Peer(
+            title="FAN+ResNet18",
+            network=FrameAttention,
+            reads="pictures",
+            paper_width=64,
+            published="FAN+ResNet18",
+            source="Meng et al. 2019",
+            differs="random weights instead of MS-Celeb-1M and FER+",
+        ),
+        "c3d-gru": Peer(
+            title="C3D-GRU",
+            network=C3dGru,
+            reads="pictures",
+            paper_width=64,
+            published="C3D-GRU",
+            source="Tran et al. 2015, Cho et al. 2014",
+            differs="four 3-D convolutions, from random weights, instead of C3D's eight",
+        ),
+        "e-convlstm": Peer(
+            title="E-ConvLSTM",
+            network=TwoStreamConvLstm,
+            reads="pictures",
+            paper_width=32,
+            published="E-ConvLSTM",
+            source="Miyoshi et al. 2019",
+            differs="gates written from the description; Lucas-Kanade flow; random weights",
+        ),
+        "coviar": Peer(
+            title="CoViAR fusion",
+            network=CompressedFusion,
+            reads="compressed",
+            paper_width=32,
+            published="",
+            source="Wu et al. 2018",
+            differs=f"three small networks instead of ResNet-152 and ResNet-18; {_COMMON_CNN}",
+        ),
+        "flow-cnn": Peer(
+            title="Flow CNN",
+            network=FlowCnn,
+            reads="pictures",
+            paper_width=32,
+            published="",
+            source="Simonyan and Zisserman 2014",
+            differs=f"Lucas-Kanade flow from the first frame; {_COMMON_CNN}",
+        ),
+        "voting": Peer(
+            title="Frame voting",
+            network=FrameVoting,
+            reads="pictures",
+            paper_width=32,
+            published="",
+            source="image-based methods",
+            differs=f"all sampled frames vote; {_COMMON_CNN}",
+        ),
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PeerMethod:
+    """What is trained: a peer and its size.
+
+    Attributes:
+        peer: A key of `PEERS`.
+        width: Feature maps of the first layer, 0 for `Peer.paper_width`.
+        dropout: See the peer.
+    """
+
+    peer: str
+    width: int = 16
+    dropout: float = 0.3
+
+    def __post_init__(self) -> None:
+        """Refuses a name that is not there."""
+        if self.peer not in PEERS:
+            raise ConfigError(
+                f"there is no peer {self.peer!r}", remedy=f"choose one of {', '.join(PEERS)}"
+            )
+
+
+class PeerModel(nn.Module):
+    """A peer as `mic.train.Training` and `mic.train.predict` take it: cross-entropy, no game.
+
+    Args:
+        method: Which, of what size.
+        classes: Number of expressions.
+    """
+
+    regulariser: ClassVar[None] = None
+
+    def __init__(self, method: PeerMethod, *, classes: int) -> None:
+        super().__init__()
+        self.method = method
+        peer = PEERS[method.peer]
+        self.network = peer.network(
+            classes, width=method.width or peer.paper_width, dropout=method.dropout
+        )
+        self.z_size: int = self.network.z_size
+
+    def parameters_of_encoder(self) -> list[nn.Parameter]:
+        """All parameters: a peer has no critic."""
+        return list(self.parameters())
+
+    def forward(
+        self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
+    ) -> Expression:
+        """One forward pass; what `clips` holds, `Peer.reads` says."""
+        return self.network(clips, lengths, motion)
+
+    def losses(
+        self, batch: Batch, *, progress: float, label_smoothing: float = 0.0
+    ) -> tuple[Tensor, dict[str, float], Tensor]:
+        """Cross-entropy, its value by name, and the logits; see `mic.models.mic.Mic.losses`."""
+        del progress
+        logits = self(batch.residual, batch.lengths, batch.motion).logits
+        with torch.autocast(logits.device.type, enabled=False):
+            loss = functional.cross_entropy(
+                logits.float(), batch.labels, label_smoothing=label_smoothing
+            )
+        return loss, {"expression": float(loss.detach())}, logits
+
+
+def parameter_count(network: nn.Module) -> int:
+    """Numbers that training sets; running means and the like are not counted."""
+    return sum(parameter.numel() for parameter in network.parameters())

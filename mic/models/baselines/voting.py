@@ -1,0 +1,59 @@
+"""Every frame by itself, then a vote: what does time add at all?
+
+Source: the image-based methods that MIC sets itself apart from (its section 2), in their common
+form: the clip's label is given to each frame, and a clip's probabilities are the mean over its
+frames.
+
+Left open: which frames count. Image-based work on CK+ trains and tests on the last three frames of
+each sequence, a choice that uses the annotation of the apex; here all sampled frames vote, neutral
+ones too, since nothing in a film says where the apex is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mic.models.baselines.padding import encode_valid, lengths_of, mask_of, masked_mean
+from mic.models.expression import Expression, FrameEncoder
+
+
+class FrameVoting(nn.Module):
+    """Frame CNN and classifier, and the mean of the frames' probabilities.
+
+    Args:
+        classes: Number of expressions.
+        width: Feature maps of the CNN's first layer.
+        feature_size: Width of the frame feature.
+        dropout: In front of the classifier and inside the frame encoder.
+    """
+
+    def __init__(
+        self, classes: int, *, width: int = 16, feature_size: int = 512, dropout: float = 0.3
+    ) -> None:
+        super().__init__()
+        self.z_size = feature_size
+        self.encoder = FrameEncoder(
+            "cnn4", feature_size=feature_size, width=width, dropout=dropout
+        )
+        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))
+
+    def forward(
+        self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
+    ) -> Expression:
+        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), log-probabilities.
+
+        In training the frames' log-probabilities are averaged, so that the cross-entropy of the
+        mean is the mean of the frames' cross-entropies; in testing their probabilities are.
+        """
+        del motion
+        lengths = lengths_of(clips, lengths)
+        frames = encode_valid(self.encoder, clips, lengths)
+        scores = self.classifier(frames).float().log_softmax(2)
+        mask = mask_of(lengths, clips.shape[1]).to(scores.device)[..., None]
+        if self.training:
+            logits = masked_mean(scores.masked_fill(~mask, 0), lengths)
+        else:
+            count = lengths.to(scores)[:, None]
+            logits = scores.masked_fill(~mask, -torch.inf).logsumexp(1) - count.log()
+        return Expression(z=masked_mean(frames, lengths), logits=logits)

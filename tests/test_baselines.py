@@ -1,0 +1,233 @@
+"""The peers: shapes, padding, gradients, learning, and what makes each of them itself."""
+
+import pytest
+import torch
+import torchvision
+
+from mic.errors import ConfigError
+from mic.models import baselines
+from mic.models.baselines.conv_lstm import EnhancedConvLstm
+from mic.models.baselines.frame_attention import draw_snippets, resnet18
+from mic.models.baselines.mode_variational import ModeVariationalLstm
+from mic.models.baselines.optical_flow import LucasKanade, luma, warp
+from mic.models.mic import Batch
+
+CLASSES, STEPS, EDGE = 7, 6, 32
+
+
+@pytest.fixture(params=sorted(baselines.PEERS))
+def name(request):
+    return request.param
+
+
+def _model(name, *, width=4, seed=0):
+    torch.manual_seed(seed)
+    method = baselines.PeerMethod(peer=name, width=width)
+    return baselines.PeerModel(method, classes=CLASSES)
+
+
+def _clips(name, count, *, seed=1):
+    """Pictures whose brightness pattern moves, and motion for those that read it."""
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(count, 3, 10, 10, generator=generator)
+    big = torch.nn.functional.interpolate(coarse, 48, mode="bicubic", align_corners=False)
+    steps = [big[..., t : t + EDGE, 2 * t : 2 * t + EDGE] for t in range(STEPS)]
+    motion = None
+    if baselines.PEERS[name].reads == "compressed":
+        motion = torch.randn(count, STEPS, 2, EDGE // 8, EDGE // 8, generator=generator)
+    return torch.stack(steps, 1), motion
+
+
+def test_shapes(name):
+    model = _model(name).eval()
+    clips, motion = _clips(name, 3)
+    z, logits = model(clips, None, motion)
+    assert z.shape == (3, model.z_size)
+    assert logits.shape == (3, CLASSES)
+    assert torch.isfinite(z).all()
+
+
+def test_padding_changes_nothing(name):
+    model = _model(name).eval()
+    clips, motion = _clips(name, 3)
+    lengths = torch.tensor([STEPS, 3, 4])
+    padded, other = clips.clone(), clips.clone()
+    for row, length in enumerate(lengths):
+        padded[row, length:] = 0
+        other[row, length:] = 5 * torch.randn(STEPS - length, 3, EDGE, EDGE)
+    z, logits = model(padded, lengths, motion)
+    if motion is not None:
+        motion = motion.clone()
+        motion[1, 3:] = 99
+    again = model(other, lengths, motion)
+    torch.testing.assert_close(again.z, z)
+    torch.testing.assert_close(again.logits, logits)
+    alone = model(clips[1:2, :3], torch.tensor([3]), None if motion is None else motion[1:2, :3])
+    torch.testing.assert_close(alone.z, z[1:2], rtol=1e-4, atol=1e-5)
+
+
+def test_a_clip_answers_alike_alone_and_in_a_batch(name):
+    model = _model(name).eval()
+    clips, motion = _clips(name, 3)
+    together = model(clips, None, motion).logits
+    alone = model(clips[2:], None, None if motion is None else motion[2:]).logits
+    torch.testing.assert_close(alone, together[2:], rtol=1e-4, atol=1e-5)
+
+
+def test_every_parameter_gets_a_gradient(name):
+    model = _model(name).train()
+    clips, motion = _clips(name, 4)
+    labels = torch.tensor([0, 1, 2, 3])
+    batch = Batch(
+        residual=clips,
+        lengths=torch.full((4,), STEPS),
+        labels=labels,
+        identity=torch.zeros(4, 1),
+        motion=motion,
+    )
+    loss, parts, _ = model.losses(batch, progress=0.5)
+    loss.backward()
+    assert parts["expression"] == pytest.approx(loss.item())
+    dead = [key for key, p in model.named_parameters() if p.grad is None or not p.grad.any()]
+    assert dead == []
+
+
+def test_learns_a_handful_of_clips_by_heart(name):
+    model = _model(name, width=8).train()
+    clips, motion = _clips(name, 8)
+    labels = torch.arange(8) % 4
+    lengths = torch.full((8,), STEPS)
+    batch = Batch(
+        residual=clips, lengths=lengths, labels=labels, identity=torch.zeros(8, 1), motion=motion
+    )
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-3)
+    for _ in range(40):
+        loss, _, _ = model.losses(batch, progress=0.0)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model.eval()
+    answers = model(clips, lengths, motion).logits.argmax(1)
+    assert (answers == labels).float().mean() >= 0.875
+
+
+def test_same_seed_same_weights_and_answers(name):
+    clips, motion = _clips(name, 2)
+    one, two = (_model(name, seed=3).eval()(clips, None, motion).logits for _ in range(2))
+    assert torch.equal(one, two)
+
+
+def test_unknown_peer_is_refused():
+    with pytest.raises(ConfigError, match="there is no peer 'fann'"):
+        baselines.PeerMethod(peer="fann")
+
+
+def test_the_fusion_refuses_to_run_without_motion():
+    with pytest.raises(ConfigError, match="needs motion"):
+        _model("coviar")(torch.zeros(1, 3, 3, EDGE, EDGE))
+
+
+def test_resnet18_at_width_64_is_torchvisions():
+    ours, theirs = resnet18(3), torchvision.models.resnet18(num_classes=1)
+    theirs.fc = torch.nn.Identity()
+    assert baselines.parameter_count(ours) == baselines.parameter_count(theirs) == 11_176_512
+    state = theirs.state_dict()
+    ours.load_state_dict(dict(zip(ours.state_dict(), state.values(), strict=True)))
+    picture = torch.randn(2, 3, 64, 64)
+    torch.testing.assert_close(ours.eval()(picture), theirs.eval()(picture))
+
+
+def test_attention_of_equal_frames_is_their_mean():
+    fan = _model("fan").network.eval()
+    with torch.no_grad():
+        for attention in (fan.self_attention, fan.relation_attention):
+            attention.weight.zero_()
+    frames = torch.randn(2, STEPS, fan.self_attention.in_features)
+    z = fan.aggregate(frames, torch.ones(2, STEPS, dtype=torch.bool)).z
+    torch.testing.assert_close(z, torch.cat([frames.mean(1), frames.mean(1)], 1))
+
+
+def test_a_strongly_attended_frame_decides():
+    fan = _model("fan").network.eval()
+    frames = torch.zeros(1, 4, fan.self_attention.in_features)
+    frames[0, 2, 0], frames[0, 1, 1] = 1.0, 1.0
+    with torch.no_grad():
+        fan.self_attention.weight.zero_()
+        fan.self_attention.weight[0, 0] = 40.0
+        fan.self_attention.bias.fill_(-20.0)
+    z = fan.aggregate(frames, torch.ones(1, 4, dtype=torch.bool)).z
+    torch.testing.assert_close(z[0, : frames.shape[2]], frames[0, 2], atol=1e-4, rtol=0)
+
+
+def test_snippets_are_in_order_and_inside():
+    torch.manual_seed(0)
+    lengths = torch.tensor([3, 9, 30]).repeat(200)
+    drawn = draw_snippets(lengths)
+    part = lengths[:, None] / 3
+    number = torch.arange(3)
+    assert (drawn >= torch.floor(number * part)).all()
+    assert (drawn < torch.ceil((number + 1) * part)).all()
+    assert len(drawn[lengths == 30].unique()) == 30
+
+
+def test_the_mode_cell_without_its_gate_is_an_lstm():
+    torch.manual_seed(0)
+    layer, lstm = ModeVariationalLstm(5, 4), torch.nn.LSTM(5, 4, batch_first=True)
+    with torch.no_grad():
+        # Gate order of torch: i, f, g, o; ours: i, f, o, j, m, k, g, u.
+        for ours, theirs in ((0, 0), (1, 1), (2, 3), (6, 2)):
+            mine, his = slice(4 * ours, 4 * ours + 4), slice(4 * theirs, 4 * theirs + 4)
+            layer.from_input.weight[mine] = lstm.weight_ih_l0[his]
+            layer.from_state.weight[mine] = lstm.weight_hh_l0[his]
+            layer.from_input.bias[mine] = (lstm.bias_ih_l0 + lstm.bias_hh_l0)[his]
+        layer.from_input.bias[16:20] = -1e4  # m = 0: nothing of the mode is taken away
+    frames = torch.randn(3, 6, 5)
+    torch.testing.assert_close(layer(frames), lstm(frames)[0])
+    with torch.no_grad():
+        layer.from_input.bias[16:20] = 1e4
+    assert not torch.allclose(layer(frames), lstm(frames)[0], atol=1e-2)
+
+
+def test_the_temporal_gate_reaches_two_frames_back():
+    torch.manual_seed(0)
+    layer = EnhancedConvLstm(3)
+    with torch.no_grad():
+        layer.older.weight.zero_()
+        layer.older.bias.fill_(-1e4)  # shut
+    frames = torch.randn(1, 5, 3, 4, 4)
+    shut = layer(frames)
+    plain = EnhancedConvLstm(3, temporal_gate=False)
+    plain.gates.load_state_dict(layer.gates.state_dict())
+    torch.testing.assert_close(plain(frames), shut)
+    with torch.no_grad():
+        layer.older.bias.fill_(1e4)  # open
+    opened = layer(frames)
+    torch.testing.assert_close(opened[:, :2], shut[:, :2])
+    assert not torch.allclose(opened[:, 2:], shut[:, 2:], atol=1e-3)
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (1.5, -0.75), (-4.0, 3.0)])
+def test_flow_finds_a_known_translation(shift):
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(1, 1, 16, 16, generator=generator)
+    big = torch.nn.functional.interpolate(coarse, 96, mode="bicubic", align_corners=False)
+    first = big[..., 16:80, 16:80]
+    back = torch.tensor(shift).view(1, 2, 1, 1).expand(1, 2, 96, 96)
+    second = warp(big, -back)[..., 16:80, 16:80]
+    flow = LucasKanade(iterations=4)(first, second)[0, :, 12:-12, 12:-12]
+    error = flow - torch.tensor(shift).view(2, 1, 1)
+    assert error.abs().mean() < 0.15
+
+
+def test_flow_does_not_depend_on_brightness_scale_and_is_still_where_nothing_is():
+    picture = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    moved = picture.roll(1, -1)
+    method = LucasKanade()
+    torch.testing.assert_close(
+        method(picture, moved), method(100 * picture, 100 * moved), rtol=1e-3, atol=1e-3
+    )
+    assert not method(torch.zeros(1, 1, 32, 32), torch.zeros(1, 1, 32, 32)).any()
+
+
+def test_luma_of_white_is_white():
+    torch.testing.assert_close(luma(torch.ones(2, 3, 4, 4)), torch.ones(2, 1, 4, 4))
