@@ -1,0 +1,57 @@
+"""Tables of `results/` inside a Markdown page, between marks, so that no number is typed.
+
+<!-- table: paper_comparison -->
+(whatever stands here is replaced)
+<!-- end of table -->
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from mic.errors import ResultError
+
+_BLOCK = re.compile(
+    r"(?s)(?P<open><!-- table: (?P<name>[\w-]+) -->\n).*?(?P<close><!-- end of table -->)"
+)
+
+
+def names_in(text: str) -> list[str]:
+    """The tables that a Markdown page shows, in order.
+
+    Raises:
+        ResultError: A mark is misspelt or lacks its end.
+    """
+    names = [match["name"] for match in _BLOCK.finditer(text)]
+    if len(names) != text.count("<!-- table:") or len(names) != text.count("<!-- end of table"):
+        raise ResultError(
+            "a table mark is misspelt or lacks its end",
+            remedy="write `<!-- table: NAME -->`, `<!-- end of table -->`, each on its line",
+        )
+    return names
+
+
+def filled(text: str, folder: str | Path) -> str:
+    """A Markdown page with every marked table as `results/` has it now.
+
+    Args:
+        text: The page.
+        folder: Of the results.
+
+    Raises:
+        ResultError: A mark is wrong, or there is no table of that name.
+    """
+    names_in(text)
+
+    def block(match: re.Match[str]) -> str:
+        path = Path(folder) / "tables" / f"{match['name']}.md"
+        if not path.is_file():
+            raise ResultError(
+                f"there is no table {match['name']!r}",
+                file=path,
+                remedy="run the notebook that writes it, or correct the mark",
+            )
+        return f"{match['open']}\n{path.read_text().strip()}\n\n{match['close']}"
+
+    return _BLOCK.sub(block, text)

@@ -1,0 +1,218 @@
+"""One HTML page of all results: no script, no link to elsewhere, pictures inside."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mic import atomic
+from mic.errors import ResultError
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a page holds.
+
+    Attributes:
+        path: The page.
+        notebooks: Notebooks whose results it shows.
+        tables: Number of tables.
+        figures: Number of figures.
+        changed: Outputs that are not, byte for byte, what their notebook wrote.
+    """
+
+    path: Path
+    notebooks: tuple[str, ...]
+    tables: int
+    figures: int
+    changed: tuple[str, ...]
+
+
+def page(folder: str | Path, target: str | Path) -> Report:
+    """Writes the page, atomically, the same bytes for the same results.
+
+    Args:
+        folder: Of the results: `tables`, `figures`, `provenance`.
+        target: The HTML file.
+
+    Raises:
+        ResultError: There are no results, a provenance record is damaged, or an output is gone.
+        StorageError: The page cannot be written.
+    """
+    folder = Path(folder)
+    records = [_record(path) for path in sorted((folder / "provenance").glob("*.json"))]
+    if not records:
+        raise ResultError(
+            "holds no results", file=folder, remedy="run the notebooks first: `mic run`"
+        )
+    changed = [name for record in records for name in _changed(folder, record)]
+    sections = [_section(folder, record, changed) for record in records]
+    atomic.write_text(target, _document(records, sections, changed))
+    outputs = [name for record in records for name in record["outputs"]]
+    return Report(
+        path=Path(target),
+        notebooks=tuple(record["notebook"] for record in records),
+        tables=sum(name.endswith(".csv") for name in outputs),
+        figures=sum(name.endswith(".png") for name in outputs),
+        changed=tuple(changed),
+    )
+
+
+def _record(path: Path) -> dict[str, Any]:
+    try:
+        record = json.loads(path.read_text())
+        needed = ("notebook", "outputs", "tables", "commit", "config", "device", "versions")
+        return {name: record[name] for name in needed} | record
+    except (ValueError, KeyError, TypeError) as error:
+        raise ResultError(
+            f"is not a provenance record: {error}",
+            file=path,
+            remedy="run its notebook again: `mic run --only ... --force`",
+        ) from error
+
+
+def _changed(folder: Path, record: dict[str, Any]) -> Iterable[str]:
+    for name, digest in record["outputs"].items():
+        path = folder / name
+        if not path.is_file():
+            raise ResultError(
+                f"{record['notebook']} wrote it, but it is gone",
+                file=path,
+                remedy="run the notebook again: `mic run --only ... --force`",
+            )
+        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            yield name
+
+
+# ------------------------------------------------------------------------------------- HTML
+
+
+def _document(records: list[dict], sections: list[str], changed: list[str]) -> str:
+    style = resources.files("mic.report").joinpath("page.css").read_text()
+    links = "".join(
+        f'<li><a href="#{_text(r["notebook"])}">{_text(_title(r["notebook"]))}</a></li>'
+        for r in records
+    )
+    warning = (
+        f'<p class="warning" role="note"><strong>{len(changed)} outputs were changed after their '
+        f"notebook wrote them:</strong> {_text(', '.join(changed))}</p>"
+        if changed
+        else ""
+    )
+    commits = sorted({record["commit"] for record in records})
+    devices = sorted({record["device"]["processor"] for record in records})
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
+        f"<title>mic · results</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        "<header><h1>Facial expression from the compressed stream: results</h1>\n"
+        f"<p>Commit {_text(', '.join(c[:12] for c in commits))} · {_text(', '.join(devices))}. "
+        "Every number was written by the notebook named above it.</p></header>\n"
+        f'<nav aria-label="Notebooks"><ol>{links}</ol></nav>\n{warning}<main>\n'
+        + "\n".join(sections)
+        + "\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _section(folder: Path, record: dict[str, Any], changed: list[str]) -> str:
+    name = record["notebook"]
+    tables = [_table(folder, key, schema) for key, schema in sorted(record["tables"].items())]
+    figures = [
+        _figure(folder / output)
+        for output in sorted(record["outputs"])
+        if output.startswith("figures/")
+    ]
+    mark = " <em>(changed since)</em>" if set(changed) & set(record["outputs"]) else ""
+    return (
+        f'<section id="{_text(name)}" aria-labelledby="{_text(name)}-title">\n'
+        f'<h2 id="{_text(name)}-title">{_text(_title(name))}{mark}</h2>\n'
+        + "\n".join([*tables, *figures, _provenance(record)])
+        + "\n</section>"
+    )
+
+
+def _table(folder: Path, name: str, schema: dict[str, Any]) -> str:
+    frame = pd.read_csv(folder / "tables" / f"{name}.csv")
+    numeric = {column: pd.api.types.is_numeric_dtype(frame[column]) for column in frame}
+    shown = [column for column in frame if not _is_bound(column, frame)]
+    head = "".join(
+        f'<th scope="col"{_kind(numeric[c])} title="{_text(schema["columns"].get(c, ""))}">'
+        f"{_text(c.replace('_', ' '))}</th>"
+        for c in shown
+    )
+    rows = "\n".join(
+        "<tr>" + "".join(f"<td{_kind(numeric[c])}>{_cell(row, c)}</td>" for c in shown) + "</tr>"
+        for row in frame.to_dict("records")
+    )
+    meanings = "".join(
+        f"<dt>{_text(column)}</dt><dd>{_text(meaning)}</dd>"
+        for column, meaning in schema["columns"].items()
+    )
+    return (
+        f'<div class="table" tabindex="0" role="region" aria-label="{_text(name)}"><table>\n'
+        f"<caption><code>{_text(name)}</code> {_text(schema['caption'])}</caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n"
+        f"<details><summary>Columns of {_text(name)}</summary><dl>{meanings}</dl></details>"
+    )
+
+
+def _is_bound(column: str, frame: pd.DataFrame) -> bool:
+    """Whether a column is an end of another one's interval, and shown with it."""
+    stem, _, end = column.rpartition("_")
+    return end in ("low", "high") and {stem, f"{stem}_low", f"{stem}_high"} <= set(frame.columns)
+
+
+def _cell(row: dict[str, Any], column: str) -> str:
+    text = _number(row[column])
+    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
+    if low is None or high is None or pd.isna(low) or pd.isna(high):
+        return text
+    return f"{text} <small>[{_number(low)}, {_number(high)}]</small>"
+
+
+def _number(value: object) -> str:
+    if pd.isna(value):
+        return ""
+    return _text(f"{value:.4g}" if isinstance(value, float) else str(value))
+
+
+def _kind(numeric: bool) -> str:
+    return ' class="number"' if numeric else ""
+
+
+def _figure(path: Path) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    name = _text(path.stem.replace("_", " "))
+    return (
+        f'<figure><img src="data:image/png;base64,{data}" alt="{name}" loading="lazy">'
+        f"<figcaption>{name}</figcaption></figure>"
+    )
+
+
+def _provenance(record: dict[str, Any]) -> str:
+    shown = {key: record[key] for key in ("config", "data", "versions", "device") if key in record}
+    text = json.dumps(shown, indent=1, sort_keys=True)
+    return (
+        f"<details><summary>Provenance: commit {_text(record['commit'][:12])}, profile "
+        f"{_text(record['config'].get('name', ''))}</summary><pre>{_text(text)}</pre></details>"
+    )
+
+
+def _title(notebook: str) -> str:
+    number, _, name = notebook.partition("_")
+    return f"{number} · {name.replace('_', ' ')}"
+
+
+def _text(value: object) -> str:
+    return html.escape(str(value))

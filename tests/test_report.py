@@ -1,0 +1,131 @@
+"""The results page shows every output, and a Markdown page's tables are those of the results."""
+
+import html.parser
+import json
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from mic import config, report, results
+from mic.errors import ResultError
+
+FRAME = pd.DataFrame(
+    {
+        "method": ["MIC <b>", "-MI"],
+        "accuracy": [0.91234, 0.5],
+        "accuracy_low": [0.88, None],
+        "accuracy_high": [0.94, None],
+        "n": [327, 327],
+    }
+)
+COLUMNS = {
+    "method": "row of the paper's table",
+    "accuracy": "share of clips",
+    "accuracy_low": "lower end, 95 %",
+    "accuracy_high": "upper end, 95 %",
+    "n": "clips",
+}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for notebook in ("04_training", "07_speed"):
+        name = notebook[3:]
+        run = results.Run(
+            notebook, config.load("smoke"), tables=(name,), figures=(f"{name}_curve",),
+            folder=tmp_path / "results",
+        )  # fmt: skip
+        run.table(FRAME, name, caption=f"Scores of {name}.", columns=COLUMNS)
+        figure, axis = plt.subplots()
+        axis.plot([1, 2])
+        run.figure(figure, f"{name}_curve")
+        plt.close(figure)
+        run.complete()
+    return tmp_path / "results"
+
+
+class _Page(html.parser.HTMLParser):
+    """Checks that tags nest, and collects what the page holds and refers to."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen, self.sources, self.text = [], [], [], []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        self.sources += [value for name, value in attrs if name in ("src", "href")]
+        if tag not in ("meta", "img"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_is_whole_and_refers_to_nothing_outside(folder, tmp_path):
+    made = report.page(folder, tmp_path / "report.html")
+    assert made.notebooks == ("04_training", "07_speed")
+    assert (made.tables, made.figures, made.changed) == (2, 2, ())
+    page = _Page(made.path.read_text())
+    assert page.seen.count("table") == page.seen.count("img") == 2
+    assert all(source.startswith(("#", "data:image/png")) for source in page.sources)
+    assert "script" not in page.seen
+    assert "b" not in page.seen  # a cell's text is text, whatever it holds
+    text = "".join(page.text)
+    assert "MIC <b>" in text
+    assert "0.9123 [0.88, 0.94]" in text
+    assert "accuracy low" not in text  # shown with the value it belongs to
+
+
+def test_the_same_results_give_the_same_bytes(folder, tmp_path):
+    pages = [
+        report.page(folder, tmp_path / name).path.read_bytes() for name in ("1.html", "2.html")
+    ]
+    assert pages[0] == pages[1]
+
+
+def test_a_table_edited_by_hand_is_said(folder, tmp_path):
+    table = folder / "tables" / "speed.csv"
+    table.write_text(table.read_text().replace("0.91234", "0.99999"))
+    made = report.page(folder, tmp_path / "report.html")
+    assert made.changed == ("tables/speed.csv",)
+    assert "changed since" in made.path.read_text()
+
+
+def test_missing_and_damaged_results_are_named(folder, tmp_path):
+    with pytest.raises(ResultError, match="holds no results"):
+        report.page(tmp_path, tmp_path / "report.html")
+    (folder / "figures" / "speed_curve.png").unlink()
+    with pytest.raises(ResultError, match="is gone"):
+        report.page(folder, tmp_path / "report.html")
+    (folder / "provenance" / "07_speed.json").write_text(json.dumps({"notebook": "07_speed"}))
+    with pytest.raises(ResultError, match="not a provenance record"):
+        report.page(folder, tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_marked_tables_are_renewed_and_nothing_else(folder):
+    text = "# A\n\n<!-- table: speed -->\nold\n<!-- end of table -->\n\nB\n"
+    new = report.filled(text, folder)
+    assert new.startswith("# A\n\n<!-- table: speed -->\n\nScores of speed.\n\n| method |")
+    assert new.endswith("|\n\n<!-- end of table -->\n\nB\n")
+    assert report.filled(new, folder) == new
+    assert report.names_in(new) == ["speed"]
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("<!-- table: speed -->\nno end", "lacks its end"),
+        ("<!-- table:speed -->\n<!-- end of table -->", "misspelt"),
+        ("<!-- table: absent -->\n<!-- end of table -->", "no table 'absent'"),
+    ],
+)
+def test_wrong_marks_are_errors(folder, text, fault):
+    with pytest.raises(ResultError, match=fault):
+        report.filled(text, folder)
