@@ -13,6 +13,7 @@ imported here.
 """
 
 from mic.codec.encode import EncodeOptions, EncodeReport, encode_frames, reencode
+from mic.codec.live import LiveEncoder
 from mic.codec.probe import Demuxed, EncodedPacket, VideoInfo, decode, demux, probe
 from mic.codec.tree import VIDEO_SUFFIXES, ClipOutcome, TreeReport, reencode_tree
 
@@ -23,6 +24,7 @@ __all__ = [
     "EncodeOptions",
     "EncodeReport",
     "EncodedPacket",
+    "LiveEncoder",
     "TreeReport",
     "VideoInfo",
     "decode",

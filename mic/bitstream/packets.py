@@ -1,0 +1,55 @@
+"""Packets as they come, from an encoder or a camera, instead of a file."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+from mic import _native
+from mic.bitstream.source import syntax_error
+from mic.bitstream.stream import Stream
+
+
+class PacketStream(Stream):
+    """A stream that grows: what `Stream` offers, over the packets appended so far.
+
+    Their bytes stay in memory, so use one for a group of pictures, not for an hour.
+
+    Args:
+        extradata: Headers that are kept apart from the packets; empty when the first packet
+            carries them.
+        frame_rate: Frames a second.
+    """
+
+    def __init__(self, extradata: bytes = b"", *, frame_rate: Fraction | float = 25) -> None:
+        self.path = Path("packets in memory")
+        self.frame_rate = Fraction(frame_rate)
+        try:
+            # Appended packets are kept in memory, so the index has nothing to read from a file.
+            self._native = _native.Stream(os.devnull, extradata)
+        except _native.SyntaxError as error:
+            raise syntax_error(*error.args, path=self.path, packet=0) from None
+        self._update()
+
+    def append(self, packet: bytes) -> int:
+        """Adds one coded picture.
+
+        Returns:
+            Its frame number.
+
+        Raises:
+            BitstreamError: Its headers are damaged.
+            UnsupportedSyntaxError: It uses a feature outside the supported profile.
+        """
+        try:
+            self._native.append(-1, packet)
+        except _native.SyntaxError as error:
+            raise syntax_error(*error.args, path=self.path, packet=self.frame_count) from None
+        self._update()
+        return self.frame_count - 1
+
+    def _update(self) -> None:
+        self.width, self.height = self._native.size
+        self.frame_count = len(self._native)
+        self.vop_types = self._native.coding_types
