@@ -1,0 +1,97 @@
+"""From a file to its index of VOPs: PyAV demuxes containers, the parser elementary streams."""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from mic import _native
+from mic.errors import BitstreamError, CodecError, UnsupportedSyntaxError
+
+REMEDY = "re-encode it with `mic.codec.reencode`"
+_MP4_START_CODES = frozenset({0xB0, 0xB2, 0xB3, 0xB5, 0xB6, *range(0x30)})
+_DEFAULT_RATE = Fraction(25)
+
+
+def syntax_error(
+    unsupported: bool, clause: str, bit_offset: int, message: str, *, path: Path, packet: int
+) -> BitstreamError:
+    """The typed error for what the parser reported about one packet."""
+    place = f"packet {packet}, bit {bit_offset}, clause {clause}"
+    if unsupported:
+        return UnsupportedSyntaxError(
+            f"{message} is not supported", file=path, place=place, remedy=REMEDY
+        )
+    return BitstreamError(
+        message, file=path, place=place, remedy='repair it, or read it with on_error="mask"'
+    )
+
+
+def open_index(path: Path) -> tuple[_native.Stream, Fraction]:
+    """Indexes a file.
+
+    Elementary streams are recognised by their first bytes, whatever the file is called.
+
+    Args:
+        path: MPEG-4 Part 2 video in any container that PyAV demuxes, or an elementary stream.
+
+    Returns:
+        The index and the frame rate in Hz.
+
+    Raises:
+        CodecError: The file cannot be opened, or has no video.
+        UnsupportedSyntaxError: It is not MPEG-4 Part 2, or uses a feature outside our profile.
+        BitstreamError: Its headers are damaged.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        raise CodecError(f"cannot open: {error.strerror}", file=path) from error
+    if head[:3] == b"\0\0\1" and head[3:] and head[3] in _MP4_START_CODES:
+        return _open_elementary(path)
+    try:
+        with av.open(os.fspath(path), options={"analyzeduration": "0", "probesize": "32"}) as box:
+            return _open_container(path, box)
+    except av.FFmpegError as error:
+        raise CodecError(f"cannot demux: {error}", file=path) from error
+
+
+def _open_elementary(path: Path) -> tuple[_native.Stream, Fraction]:
+    try:
+        index = _native.Stream(os.fspath(path))
+        index.scan()
+    except _native.SyntaxError as error:
+        raise syntax_error(*error.args, path=path, packet=0) from None
+    if len(index) == 0:
+        raise BitstreamError("there is no VOP in the stream", file=path)
+    resolution, increment = index.ticks
+    return index, Fraction(resolution, increment) if increment else _DEFAULT_RATE
+
+
+def _open_container(
+    path: Path, box: av.container.InputContainer
+) -> tuple[_native.Stream, Fraction]:
+    if not box.streams.video:
+        raise CodecError("there is no video stream", file=path)
+    video = box.streams.video[0]
+    if video.codec_context.name != "mpeg4":
+        raise UnsupportedSyntaxError(
+            f"the video is {video.codec_context.name}, not MPEG-4 Part 2",
+            file=path,
+            remedy=f'{REMEDY}, or read it with method="decoded"',
+        )
+    number = 0
+    try:
+        index = _native.Stream(os.fspath(path), video.codec_context.extradata or b"")
+        for number, packet in enumerate(box.demux(video)):
+            if packet.size:
+                index.append(-1 if packet.pos is None else packet.pos, packet)
+    except _native.SyntaxError as error:
+        raise syntax_error(*error.args, path=path, packet=number) from None
+    if len(index) == 0:
+        raise BitstreamError("there is no VOP in the stream", file=path)
+    return index, video.average_rate or video.base_rate or _DEFAULT_RATE

@@ -1,0 +1,118 @@
+/// Frame-parallel parsing: P-VOPs need no other VOP, so each is a job of its own.
+
+#include "batch.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+
+#include "parallel.hpp"
+
+namespace mic::mpeg4 {
+namespace {
+
+/// One thread's decoder, packet and, for interleaved output, planes.
+class Worker {
+  public:
+    Worker(const VideoObjectLayer& layer, const BatchOutput& output) : output_(output) {
+        std::size_t total = 0;
+        for (std::size_t k = 0; k < 3; ++k) {
+            const int width = scaled_side(layer.width, output.scale, k > 0);
+            const int height = scaled_side(layer.height, output.scale, k > 0);
+            planes_[k] = {nullptr, width, width, height};
+            sizes_[k] = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+            total += sizes_[k];
+        }
+        macroblocks_ = static_cast<std::size_t>(layer.mb_count());
+        if (output.pixels != nullptr) {
+            scratch_.resize(total);
+            std::int16_t* next = scratch_.data();
+            for (std::size_t k = 0; k < 3; ++k) {
+                planes_[k].data = next;
+                next += sizes_[k];
+            }
+        }
+    }
+
+    VopResult decode(const Request& request, std::size_t row) {
+        VopOutput to;
+        to.scale = output_.scale;
+        to.residual = planes_;
+        if (output_.planes[0] != nullptr)
+            for (std::size_t k = 0; k < 3; ++k)
+                to.residual[k].data = output_.planes[k] + row * sizes_[k];
+        const auto advance = [&](auto* base, std::size_t step) {
+            return base == nullptr ? nullptr : base + row * step;
+        };
+        to.motion = advance(output_.motion, 8 * macroblocks_);
+        to.type = advance(output_.type, macroblocks_);
+        to.quantiser = advance(output_.quantiser, macroblocks_);
+        to.bits = advance(output_.bits, macroblocks_);
+        VopResult result = read_and_decode(request, to);
+        if (output_.pixels != nullptr)
+            interleave(planes_, output_.space, output_.pixels + row * sizes_[0] * 3);
+        return result;
+    }
+
+  private:
+    VopResult read_and_decode(const Request& request, const VopOutput& to) {
+        const VideoObjectLayer& layer = request.stream->layer_of(request.vop);
+        try {
+            request.stream->read(request.vop, packet_);
+        } catch (const SyntaxError& error) {
+            packet_.prepare(0);
+            VopResult nothing = decoder_.decode(packet_, layer, to);
+            nothing.error = error;
+            return nothing;
+        }
+        return decoder_.decode(packet_, layer, to);
+    }
+
+    const BatchOutput& output_;
+    std::array<Plane, 3> planes_;
+    std::array<std::size_t, 3> sizes_{};
+    std::size_t macroblocks_ = 0;
+    std::vector<std::int16_t> scratch_;
+    VopDecoder decoder_;
+    Packet packet_;
+};
+
+}  // namespace
+
+std::vector<BatchError> decode_batch(std::span<const Request> requests, const BatchOutput& output,
+                                     std::size_t threads, bool keep_going) {
+    std::vector<BatchError> errors;
+    std::vector<std::size_t> rows;  // of errors
+    if (requests.empty())
+        return errors;
+    std::mutex lock;
+    std::atomic<std::size_t> stop_after{requests.size()};
+    const VideoObjectLayer& layer = requests.front().stream->layer_of(requests.front().vop);
+    parallel_for(requests.size(), threads, [&] {
+        return [&, worker = Worker(layer, output)](std::size_t row) mutable {
+            if (row > stop_after)
+                return;
+            const Request& request = requests[row];
+            const VopResult result = worker.decode(request, row);
+            if (!result.error)
+                return;
+            const std::lock_guard guard(lock);
+            errors.push_back({request.source, request.vop, result.first_missing, *result.error});
+            rows.push_back(row);
+            if (!keep_going)
+                stop_after = std::min(stop_after.load(), row);
+        };
+    });
+    // Threads finish in any order; the caller sees the order of the requests.
+    std::vector<std::size_t> order(rows.size());
+    for (std::size_t k = 0; k < order.size(); ++k)
+        order[k] = k;
+    std::sort(order.begin(), order.end(),
+              [&](std::size_t a, std::size_t b) { return rows[a] < rows[b]; });
+    std::vector<BatchError> sorted;
+    for (const std::size_t k : order)
+        sorted.push_back(errors[k]);
+    return sorted;
+}
+
+}  // namespace mic::mpeg4

@@ -1,0 +1,204 @@
+/// mic._native: the parser for Python. Arrays belong to the caller; the GIL is released.
+
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
+
+#include <optional>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "batch.hpp"
+#include "mpeg4.hpp"
+#include "stream.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+using namespace mic::mpeg4;
+
+namespace {
+
+template <typename T>
+using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using MaybeArray = std::optional<Array<T>>;
+
+/// A contiguous read-only view of any bytes-like object.
+class Buffer {
+  public:
+    explicit Buffer(nb::handle object) {
+        if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0)
+            throw nb::python_error();
+    }
+    ~Buffer() { PyBuffer_Release(&view_); }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+
+    [[nodiscard]] std::span<const std::uint8_t> bytes() const {
+        return {static_cast<const std::uint8_t*>(view_.buf), static_cast<std::size_t>(view_.len)};
+    }
+
+  private:
+    Py_buffer view_{};
+};
+
+/// The array's memory, after checking that it is what the parser is about to fill.
+template <typename T>
+T* checked(const MaybeArray<T>& array, const char* name, const std::vector<std::size_t>& shape) {
+    if (!array)
+        return nullptr;
+    bool fits = array->ndim() == shape.size();
+    for (std::size_t k = 0; fits && k < shape.size(); ++k)
+        fits = array->shape(k) == shape[k];
+    if (!fits)
+        throw nb::value_error((std::string(name) + " has the wrong shape").c_str());
+    return array->data();
+}
+
+/// (source, vop, first_missing, unsupported, clause, bit_offset, message)
+using ErrorRecord =
+    std::tuple<std::size_t, std::size_t, int, bool, std::string, std::size_t, std::string>;
+
+std::vector<ErrorRecord> decode(
+    const std::vector<std::tuple<const Stream*, std::vector<std::size_t>>>& sources, int scale,
+    int space, const MaybeArray<std::int16_t>& y, const MaybeArray<std::int16_t>& cb,
+    const MaybeArray<std::int16_t>& cr, const MaybeArray<std::int16_t>& pixels,
+    const MaybeArray<std::int16_t>& motion, const MaybeArray<std::uint8_t>& type,
+    const MaybeArray<std::uint8_t>& quantiser, const MaybeArray<std::uint32_t>& bits,
+    std::size_t threads, bool keep_going) {
+    std::vector<Request> requests;
+    const VideoObjectLayer* layer = nullptr;
+    for (std::size_t source = 0; source < sources.size(); ++source) {
+        const auto& [stream, vops] = sources[source];
+        for (const std::size_t vop : vops) {
+            if (vop >= stream->vops().size())
+                throw nb::index_error("there is no such VOP");
+            requests.push_back({stream, source, vop});
+        }
+        if (vops.empty())
+            continue;
+        if (layer == nullptr)
+            layer = stream->layer();
+        if (stream->layer()->width != layer->width || stream->layer()->height != layer->height)
+            throw nb::value_error("the streams of a batch must have one size");
+    }
+    if (requests.empty())
+        return {};
+    if (scale != 1 && scale != 2 && scale != 4 && scale != 8)
+        throw nb::value_error("scale must be 1, 2, 4 or 8");
+    const auto side = [&](int full, bool chroma) {
+        return static_cast<std::size_t>(scaled_side(full, scale, chroma));
+    };
+    const std::size_t n = requests.size(), height = side(layer->height, false),
+                      width = side(layer->width, false), chroma_height = side(layer->height, true),
+                      chroma_width = side(layer->width, true),
+                      rows = static_cast<std::size_t>(layer->mb_height()),
+                      columns = static_cast<std::size_t>(layer->mb_width());
+    BatchOutput output;
+    output.scale = scale;
+    output.space = static_cast<ColourSpace>(space);
+    output.planes = {checked(y, "y", {n, height, width}),
+                     checked(cb, "cb", {n, chroma_height, chroma_width}),
+                     checked(cr, "cr", {n, chroma_height, chroma_width})};
+    if ((output.planes[0] == nullptr) != (output.planes[1] == nullptr) ||
+        (output.planes[0] == nullptr) != (output.planes[2] == nullptr))
+        throw nb::value_error("y, cb and cr come together");
+    output.pixels = checked(pixels, "pixels", {n, height, width, 3});
+    output.motion = checked(motion, "motion", {n, 2 * rows, 2 * columns, 2});
+    output.type = checked(type, "type", {n, rows, columns});
+    output.quantiser = checked(quantiser, "quantiser", {n, rows, columns});
+    output.bits = checked(bits, "bits", {n, rows, columns});
+    std::vector<BatchError> errors;
+    {
+        const nb::gil_scoped_release released;
+        errors = decode_batch(requests, output, threads, keep_going);
+    }
+    std::vector<ErrorRecord> records;
+    for (const BatchError& error : errors)
+        records.emplace_back(error.source, error.vop, error.first_missing,
+                             error.error.fault == Fault::unsupported, error.error.clause,
+                             error.error.bit_offset, error.error.what());
+    return records;
+}
+
+/// The Python exception class that SyntaxError becomes; it lives in the module, not in a global.
+void raise_syntax_error(const std::exception_ptr& pointer, void* type) {
+    try {
+        std::rethrow_exception(pointer);
+    } catch (const SyntaxError& error) {
+        const nb::tuple arguments = nb::make_tuple(error.fault == Fault::unsupported, error.clause,
+                                                   error.bit_offset, std::string(error.what()));
+        PyErr_SetObject(static_cast<PyObject*>(type), arguments.ptr());
+    }
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    m.doc() = "MPEG-4 Part 2 residuals, vectors and modes without reconstructing a pixel.";
+    nb::object error = nb::steal(PyErr_NewExceptionWithDoc(
+        "mic._native.SyntaxError",
+        "args: (unsupported, clause, bit_offset, message), see mic.bitstream.", PyExc_Exception,
+        nullptr));
+    m.attr("SyntaxError") = error;
+    nb::register_exception_translator(raise_syntax_error, error.ptr());
+
+    nb::class_<Stream>(m, "Stream", "The index of one clip: where its VOPs lie.")
+        .def(
+            "__init__",
+            [](Stream* self, const std::string& path, nb::handle extradata) {
+                const Buffer buffer(extradata);
+                new (self) Stream(path, buffer.bytes());
+            },
+            "path"_a, "extradata"_a = nb::bytes(""))
+        .def(
+            "append",
+            [](Stream& self, std::int64_t offset, nb::handle packet) {
+                const Buffer buffer(packet);
+                self.append(offset, buffer.bytes());
+            },
+            "offset"_a, "packet"_a, "Appends the VOP of one packet found at a file offset.")
+        .def("scan", &Stream::scan, nb::call_guard<nb::gil_scoped_release>(),
+             "Indexes an elementary stream.")
+        .def("__len__", [](const Stream& self) { return self.vops().size(); })
+        .def_prop_ro(
+            "size",
+            [](const Stream& self) {
+                const VideoObjectLayer* layer = self.layer();
+                return layer == nullptr ? std::make_tuple(0, 0)
+                                        : std::make_tuple(layer->width, layer->height);
+            },
+            "(width, height) in samples; (0, 0) before any layer was found.")
+        .def_prop_ro(
+            "ticks",
+            [](const Stream& self) {
+                const VideoObjectLayer* layer = self.layer();
+                return layer == nullptr ? std::make_tuple(0, 0)
+                                        : std::make_tuple(layer->vop_time_increment_resolution,
+                                                          layer->fixed_vop_time_increment);
+            },
+            "(vop_time_increment_resolution, fixed_vop_time_increment or 0).")
+        .def_prop_ro(
+            "coding_types",
+            [](const Stream& self) {
+                std::string types;
+                for (const VopEntry& vop : self.vops())
+                    types += vop.damaged                                    ? '?'
+                             : !vop.coded                                   ? 'N'
+                             : vop.coding_type == VopCodingType::predictive ? 'P'
+                                                                            : 'I';
+                return types;
+            },
+            "One letter a VOP: I, P, N (not coded) or ? (its header is damaged).");
+
+    m.def("decode", &decode, "sources"_a, nb::kw_only(), "scale"_a = 1, "space"_a = 0,
+          "y"_a = nb::none(), "cb"_a = nb::none(), "cr"_a = nb::none(), "pixels"_a = nb::none(),
+          "motion"_a = nb::none(), "type"_a = nb::none(), "quantiser"_a = nb::none(),
+          "bits"_a = nb::none(), "threads"_a = 1, "keep_going"_a = false,
+          "Parses VOPs of one or several streams into arrays with one row a VOP; returns what\n"
+          "failed: (source, vop, first_missing, unsupported, clause, bit_offset, message).");
+}

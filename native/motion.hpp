@@ -1,0 +1,122 @@
+#pragma once
+/// Clauses 6.2.6.2, 7.6.3 and 7.6.5: motion vector differences and their prediction.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "bitreader.hpp"
+#include "errors.hpp"
+#include "tables.hpp"
+
+namespace mic::mpeg4 {
+
+struct Vector {
+    std::int16_t x = 0;
+    std::int16_t y = 0;
+};
+
+/// 7.6.3: one component of a motion vector difference; at most 19 bits.
+inline int read_mv_difference(BitReader& reader, int fcode) {
+    const Code code = kMvDataLookup[reader.peek(12)];
+    if (code.length == 0) [[unlikely]]
+        damaged(reader, "7.6.3 motion vector", "an illegal mv_data code");
+    reader.skip(code.length);
+    if (code.value == 0)
+        return 0;
+    const bool negative = reader.take_flag();
+    int magnitude = code.value;
+    if (fcode > 1) {
+        const auto residual_bits = static_cast<std::size_t>(fcode - 1);
+        magnitude =
+            ((magnitude - 1) << residual_bits) + static_cast<int>(reader.take(residual_bits)) + 1;
+    }
+    return negative ? -magnitude : magnitude;
+}
+
+/// 7.6.3: prediction plus difference, wrapped into [-32 f, 32 f - 1], f = 2^(fcode - 1).
+constexpr std::int16_t wrap_vector(int component, int fcode) {
+    const int low = -(32 << (fcode - 1));
+    const int range = 64 << (fcode - 1);
+    if (component < low)
+        component += range;
+    else if (component >= low + range)
+        component -= range;
+    return static_cast<std::int16_t>(component);
+}
+
+/// The vectors of one VOP by 8x8 block, in the units of the bitstream, with their prediction.
+class MotionField {
+  public:
+    /// `data` holds (2 mb_height, 2 mb_width, 2) components.
+    MotionField(std::int16_t* data, int mb_width) : data_(data), stride_(2 * mb_width) {}
+
+    [[nodiscard]] bool wanted() const { return data_ != nullptr; }
+
+    /// 7.6.5: macroblocks of earlier video packets are not candidates.
+    void start_packet(int first_macroblock) { first_ = first_macroblock; }
+
+    /// Sets all four blocks of a macroblock.
+    void fill(int mb_x, int mb_y, Vector vector) {
+        for (int block = 0; block < 4; ++block)
+            set(2 * mb_x + block % 2, 2 * mb_y + block / 2, vector);
+    }
+    void set_block(int mb_x, int mb_y, int block, Vector vector) {
+        set(2 * mb_x + block % 2, 2 * mb_y + block / 2, vector);
+    }
+
+    /// 7.6.5, Figure 7-34: the median of three neighbours of 8x8 block `block`.
+    ///
+    /// One missing candidate counts as zero, two as the third one, three as zero.
+    [[nodiscard]] Vector predict(int mb_x, int mb_y, int block) const {
+        const int x = 2 * mb_x + block % 2;
+        const int y = 2 * mb_y + block / 2;
+        // Above right: for block 2 it is block 1; for block 3 the figure takes block 0 instead.
+        constexpr std::array<int, 4> above_right{2, 1, 1, -1};
+        const std::array<Candidate, 3> candidates{
+            at(x - 1, y), at(x, y - 1),
+            at(x + above_right[static_cast<std::size_t>(block)], y - 1)};
+        int missing = 0;
+        Vector only{};
+        for (const Candidate& candidate : candidates) {
+            if (candidate.valid)
+                only = candidate.vector;
+            else
+                ++missing;
+        }
+        if (missing >= 2)
+            return only;
+        const auto& [a, b, c] = candidates;
+        return {median(a.vector.x, b.vector.x, c.vector.x),
+                median(a.vector.y, b.vector.y, c.vector.y)};
+    }
+
+  private:
+    struct Candidate {
+        Vector vector;
+        bool valid;
+    };
+
+    static std::int16_t median(std::int16_t a, std::int16_t b, std::int16_t c) {
+        return std::max(std::min(a, b), std::min(std::max(a, b), c));
+    }
+    [[nodiscard]] Candidate at(int x, int y) const {
+        if (x < 0 || x >= stride_ || y < 0 || (y / 2) * (stride_ / 2) + x / 2 < first_)
+            return {{}, false};
+        const std::int16_t* components =
+            data_ + 2 * (static_cast<std::ptrdiff_t>(y) * stride_ + x);
+        return {{components[0], components[1]}, true};
+    }
+    void set(int x, int y, Vector vector) {
+        std::int16_t* components = data_ + 2 * (static_cast<std::ptrdiff_t>(y) * stride_ + x);
+        components[0] = vector.x;
+        components[1] = vector.y;
+    }
+
+    std::int16_t* data_;
+    int stride_;  ///< blocks in a row
+    int first_ = 0;
+};
+
+}  // namespace mic::mpeg4

@@ -1,0 +1,163 @@
+/// The index of a clip: clause 6.2.1 start codes delimit, clause 6.2.3 and 6.2.5 headers describe.
+
+#include "stream.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <system_error>
+
+#include "headers.hpp"
+
+namespace mic::mpeg4 {
+
+File::File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (descriptor_ < 0)
+        throw std::system_error(errno, std::generic_category(), path);
+}
+
+File::~File() {
+    ::close(descriptor_);
+}
+
+std::size_t File::read(std::uint64_t offset, std::span<std::uint8_t> to) const {
+    std::size_t done = 0;
+    while (done < to.size()) {
+        const auto count = ::pread(descriptor_, to.data() + done, to.size() - done,
+                                   static_cast<off_t>(offset + done));
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            throw std::system_error(errno, std::generic_category(), "read");
+        if (count == 0)
+            break;
+        done += static_cast<std::size_t>(count);
+    }
+    return done;
+}
+
+Stream::Stream(const std::string& path, std::span<const std::uint8_t> extradata) : file_(path) {
+    scratch_.assign(extradata);
+    const Headers headers = read_headers(scratch_, nullptr);
+    if (headers.layer)
+        enter_layer(*headers.layer);
+}
+
+void Stream::enter_layer(const VideoObjectLayer& layer) {
+    const auto known = std::find(layers_.begin(), layers_.end(), layer);
+    active_layer_ = static_cast<std::size_t>(known - layers_.begin());
+    if (known != layers_.end())
+        return;
+    if (!layers_.empty() && (layers_[0].width != layer.width || layers_[0].height != layer.height))
+        throw SyntaxError(Fault::unsupported, "6.2.3 VideoObjectLayer()", 0,
+                          "a change of the picture size within the stream");
+    if (layers_.size() > std::numeric_limits<std::uint16_t>::max())
+        throw SyntaxError(Fault::unsupported, "6.2.3 VideoObjectLayer()", 0,
+                          "more than 65536 different video object layers");
+    layers_.push_back(layer);
+}
+
+void Stream::index(VopEntry entry, std::span<const std::uint8_t> packet) {
+    scratch_.assign(packet);
+    try {
+        const Headers headers =
+            read_headers(scratch_, layers_.empty() ? nullptr : &layers_[active_layer_]);
+        if (headers.layer)
+            enter_layer(*headers.layer);
+        if (!headers.vop)  // headers alone, or the end of the sequence
+            return;
+        entry.coding_type = headers.vop->coding_type;
+        entry.coded = headers.vop->vop_coded;
+        const std::size_t next = find_start_code(packet, (headers.vop->data_position + 7) / 8);
+        if (next + 3 < packet.size() && is_vop_start_code(packet[next + 3]))
+            throw SyntaxError(Fault::unsupported, "6.2.5 VideoObjectPlane()", 8 * next,
+                              "packed bitstreams (several VOPs in one packet)");
+    } catch (const SyntaxError& error) {
+        if (error.fault == Fault::unsupported || layers_.empty())
+            throw;
+        entry.damaged = true;
+    }
+    entry.layer = static_cast<std::uint16_t>(active_layer_);
+    vops_.push_back(entry);
+}
+
+void Stream::append(std::int64_t offset, std::span<const std::uint8_t> packet) {
+    VopEntry entry;
+    entry.size = static_cast<std::uint32_t>(packet.size());
+    // Demuxers report where a packet starts, some of them where its chunk header does.
+    constexpr std::int64_t riff_chunk_header = 8;
+    bool found = false;
+    for (const std::int64_t start : {offset, offset + riff_chunk_header}) {
+        if (offset < 0 || found)
+            continue;
+        const auto bytes = scratch_.prepare(packet.size());
+        found = file_.read(static_cast<std::uint64_t>(start), bytes) == bytes.size() &&
+                std::equal(bytes.begin(), bytes.end(), packet.begin());
+        entry.offset = static_cast<std::uint64_t>(start);
+    }
+    if (!found) {
+        entry.kept = true;
+        entry.offset = kept_.size();
+        kept_.insert(kept_.end(), packet.begin(), packet.end());
+    }
+    index(entry, packet);
+}
+
+void Stream::scan() {
+    constexpr std::size_t block = std::size_t{1} << 20;
+    std::vector<std::uint8_t> window;  // file bytes from `base` on, not yet indexed
+    std::uint64_t base = 0;
+    std::size_t searched = 0;
+    bool in_vop = false, more = true;
+    const auto emit = [&](std::size_t end) {
+        VopEntry entry;
+        entry.offset = base;
+        entry.size = static_cast<std::uint32_t>(end);
+        index(entry, std::span(window).first(end));
+        window.erase(window.begin(), window.begin() + static_cast<std::ptrdiff_t>(end));
+        base += end;
+        searched = 0;
+    };
+    while (more) {
+        const std::size_t old_size = window.size();
+        window.resize(old_size + block);
+        const std::size_t count = file_.read(base + old_size, std::span(window).subspan(old_size));
+        window.resize(old_size + count);
+        more = count == block;
+        for (;;) {
+            const std::size_t at = find_start_code(window, searched);
+            if (at == window.size()) {
+                // The last three bytes may begin a start code that the next block completes.
+                searched = std::max<std::size_t>(
+                    searched, window.size() - std::min<std::size_t>(3, window.size()));
+                break;
+            }
+            if (in_vop) {
+                in_vop = false;
+                emit(at);
+                continue;
+            }
+            in_vop = is_vop_start_code(window[at + 3]);
+            searched = at + 4;
+        }
+    }
+    if (!window.empty())
+        emit(window.size());
+}
+
+void Stream::read(std::size_t index, Packet& packet) const {
+    const VopEntry& entry = vops_.at(index);
+    const auto bytes = packet.prepare(entry.size);
+    if (entry.kept) {
+        std::copy_n(kept_.begin() + static_cast<std::ptrdiff_t>(entry.offset), entry.size,
+                    bytes.begin());
+    } else if (file_.read(entry.offset, bytes) != bytes.size()) {
+        throw SyntaxError(Fault::damaged, "6.2.5 VideoObjectPlane()", 0,
+                          "the file ends before the packet does");
+    }
+}
+
+}  // namespace mic::mpeg4

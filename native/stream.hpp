@@ -1,0 +1,78 @@
+#pragma once
+/// A coded clip on disk: where its VOPs lie and which layer each belongs to, nothing decoded.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "mpeg4.hpp"
+
+namespace mic::mpeg4 {
+
+/// A read-only file descriptor, closed on destruction; positioned reads share it among threads.
+class File {
+  public:
+    explicit File(const std::string& path);
+    ~File();
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+
+    /// Fills `to` from `offset`; returns the bytes read, fewer only at the end of the file.
+    std::size_t read(std::uint64_t offset, std::span<std::uint8_t> to) const;
+
+  private:
+    int descriptor_;
+};
+
+/// One VOP of the index.
+struct VopEntry {
+    std::uint64_t offset = 0;  ///< into the file, or into the bytes kept in memory
+    std::uint32_t size = 0;
+    std::uint16_t layer = 0;  ///< index into Stream::layers
+    bool kept = false;        ///< bytes are in memory, because the file does not hold them as such
+    VopCodingType coding_type = VopCodingType::intra;
+    bool coded = true;
+    bool damaged = false;  ///< its header cannot be read; parsing it says why
+};
+
+/// The index of a clip. Memory is some 24 bytes a VOP, whatever the size of the pictures.
+class Stream {
+  public:
+    /// @param extradata headers that the container keeps apart from the packets; may be empty.
+    Stream(const std::string& path, std::span<const std::uint8_t> extradata);
+
+    /// Appends the VOP of one packet that the demuxer found at `offset` (negative: unknown).
+    void append(std::int64_t offset, std::span<const std::uint8_t> packet);
+
+    /// Indexes the file as an elementary stream: every VOP with the headers before it.
+    void scan();
+
+    /// Reads the packet of VOP `index`. Safe to call from several threads.
+    void read(std::size_t index, Packet& packet) const;
+
+    [[nodiscard]] const std::vector<VopEntry>& vops() const { return vops_; }
+    [[nodiscard]] const VideoObjectLayer& layer_of(std::size_t index) const {
+        return layers_[vops_[index].layer];
+    }
+    /// The first layer; all others have its size.
+    [[nodiscard]] const VideoObjectLayer* layer() const {
+        return layers_.empty() ? nullptr : &layers_.front();
+    }
+
+  private:
+    void index(VopEntry entry, std::span<const std::uint8_t> packet);
+    void enter_layer(const VideoObjectLayer& layer);
+
+    File file_;
+    std::vector<VideoObjectLayer> layers_;
+    std::size_t active_layer_ = 0;
+    std::vector<VopEntry> vops_;
+    std::vector<std::uint8_t> kept_;
+    Packet scratch_;
+};
+
+}  // namespace mic::mpeg4

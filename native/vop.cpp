@@ -1,0 +1,304 @@
+/// Clauses 6.2.5.3 and 7.3: the macroblock loop of a VOP, in the shape each caller asked for.
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <memory>
+#include <string>
+
+#include "block.hpp"
+#include "errors.hpp"
+#include "headers.hpp"
+#include "idct.hpp"
+#include "macroblock.hpp"
+#include "motion.hpp"
+#include "mpeg4.hpp"
+#include "residual.hpp"
+
+namespace mic::mpeg4 {
+
+class VopDecoder::Implementation {
+  public:
+    VopResult decode(const Packet& packet, const VideoObjectLayer& layer, const VopOutput& output);
+
+  private:
+    /// One VOP being parsed.
+    struct Pass {
+        const VideoObjectLayer& layer;
+        const VopHeader& header;
+        const VopOutput& output;
+        int& packet_start;  ///< first macroblock of the current video packet
+    };
+
+    template <bool kPredictive, Detail kDetail, int kSide>
+    void parse(BitReader& reader, const Pass& pass);
+    template <Detail kDetail, int kSide>
+    void parse_as(BitReader& reader, const Pass& pass);
+    void dispatch(BitReader& reader, const Pass& pass);
+    template <bool kMpeg, Detail kDetail>
+    void read_inter_blocks(BitReader& reader, unsigned coded_blocks, const InterQuantiser& with);
+    const InterQuantiser& quantiser(const VideoObjectLayer& layer, int value);
+
+    std::array<std::unique_ptr<InterQuantiser>, 32> quantisers_;
+    std::array<std::uint8_t, 64> matrix_{};  ///< what quantisers_ were made for
+    bool mpeg_ = false;
+    MacroblockCoefficients coefficients_;
+    InversePair inverse_pair_ = select_inverse_pair();
+};
+
+namespace {
+
+/// 6.2.7 block() of an intra block, parsed for its length only.
+void skip_intra_block(BitReader& reader, bool coded, bool intra_dc_code, bool luminance) {
+    int position = -1;
+    reader.refill();
+    if (intra_dc_code) {
+        read_intra_dc(reader, luminance);
+        position = 0;
+    }
+    if (coded)
+        read_coefficients(reader, position, kIntraLookup, kIntraLookup, kIntraEscapes,
+                          [](std::size_t, int, bool) {});
+}
+
+/// 6.2.5.3, 7.3: the vectors of an inter macroblock, predicted only if somebody wants them.
+void read_vectors(BitReader& reader, MacroblockType type, int fcode, int mb_x, int mb_y,
+                  MotionField& motion) {
+    const int count = type == MacroblockType::inter4v ? 4 : 1;
+    for (int block = 0; block < count; ++block) {
+        reader.refill();
+        const int dx = read_mv_difference(reader, fcode);
+        const int dy = read_mv_difference(reader, fcode);
+        if (!motion.wanted())
+            continue;
+        const Vector predicted = motion.predict(mb_x, mb_y, block);
+        const Vector vector{wrap_vector(predicted.x + dx, fcode),
+                            wrap_vector(predicted.y + dy, fcode)};
+        if (count == 1)
+            motion.fill(mb_x, mb_y, vector);
+        else
+            motion.set_block(mb_x, mb_y, block, vector);
+    }
+}
+
+/// 5.2.4 next_start_code(): after the last macroblock stand stuffing and nothing but headers.
+void expect_end(BitReader& reader, std::span<const std::uint8_t> bytes) {
+    constexpr const char* clause = "5.2.4 next_start_code()";
+    constexpr std::uint8_t whole_byte_of_stuffing = 0x7F;
+    reader.refill();
+    const std::size_t stuffing = reader.stuffing_bits();
+    if (reader.peek(stuffing) != (1U << (stuffing - 1)) - 1)
+        damaged(reader, clause, "the VOP does not end in stuffing");
+    reader.skip(stuffing);
+    if (reader.exhausted())
+        damaged(reader, clause, "the VOP is cut short");
+    const std::size_t at = reader.position() / 8;
+    const std::size_t next = find_start_code(bytes, at);
+    if (next + 3 < bytes.size() && is_vop_start_code(bytes[next + 3]))
+        unsupported(reader, clause, "packed bitstreams (several VOPs in one packet)");
+    for (std::size_t k = at; k < next; ++k)
+        if (bytes[k] != 0 && bytes[k] != whole_byte_of_stuffing)
+            damaged(reader, clause, "data follow the last macroblock");
+}
+
+void zero_planes(const std::array<Plane, 3>& planes) {
+    for (const Plane& plane : planes)
+        for (int row = 0; row < plane.height && plane.data != nullptr; ++row)
+            std::fill_n(plane.data + row * plane.stride, plane.width, std::int16_t{0});
+}
+
+/// Fills everything from macroblock `first` on with "nothing is known" or "nothing is coded".
+void fill_rest(const VideoObjectLayer& layer, const VopOutput& output, int first,
+               MacroblockType type) {
+    const auto count = layer.mb_count() - first;
+    if (output.type != nullptr)
+        std::fill_n(output.type + first, count, static_cast<std::uint8_t>(type));
+    if (output.quantiser != nullptr)
+        std::fill_n(output.quantiser + first, count, std::uint8_t{0});
+    if (output.bits != nullptr)
+        std::fill_n(output.bits + first, count, std::uint32_t{0});
+    if (output.motion != nullptr) {
+        MotionField motion(output.motion, layer.mb_width());
+        for (int index = first; index < layer.mb_count(); ++index)
+            motion.fill(index % layer.mb_width(), index / layer.mb_width(), {});
+    }
+    if (output.residual[0].data == nullptr)
+        return;
+    if (first == 0)
+        return zero_planes(output.residual);
+    const auto zero = [&](auto writer) {
+        for (int index = first; index < layer.mb_count(); ++index)
+            writer.write_zeros(index % layer.mb_width(), index / layer.mb_width());
+    };
+    switch (output.scale) {
+        case 1:
+            return zero(ResidualWriter<8>(output.residual, nullptr));
+        case 2:
+            return zero(ResidualWriter<4>(output.residual, nullptr));
+        case 4:
+            return zero(ResidualWriter<2>(output.residual, nullptr));
+        default:
+            return zero(ResidualWriter<1>(output.residual, nullptr));
+    }
+}
+
+}  // namespace
+
+const InterQuantiser& VopDecoder::Implementation::quantiser(const VideoObjectLayer& layer,
+                                                            int value) {
+    auto& slot = quantisers_[static_cast<std::size_t>(value)];
+    if (!slot)
+        slot = std::make_unique<InterQuantiser>(value, layer.mpeg_quantisation,
+                                                layer.nonintra_matrix);
+    return *slot;
+}
+
+/// 6.2.7, for the six blocks of an inter macroblock.
+template <bool kMpeg, Detail kDetail>
+void VopDecoder::Implementation::read_inter_blocks(BitReader& reader, unsigned coded_blocks,
+                                                   const InterQuantiser& with) {
+    for (unsigned block = 0; block < 6; ++block) {
+        if ((coded_blocks & (32U >> block)) == 0)
+            continue;
+        const int last =
+            read_inter_block<kMpeg, kDetail>(reader, with, coefficients_.block(block));
+        int& pair_last = coefficients_.last_position[block / 2];
+        pair_last = std::max(pair_last, last);
+    }
+}
+
+/// 6.2.5.3 motion_shape_texture(), 7.3: all macroblocks of a VOP, packet by packet.
+template <bool kPredictive, Detail kDetail, int kSide>
+void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
+    const auto& [layer, header, output, packet_start] = pass;
+    const ResidualWriter<kSide> writer(output.residual, inverse_pair_);
+    MotionField motion(output.motion, layer.mb_width());
+    const int dc_threshold = kIntraDcThreshold[static_cast<std::size_t>(header.intra_dc_vlc_thr)];
+    const int columns = layer.mb_width();
+    const int count = layer.mb_count();
+    int running = header.vop_quant;
+    int mb_x = 0, mb_y = 0;
+    for (int index = 0; index < count; ++index) {
+        const std::size_t start = reader.position();
+        // 6.3.5 intra_dc_vlc_thr: the quantiser before this macroblock's own dquant decides.
+        const bool intra_dc_code = running < dc_threshold;
+        const MacroblockHeader macroblock = read_macroblock_header<kPredictive>(reader, running);
+        if (is_intra(macroblock.type)) {
+            for (unsigned block = 0; block < 6; ++block)
+                skip_intra_block(reader, (macroblock.coded_blocks & (32U >> block)) != 0,
+                                 intra_dc_code, block < 4);
+        } else if constexpr (kPredictive) {
+            if (macroblock.type != MacroblockType::not_coded)
+                read_vectors(reader, macroblock.type, header.fcode_forward, mb_x, mb_y, motion);
+            if (macroblock.coded_blocks != 0) {
+                const InterQuantiser& with = quantiser(layer, running);
+                if (layer.mpeg_quantisation)
+                    read_inter_blocks<true, kDetail>(reader, macroblock.coded_blocks, with);
+                else
+                    read_inter_blocks<false, kDetail>(reader, macroblock.coded_blocks, with);
+            }
+        }
+        if (reader.exhausted()) [[unlikely]]
+            damaged(reader, "6.2.6 macroblock()", "the VOP is cut short");
+        if constexpr (kDetail != Detail::none) {
+            if (macroblock.coded_blocks != 0 && !is_intra(macroblock.type))
+                writer.write(mb_x, mb_y, coefficients_);
+            else
+                writer.write_zeros(mb_x, mb_y);
+        }
+        if (motion.wanted() &&
+            (is_intra(macroblock.type) || macroblock.type == MacroblockType::not_coded))
+            motion.fill(mb_x, mb_y, {});
+        if (output.type != nullptr)
+            output.type[index] = static_cast<std::uint8_t>(macroblock.type);
+        if (output.quantiser != nullptr)
+            output.quantiser[index] = static_cast<std::uint8_t>(
+                macroblock.type == MacroblockType::not_coded ? 0 : running);
+        if (output.bits != nullptr)
+            output.bits[index] = static_cast<std::uint32_t>(reader.position() - start);
+        if (++mb_x == columns) {
+            mb_x = 0;
+            ++mb_y;
+        }
+        if (!layer.resync_marker_disable && index + 1 < count &&
+            next_is_resync_marker(reader, header)) {
+            packet_start = index + 1;
+            motion.start_packet(packet_start);
+            running = read_video_packet_header(reader, layer, header, packet_start);
+        }
+    }
+}
+
+template <Detail kDetail, int kSide>
+void VopDecoder::Implementation::parse_as(BitReader& reader, const Pass& pass) {
+    if (pass.header.coding_type == VopCodingType::predictive)
+        parse<true, kDetail, kSide>(reader, pass);
+    else
+        parse<false, Detail::none, 8>(reader, pass);
+}
+
+void VopDecoder::Implementation::dispatch(BitReader& reader, const Pass& pass) {
+    if (pass.output.residual[0].data == nullptr)
+        return parse_as<Detail::none, 8>(reader, pass);
+    switch (pass.output.scale) {
+        case 1:
+            return parse_as<Detail::all, 8>(reader, pass);
+        case 2:
+            return parse_as<Detail::all, 4>(reader, pass);
+        case 4:
+            return parse_as<Detail::all, 2>(reader, pass);
+        default:
+            return parse_as<Detail::dc, 1>(reader, pass);
+    }
+}
+
+VopResult VopDecoder::Implementation::decode(const Packet& packet, const VideoObjectLayer& layer,
+                                             const VopOutput& output) {
+    if (mpeg_ != layer.mpeg_quantisation || matrix_ != layer.nonintra_matrix) {
+        quantisers_ = {};
+        mpeg_ = layer.mpeg_quantisation;
+        matrix_ = layer.nonintra_matrix;
+    }
+    coefficients_.values.fill(0);
+    coefficients_.last_position.fill(-1);
+    VopResult result;
+    try {
+        const Headers headers = read_headers(packet, &layer);
+        if (!headers.vop)
+            throw SyntaxError(Fault::damaged, "6.2.5 VideoObjectPlane()", 0,
+                              "the packet holds no VOP");
+        result.header = *headers.vop;
+        if (!result.header.vop_coded) {
+            fill_rest(layer, output, 0, MacroblockType::not_coded);
+        } else if (result.header.coding_type == VopCodingType::intra &&
+                   output.quantiser == nullptr && output.bits == nullptr) {
+            fill_rest(layer, output, 0, MacroblockType::intra);
+        } else {
+            if (result.header.coding_type == VopCodingType::intra)
+                zero_planes(output.residual);
+            BitReader reader(packet, result.header.data_position);
+            dispatch(reader, {layer, result.header, output, result.first_missing});
+            expect_end(reader, packet.bytes());
+        }
+        result.first_missing = layer.mb_count();
+    } catch (const SyntaxError& error) {
+        result.error = error;
+        fill_rest(layer, output, result.first_missing, MacroblockType::missing);
+    }
+    if (output.motion != nullptr && !layer.quarter_sample)  // half samples in the bitstream
+        for (std::ptrdiff_t k = 0; k < 8 * std::ptrdiff_t{layer.mb_count()}; ++k)
+            output.motion[k] = static_cast<std::int16_t>(2 * output.motion[k]);
+    return result;
+}
+
+VopDecoder::VopDecoder() : implementation_(std::make_unique<Implementation>()) {}
+VopDecoder::~VopDecoder() = default;
+VopDecoder::VopDecoder(VopDecoder&&) noexcept = default;
+VopDecoder& VopDecoder::operator=(VopDecoder&&) noexcept = default;
+
+VopResult VopDecoder::decode(const Packet& packet, const VideoObjectLayer& layer,
+                             const VopOutput& output) {
+    return implementation_->decode(packet, layer, output);
+}
+
+}  // namespace mic::mpeg4
