@@ -1,0 +1,288 @@
+"""Whether z_E still knows the person, asked by probes that took no part in the training.
+
+All questions are about people the network has never seen. The training loss's own estimate of
+mutual information is no witness: an encoder can fool its critic and keep the identity.
+
+Clips of one person show different expressions, those of two persons often the same one, so that
+plain similarity of z_E would measure expression. Hence the attackers know the expression: class
+means (of the training clips) are removed first, and pairs always differ in expression.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import RidgeClassifier
+from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.preprocessing import StandardScaler
+from torch import Tensor, nn
+
+from mic.errors import ConfigError
+
+_RIDGES = 10.0 ** np.arange(-2, 7)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Features:
+    """What the probes are given for some clips.
+
+    Attributes:
+        z: (N, d) float, z_E.
+        labels: (N,) int, expressions.
+        subjects: (N,) who is seen.
+        identity: (N, q) float, z_I or other known identity factors.
+    """
+
+    z: np.ndarray
+    labels: np.ndarray
+    subjects: np.ndarray
+    identity: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Leakage:
+    """How much of the person is in z_E; unseen subjects throughout. NaN: not measurable here.
+
+    Attributes:
+        linear_probe: Share of clips whose subject a linear classifier names, trained on the other
+            clips of the same subjects.
+        mlp_probe: The same by a network with one hidden layer.
+        probe_chance: What guessing the most frequent subject gives.
+        auc: Area under the ROC of telling "same person" from "another" by cosine similarity.
+        eer: Equal error rate of the same.
+        trained_auc: As `auc`, in the directions that best separate the *training* subjects.
+        r2_linear: Variance of the identity factors explained by ridge regression fitted on
+            training subjects; the penalty is chosen on held-out training subjects.
+        r2_mlp: The same by a network with one hidden layer.
+        clips: Test clips.
+        subjects: Test subjects.
+    """
+
+    linear_probe: float
+    mlp_probe: float
+    probe_chance: float
+    auc: float
+    eer: float
+    trained_auc: float
+    r2_linear: float
+    r2_mlp: float
+    clips: int
+    subjects: int
+
+
+def measure(train: Features, test: Features, *, seed: int = 0) -> Leakage:
+    """Asks all probes.
+
+    Args:
+        train: Clips the network was trained on.
+        test: Clips of other people.
+        seed: Of the networks among the probes.
+
+    Raises:
+        ConfigError: Somebody is in both sets.
+    """
+    shared = set(train.subjects.tolist()) & set(test.subjects.tolist())
+    if shared:
+        raise ConfigError(
+            f"subject {min(map(str, shared))} is in the training and in the test clips",
+            remedy="measure leakage on unseen subjects",
+        )
+    scaler = StandardScaler().fit(train.z)
+    z_train, z_test = scaler.transform(train.z), scaler.transform(test.z)
+    means = _class_means(z_train, train.labels)
+    z_train, z_test = z_train - means[train.labels], z_test - means[test.labels]
+    auc, eer = verification(z_test, test.subjects, test.labels)
+    return Leakage(
+        linear_probe=_identification(_linear_probe, z_test, test.subjects),
+        mlp_probe=_identification(_network_probe(seed), z_test, test.subjects),
+        probe_chance=_chance(test.subjects),
+        auc=auc,
+        eer=eer,
+        trained_auc=_trained_auc(z_train, train.subjects, z_test, test),
+        r2_linear=ridge_r2(z_train, train.identity, train.subjects, z_test, test.identity),
+        r2_mlp=_mlp_r2(z_train, train.identity, z_test, test.identity, seed),
+        clips=len(test.labels),
+        subjects=len(np.unique(test.subjects)),
+    )
+
+
+def verification(z: np.ndarray, subjects: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """AUC and equal error rate of "same person" by cosine similarity.
+
+    Args:
+        z: (N, d) features.
+        subjects: (N,).
+        labels: (N,) expressions; only pairs that differ in it are compared.
+
+    Returns:
+        (AUC, EER); NaN where there is no pair of one of the two kinds.
+    """
+    unit = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
+    first, second = np.triu_indices(len(z), 1)
+    keep = labels[first] != labels[second]
+    first, second = first[keep], second[keep]
+    same = subjects[first] == subjects[second]
+    if same.all() or not same.any():
+        return float("nan"), float("nan")
+    scores = (unit[first] * unit[second]).sum(1)
+    false_accept, true_accept, _ = roc_curve(same, scores)
+    crossing = int(np.argmin(np.abs(false_accept - (1 - true_accept))))
+    eer = (false_accept[crossing] + 1 - true_accept[crossing]) / 2
+    return float(roc_auc_score(same, scores)), float(eer)
+
+
+def ridge_r2(
+    z_train: np.ndarray,
+    y_train: np.ndarray,
+    groups: np.ndarray,
+    z_test: np.ndarray,
+    y_test: np.ndarray,
+) -> float:
+    """Variance of `y_test` explained by ridge regression, all columns weighted by their variance.
+
+    Args:
+        z_train: (N, d).
+        y_train: (N, q).
+        groups: (N,) subjects: the penalty is chosen so that it serves people held out.
+        z_test: (M, d).
+        y_test: (M, q).
+
+    Returns:
+        1 - squared error / squared distance from the training mean: 1 perfect, 0 nothing known,
+        negative if the probe does harm.
+    """
+    errors = np.zeros(len(_RIDGES))
+    for rest, held in _group_folds(groups, 5):
+        predicted = _ridge_path(z_train[rest], y_train[rest], z_train[held])
+        errors += ((predicted - y_train[held]) ** 2).sum((1, 2))
+    best = _ridge_path(z_train, y_train, z_test)[int(errors.argmin())]
+    return _r2(y_train, best, y_test)
+
+
+def _ridge_path(x: np.ndarray, y: np.ndarray, x_new: np.ndarray) -> np.ndarray:
+    """(ridges, M, q) predictions from one singular value decomposition."""
+    x_mean, y_mean = x.mean(0), y.mean(0)
+    left, singular, rows = np.linalg.svd(x - x_mean, full_matrices=False)
+    target, new = left.T @ (y - y_mean), (x_new - x_mean) @ rows.T
+    shrunk = singular / (singular**2 + _RIDGES[:, None])
+    return np.einsum("md,rd,dq->rmq", new, shrunk, target) + y_mean
+
+
+def _mlp_r2(
+    z_train: np.ndarray, y_train: np.ndarray, z_test: np.ndarray, y_test: np.ndarray, seed: int
+) -> float:
+    centre, scale = y_train.mean(0), np.maximum(y_train.std(0), 1e-9)
+    target = torch.from_numpy((y_train - centre) / scale).float()
+    answer = _network(z_train, target, y_train.shape[1], F.mse_loss, z_test, seed=seed)
+    return _r2(y_train, answer.numpy() * scale + centre, y_test)
+
+
+def _network(
+    x: np.ndarray,
+    target: Tensor,
+    outputs: int,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    x_new: np.ndarray,
+    *,
+    seed: int,
+) -> Tensor:
+    """Outputs (M, outputs) for `x_new` of a fresh network with one hidden layer, fitted to x."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        probe = nn.Sequential(
+            nn.Dropout(0.3), nn.Linear(x.shape[1], 64), nn.ReLU(), nn.Linear(64, outputs)
+        )
+        optimizer = torch.optim.AdamW(probe.parameters(), lr=5e-3, weight_decay=0.3)
+        inputs = torch.from_numpy(x).float()
+        for _ in range(150):
+            optimizer.zero_grad()
+            loss(probe(inputs), target).backward()
+            optimizer.step()
+    probe.eval()
+    with torch.no_grad():
+        return probe(torch.from_numpy(x_new).float())
+
+
+def _r2(y_train: np.ndarray, predicted: np.ndarray, y_test: np.ndarray) -> float:
+    error = ((predicted - y_test) ** 2).sum()
+    return float(1 - error / ((y_test - y_train.mean(0)) ** 2).sum())
+
+
+def _trained_auc(
+    z_train: np.ndarray, subjects: np.ndarray, z_test: np.ndarray, test: Features
+) -> float:
+    if len(np.unique(subjects)) == len(subjects):
+        return float("nan")
+    # Shrinkage: there are more features than clips, and about three clips a person.
+    directions = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.5, n_components=None)
+    directions.fit(z_train, subjects)
+    projected = z_test @ directions.scalings_[:, : min(32, directions.scalings_.shape[1])]
+    return verification(projected, test.subjects, test.labels)[0]
+
+
+Probe = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+
+
+def _linear_probe(x: np.ndarray, numbers: np.ndarray, x_new: np.ndarray) -> np.ndarray:
+    return RidgeClassifier(alpha=float(x.shape[1])).fit(x, numbers).predict(x_new)
+
+
+def _network_probe(seed: int) -> Probe:
+    def probe(x: np.ndarray, numbers: np.ndarray, x_new: np.ndarray) -> np.ndarray:
+        target = torch.from_numpy(numbers)
+        outputs = int(numbers.max()) + 1
+        return _network(x, target, outputs, F.cross_entropy, x_new, seed=seed).argmax(1).numpy()
+
+    return probe
+
+
+def _identification(probe: Probe, z: np.ndarray, subjects: np.ndarray) -> float:
+    """Share of clips whose subject is named by a probe fitted on the subjects' other clips.
+
+    Args:
+        probe: Maps (features, subject numbers, new features) to subject numbers.
+        z: (N, d).
+        subjects: (N,).
+    """
+    names, numbers, counts = np.unique(subjects, return_inverse=True, return_counts=True)
+    keep = counts[numbers] >= 2
+    z, numbers = z[keep], numbers[keep]
+    if len(np.unique(numbers)) < 2:
+        return float("nan")
+    # Round k holds out the k-th clip of everybody who has that many and others left.
+    turn = np.zeros(len(numbers), int)
+    for name in range(len(names)):
+        turn[numbers == name] = np.arange((numbers == name).sum())
+    right = []
+    for held in range(min(3, int(turn.max()) + 1)):
+        rest, out = turn != held, turn == held
+        scale = StandardScaler().fit(z[rest])
+        answer = probe(scale.transform(z[rest]), numbers[rest], scale.transform(z[out]))
+        right.append(answer == numbers[out])
+    return float(np.concatenate(right).mean())
+
+
+def _chance(subjects: np.ndarray) -> float:
+    counts = np.unique(subjects, return_counts=True)[1]
+    counts = counts[counts >= 2]
+    return float(counts.max() / counts.sum()) if len(counts) else float("nan")
+
+
+def _group_folds(groups: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    numbers = np.unique(groups, return_inverse=True)[1]
+    for fold in range(count):
+        held = numbers % count == fold
+        if held.any() and not held.all():
+            yield ~held, held
+
+
+def _class_means(z: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    means = np.zeros((int(labels.max()) + 1, z.shape[1]))
+    for label in np.unique(labels):
+        means[label] = z[labels == label].mean(0)
+    return means

@@ -1,0 +1,252 @@
+"""What predictions are worth: accuracy with its uncertainty, paired tests, calibration.
+
+Everything here is a function of stored predictions. One clip of CK+ is 0.31 points, so a number
+without an interval says little; clips of one subject are not independent, so intervals for "a new
+person" resample subjects.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import scipy.stats
+
+from mic.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class Interval:
+    """A value with its 95 % interval.
+
+    Attributes:
+        value: The point estimate.
+        low: Lower end.
+        high: Upper end.
+        n: Observations behind it.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def wilson(correct: int, n: int, *, level: float = 0.95) -> Interval:
+    """A proportion with Wilson's score interval (1927), sound also near 0 and 1.
+
+    Args:
+        correct: Successes.
+        n: Trials, at least one.
+        level: Coverage.
+    """
+    if n < 1:
+        raise ConfigError("a proportion of no observations")
+    share = correct / n
+    z = float(scipy.stats.norm.ppf(0.5 + level / 2))
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    # Rounding must not put 0 of n or n of n outside of its own interval.
+    return Interval(share, min(share, max(0.0, centre - half)), max(share, centre + half), n)
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray], float],
+    count: int,
+    *,
+    groups: Sequence[object] | np.ndarray | None = None,
+    resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """A statistic with its percentile bootstrap interval.
+
+    Args:
+        statistic: Maps row indices (with repetitions) to a number.
+        count: Rows.
+        groups: Subject of each row: whole subjects are drawn. None draws rows.
+        resamples: Bootstrap samples.
+        level: Coverage.
+        seed: Of the draws.
+    """
+    draw = np.random.default_rng(seed)
+    names = (
+        np.arange(count)
+        if groups is None
+        else np.unique(np.asarray(groups), return_inverse=True)[1]
+    )
+    order = np.argsort(names, kind="stable")
+    members = np.split(order, np.flatnonzero(np.diff(names[order])) + 1)
+    values = []
+    for _ in range(resamples):
+        chosen = draw.integers(len(members), size=len(members))
+        values.append(statistic(np.concatenate([members[index] for index in chosen])))
+    low, high = np.nanquantile(values, [0.5 - level / 2, 0.5 + level / 2])
+    return Interval(float(statistic(np.arange(count))), float(low), float(high), count)
+
+
+def subject_bootstrap(
+    correct: np.ndarray, subjects: Sequence[object], *, resamples: int = 2000, seed: int = 0
+) -> Interval:
+    """Accuracy with an interval over new subjects.
+
+    Args:
+        correct: (N,) bool.
+        subjects: (N,) who is seen.
+        resamples: Bootstrap samples.
+        seed: Of the draws.
+    """
+    correct = np.asarray(correct, float)
+    names = np.unique(np.asarray(subjects), return_inverse=True)[1]
+    hits, sizes = np.bincount(names, weights=correct), np.bincount(names)
+    draw = np.random.default_rng(seed)
+    chosen = draw.integers(len(sizes), size=(resamples, len(sizes)))
+    values = hits[chosen].sum(1) / sizes[chosen].sum(1)
+    low, high = np.quantile(values, [0.025, 0.975])
+    return Interval(float(correct.mean()), float(low), float(high), len(correct))
+
+
+def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
+    """Exact two-sided p of McNemar's test (1947) that two methods err equally often.
+
+    Args:
+        first: (N,) bool, which clips the first method got right.
+        second: (N,) bool, the same clips by the second.
+    """
+    first, second = np.asarray(first, bool), np.asarray(second, bool)
+    if first.shape != second.shape:
+        raise ConfigError(f"{len(first)} and {len(second)} answers are not paired")
+    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
+    discordant = only_first + only_second
+    if discordant == 0:
+        return 1.0
+    return float(scipy.stats.binomtest(only_first, discordant, 0.5).pvalue)
+
+
+def paired_difference(
+    first: np.ndarray,
+    second: np.ndarray,
+    subjects: Sequence[object],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Interval:
+    """Mean of `second - first` with an interval over new subjects, both on the same rows.
+
+    Args:
+        first: (N,) scores of the first method, correctness for instance.
+        second: (N,) scores of the second on the same clips (and seeds).
+        subjects: (N,) who is seen.
+        resamples: Bootstrap samples.
+        seed: Of the draws.
+    """
+    difference = np.asarray(second, float) - np.asarray(first, float)
+    return subject_bootstrap(difference, subjects, resamples=resamples, seed=seed)
+
+
+def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
+    """(classes, classes) counts; row: true class, column: predicted class."""
+    table = np.zeros((classes, classes), int)
+    np.add.at(table, (np.asarray(labels), np.asarray(predicted)), 1)
+    return table
+
+
+def recalls(table: np.ndarray) -> list[Interval]:
+    """Recall of each class with Wilson intervals; classes without clips are NaN with n = 0."""
+    found = []
+    for index, row in enumerate(table):
+        n = int(row.sum())
+        if n:
+            found.append(wilson(int(row[index]), n))
+        else:
+            found.append(Interval(np.nan, np.nan, np.nan, 0))
+    return found
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """(N, classes) -> (N, classes) probabilities."""
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    return shifted / shifted.sum(1, keepdims=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """How far confidence can be believed.
+
+    Attributes:
+        error: Expected calibration error: the mean distance of confidence and accuracy over bins,
+            weighted by their clips.
+        confidence: (bins,) mean confidence, NaN in empty bins.
+        accuracy: (bins,) share of right answers.
+        counts: (bins,) clips.
+    """
+
+    error: float
+    confidence: np.ndarray
+    accuracy: np.ndarray
+    counts: np.ndarray
+
+
+def calibration(logits: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> Calibration:
+    """Reliability of the predicted class's probability (Guo et al. 2017), equal-width bins."""
+    probabilities = softmax(np.asarray(logits, float))
+    confidence = probabilities.max(1)
+    right = probabilities.argmax(1) == np.asarray(labels)
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    counts = np.bincount(place, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        mean = np.bincount(place, weights=confidence, minlength=bins) / counts
+        accuracy = np.bincount(place, weights=right, minlength=bins) / counts
+    error = float(np.nansum(counts * np.abs(mean - accuracy)) / counts.sum())
+    return Calibration(error, mean, accuracy, counts)
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimism:
+    """What choosing the epoch on the test fold adds.
+
+    Attributes:
+        last: Accuracy after the last epoch, the honest number.
+        best: Accuracy after the epoch that is best on each fold's test clips.
+    """
+
+    last: float
+    best: float
+
+
+def best_epoch_optimism(curves: Sequence[np.ndarray]) -> Optimism:
+    """Quantifies the habit of reporting each fold at its best test epoch.
+
+    Args:
+        curves: For each fold, (epochs, clips) bool: which test clips were right after each epoch.
+    """
+    clips = sum(curve.shape[1] for curve in curves)
+    last = sum(curve[-1].sum() for curve in curves) / clips
+    best = sum(curve.sum(1).max() for curve in curves) / clips
+    return Optimism(float(last), float(best))
+
+
+def correlation(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Pearson's correlation coefficient (CC); 0 where one side is constant."""
+    t, p = _centred(truth), _centred(predicted)
+    scale = float(np.sqrt((t**2).sum() * (p**2).sum()))
+    return float((t * p).sum() / scale) if scale > 0 else 0.0
+
+
+def concordance(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """Lin's concordance correlation coefficient (CCC, 1989), population moments."""
+    t, p = np.asarray(truth, float), np.asarray(predicted, float)
+    spread = t.var() + p.var() + (t.mean() - p.mean()) ** 2
+    return float(2 * (_centred(t) * _centred(p)).mean() / spread) if spread > 0 else 0.0
+
+
+def root_mean_square_error(truth: np.ndarray, predicted: np.ndarray) -> float:
+    """RMSE, in the unit of the labels."""
+    difference = np.asarray(truth, float) - np.asarray(predicted, float)
+    return float(np.sqrt((difference**2).mean()))
+
+
+def _centred(values: np.ndarray) -> np.ndarray:
+    values = np.asarray(values, float)
+    return values - values.mean()

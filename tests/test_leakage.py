@@ -1,0 +1,79 @@
+"""The probes find an identity that is there, by the right amount, and none where there is none."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from mic import leakage
+from mic.errors import ConfigError
+
+
+def features(strength, *, subjects=60, seed=0, first=0, classes=7, size=24):
+    """Three clips a subject: expression plus `strength` times a linear trace of the identity."""
+    draw = np.random.default_rng(seed)
+    shared = np.random.default_rng(99)
+    mixing, centres = shared.normal(size=(5, size)), 3 * shared.normal(size=(classes, size))
+    who = np.repeat(np.arange(first, first + subjects), 3)
+    factors = np.repeat(draw.normal(size=(subjects, 5)), 3, axis=0)
+    labels = np.concatenate([draw.permutation(classes)[:3] for _ in range(subjects)])
+    z = centres[labels] + strength * factors @ mixing + draw.normal(size=(len(who), size))
+    return leakage.Features(z=z, labels=labels, subjects=who, identity=factors)
+
+
+def test_leaking_features_are_found_out_by_every_probe():
+    found = leakage.measure(features(2.0), features(2.0, subjects=15, seed=1, first=100))
+    assert found.auc > 0.9
+    assert found.trained_auc > 0.9
+    assert found.eer < 0.2
+    assert found.linear_probe > 0.6
+    assert found.mlp_probe > 0.6
+    assert found.r2_linear > 0.8
+    assert found.r2_mlp > 0.6
+    assert found.subjects == 15
+    assert found.clips == 45
+
+
+def test_clean_features_pass_every_probe():
+    results = [
+        leakage.measure(features(0.0, seed=s), features(0.0, subjects=15, seed=s + 50, first=100))
+        for s in range(3)
+    ]
+
+    def mean(name):
+        return np.mean([getattr(r, name) for r in results])
+
+    assert mean("auc") == pytest.approx(0.5, abs=0.12)
+    assert mean("trained_auc") == pytest.approx(0.5, abs=0.12)
+    assert mean("r2_linear") < 0.05
+    assert mean("r2_mlp") < 0.1
+    assert mean("linear_probe") < 0.25
+
+
+def test_leakage_grows_with_the_identity_in_the_features():
+    values = [
+        leakage.measure(features(s), features(s, subjects=20, seed=1, first=100)).r2_linear
+        for s in (0.0, 0.3, 1.0)
+    ]
+    assert values[0] < values[1] < values[2]
+
+
+def test_expression_alone_is_not_taken_for_identity():
+    # Strong expression, no identity: similarity without the correction would be far from 0.5.
+    test = features(0.0, subjects=40, seed=3, first=100)
+    auc, _ = leakage.verification(test.z - test.z.mean(0), test.subjects, test.labels)
+    assert auc == pytest.approx(0.5, abs=0.1)
+
+
+def test_seen_subjects_are_refused():
+    with pytest.raises(ConfigError, match="unseen"):
+        leakage.measure(features(1.0), features(1.0, subjects=5))
+
+
+def test_one_clip_a_subject_is_not_measurable_rather_than_wrong():
+    test = features(1.0, subjects=10, seed=1, first=100)
+    single = leakage.Features(**{k: v[::3] for k, v in dataclasses.asdict(test).items()})
+    found = leakage.measure(features(1.0), single)
+    assert np.isnan(found.auc)
+    assert np.isnan(found.linear_probe)
+    assert found.r2_linear > 0.5

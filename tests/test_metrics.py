@@ -1,0 +1,118 @@
+"""Metrics against published values, other implementations and properties."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mic import metrics
+from mic.errors import ConfigError
+
+
+def test_wilson_agrees_with_scipy():
+    for correct, n in ((0, 5), (3, 7), (320, 327), (327, 327)):
+        reference = scipy.stats.binomtest(correct, n).proportion_ci(method="wilson")
+        ours = metrics.wilson(correct, n)
+        assert (ours.low, ours.high) == pytest.approx((reference.low, reference.high), abs=1e-12)
+        assert ours.low <= ours.value <= ours.high
+
+
+def test_exact_mcnemar_by_hand():
+    first = np.array([1] * 6 + [0] * 1 + [1] * 20, bool)
+    second = np.array([0] * 6 + [1] * 1 + [1] * 20, bool)
+    # Seven discordant clips, six for the first: p = 2 * (1 + 7) / 2^7.
+    assert metrics.mcnemar(first, second) == pytest.approx(2 * 8 / 128)
+    assert metrics.mcnemar(first, first) == 1.0
+    assert metrics.mcnemar(second, first) == metrics.mcnemar(first, second)
+    with pytest.raises(ConfigError, match="not paired"):
+        metrics.mcnemar(first, second[:-1])
+
+
+def test_subject_bootstrap_is_wider_when_subjects_err_as_a_whole():
+    subjects = np.repeat(np.arange(30), 10)
+    whole = np.repeat(np.arange(30) % 3 != 0, 10)
+    spread = np.tile(np.arange(10) < 7, 30)
+    wide = metrics.subject_bootstrap(whole, subjects)
+    narrow = metrics.subject_bootstrap(spread, subjects)
+    assert wide.value == pytest.approx(2 / 3)
+    assert wide.high - wide.low > 5 * (narrow.high - narrow.low)
+
+
+def test_bootstrap_covers_the_mean_as_often_as_it_says():
+    draw = np.random.default_rng(0)
+    covered = 0
+    for seed in range(200):
+        sample = draw.normal(1.0, 1.0, 40)
+        interval = metrics.bootstrap(lambda i, s=sample: s[i].mean(), 40, resamples=200, seed=seed)
+        covered += interval.low <= 1.0 <= interval.high
+    assert 0.86 < covered / 200 < 0.99
+
+
+def test_bootstrap_over_groups_equals_the_fast_one():
+    draw = np.random.default_rng(1)
+    correct, subjects = draw.random(60) < 0.7, draw.integers(0, 12, 60)
+    slow = metrics.bootstrap(lambda i: correct[i].mean(), 60, groups=subjects, resamples=3000)
+    fast = metrics.subject_bootstrap(correct, subjects, resamples=3000)
+    assert (slow.low, slow.high) == pytest.approx((fast.low, fast.high), abs=0.02)
+
+
+def test_paired_difference_sees_what_unpaired_intervals_hide():
+    draw = np.random.default_rng(2)
+    difficulty = draw.random(300)
+    first, second = difficulty < 0.70, difficulty < 0.75
+    subjects = np.arange(300) // 3
+    paired = metrics.paired_difference(first, second, subjects)
+    assert paired.low > 0
+    apart = [metrics.subject_bootstrap(x, subjects) for x in (first, second)]
+    assert apart[0].high > apart[1].low
+
+
+def test_confusion_and_recalls():
+    table = metrics.confusion([0, 0, 1, 2, 2, 2], [0, 1, 1, 2, 2, 0], 4)
+    assert table.tolist() == [[1, 1, 0, 0], [0, 1, 0, 0], [1, 0, 2, 0], [0, 0, 0, 0]]
+    found = metrics.recalls(table)
+    assert [r.n for r in found] == [2, 1, 3, 0]
+    assert found[2].value == pytest.approx(2 / 3)
+    assert np.isnan(found[3].value)
+
+
+def test_calibration_error_of_known_confidence():
+    # Confidence 0.8 throughout, right 60 % of the time.
+    logits = np.tile(np.log([0.8, 0.2]), (10, 1))
+    labels = np.array([0] * 6 + [1] * 4)
+    result = metrics.calibration(logits, labels)
+    assert result.error == pytest.approx(0.2)
+    assert result.counts.sum() == 10
+
+
+def test_choosing_the_epoch_on_the_test_clips_is_optimistic():
+    draw = np.random.default_rng(0)
+    curves = [draw.random((40, 33)) < 0.9 for _ in range(10)]  # epochs that differ by chance only
+    optimism = metrics.best_epoch_optimism(curves)
+    assert optimism.last == pytest.approx(0.9, abs=0.06)
+    assert optimism.best > optimism.last + 0.05
+
+
+@given(st.lists(st.floats(-5, 5), min_size=3, max_size=30), st.floats(0.1, 3), st.floats(-2, 2))
+def test_concordance_is_at_most_correlation_and_punishes_scale_and_shift(values, scale, shift):
+    truth = np.array(values)
+    if truth.std() < 1e-3:
+        return
+    predicted = scale * truth + shift
+    assert metrics.correlation(truth, predicted) == pytest.approx(1, abs=1e-6)
+    expected = (
+        2
+        * scale
+        * truth.var()
+        / ((1 + scale**2) * truth.var() + (truth.mean() - predicted.mean()) ** 2)
+    )
+    assert metrics.concordance(truth, predicted) == pytest.approx(expected, rel=1e-6)
+
+
+def test_regression_metrics_on_constants_and_equal_values():
+    x = np.array([0.0, 1.0, 2.0])
+    assert metrics.concordance(x, x) == pytest.approx(1)
+    assert metrics.correlation(x, np.ones(3)) == 0
+    assert metrics.concordance(np.ones(3), np.ones(3)) == 0
+    assert metrics.root_mean_square_error(x, x + 2) == pytest.approx(2)
