@@ -1,0 +1,261 @@
+"""Which nodes each network becomes. Networks that need optical flow stay with torch."""
+
+from __future__ import annotations
+
+import onnx
+import torch
+from torch import nn
+
+from mic.errors import ConfigError
+from mic.export.graph import (
+    Graph,
+    layers,
+    linear,
+    normalised_input,
+    pool_to_grid,
+    recurrent,
+)
+from mic.models.baselines.c3d_gru import C3dGru
+from mic.models.baselines.compressed_fusion import CompressedFusion
+from mic.models.baselines.frame_attention import FrameAttention
+from mic.models.baselines.mode_variational import ModeVariational
+from mic.models.baselines.registry import PeerModel
+from mic.models.baselines.voting import FrameVoting
+from mic.models.expression import ExpressionNetwork, FrameEncoder
+from mic.models.mic import Mic
+
+INPUTS = {"clips": 3, "motion": 2}
+
+
+@torch.no_grad()
+def build(
+    network: nn.Module,
+    *,
+    size: tuple[int, int],
+    steps: int = 16,
+    motion_size: tuple[int, int] | None = None,
+) -> onnx.ModelProto:
+    """The ONNX form of a trained network, in evaluation.
+
+    Inputs are the integers that `mic.bitstream` gives: `clips` (batch, T, 3, H, W) int16 and, for
+    networks that read it, `motion` (batch, T, 2, h, w) int16. Outputs are `logits` and `z`. The
+    batch may have any size; so may T, but for peers whose loop over time is unrolled.
+
+    Args:
+        network: MIC, its expression branch, or a peer.
+        size: Height and width of `clips`.
+        steps: T, where it is unrolled or gives shapes.
+        motion_size: Height and width of `motion`, where it is read.
+
+    Raises:
+        ConfigError: A network that has no ONNX form.
+    """
+    if isinstance(network, Mic):
+        network = network.expression
+    elif isinstance(network, PeerModel):
+        network = network.network
+    network = network.cpu().eval()
+    graph = Graph()
+    if isinstance(network, ExpressionNetwork):
+        z, logits = _expression(graph, network, size, motion_size)
+    elif isinstance(network, ModeVariational):
+        z, logits = _mode_variational(graph, network, size, steps)
+    elif isinstance(network, FrameAttention):
+        z, logits = _frame_attention(graph, network, size)
+    elif isinstance(network, FrameVoting):
+        z, logits = _voting(graph, network, size)
+    elif isinstance(network, C3dGru):
+        z, logits = _c3d_gru(graph, network, size, steps)
+    elif isinstance(network, CompressedFusion):
+        z, logits = _fusion(graph, network, size, motion_size)
+    else:
+        raise ConfigError(
+            f"{type(network).__name__} has no ONNX form", remedy="run this network with torch"
+        )
+    time: str | int = steps if isinstance(network, (ModeVariational, C3dGru)) else "steps"
+    inputs = {"clips": ("batch", time, INPUTS["clips"], *size)}
+    if _reads_motion(network):
+        inputs["motion"] = ("batch", time, INPUTS["motion"], *_given(motion_size))
+    classes = _classes(network)
+    return graph.model(inputs, {"logits": (logits, classes), "z": (z, network.z_size)})
+
+
+def _reads_motion(network: nn.Module) -> bool:
+    return getattr(network, "motion_encoder", None) is not None or isinstance(
+        network, CompressedFusion
+    )
+
+
+def _given(size: tuple[int, int] | None) -> tuple[int, int]:
+    if size is None:
+        raise ConfigError("this network reads motion", remedy="give motion_size")
+    return size
+
+
+def _classes(network: nn.Module) -> int:
+    last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+    return last.out_features
+
+
+def _per_frame(graph: Graph, value: str, channels: int, size: tuple[int, int]) -> str:
+    """(B, T, C, H, W) -> (B T, C, H, W)."""
+    return graph.node("Reshape", [value, graph.constant([-1, channels, *size], "shape")])
+
+
+def _per_clip(graph: Graph, frames: str, source: str, width: int) -> str:
+    """(B T, width) -> (B, T, width), with B and T those of `source`."""
+    sizes = graph.node("Shape", [source], start=0, end=2)
+    shape = graph.node("Concat", [sizes, graph.constant([width], "shape")], axis=0)
+    return graph.node("Reshape", [frames, shape])
+
+
+def _frames(
+    graph: Graph, encoder: FrameEncoder, source: str, channels: int, size: tuple[int, int]
+) -> str:
+    value = _per_frame(graph, source, channels, size)
+    value, scale = normalised_input(graph, value, encoder.input_norm, rank=4)
+    sample = torch.zeros(1, channels, *size)
+    return layers(graph, value, [encoder.backbone, encoder.head], sample, scale)[0]
+
+
+def _classified(graph: Graph, z: str, classifier: nn.Sequential) -> str:
+    return linear(graph, z, classifier[-1])
+
+
+def _expression(
+    graph: Graph,
+    network: ExpressionNetwork,
+    size: tuple[int, int],
+    motion_size: tuple[int, int] | None,
+) -> tuple[str, str]:
+    frames = _frames(graph, network.encoder, "clips", 3, size)
+    if network.motion_encoder is not None:
+        other = _frames(graph, network.motion_encoder, "motion", 2, _given(motion_size))
+        frames = graph.node("Add", [frames, other])
+    clips = _per_clip(graph, frames, "clips", network.encoder.feature_size)
+    states, last = recurrent(graph, clips, network.lstm)
+    if network.pooling == "last":
+        z = graph.node("Squeeze", [last, graph.constant([0])])
+    elif network.pooling == "mean":
+        z = graph.node("ReduceMean", [states], axes=[0, 1], keepdims=0)
+    else:
+        states = graph.node("Transpose", [states], perm=[2, 0, 1, 3])
+        z = graph.node("Reshape", [states, graph.constant([-1, network.z_size])])
+    return z, _classified(graph, z, network.classifier)
+
+
+def _voting(graph: Graph, network: FrameVoting, size: tuple[int, int]) -> tuple[str, str]:
+    frames = _frames(graph, network.encoder, "clips", 3, size)
+    scores = graph.node("Softmax", [_classified(graph, frames, network.classifier)], axis=1)
+    votes = _per_clip(graph, scores, "clips", _classes(network))
+    logits = graph.node("Log", [graph.node("ReduceMean", [votes], axes=[1], keepdims=0)])
+    clips = _per_clip(graph, frames, "clips", network.z_size)
+    return graph.node("ReduceMean", [clips], axes=[1], keepdims=0), logits
+
+
+def _frame_attention(
+    graph: Graph, network: FrameAttention, size: tuple[int, int]
+) -> tuple[str, str]:
+    norm, *backbone = network.encoder
+    value, scale = normalised_input(graph, _per_frame(graph, "clips", 3, size), norm, rank=4)
+    flat, sample = layers(graph, value, backbone, torch.zeros(1, 3, *size), scale)
+    width = sample.shape[1]
+    frames = _per_clip(graph, flat, "clips", width)
+
+    def attention(features: str, inputs: int, layer: nn.Linear) -> str:
+        rows = graph.node("Reshape", [features, graph.constant([-1, inputs], "shape")])
+        weights = graph.node("Sigmoid", [linear(graph, rows, layer)])
+        return _per_clip(graph, weights, "clips", 1)
+
+    def weighted(weights: str, features: str, keep: int) -> str:
+        total = graph.node("ReduceSum", [weights, graph.constant([1])], keepdims=keep)
+        product = graph.node("Mul", [weights, features])
+        return graph.node(
+            "Div",
+            [graph.node("ReduceSum", [product, graph.constant([1])], keepdims=keep), total],
+        )
+
+    weights = attention(frames, width, network.self_attention)
+    anchor = weighted(weights, frames, 1)
+    spread = graph.node("Expand", [anchor, graph.node("Shape", [frames])])
+    pairs = graph.node("Concat", [frames, spread], axis=2)
+    relation = attention(pairs, 2 * width, network.relation_attention)
+    z = weighted(graph.node("Mul", [weights, relation]), pairs, 0)
+    return z, _classified(graph, z, network.classifier)
+
+
+def _mode_variational(
+    graph: Graph, network: ModeVariational, size: tuple[int, int], steps: int
+) -> tuple[str, str]:
+    frames = _frames(graph, network.encoder, "clips", 3, size)
+    layer = network.lstm
+    gates = _per_clip(graph, linear(graph, frames, layer.from_input), "clips", 8 * layer.size)
+    split = graph.constant([1] * steps, "split")
+    graph_steps = graph.node("Split", [gates, split], outputs=steps, axis=1)
+    weight = graph.constant(layer.from_state.weight.T.contiguous(), "r")
+    state = cell = mode = ""
+    for step in range(steps):
+        name = graph_steps if step == 0 else f"{graph_steps}.{step}"
+        now = graph.node("Squeeze", [name, graph.constant([1])])
+        if state:
+            now = graph.node("Add", [now, graph.node("MatMul", [state, weight])])
+        sizes = graph.constant([6 * layer.size, 2 * layer.size], "split")
+        smooth = graph.node("Split", [now, sizes], outputs=2, axis=1)
+        parts = graph.constant([layer.size] * 6, "split")
+        open_ = graph.node("Split", [graph.node("Sigmoid", [smooth]), parts], outputs=6, axis=1)
+        halves = graph.constant([layer.size] * 2, "split")
+        new = graph.node("Split", [graph.node("Tanh", [f"{smooth}.1"]), halves], outputs=2, axis=1)
+        i, f, o, j, m, k = open_, *(f"{open_}.{n}" for n in range(1, 6))
+        mode = _cell(graph, mode, keep=k, gate=j, new=f"{new}.1")
+        cell = _cell(graph, cell, keep=f, gate=i, new=new)
+        rest = graph.node("Sub", [cell, graph.node("Mul", [m, mode])])
+        state = graph.node("Mul", [o, graph.node("Tanh", [rest])])
+    return state, _classified(graph, state, network.classifier)
+
+
+def _cell(graph: Graph, before: str, *, keep: str, gate: str, new: str) -> str:
+    added = graph.node("Mul", [gate, new])
+    if not before:
+        return added
+    return graph.node("Add", [graph.node("Mul", [keep, before]), added])
+
+
+def _c3d_gru(graph: Graph, network: C3dGru, size: tuple[int, int], steps: int) -> tuple[str, str]:
+    value = graph.node("Transpose", ["clips"], perm=[0, 2, 1, 3, 4])
+    value, scale = normalised_input(graph, value, network.input_norm, rank=5)
+    sample = torch.zeros(1, 3, steps, *size)
+    value, sample = layers(graph, value, network.layers, sample, scale)
+    value = pool_to_grid(graph, value, tuple(sample.shape[-2:]), network.grid)
+    value = graph.node("Transpose", [value], perm=[0, 2, 1, 3, 4])
+    width = sample.shape[1] * network.grid**2
+    value = graph.node("Reshape", [value, graph.constant([0, 0, width], "shape")])
+    z = graph.node("Squeeze", [recurrent(graph, value, network.gru)[1], graph.constant([0])])
+    return z, _classified(graph, z, network.classifier)
+
+
+def _fusion(
+    graph: Graph,
+    network: CompressedFusion,
+    size: tuple[int, int],
+    motion_size: tuple[int, int] | None,
+) -> tuple[str, str]:
+    def part(name: str, first: int, last: int) -> str:
+        places = (graph.constant([number]) for number in (first, last, 1))
+        return graph.node("Slice", [name, *places])
+
+    behind = 2**31
+    sources = {
+        "picture": (part("clips", 0, 1), 3, size),
+        "residual": (part("clips", 1, behind), 3, size),
+        "motion": (part("motion", 1, behind), 2, _given(motion_size)),
+    }
+    features, scores = [], []
+    for kind, (source, channels, edge) in sources.items():
+        encoder = network.encoders[kind]
+        frames = _frames(graph, encoder, source, channels, edge)
+        clips = _per_clip(graph, frames, source, encoder.feature_size)
+        feature = graph.node("ReduceMean", [clips], axes=[1], keepdims=0)
+        features.append(feature)
+        logits = _classified(graph, feature, network.classifiers[kind])
+        scores.append(graph.node("LogSoftmax", [logits], axis=1))
+    return graph.node("Concat", features, axis=1), graph.node("Sum", scores)

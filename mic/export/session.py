@@ -1,0 +1,192 @@
+"""Exported networks at work: files, runs by ONNX Runtime, eight-bit versions, parity."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quant_pre_process,
+    quantize_static,
+)
+from torch import nn
+
+from mic.atomic import replacing, write_bytes
+from mic.errors import WeightsError
+from mic.export.networks import build
+
+# Errors only: the quantiser's and the runtime's advice is no concern of the user's.
+_LOG_ERRORS = 3
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an exported network says about a batch.
+
+    Attributes:
+        logits: (B, classes) float32.
+        z: (B, z_size) float32.
+    """
+
+    logits: np.ndarray
+    z: np.ndarray
+
+
+class Session:
+    """An exported network, ready to run on the CPU.
+
+    Args:
+        source: The `.onnx` file, or its content.
+        threads: Threads within an operator.
+
+    Raises:
+        WeightsError: Not such a file.
+    """
+
+    def __init__(self, source: str | Path | bytes, *, threads: int = 1) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = _LOG_ERRORS
+        # Threads that spin between runs would steal from the decoder in front.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        model = source if isinstance(source, bytes) else str(source)
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # the runtime's own errors have no common public base
+            raise WeightsError(
+                f"is not a network that ONNX Runtime reads: {error}",
+                file=None if isinstance(source, bytes) else source,
+                remedy="export it again",
+            ) from error
+        self.reads_motion = len(self._session.get_inputs()) == 2
+
+    def __call__(self, clips: np.ndarray, motion: np.ndarray | None = None) -> Answer:
+        """One run.
+
+        Args:
+            clips: (B, T, 3, H, W) int16, all of the same length.
+            motion: (B, T, 2, h, w) int16, where the network reads it.
+        """
+        feeds = {"clips": clips}
+        if self.reads_motion:
+            feeds["motion"] = motion
+        logits, z = self._session.run(["logits", "z"], feeds)
+        return Answer(logits=logits, z=z)
+
+
+def export(
+    network: nn.Module,
+    path: str | Path,
+    *,
+    size: tuple[int, int],
+    steps: int = 16,
+    motion_size: tuple[int, int] | None = None,
+) -> Path:
+    """Writes a network as ONNX; see `mic.export.networks.build`.
+
+    Raises:
+        ConfigError: The network has no ONNX form.
+        StorageError: The file cannot be written.
+    """
+    model = build(network, size=size, steps=steps, motion_size=motion_size)
+    write_bytes(path, model.SerializeToString())
+    return Path(path)
+
+
+def quantise(
+    source: str | Path,
+    target: str | Path,
+    calibration: Iterable[tuple[np.ndarray, np.ndarray | None]],
+) -> Path:
+    """Weights and activations of convolutions and products in eight bits.
+
+    The recurrent layer and the classifier stay in floating point: they cost little, and the
+    classifier decides.
+
+    Args:
+        source: A file of `export`.
+        target: Where the eight-bit version goes.
+        calibration: Some (clips, motion) as they will come, for the activations' ranges.
+    """
+    model = onnx.load(source)
+    classifier = next(node.name for node in reversed(model.graph.node) if node.op_type == "Gemm")
+    with tempfile.TemporaryDirectory(prefix="mic-int8-") as folder:
+        prepared = Path(folder) / "prepared.onnx"
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        with replacing(target) as temporary:
+            quantize_static(
+                prepared,
+                temporary,
+                _Calibration(calibration),
+                quant_format=QuantFormat.QDQ,
+                op_types_to_quantize=["Conv", "Gemm", "MatMul"],
+                per_channel=True,
+                activation_type=QuantType.QUInt8,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=[classifier],
+            )
+    return Path(target)
+
+
+class _Calibration(CalibrationDataReader):
+    def __init__(self, clips: Iterable[tuple[np.ndarray, np.ndarray | None]]) -> None:
+        self._clips: Iterator[tuple[np.ndarray, np.ndarray | None]] = iter(clips)
+
+    def get_next(self) -> dict[str, np.ndarray] | None:
+        pair = next(self._clips, None)
+        if pair is None:
+            return None
+        names = ("clips", "motion")
+        return {name: array for name, array in zip(names, pair, strict=True) if array is not None}
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an exported network is from torch's.
+
+    Attributes:
+        difference: Largest absolute difference of a logit.
+        same: Clips with the same label.
+        clips: All clips.
+    """
+
+    difference: float
+    same: int
+    clips: int
+
+
+@torch.no_grad()
+def parity(
+    network: nn.Module,
+    session: Session,
+    batches: Iterable[tuple[np.ndarray, np.ndarray | None]],
+) -> Parity:
+    """Runs both on the same clips, torch in full precision.
+
+    Args:
+        network: What was exported.
+        session: What became of it.
+        batches: (clips, motion), int16.
+    """
+    network = network.eval()
+    difference, same, count = 0.0, 0, 0
+    for clips, motion in batches:
+        moved = None if motion is None else torch.from_numpy(motion).float()
+        theirs = network(torch.from_numpy(clips).float(), None, moved).logits.numpy()
+        ours = session(clips, motion).logits
+        difference = max(difference, float(np.abs(ours - theirs).max()))
+        same += int((ours.argmax(1) == theirs.argmax(1)).sum())
+        count += len(clips)
+    return Parity(difference=difference, same=same, clips=count)
