@@ -17,6 +17,12 @@ using InversePair = void (*)(const std::int16_t* pair, int last_position, std::i
 void inverse_pair_portable(const std::int16_t* pair, int last_position, std::int16_t* left,
                            std::int16_t* right, std::ptrdiff_t stride);
 
+#if defined(__x86_64__)
+/// Two blocks at a time; for processors with AVX2 only.
+void inverse_pair_avx2(const std::int16_t* pair, int last_position, std::int16_t* left,
+                       std::int16_t* right, std::ptrdiff_t stride);
+#endif
+
 /// The fastest code that this processor runs.
 InversePair select_inverse_pair();
 

@@ -61,11 +61,11 @@ def open_index(path: Path) -> tuple[_native.Stream, Fraction]:
 
 
 def _open_elementary(path: Path) -> tuple[_native.Stream, Fraction]:
+    index = _native.Stream(os.fspath(path))
     try:
-        index = _native.Stream(os.fspath(path))
         index.scan()
     except _native.SyntaxError as error:
-        raise syntax_error(*error.args, path=path, packet=0) from None
+        raise syntax_error(*error.args, path=path, packet=len(index)) from None
     if len(index) == 0:
         raise BitstreamError("there is no VOP in the stream", file=path)
     resolution, increment = index.ticks
@@ -84,13 +84,14 @@ def _open_container(
             file=path,
             remedy=f'{REMEDY}, or read it with method="decoded"',
         )
-    number = 0
+    index = None
     try:
         index = _native.Stream(os.fspath(path), video.codec_context.extradata or b"")
-        for number, packet in enumerate(box.demux(video)):
+        for packet in box.demux(video):
             if packet.size:
                 index.append(-1 if packet.pos is None else packet.pos, packet)
     except _native.SyntaxError as error:
+        number = 0 if index is None else len(index)
         raise syntax_error(*error.args, path=path, packet=number) from None
     if len(index) == 0:
         raise BitstreamError("there is no VOP in the stream", file=path)
