@@ -1,3 +1,30 @@
-"""Facial-expression recognition straight from compressed video."""
+"""Facial-expression recognition straight from compressed video.
+
+import mic
+
+mic.extract("face.mp4", "face.npz")     # residuals, vectors and I-frames as arrays
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mic.extraction import extract
 
 __version__ = "0.1.0"
+__all__ = ["extract"]
+
+# Imported on first use: `import mic` must not wait for torch or PyAV.
+_HOMES = {"extract": "mic.extraction"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'mic' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

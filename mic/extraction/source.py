@@ -1,0 +1,220 @@
+"""The coded parts of any video, in chunks: parsed, re-encoded and parsed, or decoded."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import tempfile
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from mic import bitstream, codec, decoded
+from mic.codec.probe import decoded_frames, opened
+from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
+
+Method = Literal["auto", "bitstream", "reencoded", "decoded"]
+METHODS = ("auto", "bitstream", "reencoded", "decoded")
+PARTS = ("residual", "motion", "iframe")
+# A chunk is what stays in memory, so its size and not its number of frames is fixed.
+_CHUNK_BYTES = 32 << 20
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chunk:
+    """Consecutive frames.
+
+    Attributes:
+        first: Number of the first frame.
+        kinds: One letter a frame: "I", "P", "B", "N" (not coded) or "?" (damaged header).
+        residual: int16 (N, h, w, 3), or None.
+        motion: int16 (N, 2 h, 2 w, 2) per 8x8 block in quarter samples, or None.
+        damaged: bool (N,): frames with lost macroblocks, whose samples there are zero.
+    """
+
+    first: int
+    kinds: str
+    residual: np.ndarray | None
+    motion: np.ndarray | None
+    damaged: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.kinds)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Coded:
+    """A video that can be read chunk by chunk, any number of times.
+
+    Attributes:
+        method: "bitstream", "reencoded" or "decoded".
+        video: The file that is read: the source, or its re-encoding.
+        width: In samples.
+        height: In samples.
+        frame_rate: Frames a second.
+        count: Frames.
+        stream: The parsed stream; None when decoded.
+    """
+
+    method: str
+    video: Path
+    width: int
+    height: int
+    frame_rate: Fraction
+    count: int
+    stream: bitstream.Stream | None
+
+    def chunks(
+        self, what: Sequence[str], *, scale: int, space: str, on_error: str, threads: int
+    ) -> Iterator[Chunk]:
+        """The parts `what` (of "residual", "motion") of all frames in order.
+
+        Raises:
+            BitstreamError: A frame is damaged (with on_error="raise").
+            CodecError: The video cannot be decoded (method "decoded").
+        """
+        samples = 6 * self.width * self.height // scale**2 + 1
+        length = max(1, min(256, _CHUNK_BYTES // samples))
+        if self.stream is None:
+            yield from self._decoded(what, scale, space, length)
+            return
+        for first in range(0, self.count, length):
+            last = min(first + length, self.count)
+            clip = self.stream.read(
+                what=what,
+                frames=slice(first, last),
+                scale=scale,
+                space=space,
+                on_error=on_error,
+                threads=threads,
+            )
+            record = clip.residual or clip.motion
+            yield Chunk(
+                first=first,
+                kinds=self.stream.vop_types[first:last],
+                residual=None if clip.residual is None else clip.residual.pixels,
+                motion=None if clip.motion is None else clip.motion.blocks,
+                damaged=np.zeros(last - first, bool)
+                if record is None
+                else record.missing.any((1, 2)),
+            )
+
+    def _decoded(
+        self, what: Sequence[str], scale: int, space: str, length: int
+    ) -> Iterator[Chunk]:
+        if scale != 1 or space != "ycbcr":
+            raise ConfigError(
+                "decoded residuals come at scale 1 in 'ycbcr' only: there are no coefficients",
+                remedy="use method='reencoded' for other scales and spaces",
+            )
+        first = 0
+        frames = decoded.frames(self.video)
+        while group := list(itertools.islice(frames, length)):
+            yield Chunk(
+                first=first,
+                kinds="".join(frame.kind for frame in group),
+                residual=np.stack([_ycbcr(frame) for frame in group])
+                if "residual" in what
+                else None,
+                motion=np.stack([frame.motion for frame in group]) if "motion" in what else None,
+                damaged=np.zeros(len(group), bool),
+            )
+            first += len(group)
+
+    def iframes(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Number and pixels, uint8 (H, W, 3), of each I-frame, without decoding the others.
+
+        Raises:
+            CodecError: One cannot be decoded.
+        """
+        with opened(self.video) as (container, stream):
+            stream.codec_context.skip_frame = "NONKEY"
+            numbers = (k for k, kind in enumerate(self.kinds()) if kind == "I")
+            for frame in decoded_frames(container, stream, self.video):
+                number = next(numbers, None)
+                if number is None:
+                    raise CodecError("has more key frames than I-frames", file=self.video)
+                yield number, frame.to_ndarray(format="rgb24")
+
+    def kinds(self) -> Iterator[str]:
+        """One letter a frame, as `Chunk.kinds`; of decoded videos "I" or "P" in coding order."""
+        if self.stream is not None:
+            yield from self.stream.vop_types
+            return
+        with codec.demux(self.video) as video:
+            yield from ("I" if packet.is_keyframe else "P" for packet in video.packets)
+
+
+def _ycbcr(frame: decoded.DecodedFrame) -> np.ndarray:
+    height, width = frame.y.shape
+    chroma = [
+        plane.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]
+        for plane in (frame.cb, frame.cr)
+    ]
+    return np.stack([frame.y, *chroma], axis=-1)
+
+
+@contextlib.contextmanager
+def coded(path: str | Path, *, method: Method = "auto", **options: object) -> Iterator[Coded]:
+    """Opens a video for extraction.
+
+    Args:
+        path: Any video.
+        method: "bitstream" parses MPEG-4 Part 2. "reencoded" codes the video as MPEG-4 into a
+            temporary file first. "decoded" subtracts the prediction of the codec's own vectors
+            from its decoded frames. "auto" parses where it can and re-encodes otherwise.
+        **options: Of the re-encoding, fields of `mic.codec.EncodeOptions`.
+
+    Raises:
+        ConfigError: An unknown method.
+        CodecError: The video cannot be opened or decoded.
+        UnsupportedSyntaxError: The video is outside what the method reads.
+        BitstreamError: Its headers are damaged.
+    """
+    path = Path(path)
+    if method not in METHODS:
+        raise ConfigError(f"method is {method!r}", remedy=f"choose of {', '.join(METHODS)}")
+    if method == "decoded":
+        info = codec.probe(path)
+        yield Coded(
+            method="decoded",
+            video=path,
+            width=info.width,
+            height=info.height,
+            frame_rate=info.frame_rate,
+            count=info.frames,
+            stream=None,
+        )
+        return
+    stream = None
+    if method != "reencoded":
+        try:
+            stream = bitstream.open(path)
+        except UnsupportedSyntaxError:
+            if method == "bitstream":
+                raise
+    if stream is not None:
+        with stream:
+            yield _parsed("bitstream", path, stream)
+        return
+    with tempfile.TemporaryDirectory(prefix="mic-") as folder:
+        target = Path(folder) / f"{path.stem}.mp4"
+        codec.reencode(path, target, **options)
+        with bitstream.open(target) as stream:
+            yield _parsed("reencoded", target, stream)
+
+
+def _parsed(method: str, video: Path, stream: bitstream.Stream) -> Coded:
+    return Coded(
+        method=method,
+        video=video,
+        width=stream.width,
+        height=stream.height,
+        frame_rate=Fraction(stream.frame_rate),
+        count=stream.frame_count,
+        stream=stream,
+    )
