@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 DISTANCE = np.float32(9.0)  # decimetres from the camera to the eyes
-FIELD = 2.55  # decimetres that the picture spans at that distance, at zoom 1
+FIELD = 2.65  # decimetres that the picture spans at that distance, at zoom 1
 _NECK = np.array([0, -1.0, -0.9], np.float32)  # the head turns about this point
-_EYE_LINE, _CENTRE = 0.46, np.float32(0.17)  # where the eyes' origin lands on the screen
+_EYE_LINE, _CENTRE = 0.485, np.float32(0.17)  # where the eyes' origin lands on the screen
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ are apart they are moved together, and what is around them follows.
 
 from __future__ import annotations
 
+import itertools
 from functools import lru_cache
 
 import numpy as np
@@ -54,7 +55,7 @@ def _gap(
     x = vertices[np.concatenate([upper, lower]), 0]
     edges = np.linspace(x.min(), x.max(), _BINS + 1)
     places, gaps, middles = [], [], []
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in itertools.pairwise(edges):
         above = vertices[upper][_between(vertices[upper, 0], left, right), 1]
         below = vertices[lower][_between(vertices[lower, 0], left, right), 1]
         if len(above) and len(below):

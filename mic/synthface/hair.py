@@ -50,6 +50,8 @@ class Style:
         flare: How much it widens on its way down.
         opening: Half of the angle that long hair leaves open for the face, radians.
         wave: Amplitude of waves in long hair.
+        lock: Thickness of the locks beside the face, as a share of the head's width.
+        sweep: How much lower the hairline is on one side than on the other.
     """
 
     bald: bool
@@ -63,6 +65,8 @@ class Style:
     flare: float
     opening: float
     wave: float
+    lock: float
+    sweep: float
 
 
 def style(rng: np.random.Generator, person: Identity) -> Style:
@@ -70,7 +74,7 @@ def style(rng: np.random.Generator, person: Identity) -> Style:
     male = person.male > 0.5
     bald = bool(male and rng.random() < 0.03 + 0.16 * person.age)
     curly = bool(person.origin[ORIGINS.index("african")] > 0.5 and rng.random() < 0.8)
-    long = bool(not bald and rng.random() < (0.05 if male else 0.78))
+    long = bool(rng.random() < (0.05 if male else 0.8)) and not bald and not curly
     fringe = rng.random() < (0.15 if male else 0.35)
     recede = -rng.uniform(0.10, 0.26) if fringe else abs(rng.normal(0, 0.03))
     if male and not fringe:
@@ -88,10 +92,12 @@ def style(rng: np.random.Generator, person: Identity) -> Style:
         crown=float(crown),
         curly=curly,
         long=long,
-        length=float(rng.uniform(1.2, 3.4)),
+        length=float(rng.uniform(1.5, 3.6)),
         flare=float(rng.uniform(-0.04, 0.12)),
-        opening=float(np.deg2rad(rng.uniform(60, 80))),
+        opening=float(np.deg2rad(rng.uniform(56, 76))),
         wave=float(rng.uniform(0, 0.03)),
+        lock=float(rng.uniform(0.10, 0.32)),
+        sweep=float(rng.normal(0, 0.16 if fringe else 0.06)),
     )
 
 
@@ -122,6 +128,7 @@ def _above_line(points: np.ndarray, worn: Style) -> np.ndarray:
     """Height above the hairline, decimetres, for (..., 3) points of the base head."""
     x, y, z = points[..., 0], points[..., 1], points[..., 2]
     line = np.interp(z, _LINE[:, 0], _LINE[:, 1]) + worn.recede * ramp(0.8, 1.1, z)
+    line = line + worn.sweep * np.clip(x, -0.5, 0.5) * ramp(0.9, 1.15, z)
     corner = np.exp(-(((np.abs(x) - 0.45) / 0.18) ** 2)) * ramp(0.75, 1.0, z)
     return y - line - worn.temples * corner
 
@@ -138,8 +145,8 @@ def grow(person: Identity, colours: Complexion) -> tuple[Hair, np.ndarray]:
     strands = _strands(rng, worn)
     ragged = noise(rng, ATLAS, (24, 60), (0.5, 0.5))
     above = _above_line(atlas().paint(model.vertices.astype(np.float64)), worn)
-    soft = 0.07 if worn.recede < 0 else 0.10
-    edge = above + 0.030 * strands + 0.020 * ragged
+    soft = 0.09 if worn.recede < 0 else 0.11
+    edge = above + (0.02 if worn.curly else 0.045) * strands + 0.020 * ragged
     ears = 1 - ramp(0.25, 0.6, atlas().paint(model.ears.astype(np.float64)))
     cover = np.zeros_like(above) if worn.bald else ramp(-0.4 * soft, 1.6 * soft, edge) * ears
     beard = _beard_cover(colours) * np.clip(0.9 + 0.3 * strands, 0, 1.2)
@@ -230,19 +237,23 @@ def _curtain(
     front = float(body[body[:, 1] > 0.6][:, 2].max())
     centre, depth = (back + front) / 2, (front - back) / 2
     stand = 0.02 + worn.volume
-    columns, rows = 48, 20
-    angle = np.linspace(worn.opening, 2 * np.pi - worn.opening, columns)
-    down = np.linspace(0, 1, rows)[:, None]
+    # From the inside of one lock around the back of the head to the inside of the other: the
+    # lock's own thickness shows in front, so hair is a body and not a sheet.
+    around = np.linspace(worn.opening, 2 * np.pi - worn.opening, 41)
+    angle = np.concatenate([[around[0]] * 3, around, [around[-1]] * 3])
+    inward = np.concatenate([[0.55, 0.30, 0.08], np.zeros(41), [0.08, 0.30, 0.55]])
+    down = np.linspace(0, 1, 22)[:, None]
     y = top + stand - 0.12 - down**0.9 * worn.length
     rise = np.clip((y - 0.1) / (top + stand - 0.1), 0, 1)
-    cap = np.sqrt(np.clip(1 - rise**2.4, 0, 1))
-    spread = cap * (1 + worn.flare * np.clip(-y, 0, 3))
+    cap = np.sqrt(np.clip(1 - rise**2.4, 0, 1)) * (1 + worn.flare * np.clip(-y, 0, 3))
+    spread = cap - inward * worn.lock * ramp(0.95, 0.6, rise)
     wave = worn.wave * np.sin(9 * y + 3 * angle + rng.uniform(0, 6)) * ramp(0.3, -0.3, y)
     x = np.sin(angle) * ((half + 1.1 * stand) * spread + wave)
-    z = centre + np.cos(angle) * ((depth + stand) * spread + wave)
+    z = centre + np.cos(angle) * ((depth + stand) * cap + wave)
     z = z - 0.25 * ramp(-0.2, -1.0, y) * np.cos(angle)
-    height = y - 0.05 * np.sin(9 * angle) * ramp(0.8, 1.0, down)
-    grid = np.stack(np.broadcast_arrays(x, height, z), -1).reshape(-1, 3)
+    tips = 1 - 0.16 * np.abs(np.sin(7 * angle + rng.uniform(0, 6))) - 0.1 * inward
+    rows, columns = len(down), len(angle)
+    grid = np.stack(np.broadcast_arrays(x, y, z), -1).reshape(-1, 3)
     number = np.arange(rows * columns).reshape(rows, columns)
     a, b = number[:-1, :-1].ravel(), number[:-1, 1:].ravel()
     c, d = number[1:, 1:].ravel(), number[1:, :-1].ravel()
@@ -250,6 +261,6 @@ def _curtain(
     place = np.stack(
         np.broadcast_arrays(np.linspace(0.04, 0.96, columns), 0.05 + 0.85 * down), -1
     ).reshape(-1, 2)
-    inward = np.minimum(angle - worn.opening, 2 * np.pi - worn.opening - angle)
-    cover = ramp(0, 0.18, inward) * ramp(1.0, 0.86, down) + 1e-3
+    edge = ramp(0.56, 0.35, inward)
+    cover = edge * ramp(tips, tips - 0.16, down) + 1e-3
     return grid, faces.astype(np.int32), place, np.broadcast_to(cover, (rows, columns)).ravel()

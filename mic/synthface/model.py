@@ -18,7 +18,8 @@ from mic.synthface.raster import rasterize
 ATLAS = 384  # texels along either side of the texture atlas
 BOTTOM, TOP = 4.5, 8.6  # heights that the atlas spans
 AXIS = 0.35  # z of the vertical axis around which the atlas is unrolled
-LOWER_TEETH_DROP = 0.10  # the base mesh bares the lower teeth at the slightest opening
+# The base mesh hides the upper teeth even in a laugh, and bares the lower ones in a whisper.
+UPPER_TEETH_DROP, LOWER_TEETH_DROP = 0.065, 0.02
 
 
 class Part(enum.IntEnum):
@@ -88,8 +89,11 @@ def head() -> Head:
         rows = slice(start[k], start[k + 1])
         targets[str(name)] = index[rows], stored["delta"][rows] * stored["scale"][k]
     triangles, part = stored["triangles"], stored["part"].astype(np.int8)
-    lower_teeth = np.unique(triangles[part == Part.LOWER_TEETH])
-    vertices[lower_teeth, 1] -= np.float32(LOWER_TEETH_DROP)
+    for teeth, drop in (
+        (Part.UPPER_TEETH, UPPER_TEETH_DROP),
+        (Part.LOWER_TEETH, LOWER_TEETH_DROP),
+    ):
+        vertices[np.unique(triangles[part == teeth]), 1] -= np.float32(drop)
     return Head(
         vertices=vertices,
         triangles=triangles,

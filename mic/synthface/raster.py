@@ -35,9 +35,11 @@ class Fragments:
 
 
 @cache
-def _square(side: int) -> tuple[np.ndarray, np.ndarray]:
+def _square(side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Columns and rows of a square's cells, as integers and as floats."""
     y, x = np.mgrid[0:side, 0:side].astype(np.int32)
-    return x.ravel(), y.ravel()
+    x, y = x.ravel(), y.ravel()
+    return x, y, x.astype(np.float32), y.astype(np.float32)
 
 
 def rasterize(
@@ -94,9 +96,10 @@ def rasterize(
     for side in _SQUARES:
         members = np.flatnonzero((extent > smaller) & (extent <= side))
         smaller = side
+        if not len(members):
+            continue
         step = max(1, _CANDIDATES_AT_ONCE // (side * side))
-        column, row = _square(side)
-        fx, fy = column.astype(np.float32), row.astype(np.float32)
+        column, row, fx, fy = _square(side)
         offset = row * np.int32(width) + column
         for start in range(0, len(members), step):
             batch = members[start : start + step]

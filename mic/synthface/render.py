@@ -103,41 +103,50 @@ class Resolution:
         return Layer(colour=pixels[..., :3], cover=pixels[..., 3])
 
 
-def resolve(visible: Fragments, group: np.ndarray) -> Resolution:
+def resolve(visible: Fragments, group: np.ndarray, hidden: np.ndarray | None = None) -> Resolution:
     """Decides where one sample a pixel is enough.
 
     Args:
         visible: Fragments on a grid of `SAMPLES` x `SAMPLES` samples a pixel.
         group: (T,) int8 surface that each triangle belongs to.
+        hidden: (H, W) bool, pixels that need no shading at all, or None.
     """
-    height, width = (side // SAMPLES for side in visible.triangle.shape)
-    triangle, depth = _blocks(visible.triangle), _blocks(visible.depth)
-    covered = triangle >= 0
-    any_covered = np.flatnonzero(covered.any(1))
-    triangle, depth, covered = triangle[any_covered], depth[any_covered], covered[any_covered]
-    surface = np.where(covered, group[triangle], np.int8(-1))
-    low, high = depth.min(1), depth.max(1)
-    one = covered.all(1) & (surface == surface[:, :1]).all(1) & (high - low < _STEP)
-    whole, mixed = np.flatnonzero(one), np.flatnonzero(~one)
-    rows, columns = np.nonzero(covered[mixed])
+    width = visible.triangle.shape[1]
+    # The extra entry is what index -1 finds: no surface.
+    surface = np.append(group, np.int8(-1))[visible.triangle]
+    a, b, c, d = _corners(surface)
+    one = (a == b) & (c == d) & (a == c) & (a >= 0)
+    p, q, r, s = _corners(visible.depth)
+    low, high = np.minimum(p, q), np.maximum(p, q)
+    low, high = np.minimum(low, np.minimum(r, s)), np.maximum(high, np.maximum(r, s))
+    with np.errstate(invalid="ignore"):  # the background is infinitely far from itself
+        one &= high - low < _STEP
+    mixed = ((a >= 0) | (b >= 0) | (c >= 0) | (d >= 0)) & ~one
+    if hidden is not None:
+        one &= ~hidden
+        mixed &= ~hidden
     # The sample that stands for a whole pixel is always its top left one.
-    chosen = np.concatenate([any_covered[whole] * 4, any_covered[mixed][rows] * 4 + columns])
-    second = _blocks(visible.second).ravel()[chosen][:, None]
-    third = _blocks(visible.third).ravel()[chosen][:, None]
+    rows, columns = np.nonzero(one)
+    first = (rows * width + columns) * SAMPLES
+    mixed_rows, mixed_columns = np.nonzero(mixed)
+    corner = (mixed_rows * width + mixed_columns) * SAMPLES
+    four = (corner[:, None] + np.array([0, 1, width, width + 1])).ravel()
+    slot = np.flatnonzero(visible.triangle.ravel()[four] >= 0)
+    chosen = np.concatenate([first, four[slot]])
+    second = visible.second.ravel()[chosen][:, None]
+    third = visible.third.ravel()[chosen][:, None]
     return Resolution(
         samples=Samples(
-            triangle=np.concatenate([triangle[whole, 0], triangle[mixed][rows, columns]]),
+            triangle=visible.triangle.ravel()[chosen],
             weights=(1 - second - third, second, third),
         ),
-        whole=any_covered[whole],
-        mixed=any_covered[mixed],
-        slot=rows * 4 + columns,
-        shape=(height, width),
+        whole=np.flatnonzero(one),
+        mixed=np.flatnonzero(mixed),
+        slot=slot,
+        shape=one.shape,
     )
 
 
-def _blocks(grid: np.ndarray) -> np.ndarray:
-    """(2H, 2W) samples as (H * W, 4): the four of each pixel side by side."""
-    height, width = (side // SAMPLES for side in grid.shape)
-    blocks = grid.reshape(height, SAMPLES, width, SAMPLES).transpose(0, 2, 1, 3)
-    return blocks.reshape(height * width, SAMPLES * SAMPLES)
+def _corners(grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The four samples of every pixel, as views: top left, top right, bottom left and right."""
+    return grid[0::2, 0::2], grid[0::2, 1::2], grid[1::2, 0::2], grid[1::2, 1::2]

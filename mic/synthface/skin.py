@@ -25,7 +25,7 @@ _SKIN = np.array(
 _MELANIN = {"african": 0.84, "asian": 0.30, "caucasian": 0.14}
 _HAIR = np.array(
     [
-        [0.035, 0.028, 0.025],
+        [0.045, 0.037, 0.033],
         [0.09, 0.055, 0.035],
         [0.19, 0.115, 0.065],
         [0.38, 0.25, 0.13],
@@ -84,7 +84,9 @@ def complexion(person: Identity) -> Complexion:
     shade = 0 if rng.random() < 0.85 * dark else rng.choice([1, 1, 2, 2, 3, 4, 5])
     grey = np.clip((person.age - 0.5) * 2.2 + rng.normal(0, 0.15), 0, 1)
     hair = _HAIR[shade] * rng.uniform(0.85, 1.25) * (1 - grey) + _GREY * grey
-    iris = _IRIS[0 if rng.random() < dark else rng.integers(0, len(_IRIS))]
+    # Light eyes go with light skin and hair.
+    brown = rng.random() < max(dark, 1.2 - 0.4 * shade) or melanin > 0.35
+    iris = _IRIS[0 if brown else rng.integers(1, len(_IRIS))]
     lips = skin * np.array([0.87, 0.64, 0.62]) * (1 - 0.12 * melanin)
     made_up = person.male < 0.5 and rng.random() < 0.35
     tint = rng.uniform(0.75, 1.0)

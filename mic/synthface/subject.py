@@ -20,9 +20,10 @@ from mic.synthface.render import SAMPLES, Layer, Samples, resolve
 
 # Constant reflectance of what is not painted.
 _MOUTH = np.array([0.30, 0.10, 0.09], np.float32)
+_MOUTH_LIGHT = np.float32(0.7)  # share of the key light that reaches teeth through open lips
 _COLOURS = {
-    Part.UPPER_TEETH: (0.80, 0.76, 0.68),
-    Part.LOWER_TEETH: (0.72, 0.68, 0.60),
+    Part.UPPER_TEETH: (0.92, 0.87, 0.76),
+    Part.LOWER_TEETH: (0.82, 0.77, 0.66),
     Part.TONGUE: (0.50, 0.22, 0.21),
 }
 _NORMAL, _VISIBLE, _PLACE, _OPEN, _INSIDE, _CLOTH = slice(0, 3), 3, slice(4, 6), 6, 7, 8
@@ -103,7 +104,7 @@ def subject(seed: int, *, family: int | None = None) -> Subject:
         folds=wrinkles.sample(person),
         hair=grown,
         units=tuple(units),
-        fixed=_fixed(model, float(rng.uniform(5.35, 5.7))),
+        fixed=_fixed(model, float(rng.uniform(5.72, 5.95))),
         cloth=np.clip(rng.uniform(0.05, 0.55) + rng.normal(0, 0.10, 3), 0.02, 0.7).astype(
             np.float32
         ),
@@ -118,10 +119,11 @@ def _fixed(model: Head, collar: float) -> np.ndarray:
     open_sky[inner] = np.maximum(open_sky[inner], 0.20)
     lips = model.lips > 0.2
     open_sky[lips] = np.maximum(open_sky[lips], 0.6)
-    open_sky[model.vertices_of(Part.UPPER_TEETH, Part.LOWER_TEETH, Part.TONGUE)] = 0.55
+    open_sky[_mouth()] = 0.85
     open_sky[model.vertices_of(Part.LEFT_EYE, Part.RIGHT_EYE)] = 0.75
     open_sky = np.clip(0.15 + 0.95 * open_sky, 0, 1)
-    cloth = collar - model.vertices[:, 1] + 0.25 * np.abs(model.vertices[:, 0]) - 0.12
+    # A neckline is a plane around the neck, lower in front.
+    cloth = collar - 0.45 * model.vertices[:, 2] - model.vertices[:, 1]
     return np.column_stack([model.chart, open_sky, model.inside_mouth, cloth]).astype(np.float32)
 
 
@@ -136,6 +138,12 @@ def _chart_area() -> np.ndarray:
     """(T,) area of each triangle on the atlas, in texels."""
     u, v = np.moveaxis(head().chart[head().triangles] * np.float32(ATLAS), -1, 0)
     return _area(u, v)
+
+
+@lru_cache(maxsize=1)
+def _mouth() -> np.ndarray:
+    """Vertices of teeth and tongue."""
+    return head().vertices_of(Part.UPPER_TEETH, Part.LOWER_TEETH, Part.TONGUE)
 
 
 def _area(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -188,14 +196,18 @@ def draw(
     for value, coefficients in zip(towards.astype(np.float32), model.visibility.T, strict=True):
         visible += value * coefficients
     normal = vertex_normals(points, model.triangles, len(points))
+    visible[_mouth()] = _MOUTH_LIGHT
     vertex = np.concatenate([normal, np.clip(visible, 0, 1)[:, None], person.fixed], axis=1)
     share = _chart_area() / np.maximum(_screen_area(screen, model.triangles), np.float32(0.02))
-    found = resolve(body, model.part)
-    colour = _shade_body(person, found.samples, vertex, share, units, rotation, gaze, lighting)
-    layer = found.gather(colour)
-    depth = body.depth
+    top, depth = None, body.depth
     if len(person.hair.triangles):
         top, depth = _draw_hair(person, rest, rotation, view, lighting, body, visible, size)
+    # What opaque hair hides is not shaded.
+    hidden = None if top is None else top.cover >= 1
+    found = resolve(body, model.part, hidden)
+    colour = _shade_body(person, found.samples, vertex, share, units, rotation, gaze, lighting)
+    layer = found.gather(colour)
+    if top is not None:
         behind = 1 - top.cover
         layer = Layer(
             colour=top.colour + layer.colour * behind[..., None],
@@ -240,7 +252,7 @@ def _shade_body(
 
     throat = ramp(0.3, 0.7, surface[:, _INSIDE])[:, None]
     colour += (_MOUTH - colour) * throat
-    cloth = ramp(-0.015, 0.015, surface[:, _CLOTH])
+    cloth = ramp(-0.02, 0.02, surface[:, _CLOTH])
     colour += (person.cloth - colour) * cloth[:, None]
     gloss = gloss * (1 - cloth)
     for teeth, shade in _COLOURS.items():
@@ -333,11 +345,14 @@ def _draw_hair(
     facing = np.where(facing[:, 2:3] < 0, -facing, facing)
     own = ramp(0.1, 0.6, surface[:, 6] + np.float32(0.2) * texel[:, 1])
     cover = np.where(surface[:, 6] > 0, own, texel[:, 0])
-    cover = cover * ramp(0.02, 0.34, facing[:, 2] + np.float32(0.12) * texel[:, 1])
+    # A shell thins out where it is seen edge on: single hairs, no hard outline.
+    thin = ramp(-0.02, 0.15, facing[:, 2] + np.float32(0.07) * texel[:, 1])
+    if not len(mesh.curtain):  # else the curtain would have to show behind it
+        cover = cover * thin
     strands = texel[:, 1]
     albedo = (
         person.colours.hair.astype(np.float32)
-        * np.clip(1 + np.float32(0.35) * strands, np.float32(0.4), np.float32(1.8))[:, None]
+        * np.clip(1 + np.float32(0.45) * strands, np.float32(0.4), np.float32(1.9))[:, None]
     )
     arriving = light.irradiance(
         lighting,
@@ -364,4 +379,4 @@ def _sheen(
     p16 = p4 * p4
     p16 *= p16
     tint = (np.float32(0.25) * lighting.key_colour + np.float32(1.2) * colour).astype(np.float32)
-    return (np.float32(0.13) * p16)[:, None] * tint
+    return (np.float32(0.20) * p16)[:, None] * tint
