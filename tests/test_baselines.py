@@ -1,5 +1,6 @@
 """The peers: shapes, padding, gradients, learning, and what makes each of them itself."""
 
+import numpy as np
 import pytest
 import torch
 import torchvision
@@ -10,6 +11,7 @@ from mic.models.baselines.conv_lstm import EnhancedConvLstm
 from mic.models.baselines.frame_attention import draw_snippets, resnet18
 from mic.models.baselines.mode_variational import ModeVariationalLstm
 from mic.models.baselines.optical_flow import LucasKanade, luma, warp
+from mic.models.baselines.outsider import Outsider, crop, vote
 from mic.models.mic import Batch
 
 CLASSES, STEPS, EDGE = 7, 6, 32
@@ -231,3 +233,29 @@ def test_flow_does_not_depend_on_brightness_scale_and_is_still_where_nothing_is(
 
 def test_luma_of_white_is_white():
     torch.testing.assert_close(luma(torch.ones(2, 3, 4, 4)), torch.ones(2, 1, 4, 4))
+
+
+def test_the_outsiders_vote_is_over_the_classes_asked_for():
+    probabilities = np.zeros((2, 7), np.float32)
+    probabilities[0, [3, 6]] = 0.4, 0.6  # happiness, neutral
+    probabilities[1, [3, 0]] = 0.2, 0.8  # happiness, anger
+    scores = np.exp(vote(probabilities, ["happiness", "contempt", "anger"]))
+    np.testing.assert_allclose(scores, [0.6 / 1.4, 0, 0.8 / 1.4], rtol=1e-5)
+    with pytest.raises(ConfigError, match="knows none of contempt"):
+        vote(probabilities, ["contempt"])
+
+
+def test_the_outsider_tells_frames_apart_and_repeats_itself():
+    random = np.random.default_rng(0)
+    faces = [random.integers(0, 255, (90, 70, 3), np.uint8), np.full((20, 20, 3), 80, np.uint8)]
+    first, again = (Outsider().probabilities(faces) for _ in range(2))
+    assert first.shape == (2, 7)
+    np.testing.assert_allclose(first.sum(1), 1, atol=1e-3)
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first[0] - first[1]).max() > 0.01
+
+
+def test_boxes_that_leave_the_picture_are_cut():
+    picture = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    assert crop(picture, np.array([-3.0, 1.2, 2.5, 9.0])).shape == (3, 3, 3)
+    assert crop(picture, np.array([7.0, 7.0, 9.0, 9.0])).shape == (1, 1, 3)
