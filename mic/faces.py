@@ -326,10 +326,11 @@ def align(
     Raises:
         FaceError: As `similarity`, or the frame is not an RGB picture.
     """
-    return _warp(_checked(frame), similarity(points, size=size, margin=margin), size)
+    return warp(_checked(frame), similarity(points, size=size, margin=margin), size)
 
 
-def _warp(frame: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+def warp(frame: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """The picture under a similarity transform, uint8 (size, size, 3); black outside it."""
     picture = Image.fromarray(frame)
     # Bilinear sampling aliases below half size: halve first, by averaging.
     step = max(1, int(1 / np.hypot(matrix[0, 0], matrix[1, 0])))
@@ -394,7 +395,7 @@ def _resample(frame: np.ndarray, square: np.ndarray) -> np.ndarray:
     """The square as 48 x 48 samples, O-Net's input; black outside the frame."""
     scale = 48 / (square[2] - square[0])
     matrix = np.array([[scale, 0, -square[0] * scale], [0, scale, -square[1] * scale]])
-    return np.array(_warp(frame, matrix, 48))
+    return np.array(warp(frame, matrix, 48))
 
 
 def _assemble(looked: list[tuple[int, Detection]], count: int) -> Track:
