@@ -14,83 +14,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from mic.augmentation import augment
 from mic.checkpoint import Checkpoint, pack_optimizer, unpack_optimizer
 from mic.datasets.tensors import ClipTensors
 from mic.errors import ConfigError, WeightsError
-from mic.models.mic import Batch, Mic
+from mic.models.mic import Mic
+from mic.schedules import PRESETS, Schedule, learning_rate
 
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """How it is trained.
-
-    Attributes:
-        epochs: Passes over the training clips.
-        batch: Clips a step (48 in the paper); the last, smaller batch of an epoch is dropped
-            unless it is the only one.
-        optimizer: `adamw`, or `adam` with the weight decay in the gradient, as the paper's.
-        learning_rate: Peak (`cosine`) or initial (`steps`).
-        weight_decay: See `optimizer`.
-        decay: `cosine` rises over 15 % of the training and falls to zero; `steps` follows
-            `milestones`.
-        milestones: (epoch, learning rate) pairs from which the rate changes.
-        label_smoothing: Of the cross-entropy.
-        shift: Largest random displacement of a clip, as a share of its edge.
-        flip: Whether clips are mirrored at random.
-        gain: Largest random change of a clip's amplitude, relative.
-        cutout: Edge of a square that is blanked at random, as a share of the clip's edge.
-        clip_norm: Largest gradient norm; 0 for none.
-    """
-
-    epochs: int = 40
-    batch: int = 32
-    optimizer: Literal["adamw", "adam"] = "adamw"
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
-    decay: Literal["cosine", "steps"] = "cosine"
-    milestones: tuple[tuple[int, float], ...] = ()
-    label_smoothing: float = 0.0
-    shift: float = 1 / 16
-    flip: bool = True
-    gain: float = 0.2
-    cutout: float = 0.0
-    clip_norm: float = 5.0
-
-
-def _paper(learning_rate: float, *milestones: tuple[int, float]) -> Schedule:
-    return Schedule(
-        epochs=100,
-        batch=48,
-        optimizer="adam",
-        learning_rate=learning_rate,
-        weight_decay=1e-5,
-        decay="steps",
-        milestones=milestones,
-        shift=0.0,
-        flip=False,
-        gain=0.0,
-        clip_norm=0.0,
-    )
-
-
-# "Adam with momentum 0.9", batch 48, weight decay 1e-5, about 100 epochs; no augmentation is told.
-PRESETS: Mapping[str, Schedule] = MappingProxyType(
-    {
-        "default": Schedule(),
-        "paper-ck": _paper(1e-1, (30, 1e-2)),
-        "paper-mmi": _paper(1e-1, (30, 1e-2)),
-        "paper-afew": _paper(1e-4, (30, 8e-6), (60, 1e-7)),
-    }
-)
+__all__ = ["PRESETS", "EpochRecord", "Prediction", "Schedule", "Training", "predict"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -138,7 +76,8 @@ class Training:
         rows: Indices of the training clips.
         schedule: How.
         seed: Of the order of clips, augmentation and dropout.
-        checkpoint: File that the state is kept in after every epoch; resumed from if it exists.
+        checkpoint: File that the state is kept in; resumed from if it exists.
+        every: Epochs between two states kept; the last is always kept.
         device: "cpu" or "cuda".
         evaluate: Called after each epoch with the model; its result (JSON-like) is recorded.
         compiled: Whether the expression branch runs through `torch.compile`.
@@ -156,6 +95,7 @@ class Training:
         schedule: Schedule,
         seed: int = 0,
         checkpoint: str | Path | None = None,
+        every: int = 1,
         device: str = "cpu",
         evaluate: Callable[[Mic], dict[str, Any]] | None = None,
         compiled: bool = False,
@@ -168,6 +108,7 @@ class Training:
         self.schedule = schedule
         self.seed = seed
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
+        self.every = every
         self.device = device
         self.evaluate = evaluate
         self.records: list[EpochRecord] = []
@@ -188,7 +129,8 @@ class Training:
         while len(self.records) < self.schedule.epochs:
             record = self._epoch(len(self.records) + 1)
             self.records.append(record)
-            if self.checkpoint is not None:
+            due = record.epoch % self.every == 0 or record.epoch == self.schedule.epochs
+            if self.checkpoint is not None and due:
                 self._state().save(self.checkpoint)
             yield record
 
@@ -305,70 +247,6 @@ def predict(
         features.append(answer.z.float().cpu())
     model.train(training)
     return Prediction(logits=torch.cat(logits).numpy(), z=torch.cat(features).numpy())
-
-
-def learning_rate(schedule: Schedule, progress: float) -> float:
-    """The rate after a share `progress` (0 to 1) of the training."""
-    if schedule.decay == "steps":
-        epoch = progress * schedule.epochs
-        passed = [rate for start, rate in schedule.milestones if epoch >= start]
-        return passed[-1] if passed else schedule.learning_rate
-    if progress < 0.15:
-        return schedule.learning_rate * (0.05 + 0.95 * progress / 0.15)
-    return schedule.learning_rate * 0.5 * (1 + float(np.cos(np.pi * (progress - 0.15) / 0.85)))
-
-
-def augment(batch: Batch, schedule: Schedule, draw: torch.Generator) -> Batch:
-    """Mirrors, displaces, scales and blanks each clip as a whole, motion along with it.
-
-    Args:
-        batch: Not changed.
-        schedule: Which of these, how far.
-        draw: Source of randomness, on the CPU.
-    """
-    count, edge = len(batch.residual), batch.residual.shape[-1]
-    reach = round(schedule.shift * edge)
-    hole = round(schedule.cutout * edge)
-    residual = batch.residual.clone()
-    motion = None if batch.motion is None else batch.motion.clone()
-    apex = None if batch.apex is None else batch.apex.clone()
-    # Motion planes are coarser by this factor.
-    coarse = 1 if motion is None else max(1, edge // motion.shape[-1])
-    for index in range(count):
-        mirrored, *place = torch.rand(5, generator=draw).tolist()
-        if schedule.flip and mirrored < 0.5:
-            residual[index] = residual[index].flip(-1)
-            if motion is not None:
-                motion[index] = motion[index].flip(-1)
-                motion[index, :, 0].neg_()
-            if apex is not None:
-                apex[index] = apex[index].flip(-1)
-        if reach:
-            dy, dx = (int((2 * reach + 1) * share) - reach for share in place[:2])
-            residual[index] = _displaced(residual[index], dy, dx)
-            if motion is not None:
-                motion[index] = _displaced(motion[index], dy // coarse, dx // coarse)
-        if hole:
-            top, left = (int((edge - hole + 1) * share) for share in place[2:])
-            residual[index, :, :, top : top + hole, left : left + hole] = 0
-    if schedule.gain:
-        factor = 1 + schedule.gain * (2 * torch.rand(count, generator=draw) - 1)
-        residual *= factor.to(residual)[:, None, None, None, None]
-    return dataclasses.replace(batch, residual=residual, motion=motion, apex=apex)
-
-
-def _displaced(planes: Tensor, dy: int, dx: int) -> Tensor:
-    # Nothing moved outside the picture: zeros come in.
-    moved = torch.zeros_like(planes)
-    height, width = planes.shape[-2:]
-    to_y, from_y = _overlap(dy, height)
-    to_x, from_x = _overlap(dx, width)
-    moved[..., to_y, to_x] = planes[..., from_y, from_x]
-    return moved
-
-
-def _overlap(by: int, size: int) -> tuple[slice, slice]:
-    return slice(max(0, by), size + min(0, by)), slice(max(0, -by), size + min(0, -by))
 
 
 def mixed_precision(device: str) -> contextlib.AbstractContextManager:

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from mic.augmentation import augment
 from mic.checkpoint import Checkpoint
 from mic.datasets.tensors import ClipTensors, Representation, padded, sampled
 from mic.errors import ConfigError, WeightsError
 from mic.models.mic import Method, Mic
-from mic.train import PRESETS, Schedule, Training, augment, learning_rate, predict
+from mic.schedules import PRESETS, Schedule, learning_rate
+from mic.train import Training, predict
 
 SMALL = {"width": 4, "feature_size": 16, "z_size": 16, "identity_size": 4, "critic_hidden": 16}
 FAST = Schedule(epochs=4, batch=12, learning_rate=5e-3, flip=False, shift=0.0)
@@ -171,6 +173,30 @@ def test_displacement_moves_content_and_lets_zeros_in():
             *batch.residual[i].unique().tolist(),
         }
     assert torch.equal(batch.residual, data.batch(range(8)).residual)
+
+
+def test_thinning_draws_one_valid_frame_from_each_part_in_order():
+    data = clips(motion=True)
+    batch = data.batch(range(12))
+    schedule = dataclasses.replace(FAST, frames=4, gain=0.0)
+    seen = set()
+    for seed in range(20):
+        out = augment(batch, schedule, torch.Generator().manual_seed(seed))
+        assert out.residual.shape[1] == out.motion.shape[1] == 4
+        assert out.lengths.tolist() == batch.lengths.clamp_max(4).tolist()
+        for i, length in enumerate(out.lengths):
+            sources = [
+                next(
+                    t
+                    for t in range(batch.lengths[i])
+                    if torch.equal(batch.residual[i, t], out.residual[i, k])
+                    and torch.equal(batch.motion[i, t], out.motion[i, k])
+                )
+                for k in range(length)
+            ]
+            assert sources == sorted(sources)
+            seen.add(tuple(sources))
+    assert len(seen) > 3
 
 
 def test_sampling_takes_the_last_frame_and_never_the_first():

@@ -8,14 +8,17 @@ The I-frame's own residual is zero and never sampled. All of a small dataset sta
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from mic.errors import ConfigError
+from mic import bitstream, cache, codec
+from mic.datasets.manifest import Manifest
+from mic.errors import ConfigError, DatasetError
 from mic.models.mic import Batch
 
 Kind = Literal[
@@ -27,7 +30,11 @@ Kind = Literal[
     "motion",
     "decoded",
     "decoded_frames",
+    "fusion",
 ]
+
+STAGE = cache.Stage(name="tensors", version=1)
+APEX_STAGE = cache.Stage(name="apex", version=1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,6 +47,7 @@ class Representation:
             the I-frame, at sampled frames. `accumulated_coviar`: the same as CoViAR's code has it.
             `motion`: motion vectors alone. `decoded`: decoded frame minus I-frame, the upper
             reference, which needs a decoder. `decoded_frames`: decoded frames as they are.
+            `fusion`: the I-picture as first row, then as `accumulated_coviar`.
         steps: Frames or segments a clip; `all` ignores it.
         scale: 1, 2, 4 or 8: residuals are taken at 1/scale, without leaving the DCT domain where
             the kind allows.
@@ -152,3 +160,169 @@ def padded(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     for row, clip in enumerate(clips):
         stacked[row, : len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
     return stacked, lengths
+
+
+def load(
+    manifest: Manifest,
+    representation: Representation,
+    *,
+    identity: np.ndarray,
+    apex_edge: int = 32,
+    folder: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ClipTensors:
+    """Reads a dataset into memory; each clip is parsed once and then comes from the cache.
+
+    Args:
+        manifest: The clips, all of one size, each of at least two frames.
+        representation: What is taken from each stream.
+        identity: (N, d) z_I of the clips in the manifest's order, NaN where no face was found.
+            Such clips get the mean of the others, which tells nothing about anybody.
+        apex_edge: Edge of the apex targets, luma; used if every clip has an apex.
+        folder: The cache; by default `MIC_HOME/cache`.
+        progress: Called with the number of finished and of all clips.
+
+    Raises:
+        DatasetError: Clips differ in size, or no clip has an identity.
+        BitstreamError: A stream is damaged or outside the supported profile.
+    """
+    known = ~np.isnan(identity).any(1)
+    if not known.any():
+        raise DatasetError("no face was found in any clip", file=manifest.root)
+    identity = np.where(known[:, None], identity, identity[known].mean(0)).astype(np.float32)
+    annotated = all(clip.apex is not None for clip in manifest)
+    residuals, motions, apexes = [], [], []
+    for number, clip in enumerate(manifest, 1):
+        path = manifest.path(clip)
+        arrays = clip_arrays(path, representation, folder=folder)
+        residuals.append(arrays["residual"])
+        if "motion" in arrays:
+            motions.append(arrays["motion"])
+        if annotated:
+            apexes.append(apex_target(path, clip.apex, edge=apex_edge, folder=folder))
+        if progress:
+            progress(number, len(manifest))
+    if len({clip.shape[1:] for clip in residuals}) > 1:
+        raise DatasetError(
+            "clips differ in size",
+            file=manifest.root,
+            remedy="re-encode them to one size with `mic.codec.reencode_tree`",
+        )
+    residual, lengths = padded(residuals)
+    return ClipTensors(
+        names=tuple(manifest.column("clip_id")),
+        subjects=tuple(manifest.column("subject")),
+        labels=torch.tensor(manifest.label_indices()),
+        classes=manifest.classes,
+        residual=residual,
+        lengths=lengths,
+        identity=torch.from_numpy(identity),
+        apex=torch.from_numpy(np.stack(apexes)) if annotated else None,
+        motion=padded(motions)[0] if motions else None,
+    )
+
+
+def clip_arrays(
+    path: Path, representation: Representation, *, folder: str | Path | None = None
+) -> cache.Arrays:
+    """One clip in one representation, from the cache if it was made before.
+
+    Returns:
+        `residual` (T, 3, H, W) int16 and, if asked for, `motion` (T, 2, h, w) int16.
+    """
+    return cache.fetch(
+        STAGE,
+        inputs=[cache.digest(path)],
+        parameters=dataclasses.asdict(representation),
+        compute=lambda: _extract(path, representation),
+        folder=folder,
+    )
+
+
+def apex_target(
+    path: Path, apex: int, *, edge: int, folder: str | Path | None = None
+) -> np.ndarray:
+    """Luma of the apex frame, averaged to (1, edge, edge) uint8; decoded for training only."""
+
+    def compute() -> dict[str, np.ndarray]:
+        for number, frame in enumerate(codec.decode(path, pixel_format="luma")):
+            if number == apex:
+                return {"apex": _resized(frame[None, :, :, None], edge)[:, :, :, 0]}
+        raise DatasetError(
+            f"has no frame {apex}", file=path, remedy="mend the manifest's apex column"
+        )
+
+    return cache.fetch(
+        APEX_STAGE,
+        inputs=[cache.digest(path)],
+        parameters={"apex": apex, "edge": edge},
+        compute=compute,
+        folder=folder,
+    )["apex"]
+
+
+def _extract(path: Path, representation: Representation) -> dict[str, np.ndarray]:
+    kind, scale = representation.kind, representation.scale
+    with bitstream.open(path) as stream:
+        count = stream.frame_count
+        index = np.arange(1, count) if kind == "all" else sampled(count, representation.steps)
+        match kind:
+            case "raw" | "all":
+                pixels = stream.residual(index, scale=scale, space="rgb").pixels
+            case "segment":
+                pixels = stream.segment_sums(representation.steps, scale=scale, space="rgb").pixels
+            case "accumulated":
+                pixels = stream.accumulated(index, scale=scale, space="rgb").pixels
+            case "accumulated_coviar" | "fusion":
+                pixels = stream.accumulated(
+                    index, scale=scale, space="rgb", definition="coviar"
+                ).pixels
+            case "motion":
+                pixels = _motion_picture(stream.motion(index).blocks)
+            case "decoded" | "decoded_frames":
+                pixels = _decoded(path, index, scale, relative=kind == "decoded")
+        if kind == "fusion":
+            first = _decoded(path, np.array([0]), scale, relative=False)
+            pixels = np.concatenate([first, pixels])
+        arrays = {"residual": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.int16)}
+        if representation.with_motion:
+            blocks = stream.motion(index).blocks
+            if kind == "fusion":
+                blocks = np.concatenate([np.zeros_like(blocks[:1]), blocks])
+            arrays["motion"] = np.ascontiguousarray(blocks.transpose(0, 3, 1, 2), np.int16)
+    return arrays
+
+
+def _motion_picture(blocks: np.ndarray) -> np.ndarray:
+    """(T, h, w, 2) vectors as three planes (T, 4 h, 4 w, 3): x, y and their length."""
+    length = np.rint(np.sqrt((blocks.astype(float) ** 2).sum(-1, keepdims=True)))
+    planes = np.concatenate([blocks, length.astype(np.int16)], -1)
+    # Enlarged, because the networks halve their input four times.
+    return planes.repeat(4, 1).repeat(4, 2)
+
+
+def _decoded(path: Path, index: np.ndarray, scale: int, *, relative: bool) -> np.ndarray:
+    """Decoded frames, averaged to 1/scale, minus the I-frame if `relative`; (T, H, W, 3) int16."""
+    wanted = {int(number) for number in index} | {0}
+    frames = {
+        number: _averaged(frame, scale)
+        for number, frame in enumerate(codec.decode(path))
+        if number in wanted
+    }
+    first = frames[0] if relative else 0
+    return np.stack([np.rint(frames[int(number)] - first) for number in index]).astype(np.int16)
+
+
+def _averaged(frame: np.ndarray, scale: int) -> np.ndarray:
+    height, width = frame.shape[:2]
+    # The border is repeated, as the codec does, where the size is not a multiple of the scale.
+    frame = np.pad(frame, ((0, -height % scale), (0, -width % scale), (0, 0)), mode="edge")
+    rows, columns = frame.shape[0] // scale, frame.shape[1] // scale
+    return frame.reshape(rows, scale, columns, scale, -1).astype(np.float32).mean((1, 3))
+
+
+def _resized(frames: np.ndarray, edge: int) -> np.ndarray:
+    """(T, H, W, C) uint8 -> (T, edge, edge, C) uint8 by area averaging."""
+    planes = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
+    small = torch.nn.functional.adaptive_avg_pool2d(planes, edge)
+    return small.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()

@@ -32,13 +32,14 @@ class Expression(NamedTuple):
     logits: Tensor
 
 
-def cnn4(channels: int, *, width: int = 16, grid: int = 4) -> nn.Sequential:
-    """Four strided 3x3 convolutions, then a coarse grid that keeps where something moved.
+def cnn4(channels: int, *, width: int = 16, grid: int = 1) -> nn.Sequential:
+    """Four strided 3x3 convolutions, then averages over the cells of a coarse grid.
 
     Args:
         channels: Planes of the input.
         width: Feature maps of the first layer; doubled by each next one.
-        grid: Edge of the grid that any input size is averaged to.
+        grid: Edge of the grid that any input size is averaged to. With 1, where something moved
+            must be told from how it looks, which makes features robust to displaced faces.
 
     Returns:
         (N, channels, H, W) -> (N, 8 * width * grid**2).
@@ -55,7 +56,7 @@ def cnn4(channels: int, *, width: int = 16, grid: int = 4) -> nn.Sequential:
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(grid), nn.Flatten())
 
 
-def resnet6(channels: int, *, width: int = 16, grid: int = 4) -> nn.Sequential:
+def resnet6(channels: int, *, width: int = 16, grid: int = 1) -> nn.Sequential:
     """Stem, two basic residual blocks, and the frame layer that `FrameEncoder` adds: six layers.
 
     Args:
@@ -100,6 +101,7 @@ class FrameEncoder(nn.Module):
         channels: Planes of the input: 3 for residuals, 2 for motion.
         feature_size: Width of the frame feature; the paper's is 512. 0 keeps the backbone's own.
         width: Feature maps of the first layer of `cnn4` and `resnet6`.
+        grid: Their last averaging; see `cnn4`.
         dropout: Share of the backbone's outputs that is dropped in training.
     """
 
@@ -110,6 +112,7 @@ class FrameEncoder(nn.Module):
         channels: int = 3,
         feature_size: int = 512,
         width: int = 16,
+        grid: int = 1,
         dropout: float = 0.3,
     ) -> None:
         super().__init__()
@@ -117,9 +120,9 @@ class FrameEncoder(nn.Module):
         # CoViAR, instead of fixed.
         self.input_norm = nn.BatchNorm2d(channels)
         if backbone == "cnn4":
-            self.backbone, size = cnn4(channels, width=width), 8 * width * 16
+            self.backbone, size = cnn4(channels, width=width, grid=grid), 8 * width * grid**2
         elif backbone == "resnet6":
-            self.backbone, size = resnet6(channels, width=width), 4 * width * 16
+            self.backbone, size = resnet6(channels, width=width, grid=grid), 4 * width * grid**2
         elif backbone in ("resnet18", "resnet50"):
             self.backbone = _torchvision_resnet(backbone, channels)
             size = 512 if backbone == "resnet18" else 2048
@@ -155,6 +158,7 @@ class ExpressionNetwork(nn.Module):
         classes: Number of expressions.
         backbone: See `FrameEncoder`.
         width: See `FrameEncoder`.
+        grid: See `FrameEncoder`.
         feature_size: Width of the frame feature.
         z_size: Width of z_E, the LSTM's state.
         pooling: z_E is the state after the last frame (`last`), the mean over frames (`mean`) or,
@@ -170,6 +174,7 @@ class ExpressionNetwork(nn.Module):
         *,
         backbone: Backbone = "cnn4",
         width: int = 16,
+        grid: int = 1,
         feature_size: int = 512,
         z_size: int = 512,
         pooling: Pooling = "last",
@@ -179,11 +184,18 @@ class ExpressionNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = FrameEncoder(
-            backbone, feature_size=feature_size, width=width, dropout=dropout
+            backbone, feature_size=feature_size, width=width, grid=grid, dropout=dropout
         )
         size = self.encoder.feature_size
         self.motion_encoder = (
-            FrameEncoder("cnn4", channels=2, feature_size=size, width=width // 2, dropout=dropout)
+            FrameEncoder(
+                "cnn4",
+                channels=2,
+                feature_size=size,
+                width=width // 2,
+                grid=grid,
+                dropout=dropout,
+            )
             if motion
             else None
         )

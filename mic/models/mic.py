@@ -43,6 +43,7 @@ class Method:
     Attributes:
         backbone: f_E; see `mic.models.expression`.
         width: Feature maps of its first layer.
+        grid: Edge of the grid its feature maps are averaged to.
         feature_size: Of the frame feature (512 in the paper).
         z_size: Of z_E (512).
         pooling: Of the LSTM's states.
@@ -62,6 +63,7 @@ class Method:
 
     backbone: Backbone = "cnn4"
     width: int = 16
+    grid: int = 1
     feature_size: int = 512
     z_size: int = 512
     pooling: Pooling = "last"
@@ -170,6 +172,7 @@ class Mic(nn.Module):
             classes,
             backbone=method.backbone,
             width=method.width,
+            grid=method.grid,
             feature_size=method.feature_size,
             z_size=method.z_size,
             pooling=method.pooling,

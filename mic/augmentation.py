@@ -1,0 +1,81 @@
+"""Random changes to training clips that leave the expression what it is."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from torch import Tensor
+
+from mic.models.mic import Batch
+from mic.schedules import Schedule
+
+
+def augment(batch: Batch, schedule: Schedule, draw: torch.Generator) -> Batch:
+    """Mirrors, displaces, scales and blanks each clip as a whole, motion along with it.
+
+    Args:
+        batch: Not changed.
+        schedule: Which of these, how far.
+        draw: Source of randomness, on the CPU.
+    """
+    count, edge = len(batch.residual), batch.residual.shape[-1]
+    reach = round(schedule.shift * edge)
+    hole = round(schedule.cutout * edge)
+    if schedule.frames:
+        batch = _thinned(batch, schedule.frames, draw)
+    residual = batch.residual.clone()
+    motion = None if batch.motion is None else batch.motion.clone()
+    apex = None if batch.apex is None else batch.apex.clone()
+    # Motion planes are coarser by this factor.
+    coarse = 1 if motion is None else max(1, edge // motion.shape[-1])
+    for index in range(count):
+        mirrored, *place = torch.rand(5, generator=draw).tolist()
+        if schedule.flip and mirrored < 0.5:
+            residual[index] = residual[index].flip(-1)
+            if motion is not None:
+                motion[index] = motion[index].flip(-1)
+                motion[index, :, 0].neg_()
+            if apex is not None:
+                apex[index] = apex[index].flip(-1)
+        if reach:
+            dy, dx = (int((2 * reach + 1) * share) - reach for share in place[:2])
+            residual[index] = _displaced(residual[index], dy, dx)
+            if motion is not None:
+                motion[index] = _displaced(motion[index], dy // coarse, dx // coarse)
+        if hole:
+            top, left = (int((edge - hole + 1) * share) for share in place[2:])
+            residual[index, :, :, top : top + hole, left : left + hole] = 0
+    if schedule.gain:
+        factor = 1 + schedule.gain * (2 * torch.rand(count, generator=draw) - 1)
+        residual *= factor.to(residual)[:, None, None, None, None]
+    return dataclasses.replace(batch, residual=residual, motion=motion, apex=apex)
+
+
+def _thinned(batch: Batch, frames: int, draw: torch.Generator) -> Batch:
+    lengths = batch.lengths.clamp_max(frames)
+    parts = torch.arange(frames) + torch.rand(len(lengths), frames, generator=draw)
+    chosen = (parts * (batch.lengths / lengths)[:, None]).long()
+    # Parts behind the end of a short clip point at its padding, which lengths exclude.
+    chosen = chosen.clamp_max(batch.residual.shape[1] - 1).to(batch.residual.device)
+    rows = torch.arange(len(lengths), device=chosen.device)[:, None]
+    return dataclasses.replace(
+        batch,
+        residual=batch.residual[rows, chosen],
+        lengths=lengths,
+        motion=None if batch.motion is None else batch.motion[rows, chosen],
+    )
+
+
+def _displaced(planes: Tensor, dy: int, dx: int) -> Tensor:
+    # Nothing moved outside the picture: zeros come in.
+    moved = torch.zeros_like(planes)
+    height, width = planes.shape[-2:]
+    to_y, from_y = _overlap(dy, height)
+    to_x, from_x = _overlap(dx, width)
+    moved[..., to_y, to_x] = planes[..., from_y, from_x]
+    return moved
+
+
+def _overlap(by: int, size: int) -> tuple[slice, slice]:
+    return slice(max(0, by), size + min(0, by)), slice(max(0, -by), size + min(0, -by))

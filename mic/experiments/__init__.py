@@ -1,0 +1,35 @@
+"""The grid: cells (dataset, fold, method, seed, configuration), their predictions, their tables.
+
+data = Dataset(manifest)
+cells = grid(data, methods={"MIC": Method(), "MIC-MI": Method(regulariser="none")}, ...)
+outcomes = run(data, cells, executor=None)      # stored ones are read, the others computed
+accuracy_table(outcomes)                        # tables are functions of predictions only
+"""
+
+from mic.experiments.cells import Cell, Dataset, Outcome, compute, grid, splits
+from mic.experiments.runner import processes, run
+from mic.experiments.tables import (
+    accuracy_table,
+    answers,
+    curves,
+    leakage_table,
+    optimism_table,
+    recall_table,
+)
+
+__all__ = [
+    "Cell",
+    "Dataset",
+    "Outcome",
+    "accuracy_table",
+    "answers",
+    "compute",
+    "curves",
+    "grid",
+    "leakage_table",
+    "optimism_table",
+    "processes",
+    "recall_table",
+    "run",
+    "splits",
+]

@@ -1,0 +1,332 @@
+"""One cell of the grid: what decides it, what it leaves behind, and how it is computed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+
+from mic import cache, identity
+from mic.datasets import tensors
+from mic.datasets.manifest import Manifest
+from mic.datasets.protocols import Split, given_split, subject_folds
+from mic.datasets.tensors import ClipTensors, Representation
+from mic.errors import ConfigError
+from mic.home import home
+from mic.models.baselines import PeerMethod, PeerModel
+from mic.models.erasure import fit_erasure
+from mic.models.mic import Identity, Method, Mic
+from mic.train import EpochRecord, Schedule, Training, predict
+
+# The code version of a prediction: raised when the same cell gives other answers.
+STAGE = cache.Stage(name="cells", version=1)
+# Columns of `Outcome.history`; a part that a method does not have is NaN.
+HISTORY = ("loss", "train_accuracy", "expression", "dependence", "critic", "apex")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A dataset and its identity features.
+
+    Attributes:
+        manifest: The clips.
+        network: Name of the identity network that gives z_I, or `known` for the generator's own
+            identity coefficients (generated datasets only).
+        folder: Cache and store; by default `MIC_HOME/cache`.
+    """
+
+    manifest: Manifest
+    network: str = "mobilefacenet"
+    folder: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """The dataset's name."""
+        return self.manifest.name
+
+    def identities(self) -> np.ndarray:
+        """(N, d) z_I in the manifest's order, NaN where no face was found."""
+        if self.network == "known":
+            return self.coefficients()
+        network = identity.load(self.network)
+        paths = [self.manifest.path(clip) for clip in self.manifest]
+        return identity.of_clips(paths, network=network, folder=self.folder)[0]
+
+    def coefficients(self) -> np.ndarray:
+        """(N, k) the generator's identity coefficients; z-scored, so that all weigh alike."""
+        rows = []
+        for clip in self.manifest:
+            with np.load(self.manifest.annotation_path(clip)) as stored:
+                rows.append(stored["identity"])
+        table = np.stack(rows).astype(np.float32)
+        spread = table.std(0)
+        return (table - table.mean(0))[:, spread > 0] / spread[spread > 0]
+
+    def tensors(self, representation: Representation) -> ClipTensors:
+        """All clips in memory; kept for the next cell of the same representation."""
+        return _tensors(self, self.manifest.digest(), representation)
+
+    def __hash__(self) -> int:
+        return hash((self.manifest.digest(), self.network))
+
+
+@functools.lru_cache(maxsize=3)
+def _tensors(data: Dataset, digest: str, representation: Representation) -> ClipTensors:
+    del digest  # part of the key
+    return tensors.load(
+        data.manifest, representation, identity=data.identities(), folder=data.folder
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Cell:
+    """Everything that decides one training and its predictions.
+
+    Attributes:
+        row: Name of the table row that it belongs to; decides nothing.
+        split: Name of a split of `splits`.
+        method: What is trained.
+        schedule: How.
+        representation: On what.
+        seed: Of weights, order and augmentation.
+        target: Whether training and validation clips are fitted and the test clips predicted, or
+            the training clips fitted and the validation clips predicted (for choices).
+    """
+
+    row: str
+    split: str
+    method: Method | PeerMethod
+    schedule: Schedule
+    representation: Representation
+    seed: int = 0
+    target: Literal["test", "validation"] = "test"
+
+    def facts(self) -> dict[str, Any]:
+        """All that decides the predictions, JSON-like."""
+        facts = dataclasses.asdict(self)
+        del facts["row"]
+        return facts | {"kind": type(self.method).__name__}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a cell leaves behind.
+
+    Attributes:
+        cell: The cell.
+        dataset: Name of the dataset.
+        classes: Class names.
+        train: (N,) indices of the fitted clips in the manifest.
+        test: (M,) indices of the predicted clips.
+        names: (M,) their clip_ids.
+        subjects: (N + M,) who is seen in the fitted and in the predicted clips.
+        labels: (N + M,) their classes.
+        logits: (M, classes).
+        z: (N + M, d) float16, z_E of the fitted and of the predicted clips.
+        curve: (epochs, M) the predicted class after each epoch.
+        history: (epochs, columns of `HISTORY`).
+    """
+
+    cell: Cell
+    dataset: str
+    classes: tuple[str, ...]
+    train: np.ndarray
+    test: np.ndarray
+    names: tuple[str, ...]
+    subjects: np.ndarray
+    labels: np.ndarray
+    logits: np.ndarray
+    z: np.ndarray
+    curve: np.ndarray
+    history: np.ndarray
+
+    @property
+    def truth(self) -> np.ndarray:
+        """(M,) true classes of the predicted clips."""
+        return self.labels[len(self.train) :]
+
+    @property
+    def correct(self) -> np.ndarray:
+        """(M,) bool."""
+        return self.logits.argmax(1) == self.truth
+
+
+def splits(manifest: Manifest) -> list[Split]:
+    """The published protocol: given splits where the manifest has them, else ten subject folds."""
+    parts = set(manifest.column("split"))
+    for tested in ("val", "test"):
+        if "train" in parts and tested in parts:
+            return [given_split(manifest, test=tested)]
+    return list(subject_folds(manifest, count=min(10, len(set(manifest.column("subject"))))))
+
+
+def grid(
+    data: Dataset,
+    methods: Mapping[str, Method | PeerMethod],
+    *,
+    schedule: Schedule,
+    representation: Representation,
+    folds: int,
+    seeds: Sequence[int] = (0,),
+    target: Literal["test", "validation"] = "test",
+) -> list[Cell]:
+    """Cells of several rows over the same folds and seeds.
+
+    Args:
+        data: The dataset.
+        methods: Rows: name and method. A method with a motion branch gets motion.
+        schedule: How all are trained.
+        representation: On what.
+        folds: The first so many splits (fewer where there are fewer).
+        seeds: Repetitions.
+        target: See `Cell`.
+    """
+    cells = []
+    for split in splits(data.manifest)[:folds]:
+        for seed in seeds:
+            for row, method in methods.items():
+                motion = getattr(method, "motion", False) or representation.with_motion
+                cells.append(
+                    Cell(
+                        row=row,
+                        split=split.name,
+                        method=method,
+                        schedule=schedule,
+                        representation=dataclasses.replace(representation, with_motion=motion),
+                        seed=seed,
+                        target=target,
+                    )
+                )
+    return cells
+
+
+def compute(data: Dataset, cell: Cell) -> Outcome:
+    """A cell's outcome: read if it is stored and whole, else computed and stored.
+
+    Always on one thread, so that the answers do not depend on how many cells run side by side.
+    """
+    arrays = cache.fetch(
+        STAGE,
+        inputs=[data.manifest.digest(), data.network],
+        parameters=cell.facts(),
+        compute=lambda: _train(data, cell),
+        folder=data.folder,
+    )
+    rows = np.concatenate([arrays["train"], arrays["test"]])
+    clips = data.manifest.clips
+    labels = np.array(data.manifest.label_indices())
+    return Outcome(
+        cell=cell,
+        dataset=data.name,
+        classes=data.manifest.classes,
+        names=tuple(clips[row].clip_id for row in arrays["test"]),
+        subjects=np.array([clips[row].subject for row in rows]),
+        labels=labels[rows],
+        **arrays,
+    )
+
+
+def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
+    found = {split.name: split for split in splits(data.manifest)}
+    if cell.split not in found:
+        raise ConfigError(f"{data.name} has no split {cell.split!r}")
+    split = found[cell.split]
+    fitted, tested = split.train, split.validation
+    if cell.target == "test":
+        fitted, tested = split.train + split.validation, split.test
+    clips = data.tensors(cell.representation)
+    text = json.dumps([data.manifest.digest(), data.network, cell.facts()], sort_keys=True)
+    key = hashlib.sha256(text.encode()).hexdigest()
+    checkpoint = home() / "checkpoints" / f"{key}.safetensors"
+    curve: list[np.ndarray] = []
+    with _one_thread(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(cell.seed)
+        model = _model(cell, clips, fitted)
+
+        def evaluate(model: Mic | PeerModel) -> dict[str, Any]:
+            logits = predict(model, clips, tested).logits
+            return {"predicted": logits.argmax(1).tolist()}
+
+        training = Training(
+            model,
+            clips,
+            fitted,
+            schedule=cell.schedule,
+            seed=cell.seed,
+            checkpoint=checkpoint,
+            every=10,
+            evaluate=evaluate,
+        )
+        for _ in training.fit():
+            pass
+        curve = [np.array(record.evaluation["predicted"]) for record in training.records]
+        history = np.array([_history(record) for record in training.records])
+        z = predict(model, clips, fitted).z
+        answer = predict(model, clips, tested)
+        z = np.concatenate([z, answer.z])
+        logits = answer.logits
+        if getattr(cell.method, "erase", False):
+            z, logits = _erased(cell.method, clips, fitted, z, clips.labels[list(fitted)].numpy())
+    checkpoint.unlink(missing_ok=True)
+    return {
+        "train": np.array(fitted),
+        "test": np.array(tested),
+        "logits": logits.astype(np.float32),
+        "z": z.astype(np.float16),
+        "curve": np.stack(curve).astype(np.uint8),
+        "history": history.astype(np.float32),
+    }
+
+
+def _model(cell: Cell, clips: ClipTensors, fitted: Sequence[int]) -> Mic | PeerModel:
+    if isinstance(cell.method, PeerMethod):
+        return PeerModel(cell.method, classes=len(clips.classes))
+    return Mic(
+        cell.method,
+        classes=len(clips.classes),
+        identity=clips.identity[list(fitted)],
+        apex_size=None if clips.apex is None else (clips.apex.shape[1], clips.apex.shape[2]),
+        steps=clips.residual.shape[1],
+        seed=cell.seed,
+    )
+
+
+def _erased(
+    method: Method, clips: ClipTensors, fitted: Sequence[int], z: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """z_E without what a linear map can tell of z_I, and the logits of a classifier on it."""
+    count = len(fitted)
+    raw = clips.identity[list(fitted)]
+    z_i = Identity(raw, size=method.identity_size)(raw)
+    features = torch.from_numpy(z)
+    erasure = fit_erasure(features[:count], z_i, within=torch.from_numpy(labels), shrinkage=0.1)
+    erased = erasure(features).numpy()
+    scale = np.maximum(erased[:count].std(0), 1e-6)
+    classifier = LogisticRegression(C=0.01, max_iter=2000).fit(erased[:count] / scale, labels)
+    logits = np.full((len(z) - count, len(clips.classes)), -1e4, np.float32)
+    logits[:, classifier.classes_] = classifier.predict_log_proba(erased[count:] / scale)
+    return erased, logits
+
+
+def _history(record: EpochRecord) -> list[float]:
+    values = {"loss": record.loss, "train_accuracy": record.train_accuracy, **record.parts}
+    return [values.get(name, float("nan")) for name in HISTORY]
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

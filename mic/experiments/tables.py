@@ -1,0 +1,237 @@
+"""Tables as functions of stored predictions, and of nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from mic import leakage, metrics
+from mic.errors import ConfigError
+from mic.experiments.cells import HISTORY, Outcome
+
+
+def answers(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """One line a predicted clip.
+
+    Returns:
+        Columns dataset, row, split, seed, clip, subject, label, predicted, confidence, correct.
+    """
+    parts = []
+    for outcome in outcomes:
+        probabilities = metrics.softmax(outcome.logits)
+        predicted = probabilities.argmax(1)
+        names = np.array(outcome.classes)
+        parts.append(
+            pd.DataFrame(
+                {
+                    "dataset": outcome.dataset,
+                    "row": outcome.cell.row,
+                    "split": outcome.cell.split,
+                    "seed": outcome.cell.seed,
+                    "clip": outcome.names,
+                    "subject": outcome.subjects[len(outcome.train) :],
+                    "label": names[outcome.truth],
+                    "predicted": names[predicted],
+                    "confidence": probabilities.max(1),
+                    "correct": outcome.correct,
+                }
+            )
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def accuracy_table(
+    outcomes: Sequence[Outcome], *, reference: str | None = None, resamples: int = 2000
+) -> pd.DataFrame:
+    """Accuracy of each row with intervals and, against a reference row, paired tests.
+
+    Args:
+        outcomes: Of one dataset.
+        reference: Row that the others are compared with, on the same clips and seeds.
+        resamples: Of the bootstrap over subjects.
+
+    Returns:
+        Columns row, accuracy, accuracy_low, accuracy_high (95 %, over new subjects), wilson_low,
+        wilson_high (95 %, over clips, first seed), macro_recall, seed_spread (standard deviation
+        of the seeds' accuracies), calibration_error, n (predictions), clips, folds, seeds; with
+        a reference also difference, difference_low, difference_high and p (exact McNemar, all
+        paired predictions).
+    """
+    table = answers(outcomes)
+    if len({outcome.dataset for outcome in outcomes}) > 1:
+        raise ConfigError("one table, one dataset")
+    lines = []
+    for row, part in table.groupby("row", sort=False):
+        interval = metrics.subject_bootstrap(
+            part["correct"].to_numpy(), part["subject"].to_numpy(), resamples=resamples
+        )
+        first = part[part["seed"] == part["seed"].min()]
+        wilson = metrics.wilson(int(first["correct"].sum()), len(first))
+        seeds = part.groupby("seed")["correct"].mean()
+        mine = [outcome for outcome in outcomes if outcome.cell.row == row]
+        calibration = metrics.calibration(
+            np.concatenate([outcome.logits for outcome in mine]),
+            np.concatenate([outcome.truth for outcome in mine]),
+        )
+        line = {
+            "row": row,
+            "accuracy": interval.value,
+            "accuracy_low": interval.low,
+            "accuracy_high": interval.high,
+            "wilson_low": wilson.low,
+            "wilson_high": wilson.high,
+            "macro_recall": part.groupby("label")["correct"].mean().mean(),
+            "seed_spread": float(seeds.std(ddof=0)),
+            "calibration_error": calibration.error,
+            "n": len(part),
+            "clips": part["clip"].nunique(),
+            "folds": part["split"].nunique(),
+            "seeds": len(seeds),
+        }
+        if reference is not None:
+            line |= _comparison(table, str(row), reference, resamples)
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _comparison(table: pd.DataFrame, row: str, reference: str, resamples: int) -> dict[str, float]:
+    keys = ["split", "seed", "clip"]
+    one = table[table["row"] == reference].set_index(keys)
+    other = table[table["row"] == row].set_index(keys)
+    both = one.join(other, how="inner", lsuffix="_reference")
+    if row == reference or both.empty:
+        names = ("difference", "difference_low", "difference_high", "p")
+        return dict.fromkeys(names, float("nan"))
+    first, second = both["correct_reference"].to_numpy(), both["correct"].to_numpy()
+    interval = metrics.paired_difference(
+        first, second, both["subject"].to_numpy(), resamples=resamples
+    )
+    return {
+        "difference": interval.value,
+        "difference_low": interval.low,
+        "difference_high": interval.high,
+        "p": metrics.mcnemar(first, second),
+    }
+
+
+def optimism_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """What choosing each fold's epoch on its test clips would add.
+
+    Returns:
+        Columns row, accuracy_last, accuracy_best_epoch, optimism, folds (folds times seeds).
+    """
+    lines = []
+    for row in dict.fromkeys(outcome.cell.row for outcome in outcomes):
+        mine = [outcome for outcome in outcomes if outcome.cell.row == row]
+        found = metrics.best_epoch_optimism([o.curve == o.truth for o in mine])
+        lines.append(
+            {
+                "row": row,
+                "accuracy_last": found.last,
+                "accuracy_best_epoch": found.best,
+                "optimism": found.best - found.last,
+                "folds": len(mine),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def curves(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """Learning curves.
+
+    Returns:
+        One line an epoch of a cell: dataset, row, split, seed, epoch, test_accuracy and the
+        columns of `HISTORY`.
+    """
+    parts = []
+    for outcome in outcomes:
+        frame = pd.DataFrame(outcome.history, columns=list(HISTORY))
+        frame.insert(0, "test_accuracy", (outcome.curve == outcome.truth).mean(1))
+        frame.insert(0, "epoch", np.arange(1, len(frame) + 1))
+        for name, value in (
+            ("seed", outcome.cell.seed),
+            ("split", outcome.cell.split),
+            ("row", outcome.cell.row),
+            ("dataset", outcome.dataset),
+        ):
+            frame.insert(0, name, value)
+        parts.append(frame)
+    return pd.concat(parts, ignore_index=True)
+
+
+def leakage_table(
+    outcomes: Sequence[Outcome], factors: np.ndarray, *, seed: int = 0
+) -> pd.DataFrame:
+    """Identity in z_E by row: means over folds and seeds of `mic.leakage.measure`.
+
+    Args:
+        outcomes: Of one dataset.
+        factors: (clips of the manifest, q) what the regressions are to tell from z_E: z_I, or
+            the known identity coefficients. NaN rows are left out.
+        seed: Of the probes.
+
+    Returns:
+        Column row, the fields of `mic.leakage.Leakage` (clips and subjects summed over folds),
+        `auc_spread` and `r2_spread` (standard deviation over folds and seeds) and folds.
+    """
+    lines = []
+    for row in dict.fromkeys(outcome.cell.row for outcome in outcomes):
+        found = [
+            dataclasses.asdict(leakage.measure(*_features(outcome, factors), seed=seed))
+            for outcome in outcomes
+            if outcome.cell.row == row
+        ]
+        table = pd.DataFrame(found)
+        line = {"row": row, **table.mean(skipna=True).to_dict()}
+        line |= {"clips": int(table["clips"].sum()), "subjects": int(table["subjects"].sum())}
+        line["auc_spread"] = float(table["auc"].std(ddof=0))
+        line["r2_spread"] = float(table["r2_linear"].std(ddof=0))
+        line["folds"] = len(table)
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+def _features(outcome: Outcome, factors: np.ndarray) -> tuple[leakage.Features, leakage.Features]:
+    rows = np.concatenate([outcome.train, outcome.test])
+    known = ~np.isnan(factors[rows]).any(1)
+    fitted = np.arange(len(rows)) < len(outcome.train)
+
+    def part(keep: np.ndarray) -> leakage.Features:
+        return leakage.Features(
+            z=outcome.z[keep].astype(np.float64),
+            labels=outcome.labels[keep],
+            subjects=outcome.subjects[keep],
+            identity=factors[rows[keep]].astype(np.float64),
+        )
+
+    return part(fitted & known), part(~fitted & known)
+
+
+def recall_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """Recall of each class by row, with Wilson intervals over all predictions.
+
+    Returns:
+        Columns row, label, recall, recall_low, recall_high, n.
+    """
+    lines = []
+    for row in dict.fromkeys(outcome.cell.row for outcome in outcomes):
+        mine = [outcome for outcome in outcomes if outcome.cell.row == row]
+        truth = np.concatenate([outcome.truth for outcome in mine])
+        predicted = np.concatenate([outcome.logits.argmax(1) for outcome in mine])
+        classes = mine[0].classes
+        table = metrics.confusion(truth, predicted, len(classes))
+        for name, recall in zip(classes, metrics.recalls(table), strict=True):
+            lines.append(
+                {
+                    "row": row,
+                    "label": name,
+                    "recall": recall.value,
+                    "recall_low": recall.low,
+                    "recall_high": recall.high,
+                    "n": recall.n,
+                }
+            )
+    return pd.DataFrame(lines)
