@@ -1,5 +1,7 @@
 """The peers: shapes, padding, gradients, learning, and what makes each of them itself."""
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -245,7 +247,7 @@ def test_the_outsiders_vote_is_over_the_classes_asked_for():
         vote(probabilities, ["contempt"])
 
 
-def test_the_outsider_tells_frames_apart_and_repeats_itself():
+def test_the_outsider_tells_frames_apart_and_repeats_itself(capfd):
     random = np.random.default_rng(0)
     faces = [random.integers(0, 255, (90, 70, 3), np.uint8), np.full((20, 20, 3), 80, np.uint8)]
     first, again = (Outsider().probabilities(faces) for _ in range(2))
@@ -253,6 +255,8 @@ def test_the_outsider_tells_frames_apart_and_repeats_itself():
     np.testing.assert_allclose(first.sum(1), 1, atol=1e-3)
     np.testing.assert_array_equal(first, again)
     assert np.abs(first[0] - first[1]).max() > 0.01
+    os.write(2, b"still open")
+    assert capfd.readouterr().err == "still open"
 
 
 def test_boxes_that_leave_the_picture_are_cut():

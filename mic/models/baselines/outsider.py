@@ -11,7 +11,11 @@ no class (CK+, MMI) its vote for neutral is given to nobody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -35,8 +39,10 @@ class Outsider:
     """
 
     def __init__(self, *, threads: int = 1) -> None:
-        self._interpreter = Interpreter(model_path=str(assets.path("fer")), num_threads=threads)
-        self._interpreter.allocate_tensors()
+        network = str(assets.path("fer"))
+        with _silent():
+            self._interpreter = Interpreter(model_path=network, num_threads=threads)
+            self._interpreter.allocate_tensors()
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
 
@@ -56,6 +62,20 @@ class Outsider:
             self._interpreter.invoke()
             answers.append(self._interpreter.get_tensor(self._output)[0].copy())
         return np.stack(answers)
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
+    """Holds standard error back: the runtime announces its delegate there and has no switch."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray:

@@ -1,0 +1,152 @@
+"""Our runs beside the published numbers: two columns, never one, and what differs in between.
+
+    table = comparison.table(accuracy, paper, dataset="CK+")
+
+Published rows that are not run keep their row and say why. Nothing here trains: tables are
+functions of stored predictions and of `results/paper.csv`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pandas as pd
+
+from mic.errors import ResultError
+from mic.models.baselines import PEERS
+
+# Which generated protocol stands for which dataset.
+PROTOCOLS: Mapping[str, str] = MappingProxyType(
+    {"CK+": "synth-ck", "MMI": "synth-mmi", "AFEW": "synth-afew"}
+)
+
+PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
+    {
+        "CK+": "published: 327 sequences of 118 people, 10 subject-disjoint folds; ours: as many "
+        "generated clips and people, the same kind of folds, epochs never chosen on the test fold",
+        "MMI": "published: 213 sequences of 31 people, 10 subject-disjoint folds; ours: as many "
+        "generated clips of 32 people, the same kind of folds",
+        "AFEW": "published: 773 training and 383 validation clips of films, reported on "
+        "validation; ours: generated clips with clutter, movement and speech, split by identity",
+    }
+)
+
+_LANDMARKS = "needs facial landmarks for training and testing, which no clip here has annotated"
+_EXTRA = "needs additional data that is not public"
+_IMAGE = "an image network trained on photographs; its video part is averaging, see Frame voting"
+
+# Published rows that have a counterpart here, run or not.
+RUNNABLE = frozenset(
+    {"MIC", "MIC-MI", "MIC-MI+Adv", "MIC-I_hat", "MIC+T", "MIC+ResNet6"}
+    | {peer.published for peer in PEERS.values() if peer.published}
+)
+
+# Published methods that we do not run, and why.
+NOT_RUN: Mapping[str, str] = MappingProxyType(
+    {
+        "PHRNN-MSCNN": _LANDMARKS,
+        "CTSLSTM": _LANDMARKS,
+        "(N+M)-tuplet": f"{_LANDMARKS}; its tuplets need several clips a person and label",
+        "SC": _LANDMARKS,
+        "3D CNN-DAP": _LANDMARKS,
+        "G2-VER": "its geometry branch is not described fully enough to be written",
+        "LBVCNN": "not written: local binary volumes with fixed weights, no frame rate to compare",
+        "NST": _EXTRA,
+        "DSTA": "needs TV-L1 flow and networks started from film data; see Flow CNN",
+        "DenseNet-161": _IMAGE,
+        "Unidirectional LSTM": "VGG features trained on photographs; as CNN+LSTM otherwise",
+        "replication report": "another run of MIC, quoted for comparison, not a method",
+    }
+)
+
+
+def table(
+    accuracy: pd.DataFrame,
+    paper: pd.DataFrame,
+    *,
+    dataset: str,
+    differs: Mapping[str, str] | None = None,
+    rates: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """One of the paper's tables, our runs beside it.
+
+    Args:
+        accuracy: Our rows, from `mic.experiments.accuracy_table`: row, accuracy, accuracy_low,
+            accuracy_high, n. A row with a published row's name is set beside it.
+        paper: `results/paper.csv`.
+        dataset: As the paper calls it: a key of `PROTOCOLS`.
+        differs: What is not as published, by row.
+        rates: Our frames per second, by row.
+
+    Returns:
+        The paper's rows in its order, then ours that it does not have: method,
+        published_accuracy, published_fps, accuracy, accuracy_low, accuracy_high, n, fps, remark;
+        accuracies in 0..1.
+
+    Raises:
+        ResultError: A published row is neither run nor excused.
+    """
+    ours = {str(line["row"]): line for line in accuracy.to_dict("records")}
+    differs, rates = differs or {}, rates or {}
+    published = paper[paper["dataset"] == dataset].to_dict("records")
+    lines = [
+        _line(
+            line["method"],
+            published=line,
+            ours=ours.get(line["method"]),
+            rate=rates.get(line["method"]),
+            remark=_remark(line, ours, differs),
+        )
+        for line in published
+    ]
+    known = {line["method"] for line in published}
+    lines += [
+        _line(row, published={}, ours=mine, rate=rates.get(row), remark=differs.get(row, ""))
+        for row, mine in ours.items()
+        if row not in known
+    ]
+    return pd.DataFrame(lines)
+
+
+def _remark(
+    published: Mapping[str, Any], ours: Mapping[str, object], differs: Mapping[str, str]
+) -> str:
+    method, note = published["method"], published["note"]
+    if method in ours:
+        mine = differs.get(method, "")
+    elif method in NOT_RUN:
+        mine = f"not run: {NOT_RUN[method]}"
+    elif method in RUNNABLE:
+        mine = "not in this run"
+    else:
+        raise ResultError(
+            f"the published row {method!r} is neither run nor excused",
+            place="mic.comparison.NOT_RUN",
+            remedy="say there why it is not run",
+        )
+    theirs = "" if pd.isna(note) else f"published: {note}"
+    return "; ".join(part for part in (mine, theirs) if part)
+
+
+def _line(
+    method: str,
+    *,
+    published: Mapping[str, Any],
+    ours: Mapping[str, Any] | None,
+    rate: float | None,
+    remark: str,
+) -> dict[str, Any]:
+    nothing = float("nan")
+    mine = dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "n"), nothing)
+    if ours is not None:
+        mine = {name: ours[name] for name in mine}
+    return {
+        "method": method,
+        "published_accuracy": published.get("accuracy", nothing) / 100,
+        "published_fps": published.get("fps", nothing),
+        **mine,
+        "fps": nothing if rate is None else rate,
+        "remark": remark,
+    }
