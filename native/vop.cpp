@@ -222,9 +222,11 @@ void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
         }
         if (!layer.resync_marker_disable && index + 1 < count &&
             next_is_resync_marker(reader, header)) {
+            running = read_video_packet_header(reader, layer, header, index + 1);
+            // Not before: a header that contradicts the count means that the packet before it
+            // went astray.
             packet_start = index + 1;
             motion.start_packet(packet_start);
-            running = read_video_packet_header(reader, layer, header, packet_start);
         }
     }
 }
