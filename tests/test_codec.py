@@ -305,6 +305,7 @@ def test_bad_frames_are_refused_and_write_nothing(tmp_path, frames, message):
         ({"quality": 0.5}, "quality is 0.5"),
         ({"gop": 0}, "gop is 0"),
         ({"slices": 0}, "slices is 0"),
+        ({"max_frames": 0}, "max_frames is 0"),
         ({"size": (0, 16)}, "size is"),
         ({"crop": (-1, 0, 16, 16)}, "crop is"),
         ({"bit_rate": 1000, "vop_quant": 3}, "excludes vop_quant"),
@@ -340,6 +341,26 @@ def test_ladder_on_a_real_face_loses_bits_and_quality_together():
     assert (table["i_frames"] == 1).all()
     expected = table["bits"] / (table["frames"] * 96 * 96)
     assert np.allclose(table["bits_per_pixel"], expected)
+
+
+def test_only_the_first_frames_are_taken(tmp_path):
+    source = assets.path("carphone")
+    report = codec.reencode(source, tmp_path / "short.mp4", max_frames=7)
+    assert report.frames == codec.probe(report.target).frames == 7
+    table = ladder.rate_ladder(source, quantisers=(2,), max_frames=7)
+    assert (table["frames"] == 7).all()
+    assert table["psnr_y"][0] > 40
+
+
+def test_damage_in_the_source_is_counted(tmp_path):
+    source = codec.encode_frames(moving_square(40), tmp_path / "s.avi", frame_rate=25).target
+    content = bytearray(source.read_bytes())
+    where = content.index(b"\x00\x00\x01\xb6", len(content) // 2)
+    content[where + 12 : where + 60] = bytes(48)
+    source.write_bytes(content)
+    report = codec.reencode(source, tmp_path / "t.mp4")
+    assert report.frames == 40
+    assert report.damaged_frames >= 1
 
 
 def test_gop_structure_accounts_for_every_bit(tmp_path):

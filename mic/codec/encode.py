@@ -285,6 +285,7 @@ def _write(
         known = ", ".join(CONTAINER_SUFFIXES)
         raise ConfigError(f"unknown container {name!r}; known: {known}", file=target)
     # The first frame decides the size, and a source without one must not create the target.
+    frames = itertools.islice(frames, options.max_frames)
     first = next(frames, None)
     if first is None:
         raise CodecError("has no frame to encode", file=target)

@@ -127,4 +127,5 @@ def rate_ladder(
 def _psnr(source: Path, target: Path, options: EncodeOptions) -> float:
     with opened(source) as (container, stream):
         frames = prepared(decoded_frames(container, stream, source), options, source)
-        return luma_psnr((luma(f) for f in frames), decode(target, pixel_format="luma"))
+        sharp = (luma(frame) for frame in itertools.islice(frames, options.max_frames))
+        return luma_psnr(sharp, decode(target, pixel_format="luma"))

@@ -42,6 +42,7 @@ class EncodeOptions:
         crop: Box (x, y, width, height) in source samples, cut before scaling.
         frame_rate: Output rate; frames are repeated or dropped by nearest time. None keeps all
             frames at the source's average rate.
+        max_frames: Only the first so many frames of the output; None takes all.
         slices: Video packets in each VOP. Fixed, so that output does not depend on the machine.
         four_mv: Allow four motion vectors a macroblock (mpeg4).
         quarter_pel: Quarter-sample motion (mpeg4).
@@ -57,6 +58,7 @@ class EncodeOptions:
     size: tuple[int, int] | None = None
     crop: tuple[int, int, int, int] | None = None
     frame_rate: Fraction | float | None = None
+    max_frames: int | None = None
     slices: int = 1
     four_mv: bool = False
     quarter_pel: bool = False
@@ -83,6 +85,8 @@ class EncodeOptions:
             raise ConfigError(f"crop is {self.crop}, must be x, y >= 0 and width, height >= 1")
         if self.frame_rate is not None and not 0 < self.frame_rate <= 1000:
             raise ConfigError(f"frame_rate is {self.frame_rate}, must be in (0, 1000]")
+        if self.max_frames is not None and self.max_frames < 1:
+            raise ConfigError(f"max_frames is {self.max_frames}, must be at least 1")
         if self.slices < 1:
             raise ConfigError(f"slices is {self.slices}, must be at least 1")
         if self.codec != "mpeg4" and (self.four_mv or self.quarter_pel or self.mpeg_quant):
