@@ -1,0 +1,249 @@
+"""The five methods of the paper as cells: what they train on, what initialises them.
+
+A cell is trained once; its weights and its predictions for each channel lie in the cache under
+everything that decides them, so a run that was broken off goes on, and a table is a function of
+stored predictions only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mic import cache
+from mic.codec.tree import run_isolated
+from mic.datasets.transmission import Channel
+from mic.lowrate import training
+from mic.lowrate.training import Recipe
+from mic.lowrate.views import Corpus
+from mic.models.lowbitrate import SRFCN, TargetCNN
+
+_WEIGHTS = cache.Stage(name="lowrate-weights", version=1)
+_PREDICTIONS = cache.Stage(name="lowrate-predictions", version=1)
+
+_Network = TypeVar("_Network", bound=nn.Module)
+Use = Literal["none", "joint", "frozen", "separate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One trained recogniser.
+
+    Attributes:
+        train: Channels whose frames it is trained on, mixed evenly.
+        restorer: Channels whose frames SR-FCN is trained to restore; empty for none.
+        use: What SR-FCN is for: `joint` initialises the target network's convolutions, which are
+            then tuned; `frozen` does the same without tuning; `separate` restores the faces that
+            the target network is trained on and sees.
+        recipe: How both are trained.
+    """
+
+    train: tuple[Channel, ...]
+    restorer: tuple[Channel, ...] = ()
+    use: Use = "none"
+    recipe: Recipe
+
+
+def high_resolution(recipe: Recipe) -> Cell:
+    """HR: trained on sharp faces."""
+    return Cell(train=(Channel(),), recipe=recipe)
+
+
+def low_resolution(channel: Channel, recipe: Recipe) -> Cell:
+    """LR-S: trained on what one channel delivers."""
+    return Cell(train=(channel,), recipe=recipe)
+
+
+def non_joint(channel: Channel, recipe: Recipe, *, frozen: bool = False) -> Cell:
+    """Non-joint-S: restore, then regress; one channel.
+
+    Args:
+        channel: What it is trained on and for.
+        recipe: How.
+        frozen: The other reading of "separate": a regression on SR-FCN's own features, which are
+            not tuned.
+    """
+    use = "frozen" if frozen else "separate"
+    return Cell(train=(channel,), restorer=(channel,), use=use, recipe=recipe)
+
+
+def joint(channel: Channel, recipe: Recipe) -> Cell:
+    """Joint-S: SR-FCN's convolutions, tuned together with the rest; one channel."""
+    return Cell(train=(channel,), restorer=(channel,), use="joint", recipe=recipe)
+
+
+def one_for_all(mix: Iterable[Channel], hardest: Channel, recipe: Recipe) -> Cell:
+    """Joint-OA: SR-FCN on the largest factor, then tuned on a mix (max-mix training).
+
+    Args:
+        mix: What it is tuned on.
+        hardest: What SR-FCN is trained on.
+        recipe: How.
+    """
+    return Cell(train=tuple(mix), restorer=(hardest,), use="joint", recipe=recipe)
+
+
+def mixed(mix: Iterable[Channel], recipe: Recipe) -> Cell:
+    """The mix without super-resolution: what of max-mix training is the mixing alone."""
+    return Cell(train=tuple(mix), recipe=recipe)
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    """A trained cell.
+
+    Attributes:
+        network: The target network.
+        restorer: SR-FCN, if faces are restored first.
+    """
+
+    network: TargetCNN
+    restorer: SRFCN | None
+
+    def predict(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Valence (N,) of received faces (N, S, S)."""
+        if self.restorer is not None:
+            frames = training.restore(self.restorer, frames)
+        return training.predict(self.network, frames)
+
+    def features(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Features (N, hidden) of received faces (N, S, S)."""
+        if self.restorer is not None:
+            frames = training.restore(self.restorer, frames)
+        return training.features(self.network, frames)
+
+
+def restorer_of(cell: Cell, train: Corpus) -> SRFCN | None:
+    """The cell's SR-FCN, trained or from the cache; None if it has none."""
+    if not cell.restorer:
+        return None
+    recipe = cell.recipe
+    network = SRFCN(recipe.architecture)
+    # Only what decides SR-FCN's weights, so that methods share them.
+    ignored = {"epochs", "loss", "transferred"}
+    parameters = {k: v for k, v in asdict(recipe).items() if k not in ignored}
+    arrays = cache.fetch(
+        _WEIGHTS,
+        inputs=[train.digest],
+        parameters={"restorer": cell.restorer, "recipe": parameters},
+        compute=lambda: _arrays(
+            training.fit_restorer(
+                [train.received(channel).frames for channel in cell.restorer],
+                train.received(Channel()).frames,
+                recipe,
+            )
+        ),
+    )
+    return _filled(network, arrays)
+
+
+def recogniser_of(cell: Cell, train: Corpus) -> Recogniser:
+    """The cell's networks, trained or from the cache."""
+    restorer = restorer_of(cell, train)
+
+    def compute() -> dict[str, np.ndarray]:
+        received = [train.received(channel).frames for channel in cell.train]
+        if cell.use == "separate":
+            received = [training.restore(restorer, frames) for frames in received]
+        network = training.fit_valence(
+            received,
+            train.valence,
+            cell.recipe,
+            initial=restorer if cell.use in ("joint", "frozen") else None,
+            freeze=cell.use == "frozen",
+        )
+        return _arrays(network)
+
+    arrays = cache.fetch(
+        _WEIGHTS, inputs=[train.digest], parameters={"cell": cell}, compute=compute
+    )
+    network = _filled(TargetCNN(cell.recipe.architecture), arrays)
+    return Recogniser(network, restorer if cell.use == "separate" else None)
+
+
+def predictions(cell: Cell, train: Corpus, test: Corpus, channel: Channel) -> NDArray[np.float32]:
+    """The cell's valence of the test frames that a channel delivers, computed or from the cache.
+
+    Args:
+        cell: The recogniser.
+        train: What it is trained on.
+        test: Whom it is tested on.
+        channel: What the test frames went through.
+
+    Returns:
+        (N,) float32, in the order of `test.received(channel).frames`.
+    """
+    return cache.fetch(
+        _PREDICTIONS,
+        inputs=[train.digest, test.digest],
+        parameters={"cell": cell, "channel": channel},
+        compute=lambda: {
+            "valence": recogniser_of(cell, train).predict(test.received(channel).frames)
+        },
+    )["valence"]
+
+
+def run(
+    work: Sequence[tuple[Cell, Sequence[Channel]]], train: Corpus, test: Corpus, *, jobs: int = 1
+) -> None:
+    """Trains cells and predicts, in parallel; afterwards `predictions` finds all in the cache.
+
+    Args:
+        work: Cells with the channels each is tested on.
+        train: Training sequences.
+        test: Test sequences.
+        jobs: Processes, one thread each, so that results do not depend on their number.
+
+    Raises:
+        MicError: What the first failing cell raised.
+    """
+    channels = {
+        (channel, corpus)
+        for cell, tested in work
+        for corpus, wanted in ((train, (*cell.train, *cell.restorer)), (test, tested))
+        for channel in wanted
+    }
+    # Encodings first, then SR-FCNs: later cells share them instead of waiting for each other.
+    ordered = sorted(channels, key=lambda item: repr((item[0], item[1].digest)))
+    restorers = {(cell.restorer, cell.recipe): cell for cell, _ in work if cell.restorer}
+    for stage in (
+        [("receive", item) for item in ordered],
+        [("restore", (cell, train)) for cell in restorers.values()],
+        [("predict", (cell, tuple(tested), train, test)) for cell, tested in work],
+    ):
+        for _, result in run_isolated(_run_one, stage, jobs=jobs):
+            if isinstance(result, Exception):
+                raise result
+
+
+def _run_one(task: tuple[str, tuple]) -> None:
+    kind, what = task
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        if kind == "receive":
+            channel, corpus = what
+            corpus.received(channel)
+        elif kind == "restore":
+            restorer_of(*what)
+        else:
+            cell, channels, train, test = what
+            for channel in channels:
+                predictions(cell, train, test, channel)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _arrays(network: nn.Module) -> dict[str, np.ndarray]:
+    return {name: value.numpy() for name, value in network.state_dict().items()}
+
+
+def _filled(network: _Network, arrays: dict[str, np.ndarray]) -> _Network:
+    network.load_state_dict({name: torch.tensor(value) for name, value in arrays.items()})
+    return network.eval()

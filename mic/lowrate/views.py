@@ -1,0 +1,145 @@
+"""The same faces as every channel delivers them, computed once and shared by all processes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mic import cache
+from mic.datasets.transmission import Channel, send
+from mic.datasets.valence import FaceSequence
+from mic.errors import StorageError
+
+_FACES = cache.Stage(name="lowrate-faces", version=1)
+_RECEIVED = cache.Stage(name="lowrate-received", version=1)
+
+
+@dataclass(frozen=True)
+class View:
+    """What a channel delivered.
+
+    Attributes:
+        frames: uint8, (N, S, S), of all sequences, one after the other, thinned.
+        bits: int64, (sequences,), coded bits of each whole sequence, all its frames.
+        pixels: int64, (sequences,), samples of each whole sequence before down-sampling.
+        seconds: float64, (sequences,), duration.
+    """
+
+    frames: NDArray[np.uint8]
+    bits: NDArray[np.int64]
+    pixels: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+
+    @property
+    def bits_per_pixel(self) -> float:
+        """Bits divided by the samples of the faces before they were made smaller."""
+        return float(self.bits.sum() / self.pixels.sum())
+
+    @property
+    def bit_rate(self) -> float:
+        """Bits a second."""
+        return float(self.bits.sum() / self.seconds.sum())
+
+
+class Corpus:
+    """Sequences on disk, cheap to hand to another process; create one with `store`.
+
+    Args:
+        digest: Of frames, labels and thinning.
+        path: The cache entry that holds them.
+    """
+
+    def __init__(self, digest: str, path: Path) -> None:
+        self.digest = digest
+        self._path = path
+
+    @classmethod
+    def store(cls, sequences: Sequence[FaceSequence], *, step: int) -> Corpus:
+        """Puts sequences into the cache.
+
+        Args:
+            sequences: Labelled faces; all frames are coded, but only every `step`-th is used for
+                training and scoring, because neighbours are nearly the same.
+            step: See there.
+        """
+        arrays = {
+            "frames": np.concatenate([sequence.frames for sequence in sequences]),
+            "valence": np.concatenate([sequence.valence for sequence in sequences]),
+            "lengths": np.array([len(sequence.valence) for sequence in sequences]),
+            "rates": np.array([sequence.frame_rate for sequence in sequences]),
+            "step": np.array([step]),
+        }
+        hasher = hashlib.sha256("/".join(sequence.subject for sequence in sequences).encode())
+        for name, array in arrays.items():
+            hasher.update(name.encode() + str(array.shape).encode() + array.tobytes())
+        digest = hasher.hexdigest()
+        _, numbers = np.unique([sequence.subject for sequence in sequences], return_inverse=True)
+        cache.fetch(_FACES, inputs=[digest], compute=lambda: arrays | {"subjects": numbers})
+        return cls(digest, cache.entry_path(_FACES, inputs=[digest]))
+
+    @property
+    def valence(self) -> NDArray[np.float32]:
+        """(N,) labels of the frames in `received`."""
+        return self._thin("valence")
+
+    @property
+    def subjects(self) -> NDArray[np.int64]:
+        """(N,) number of the subject of each frame in `received`."""
+        arrays = self._arrays()
+        return np.repeat(arrays["subjects"], self.lengths)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(sequences,) frames of each in `received`."""
+        arrays = self._arrays()
+        return -(-arrays["lengths"] // arrays["step"])
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames a second of `received`."""
+        arrays = self._arrays()
+        return float(arrays["rates"][0] / arrays["step"][0])
+
+    def received(self, channel: Channel) -> View:
+        """What the channel delivers of all sequences."""
+        arrays = cache.fetch(
+            _RECEIVED,
+            inputs=[self.digest],
+            parameters={"channel": channel},
+            compute=lambda: self._send(channel),
+        )
+        return View(arrays["frames"], arrays["bits"], arrays["pixels"], arrays["seconds"])
+
+    def _send(self, channel: Channel) -> dict[str, np.ndarray]:
+        arrays = self._arrays()
+        step = int(arrays["step"][0])
+        parts, bits = [], []
+        sequences = np.split(arrays["frames"], np.cumsum(arrays["lengths"])[:-1])
+        for frames, rate in zip(sequences, arrays["rates"], strict=True):
+            got = send(frames, channel, frame_rate=float(rate))
+            parts.append(got.frames[::step])
+            bits.append(got.bits)
+        return {
+            "frames": np.concatenate(parts),
+            "bits": np.array(bits, np.int64),
+            "pixels": np.array([frames.size for frames in sequences], np.int64),
+            "seconds": arrays["lengths"] / arrays["rates"],
+        }
+
+    def _thin(self, name: str) -> np.ndarray:
+        arrays = self._arrays()
+        parts = np.split(arrays[name], np.cumsum(arrays["lengths"])[:-1])
+        return np.concatenate([part[:: int(arrays["step"][0])] for part in parts])
+
+    def _arrays(self) -> dict[str, np.ndarray]:
+        found = cache.read(self._path)
+        if found is None:
+            raise StorageError(
+                "the stored faces are gone", file=self._path, remedy="run the same command again"
+            )
+        return found
