@@ -53,5 +53,4 @@ def shade(
 
 def gleam(normal: np.ndarray, lighting: Lighting) -> np.ndarray:
     """(n,) reflection of the key light in the cornea."""
-    half = light.unit((lighting.key + np.array([0, 0, 1], np.float32))[None])[0]
-    return np.float32(0.55) * ramp(0.988, 0.996, light.dot(normal, half))
+    return np.float32(0.55) * ramp(0.988, 0.996, light.dot(normal, light.half_way(lighting)))

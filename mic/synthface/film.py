@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
-from mic.synthface import dynamics, light, scenery
+from mic import codec
+from mic.synthface import dynamics, light, occluders, scenery
 from mic.synthface.action_units import CODES
 from mic.synthface.camera import View
+from mic.synthface.drawing import draw
 from mic.synthface.dynamics import Performance
 from mic.synthface.protocols import ClipPlan, Protocol
-from mic.synthface.subject import Subject, draw, subject
+from mic.synthface.subject import Subject, subject
 
 _SHUTTER = 0.5  # share of the frame time that the shutter is open
+_GESTURES = 0.18  # share of the film-like clips in which a hand comes up to the face
 
 
 @functools.lru_cache(maxsize=2)
@@ -56,11 +61,13 @@ class Film:
         self.continuous = continuous
         self._seed = seed
         self._landmarks: list[np.ndarray] = []
+        self._hand: list[float] = []
         self._digest = hashlib.sha256()
 
     def frames(self) -> Iterator[np.ndarray]:
         """Draws the clip: uint8 (H, W, 3) frames."""
         self._landmarks.clear()
+        self._hand.clear()
         self._digest = hashlib.sha256()
         rng = np.random.default_rng((self._seed, 21))
         size, act = self.size, self.performance
@@ -68,6 +75,10 @@ class Film:
         room = scenery.clutter(rng, size) if self.wild else scenery.backdrop(rng, size)
         pan = self._pan(rng)
         tile = scenery.grain(rng, rng.uniform(1.0, 4.0) if self.wild else 1.0)
+        hand = None
+        if self.wild and rng.random() < _GESTURES:
+            skin = self.person.colours.skin
+            hand = occluders.gesture(rng, len(act.activation), self.frame_rate, skin)
         flicker = 1 + dynamics.wander(
             rng, len(act.activation), spread=0.02 if self.wild else 0.0, frames_memory=8
         )
@@ -83,8 +94,16 @@ class Film:
                 gaze=tuple(act.gaze[k]),
                 lighting=lighting,
                 size=size,
+                spectacled=self.wild or self.continuous,
             )
             layer = drawing.layer
+            raised = hand.at(k) if hand else None
+            if raised is not None:
+                still = View(shift=view.shift, zoom=view.zoom)
+                layer = occluders.draw(
+                    raised, rotation=still.rotation(), view=still, lighting=lighting, size=size
+                ).before(layer)
+            self._hand.append(0.0 if hand is None else float(hand.near[k]))
             centre = drawing.landmarks[2]
             if self.wild and before is not None:
                 layer = scenery.smear(layer, _SHUTTER * (centre - before))
@@ -106,6 +125,23 @@ class Film:
         path = np.cumsum(np.stack(speed, 1), 0) * self.size / 160 + self.size / 2
         return np.clip(np.rint(path), 0, self.size).astype(int)
 
+    def watched(self) -> Iterator[np.ndarray]:
+        """The frames as they reach whoever collects clips: film-like ones were coded before.
+
+        They come from discs and broadcasts, so blocks and blur of an earlier MPEG-4 encoding with
+        short groups of pictures are part of the picture.
+        """
+        if not self.wild:
+            yield from self.frames()
+            return
+        quantiser = int(np.random.default_rng((self._seed, 23)).integers(3, 9))
+        with tempfile.TemporaryDirectory(prefix="mic-film-") as folder:
+            copy = Path(folder, "copy.avi")
+            codec.encode_frames(
+                self.frames(), copy, frame_rate=self.frame_rate, gop=12, vop_quant=quantiser
+            )
+            yield from codec.decode(copy)
+
     def pixel_digest(self) -> str:
         """SHA-256 of all frames drawn by the last `frames()`."""
         return self._digest.hexdigest()
@@ -115,9 +151,10 @@ class Film:
 
         Returns:
             action_units (T, 24) float32 with their `codes`; intensity, valence, arousal (T,);
-            pose (T, 3) in radians; gaze (T, 2); landmarks (T, 5, 2) in pixels; identity
-            (coefficients,); apex. For continuous protocols valence and arousal are the panel's
-            gold standard, and felt_valence, felt_arousal what the face followed.
+            pose (T, 3) in radians; gaze (T, 2); landmarks (T, 5, 2) in pixels; hand (T,), 1 while
+            a hand is at the face; identity (coefficients,); apex. For continuous protocols
+            valence and arousal are the panel's gold standard, and felt_valence, felt_arousal
+            what the face followed.
         """
         act = self.performance
         affect = {"valence": act.valence, "arousal": act.arousal}
@@ -133,6 +170,7 @@ class Film:
             "intensity": act.intensity,
             "pose": act.turn,
             "gaze": act.gaze,
+            "hand": np.array(self._hand),
             "landmarks": np.array(self._landmarks),
             "identity": self.person.identity.coefficients(),
         } | affect

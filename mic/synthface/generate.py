@@ -113,7 +113,7 @@ def _write_clip(name: str, plan: ClipPlan, folder: Path, size: int) -> str:
     if known and video.is_file() and sha256_of(video) == known:
         return known
     made = film(chosen, plan, size=size)
-    codec.encode_frames(made.frames(), video, frame_rate=chosen.frame_rate)
+    codec.encode_frames(made.watched(), video, frame_rate=chosen.frame_rate)
     digest = sha256_of(video)
     # The side file comes last: it vouches for the video.
     write_bytes(side, _packed(made, key, digest))

@@ -120,11 +120,14 @@ def irradiance(
     return key
 
 
+def half_way(lighting: Lighting) -> np.ndarray:
+    """(3,) unit vector half way between the key light and the camera."""
+    return unit((lighting.key + np.array([0, 0, 1], np.float32))[None])[0]
+
+
 def highlight(lighting: Lighting, normal: np.ndarray) -> np.ndarray:
     """(n,) Blinn-Phong highlight of skin: a broad sheen and a narrow gleam."""
-    half = lighting.key + np.array([0, 0, 1], np.float32)
-    half = unit(half[None])[0]
-    cosine = np.maximum(dot(normal, half), 0)
+    cosine = np.maximum(dot(normal, half_way(lighting)), 0)
     p4 = cosine * cosine
     p4 *= p4
     p8 = p4 * p4

@@ -192,3 +192,16 @@ def vertex_normals(points: np.ndarray, triangles: np.ndarray, count: int) -> np.
     x, y, z = normal.T
     length = np.sqrt(x * x + y * y + z * z)
     return normal / np.maximum(length, np.float32(1e-9))[:, None]
+
+
+def triangle_area(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(T,) area of triangles in the plane; `points` is (n, 2)."""
+    x, y = points[:, 0][triangles], points[:, 1][triangles]
+    twice = (x[:, 1] - x[:, 0]) * (y[:, 2] - y[:, 0]) - (y[:, 1] - y[:, 0]) * (x[:, 2] - x[:, 0])
+    return np.abs(twice) * np.float32(0.5)
+
+
+@lru_cache(maxsize=1)
+def chart_area() -> np.ndarray:
+    """(T,) area of each triangle of the head on the atlas, in texels."""
+    return triangle_area(head().chart * np.float32(ATLAS), head().triangles)

@@ -32,6 +32,14 @@ class Layer:
         """This layer in front of an opaque (H, W, 3) picture."""
         return self.colour + behind * (1 - self.cover)[..., None]
 
+    def before(self, other: Layer) -> Layer:
+        """This layer in front of another, as one layer."""
+        through = 1 - self.cover
+        return Layer(
+            colour=self.colour + other.colour * through[..., None],
+            cover=self.cover + other.cover * through,
+        )
+
 
 @dataclass(frozen=True)
 class Samples:
