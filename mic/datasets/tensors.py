@@ -154,12 +154,11 @@ def padded(clips: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
     Returns:
         (N, max T_n, C, H, W), zero behind each clip's end, and the (N,) lengths.
     """
-    lengths = torch.tensor([len(clip) for clip in clips])
-    shape = (len(clips), int(lengths.max()), *clips[0].shape[1:])
-    stacked = torch.zeros(shape, dtype=torch.from_numpy(clips[0][:0]).dtype)
+    lengths = [len(clip) for clip in clips]
+    stacked = np.zeros((len(clips), max(lengths), *clips[0].shape[1:]), clips[0].dtype)
     for row, clip in enumerate(clips):
-        stacked[row, : len(clip)] = torch.from_numpy(np.ascontiguousarray(clip))
-    return stacked, lengths
+        stacked[row, : len(clip)] = clip
+    return torch.from_numpy(stacked), torch.tensor(lengths)
 
 
 def load(
@@ -262,34 +261,46 @@ def apex_target(
 
 
 def _extract(path: Path, representation: Representation) -> dict[str, np.ndarray]:
-    kind, scale = representation.kind, representation.scale
     with bitstream.open(path) as stream:
-        count = stream.frame_count
-        index = np.arange(1, count) if kind == "all" else sampled(count, representation.steps)
-        match kind:
-            case "raw" | "all":
-                pixels = stream.residual(index, scale=scale, space="rgb").pixels
-            case "segment":
-                pixels = stream.segment_sums(representation.steps, scale=scale, space="rgb").pixels
-            case "accumulated":
-                pixels = stream.accumulated(index, scale=scale, space="rgb").pixels
-            case "accumulated_coviar" | "fusion":
-                pixels = stream.accumulated(
-                    index, scale=scale, space="rgb", definition="coviar"
-                ).pixels
-            case "motion":
-                pixels = _motion_picture(stream.motion(index).blocks)
-            case "decoded" | "decoded_frames":
-                pixels = _decoded(path, index, scale, relative=kind == "decoded")
+        return represent(stream, representation)
+
+
+def represent(stream: bitstream.Stream, representation: Representation) -> dict[str, np.ndarray]:
+    """An open stream in one representation, as `clip_arrays`, past the cache.
+
+    The kinds that need a decoder read the stream's file.
+
+    Raises:
+        ConfigError: The stream has less than two frames.
+        BitstreamError: It is damaged or outside the supported profile.
+    """
+    kind, scale = representation.kind, representation.scale
+    count = stream.frame_count
+    index = np.arange(1, count) if kind == "all" else sampled(count, representation.steps)
+    match kind:
+        case "raw" | "all":
+            pixels = stream.residual(index, scale=scale, space="rgb").pixels
+        case "segment":
+            pixels = stream.segment_sums(representation.steps, scale=scale, space="rgb").pixels
+        case "accumulated":
+            pixels = stream.accumulated(index, scale=scale, space="rgb").pixels
+        case "accumulated_coviar" | "fusion":
+            pixels = stream.accumulated(
+                index, scale=scale, space="rgb", definition="coviar"
+            ).pixels
+        case "motion":
+            pixels = _motion_picture(stream.motion(index).blocks)
+        case "decoded" | "decoded_frames":
+            pixels = _decoded(stream.path, index, scale, relative=kind == "decoded")
+    if kind == "fusion":
+        first = _decoded(stream.path, np.array([0]), scale, relative=False)
+        pixels = np.concatenate([first, pixels])
+    arrays = {"residual": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.int16)}
+    if representation.with_motion:
+        blocks = stream.motion(index).blocks
         if kind == "fusion":
-            first = _decoded(path, np.array([0]), scale, relative=False)
-            pixels = np.concatenate([first, pixels])
-        arrays = {"residual": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.int16)}
-        if representation.with_motion:
-            blocks = stream.motion(index).blocks
-            if kind == "fusion":
-                blocks = np.concatenate([np.zeros_like(blocks[:1]), blocks])
-            arrays["motion"] = np.ascontiguousarray(blocks.transpose(0, 3, 1, 2), np.int16)
+            blocks = np.concatenate([np.zeros_like(blocks[:1]), blocks])
+        arrays["motion"] = np.ascontiguousarray(blocks.transpose(0, 3, 1, 2), np.int16)
     return arrays
 
 
