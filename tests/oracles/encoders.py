@@ -57,7 +57,8 @@ def frames(options: Options) -> np.ndarray:
             top + 3 : 2 * top + 6, left + 5 : 2 * left + 9
         ]
         picture = picture + options.noise * rng.standard_normal(picture.shape)
-        picture[: height // 4, : width // 4] = texture[0, 0]
+        # At least one macroblock that nothing changes.
+        picture[: max(height // 4, 16), : max(width // 4, 16)] = texture[0, 0]
         out[t] = np.clip(np.rint(picture), 0, 255)
     return out
 
@@ -85,10 +86,14 @@ def encode(path: Path, pictures: np.ndarray, options: Options) -> Path:
     """Encodes RGB `pictures` (T, H, W, 3) with libavcodec's mpeg4 into `path`."""
     flags = ["+mv4"] * options.four_mv + ["+qpel"] * options.quarter_pel
     settings = {
-        "flags": "".join(["+qscale", *flags]),
+        "flags": "".join(["+bitexact", *flags]),
         "g": str(options.gop),
-        "global_quality": str(118 * options.quant),
-        "qmin": "1",
+        # PyAV has no per-frame quality; a pinned Lagrange multiplier (118 a step) does the same.
+        "lmin": str(118 * options.quant),
+        "lmax": str(118 * options.quant),
+        "i_qfactor": "1",
+        "qmin": "1" if options.adaptive_quant else str(options.quant),
+        "qmax": "31" if options.adaptive_quant else str(options.quant),
         "sc_threshold": "1000000000",  # a cut stays a P-VOP, full of intra macroblocks
         "mpeg_quant": str(int(options.mpeg_quant)),
         "ps": str(options.packet_bytes),

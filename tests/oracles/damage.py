@@ -1,0 +1,98 @@
+"""Damages streams and judges what the parser makes of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+import mic.bitstream
+from mic.errors import MicError
+from oracles import stream
+
+PARTS = ("residual", "motion", "macroblocks")
+
+
+@dataclasses.dataclass
+class Tally:
+    """Outcomes of many damages."""
+
+    damages: int = 0
+    reported: int = 0  # a typed error, and the samples concerned marked as missing
+    harmless: int = 0  # no error, and every sample right
+    valid: int = 0  # no error: the damaged bits are a valid stream of other samples
+    wrong: int = 0  # an unmarked wrong sample that the syntax could have told
+
+
+class Subject:
+    """A small clip with the places of its VOPs and macroblocks, to be damaged over and over."""
+
+    def __init__(self, path: Path, scratch: Path) -> None:
+        clip = stream.load(path)
+        self.scratch = scratch
+        self.headers = clip.headers
+        self.vops = [vop.data for vop in clip.vops]
+        self.data = self.headers + b"".join(self.vops)
+        self.right = self._read(self.data)
+        bits = self.right.macroblocks.bits.reshape(len(self.vops), -1).cumsum(1)
+        # Macroblocks end here at the earliest, in bits from the VOP's start: headers only add.
+        self.ends = bits
+
+    def _read(self, data: bytes) -> mic.bitstream.Clip:
+        self.scratch.write_bytes(data)
+        return mic.bitstream.read(self.scratch, what=PARTS, on_error="mask")
+
+    def starts(self) -> list[int]:
+        """Byte offset of each VOP in `data`."""
+        sizes = [len(self.headers), *map(len, self.vops)]
+        return np.cumsum(sizes)[:-1].tolist()
+
+    def judge(self, data: bytes, *, cut: bool, tally: Tally) -> None:
+        """Reads `data`, a damaged copy of the clip, and adds the outcome to `tally`.
+
+        Args:
+            data: The damaged stream.
+            cut: Whether it is a prefix of the clip: then no wrong sample can be valid.
+            tally: Where to count.
+        """
+        tally.damages += 1
+        try:
+            found = self._read(data)
+        except MicError:
+            tally.reported += 1
+            return
+        missing = found.residual.missing
+        errors = {int(row) for row in np.flatnonzero(missing.any((1, 2)))}
+        assert len(found.residual.errors) == len(errors), "an error for each frame with a mask"
+        assert not found.residual.y[self.samples(missing)].any(), "what is missing is zero"
+        if found.frame_count != len(self.vops):
+            # A start code appeared or went: the number of frames tells.
+            tally.reported += 1
+            return
+        differs = self.differing(found) & ~missing
+        if not differs.any():
+            tally.reported += bool(errors)
+            tally.harmless += not errors
+        elif cut or any(differs[row].any() for row in errors):
+            tally.wrong += 1
+        else:
+            tally.valid += 1
+
+    def differing(self, found: mic.bitstream.Clip) -> np.ndarray:
+        """Macroblocks with a residual sample or a vector that is not the right one, (T, h, w)."""
+        ours, right = found.residual, self.right.residual
+        rows, columns = ours.types.shape[1:]
+        out = np.zeros(ours.types.shape, bool)
+        for name, size in (("y", 16), ("cb", 8), ("cr", 8)):
+            difference = getattr(ours, name) != getattr(right, name)
+            lines = ((0, 0), (0, rows * size - difference.shape[1]))
+            padded = np.pad(difference, (*lines, (0, columns * size - difference.shape[2])))
+            out |= padded.reshape(-1, rows, size, columns, size).any((2, 4))
+        vectors = (found.motion.blocks != self.right.motion.blocks).any(-1)
+        return out | vectors.reshape(-1, rows, 2, columns, 2).any((2, 4))
+
+    def samples(self, macroblocks: np.ndarray) -> np.ndarray:
+        """The luma samples of macroblocks, as a mask (T, H, W)."""
+        mask = macroblocks.repeat(16, 1).repeat(16, 2)
+        return mask[:, : self.right.height, : self.right.width]

@@ -1,0 +1,179 @@
+"""Random access, threads, reused outputs and containers all give the same samples."""
+
+import concurrent.futures
+import resource
+import shutil
+
+import numpy as np
+import pytest
+from oracles import material, stream
+from oracles.encoders import Options, encode, synthetic
+
+import mic.assets
+import mic.bitstream
+from mic.errors import BitstreamError, CodecError, ConfigError, MicError, UnsupportedSyntaxError
+
+PARTS = ("residual", "motion", "macroblocks")
+
+
+@pytest.fixture(scope="module")
+def face(tmp_path_factory):
+    pictures = material.frames("carphone", 60, 144, 176)
+    options = Options(quant=3, four_mv=True, gop=25, packet_bytes=500)
+    return encode(tmp_path_factory.mktemp("face") / "face.mp4", pictures, options)
+
+
+@pytest.fixture(scope="module")
+def whole(face):
+    return mic.bitstream.read(face, what=PARTS)
+
+
+def arrays(clip) -> dict[str, np.ndarray]:
+    """Everything a clip holds."""
+    residual, motion, macroblocks = clip.residual, clip.motion, clip.macroblocks
+    return {
+        "y": residual.y,
+        "cb": residual.cb,
+        "cr": residual.cr,
+        "types": residual.types,
+        "blocks": motion.blocks,
+        "quantiser": macroblocks.quantiser,
+        "bits": macroblocks.bits,
+    }
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [[7], [59, 0, 7, 7, 31], range(50, 10, -13), slice(3, 40, 9), [-1, -60], [], np.array([5, 2])],
+    ids=str,
+)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_any_frames_in_any_order(frames, threads, face, whole):
+    part = mic.bitstream.read(face, what=PARTS, frames=frames, threads=threads)
+    numbers = np.arange(60)[frames if isinstance(frames, slice) else list(frames)]
+    assert (part.residual.frames == numbers).all()
+    for name, array in arrays(part).items():
+        assert (array == arrays(whole)[name][numbers]).all(), name
+
+
+def test_other_frames_are_not_touched(face, whole, tmp_path):
+    # Ruin every VOP but the chosen ones: their residual needs none of them.
+    clip = stream.load(face)
+    data = bytearray(face.read_bytes())
+    chosen = [11, 26, 44]
+    for number, vop in enumerate(clip.vops):
+        if number not in chosen:
+            at = data.find(vop.data)
+            middle = len(vop.data) // 2
+            data[at + middle : at + len(vop.data)] = bytes(len(vop.data) - middle)
+    ruined = tmp_path / "ruined.mp4"
+    ruined.write_bytes(data)
+    part = mic.bitstream.read(ruined, what=PARTS, frames=chosen)
+    for name, array in arrays(part).items():
+        assert (array == arrays(whole)[name][chosen]).all(), name
+    with pytest.raises(BitstreamError):
+        mic.bitstream.read(ruined, frames=[12])
+
+
+@pytest.mark.parametrize("threads", [2, 5])
+@pytest.mark.parametrize("scale", [1, 2, 4, 8])
+def test_threads_do_not_change_a_sample(threads, scale, face):
+    one = mic.bitstream.read(face, what=PARTS, scale=scale)
+    many = mic.bitstream.read(face, what=PARTS, scale=scale, threads=threads)
+    for name, array in arrays(one).items():
+        assert (array == arrays(many)[name]).all(), name
+
+
+def test_one_stream_serves_several_python_threads(face, whole):
+    with (
+        mic.bitstream.open(face) as opened,
+        concurrent.futures.ThreadPoolExecutor(4) as pool,
+    ):
+        found = list(pool.map(lambda n: opened.residual([n]).y[0], range(60)))
+    assert (np.stack(found) == whole.residual.y).all()
+
+
+def test_fills_the_callers_arrays(face, whole):
+    with mic.bitstream.open(face) as opened:
+        out = tuple(np.full_like(plane, 99)[:20] for plane in (whole.residual.y, whole.residual.cb,
+                                                               whole.residual.cr))  # fmt: skip
+        found = opened.residual(range(20), out=out)
+        assert found.y is out[0]
+        assert found.cr is out[2]
+        assert (out[0] == whole.residual.y[:20]).all()
+        assert (out[1] == whole.residual.cb[:20]).all()
+        pixels = np.full((2, 18, 22, 3), 99, np.int16)
+        assert opened.residual([4, 5], scale=8, space="rgb", out=pixels).pixels is pixels
+        assert (pixels != 99).all()
+        for wrong in (out[:2], (out[0], out[1], out[1][:, ::2]), out[0].astype(np.int32)):
+            with pytest.raises(ConfigError):
+                opened.residual(range(20), out=wrong)
+
+
+def test_containers_and_elementary_streams_agree(tmp_path):
+    found = {}
+    for suffix in (".m4v", ".avi", ".mp4", ".mkv", ".mov"):
+        path = synthetic(tmp_path, Options(frames=7, gop=3, suffix=suffix))
+        disguised = tmp_path / "no_suffix"
+        shutil.copy(path, disguised)
+        for file in (path, disguised):
+            clip = mic.bitstream.read(file, what=PARTS)
+            assert clip.frame_count == 7
+            assert clip.frame_rate == 25
+            found[file.name + suffix] = arrays(clip)
+    first = next(iter(found.values()))
+    for others in found.values():
+        for name, array in others.items():
+            assert (array == first[name]).all(), name
+
+
+def test_what_a_stream_says_of_itself(face):
+    with mic.bitstream.open(face) as opened:
+        assert (opened.width, opened.height, opened.frame_count) == (176, 144, 60)
+        assert len(opened) == 60
+        assert opened.vop_types == ("I" + "P" * 24) * 2 + "I" + "P" * 9
+        assert opened.frame_rate == 25
+        sizes = opened.macroblocks().bits.sum((1, 2))
+    coded = [8 * len(vop.data) for vop in stream.load(face).vops]
+    # Headers and stuffing are all that macroblocks do not account for.
+    assert ((np.array(coded) - sizes > 0) & (np.array(coded) - sizes < 3000)).all()
+
+
+def test_refuses_wrong_arguments(face, tmp_path):
+    with mic.bitstream.open(face) as opened:
+        for wrong in (
+            {"frames": [60]},
+            {"frames": [-61]},
+            {"scale": 3},
+            {"space": "bgr"},
+            {"threads": 0},
+            {"on_error": "ignore"},
+        ):
+            with pytest.raises(ConfigError):
+                opened.residual(**wrong)
+        with pytest.raises(ConfigError):
+            opened.read(what=("residuals",))
+    with pytest.raises(CodecError):
+        mic.bitstream.open(tmp_path / "absent.mp4")
+    with pytest.raises(UnsupportedSyntaxError, match="h264"):
+        mic.bitstream.open(mic.assets.path("carphone"))
+    text = tmp_path / "text.mp4"
+    text.write_text("no video at all " * 100)
+    for content in (b"", b"\0\0\1", b"\0\0\1\xb0", text.read_bytes()):
+        text.write_bytes(content)
+        with pytest.raises(MicError):
+            mic.bitstream.open(text)
+
+
+def test_memory_is_flat_in_clip_length(tmp_path):
+    pictures = material.frames("carphone", 120, 144, 176)
+    options = Options(quant=2)
+    path = encode(tmp_path / "long.avi", np.concatenate([pictures] * 8), options)
+    assert path.stat().st_size > 2_000_000
+    mic.bitstream.read(path, frames=[1])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with mic.bitstream.open(path) as opened:
+        for start in range(0, len(opened), 16):
+            opened.residual(range(start, min(start + 16, len(opened))), threads=2)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown < 4096  # KiB; all residuals would be 73 MB

@@ -1,0 +1,92 @@
+"""Cut and damaged streams: typed errors, marked samples, never a wrong one in silence."""
+
+import random
+
+import pytest
+from oracles.damage import Subject, Tally
+from oracles.encoders import Options, synthetic
+
+import mic.bitstream
+from mic.errors import BitstreamError
+
+KINDS = {
+    "plain": Options(width=48, height=32, frames=3, quant=3, four_mv=True, noise=6),
+    "packets": Options(width=64, height=48, frames=3, quant=2, packet_bytes=70, noise=6),
+    "quarter": Options(width=33, height=20, frames=3, quarter_pel=True, mpeg_quant=True),
+}
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def subject(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp(request.param)
+    return Subject(synthetic(folder, KINDS[request.param]), folder / "damaged.m4v")
+
+
+def test_cut_at_every_byte(subject, record_property):
+    tally = Tally()
+    for size in range(len(subject.headers) + 8, len(subject.data)):
+        cut = subject.data[:size]
+        # Frames that are gone altogether are no error: an elementary stream has no count.
+        whole = sum(start + 4 <= size for start in subject.starts())
+        if whole == len(subject.vops):
+            subject.judge(cut, cut=True, tally=tally)
+    record_property("counted truncations", tally.damages)
+    assert tally.damages > 100
+    assert tally.wrong == tally.valid == 0
+    # Only the stuffing behind the last macroblock can go unnoticed.
+    assert tally.harmless <= 2
+
+
+def test_random_damages(subject, record_property):
+    tally = Tally()
+    rng = random.Random(1)
+    for _ in range(700):
+        subject.judge(damaged(subject.data, len(subject.headers), rng), cut=False, tally=tally)
+    record_property("counted random damages", tally.damages)
+    assert tally.wrong == 0
+    assert tally.reported > 0.7 * tally.damages
+
+
+def damaged(data: bytes, start: int, rng: random.Random) -> bytes:
+    """One to three flipped bits, or bytes deleted, inserted or overwritten, behind `start`.
+
+    All in one place: of two damages far apart, one may be valid syntax while the other is not.
+    """
+    out = bytearray(data)
+    place = rng.randrange(start, len(out))
+    kind = rng.randrange(4)
+    if kind == 0:
+        for _ in range(rng.randint(1, 3)):
+            out[min(place + rng.randrange(3), len(out) - 1)] ^= 1 << rng.randrange(8)
+    elif kind == 1:
+        del out[place : place + rng.randint(1, 9)]
+    elif kind == 2:
+        out[place:place] = rng.randbytes(rng.randint(1, 9))
+    else:
+        size = min(rng.randint(1, 40), len(out) - place)
+        out[place : place + size] = rng.randbytes(size)
+    return bytes(out)
+
+
+def test_whole_video_packets_before_the_damage_are_kept(tmp_path):
+    subject = Subject(synthetic(tmp_path, KINDS["packets"]), tmp_path / "damaged.m4v")
+    start = subject.starts()[1]
+    ruined = bytearray(subject.data)
+    middle = start + len(subject.vops[1]) * 2 // 3
+    ruined[middle : middle + 30] = b"\0" * 30
+    subject.scratch.write_bytes(ruined)
+    clip = mic.bitstream.read(subject.scratch, what=("residual", "motion"), on_error="mask")
+    missing = clip.residual.missing[1]
+    assert 0 < missing.sum() < missing.size
+    first = missing.ravel().argmax()
+    assert missing.ravel()[first:].all()
+    assert not (subject.differing(clip)[1] & ~missing).any()
+    assert not clip.residual.missing[[0, 2]].any()
+    (error,) = clip.residual.errors
+    assert isinstance(error, BitstreamError)
+    for part in ("packet 1", "bit ", "clause "):
+        assert part in error.place
+    with pytest.raises(BitstreamError, match="on_error"):
+        mic.bitstream.read(subject.scratch)
+    # The frames around it need nothing of it.
+    mic.bitstream.read(subject.scratch, frames=[0, 2])

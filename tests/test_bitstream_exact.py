@@ -1,0 +1,129 @@
+"""Residuals, vectors and modes equal the oracles', every sample: the matrix of the syntax."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from oracles import compare, material
+from oracles.encoders import Options, encode, ffmpeg, frames, synthetic
+
+import mic.assets
+
+TOOLS = list(itertools.product((False, True), repeat=3))  # four_mv, quarter_pel, mpeg_quant
+SIZES = [(1, 1), (16, 16), (17, 33), (96, 64), (131, 75), (8, 240), (350, 18)]
+
+
+def check(path: Path, record_property, *, reconstruct: bool = True) -> compare.Counts:
+    """Residual, vectors and (MC + residual = libavcodec's frame), all samples of a file."""
+    total = compare.residuals(path) + compare.motion(path)
+    if reconstruct:
+        total += compare.reconstruction(path)
+    record_property("counted residual samples compared", total.samples)
+    record_property("counted motion vectors compared", total.vectors)
+    assert total.differing == 0
+    assert total.differing_vectors == 0
+    return total
+
+
+@pytest.mark.parametrize(("four", "quarter", "mpeg"), TOOLS)
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+def test_sizes_and_tools(size, four, quarter, mpeg, tmp_path, record_property):
+    number = SIZES.index(size) * 8 + TOOLS.index((four, quarter, mpeg))
+    options = Options(
+        width=size[0],
+        height=size[1],
+        frames=8,
+        quant=(1, 2, 3, 5, 12, 31)[number % 6],
+        gop=(600, 5)[number % 2],
+        four_mv=four,
+        quarter_pel=quarter,
+        mpeg_quant=mpeg,
+        packet_bytes=(0, 60, 400)[number % 3],
+        slices=1 + number % 2,
+        adaptive_quant=number % 4 == 3,
+        cut_every=(0, 3)[number % 5 == 0],
+        noise=(1.0, 8.0, 30.0)[number % 3],
+        speed=(0.4, 1.7, 6.0)[number // 3 % 3],
+        seed=number,
+        suffix=(".m4v", ".mp4", ".avi", ".mkv")[number % 4],
+    )
+    check(synthetic(tmp_path, options), record_property)
+
+
+def test_the_matrix_reaches_every_mode(tmp_path):
+    # If the encoder stopped using a tool, the tests above would pass without testing it.
+    seen = set()
+    for options in (
+        Options(four_mv=True, frames=12, cut_every=5, speed=0.6),
+        Options(adaptive_quant=True, frames=12, cut_every=4, noise=20, speed=0.6),
+    ):
+        path = synthetic(tmp_path, options)
+        clip = mic.bitstream.read(path, what=("macroblocks",))
+        seen |= set(clip.macroblocks.types.ravel().tolist())
+    assert seen == {0, 1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("quant", [1, 2, 5, 12])
+@pytest.mark.parametrize("tools", TOOLS[::3], ids=lambda t: "".join("FT"[flag] for flag in t))
+def test_a_talking_face(quant, tools, tmp_path, record_property):
+    four, quarter, mpeg = tools
+    pictures = material.frames("carphone", 120, 144, 176)
+    options = Options(
+        width=176,
+        height=144,
+        quant=quant,
+        four_mv=four,
+        quarter_pel=quarter,
+        mpeg_quant=mpeg,
+        packet_bytes=0 if quant % 2 else 300,
+        adaptive_quant=quant == 5,
+    )
+    path = encode(tmp_path / "carphone.mp4", pictures, options)
+    total = check(path, record_property, reconstruct=quant == 2)
+    assert total.intra < total.macroblocks / 4
+
+
+def test_a_close_up_of_odd_size(tmp_path, record_property):
+    pictures = material.frames("langer", 60, 355, 437, 3, 101)
+    options = Options(width=437, height=355, quant=3, four_mv=True, quarter_pel=True)
+    check(encode(tmp_path / "odd.mp4", pictures, options), record_property)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("-mpeg_quant", "1"),
+        ("-flags", "+mv4"),
+        ("-flags", "+mv4+qpel", "-me_quality", "6"),
+        ("-lumi_aq", "1", "-g", "7"),
+        ("-mpeg_quant", "1", "-flags", "+qpel", "-variance_aq", "1"),
+    ],
+    ids=" ".join,
+)
+@pytest.mark.parametrize("suffix", ["avi", "mp4"])
+def test_a_second_encoder(arguments, suffix, tmp_path, record_property):
+    pictures = material.frames("carphone", 40, 142, 170, 1, 3)
+    path = tmp_path / f"xvid.{suffix}"
+    ffmpeg(path, pictures, "-c:v", "libxvid", "-q:v", "3", "-bf", "0", *arguments)
+    check(path, record_property)
+
+
+def test_custom_matrices(tmp_path, record_property):
+    # Weights of a third encoder's: rising along the zigzag, another for intra and inter.
+    intra = ",".join(str(8 + 2 * k) for k in range(64))
+    inter = ",".join(str(200 - 3 * k) for k in range(64))
+    for matrices in (("-inter_matrix", inter), ("-intra_matrix", intra, "-inter_matrix", inter)):
+        path = tmp_path / "matrix.avi"
+        pictures = frames(Options(width=100, height=60, frames=8, noise=12, speed=0.7))
+        ffmpeg(
+            path, pictures, "-c:v", "mpeg4", "-q:v", "2", "-mpeg_quant", "1", "-g", "5", *matrices
+        )
+        assert b"\x00\x00\x01\x20" in path.read_bytes()
+        check(path, record_property)
+
+
+def test_a_third_partys_file(record_property):
+    total = check(mic.assets.path("psychopy"), record_property, reconstruct=False)
+    assert total.samples > 36_000_000
+    assert total.intra > 0
