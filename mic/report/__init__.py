@@ -4,7 +4,7 @@ mic.report.page("results", "report.html")          # every table, figure and pro
 mic.report.filled(text, "results")                 # Markdown with its marked tables renewed
 """
 
+from mic.report.document import Report, page
 from mic.report.markdown import filled, names_in
-from mic.report.page import Report, page
 
 __all__ = ["Report", "filled", "names_in", "page"]
