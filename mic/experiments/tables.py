@@ -101,7 +101,7 @@ def _comparison(table: pd.DataFrame, row: str, reference: str, resamples: int) -
     keys = ["split", "seed", "clip"]
     one = table[table["row"] == reference].set_index(keys)
     other = table[table["row"] == row].set_index(keys)
-    both = one.join(other, how="inner", lsuffix="_reference")
+    both = one.join(other, how="inner", suffixes=("_reference", ""))
     if row == reference or both.empty:
         names = ("difference", "difference_low", "difference_high", "p")
         return dict.fromkeys(names, float("nan"))
