@@ -119,6 +119,10 @@ void inverse_half(const std::int16_t* block, std::int16_t* out, std::ptrdiff_t s
 }
 
 InversePair select_inverse_pair() {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2"))
+        return inverse_pair_avx2;
+#endif
     return inverse_pair_portable;
 }
 
