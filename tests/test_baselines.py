@@ -210,17 +210,18 @@ def test_the_temporal_gate_reaches_two_frames_back():
     assert not torch.allclose(opened[:, 2:], shut[:, 2:], atol=1e-3)
 
 
+@pytest.mark.parametrize("iterations", [2, 12])
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (1.5, -0.75), (-4.0, 3.0)])
-def test_flow_finds_a_known_translation(shift):
+def test_flow_finds_a_known_translation(shift, iterations):
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 1, 16, 16, generator=generator)
     big = torch.nn.functional.interpolate(coarse, 96, mode="bicubic", align_corners=False)
     first = big[..., 16:80, 16:80]
     back = torch.tensor(shift).view(1, 2, 1, 1).expand(1, 2, 96, 96)
     second = warp(big, -back)[..., 16:80, 16:80]
-    flow = LucasKanade(iterations=4)(first, second)[0, :, 12:-12, 12:-12]
+    flow = LucasKanade(iterations=iterations)(first, second)[0, :, 12:-12, 12:-12]
     error = flow - torch.tensor(shift).view(2, 1, 1)
-    assert error.abs().mean() < 0.15
+    assert error.abs().mean() < 0.1
 
 
 def test_flow_does_not_depend_on_brightness_scale_and_is_still_where_nothing_is():

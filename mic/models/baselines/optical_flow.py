@@ -36,7 +36,7 @@ class LucasKanade(nn.Module):
     """
 
     def __init__(
-        self, *, levels: int = 3, iterations: int = 2, window: int = 7, damping: float = 0.1
+        self, *, levels: int = 3, iterations: int = 2, window: int = 7, damping: float = 0.003
     ) -> None:
         super().__init__()
         self.levels, self.iterations = levels, iterations
@@ -70,27 +70,39 @@ class LucasKanade(nn.Module):
                     flow, one.shape[2:], mode="bilinear", align_corners=False
                 )
             for _ in range(self.iterations):
-                flow = flow + self._step(one, warp(two, flow))
+                flow = self._improved(flow, one, warp(two, flow))
         return flow
 
-    def _step(self, one: Tensor, two: Tensor) -> Tensor:
-        """The small motion that takes `one` to `two`, by least squares in each window."""
+    def _improved(self, flow: Tensor, one: Tensor, two: Tensor) -> Tensor:
+        """One flow a window that explains best what is left between `one` and the warped `two`.
+
+        What each sample was warped by is counted with it; else neighbours that were warped
+        differently would contradict each other, and the iteration diverges.
+        """
         x, y = gradients(0.5 * (one + two))
-        t = two - one
-        xx, xy, yy = self._sum(x * x), self._sum(x * y), self._sum(y * y)
-        xt, yt = self._sum(x * t), self._sum(y * t)
+        t = two - one - x * flow[:, :1] - y * flow[:, 1:]
+        products = torch.cat([x * x, x * y, y * y, x * t, y * t], 1)
+        xx, xy, yy, xt, yt = _window_sums(products, self.window).split(1, 1)
         damping = self.damping * (xx + yy).mean((1, 2, 3), keepdim=True) + 1e-12
         xx, yy = xx + damping, yy + damping
-        determinant = xx * yy - xy * xy
-        motion = torch.cat([xy * yt - yy * xt, xy * xt - xx * yt], 1) / determinant
+        best = torch.cat([xy * yt - yy * xt, xy * xt - xx * yt], 1) / (xx * yy - xy * xy)
         # A linearisation holds over about one sample.
-        return motion.clamp(-1, 1)
+        return flow + (best - flow).clamp(-1, 1)
 
-    def _sum(self, product: Tensor) -> Tensor:
-        pad = self.window // 2
-        return functional.avg_pool2d(
-            product, self.window, stride=1, padding=pad, count_include_pad=False
-        )
+
+def _window_sums(planes: Tensor, window: int) -> Tensor:
+    """Sums over the square around each sample, cut at the edges: (N, C, H, W) -> the same.
+
+    Rows, then columns, by shifted additions: several times as fast as torch's pooling.
+    """
+    for axis in (2, 3):
+        pad = [0, 0, window // 2, window // 2] if axis == 2 else [window // 2, window // 2]
+        padded = functional.pad(planes, pad)
+        size = planes.shape[axis]
+        planes = padded.narrow(axis, 0, size).clone()
+        for shift in range(1, window):
+            planes += padded.narrow(axis, shift, size)
+    return planes
 
 
 def gradients(pictures: Tensor) -> tuple[Tensor, Tensor]:
