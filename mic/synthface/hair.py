@@ -175,7 +175,7 @@ def grow(person: Identity, colours: Complexion) -> tuple[Hair, np.ndarray]:
     return Hair(
         roots=roots,
         offset=offset.astype(np.float32),
-        curtain=curtain,
+        curtain=curtain.astype(np.float32),
         triangles=np.concatenate([number[faces], curtain_faces + len(roots)]).astype(np.int32),
         place=np.concatenate([model.chart[roots], curtain_place]).astype(np.float32),
         cover=np.concatenate([np.zeros(len(roots)), curtain_cover]).astype(np.float32),

@@ -40,7 +40,12 @@ _TAMED = {
     "chin-prognathism": 0.12,
     "chin-height": 0.18,
     "chin-triangle": 0.10,
+    "head-diamond": 0.12,
     "head-fat": 0.16,
+    "head-rectangular": 0.13,
+    "head-square": 0.12,
+    "head-triangular": 0.10,
+    "head-invertedtriangular": 0.12,
     "head-scale-vert": 0.10,
     "head-scale-horiz": 0.14,
     "nose-scale-vert": 0.20,
@@ -60,7 +65,9 @@ _TAMED = {
     "eye-height": 0.18,
     "eye-trans": 0.14,
     "eye-push": 0.14,
-    "forehead-nubian": 0.18,
+    "forehead-nubian": 0.16,
+    "forehead-scale-vert": 0.13,
+    "forehead-temple": 0.22,
 }
 _LIMIT = 1.9  # standard deviations at which a coefficient is cut
 

@@ -64,6 +64,7 @@ def rasterize(
     Returns:
         The visible fragments.
     """
+    points = points.astype(np.float32, copy=False)
     snapped = np.rint(points[:, :2] * _SUBPIXEL) / _SUBPIXEL
     xs, ys, depths = snapped[:, 0][triangles], snapped[:, 1][triangles], points[:, 2][triangles]
     area = (xs[:, 1] - xs[:, 0]) * (ys[:, 2] - ys[:, 0]) - (ys[:, 1] - ys[:, 0]) * (

@@ -73,7 +73,7 @@ def draw(
     if not len(hair.curtain):
         # A shell thins out where it is seen edge on: single hairs, no hard outline. With long
         # hair the curtain would have to show behind it.
-        cover *= ramp(-0.02, 0.15, facing[:, 2] + np.float32(0.07) * lightness)
+        cover *= ramp(-0.06, 0.06, facing[:, 2] + np.float32(0.05) * lightness)
     shade = np.clip(1 + np.float32(0.45) * lightness, np.float32(0.4), np.float32(1.9))
     colour = colours.hair.astype(np.float32) * shade[:, None]
     colour *= light.irradiance(
