@@ -55,7 +55,8 @@ def residuals(
     Args:
         clip: The stream.
         lowres: libavcodec's reduced decoding: planes of 1 / 2**lowres size from as many low DCT
-            coefficients.
+            coefficients. Not for tiny pictures: its reduced motion compensation does not keep a
+            flat reference flat where vectors lead far outside.
 
     Yields, in coding order, (y, cb, cr, intra): int16 (16 h, 16 w), (8 h, 8 w) twice, and bool
     (h, w) for h x w macroblocks. I-VOPs and VOPs that are not coded yield zeros.
