@@ -1,0 +1,245 @@
+"""From the compressed file to the label, stage by stage, as a user would run it.
+
+Every pipeline is a task for `measure.interleaved`: it opens the file, gets what its network reads,
+runs the network on one clip and answers with a class. Compressed-domain pipelines parse only the
+P-VOPs they need; those that read pictures decode every frame up to the last they sample, because
+each P-VOP needs the one before, but convert and scale only the sampled ones.
+
+Stages: `demux` (open, read packets, index), `parse` (compressed domain: entropy decoding,
+transform and colour in one pass, split by `parsing_split`), `decode` (libavcodec: entropy
+decoding, transform, motion compensation), `colour` (to RGB and scaled), `face detection`,
+`network`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import torch
+from av.video.reformatter import Interpolation
+from torch import nn
+
+from mic import bitstream, export, faces
+from mic.codec.probe import opened
+from mic.datasets.tensors import Representation, represent, sampled
+from mic.models.baselines.outsider import Outsider, crop
+from mic.speed.measure import Stopwatch, Task
+
+Runner = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
+Answer = Callable[[Path, Stopwatch], int]
+
+
+def on(path: Path, answer: Answer) -> Task:
+    """A pipeline on one file, as `measure.interleaved` wants it."""
+    return lambda watch: answer(path, watch)
+
+
+def torch_runner(network: nn.Module) -> Runner:
+    """Runs a network with torch, its convolutions on channels-last memory."""
+    network = network.eval().to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def run(clips: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
+        moved = None if motion is None else torch.from_numpy(motion).float()
+        return network(torch.from_numpy(clips).float(), None, moved).logits.numpy()
+
+    return run
+
+
+def onnx_runner(
+    network: nn.Module,
+    *,
+    size: tuple[int, int],
+    steps: int,
+    motion_size: tuple[int, int] | None = None,
+    threads: int = 1,
+) -> Runner:
+    """Exports a network and runs it with ONNX Runtime.
+
+    Args:
+        network: MIC or a peer that has an ONNX form.
+        size: Height and width that it will see.
+        steps: Frames a clip.
+        motion_size: Height and width of the motion planes, where it reads them.
+        threads: Of the runtime.
+    """
+    model = export.build(network, size=size, steps=steps, motion_size=motion_size)
+    session = export.Session(model.SerializeToString(), threads=threads)
+    return lambda clips, motion: session(clips, motion).logits
+
+
+@contextlib.contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Sets torch's threads for a block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def compressed(runner: Runner, representation: Representation) -> Answer:
+    """Residuals (and motion) parsed from the stream, then the network."""
+
+    def answer(path: Path, watch: Stopwatch) -> int:
+        with watch("demux"):
+            stream = bitstream.open(path)
+        with stream, watch("parse"):
+            arrays = represent(stream, representation)
+        motion = arrays.get("motion")
+        with watch("network"):
+            logits = runner(arrays["residual"][None], None if motion is None else motion[None])
+        return int(logits.argmax())
+
+    return answer
+
+
+def pictures(
+    runner: Runner, *, steps: int, size: tuple[int, int], detect: bool = False, threads: int = 1
+) -> Answer:
+    """Decoded frames, then the network.
+
+    Args:
+        runner: Takes (1, T, 3, h, w) int16.
+        steps: Frames sampled.
+        size: Height and width that the network sees.
+        detect: Whether the face is found in each sampled frame first.
+        threads: Of the decoder.
+    """
+
+    def answer(path: Path, watch: Stopwatch) -> int:
+        frames = _decoded(path, watch, steps=steps, threads=threads)
+        if detect:
+            with watch("colour"):
+                whole = [_rgb(frame) for frame in frames]
+            with watch("face detection"):
+                boxes = [found.box for found in faces.detector().detect(whole)]
+            with watch("colour"):
+                cut = zip(whole, boxes, strict=True)
+                small = [_rgb(_frame(_face(picture, box)), size) for picture, box in cut]
+        else:
+            with watch("colour"):
+                small = [_rgb(frame, size) for frame in frames]
+        with watch("colour"):
+            clips = np.stack(small).transpose(0, 3, 1, 2)[None].astype(np.int16)
+        with watch("network"):
+            logits = runner(clips, None)
+        return int(logits.argmax())
+
+    return answer
+
+
+def outsider(network: Outsider, *, steps: int, threads: int = 1) -> Answer:
+    """Recognition frame by frame: decode, find the face in each sampled frame, classify, vote."""
+
+    def answer(path: Path, watch: Stopwatch) -> int:
+        frames = _decoded(path, watch, steps=steps, threads=threads)
+        with watch("colour"):
+            whole = [_rgb(frame) for frame in frames]
+        with watch("face detection"):
+            boxes = [found.box for found in faces.detector().detect(whole)]
+        with watch("network"):
+            cut = [_face(picture, box) for picture, box in zip(whole, boxes, strict=True)]
+            votes = network.probabilities(cut)
+        return int(votes.mean(0).argmax())
+
+    return answer
+
+
+def with_face(answer: Answer) -> Answer:
+    """The same, after the I-frame was decoded and the face found on it: once a clip."""
+
+    def first(path: Path, watch: Stopwatch) -> int:
+        with watch("face detection"):
+            faces.detect_clip(path)
+        return answer(path, watch)
+
+    return first
+
+
+def parsing_split(representation: Representation) -> dict[str, Answer]:
+    """Tasks whose differences are the parts of `parse`.
+
+    Returns:
+        `open` (demultiplexing and index), `modes` (entropy decoding without the transform),
+        `planes` (with it), `rgb` (with colour), all for the frames of the representation.
+    """
+    scale, steps = representation.scale, representation.steps
+
+    def part(what: str, space: str) -> Answer:
+        def answer(path: Path, watch: Stopwatch) -> int:
+            del watch
+            with bitstream.open(path) as stream:
+                index = sampled(stream.frame_count, steps)
+                if what:
+                    stream.read(what=(what,), frames=index, scale=scale, space=space)
+            return 0
+
+        return answer
+
+    return {
+        "open": part("", "planes"),
+        "modes": part("macroblocks", "planes"),
+        "planes": part("residual", "planes"),
+        "rgb": part("residual", "rgb"),
+    }
+
+
+def decoding_split(*, threads: int = 1) -> dict[str, Answer]:
+    """Tasks whose differences are the parts of `decode`: `demux`, `entropy`, `all`.
+
+    libavcodec can be told to leave out the inverse transform, which splits its time in two;
+    motion compensation stays on the side of the entropy decoding.
+    """
+
+    def part(skip: str) -> Answer:
+        def answer(path: Path, watch: Stopwatch) -> int:
+            del watch
+            with opened(path, threads=threads) as (container, stream):
+                if skip == "everything":
+                    return sum(packet.size > 0 for packet in container.demux(stream))
+                stream.codec_context.options = {"skip_idct": skip}
+                return sum(1 for _ in container.decode(stream))
+
+        return answer
+
+    return {"demux": part("everything"), "entropy": part("all"), "all": part("none")}
+
+
+def _decoded(path: Path, watch: Stopwatch, *, steps: int, threads: int) -> list[av.VideoFrame]:
+    with contextlib.ExitStack() as stack:
+        with watch("demux"):
+            container, stream = stack.enter_context(opened(path, threads=threads))
+            packets = list(container.demux(stream))
+        with watch("decode"):
+            wanted = sampled(sum(packet.size > 0 for packet in packets), steps).tolist()
+            kept = {}
+            number = 0
+            for packet in packets:
+                for frame in stream.codec_context.decode(packet if packet.size else None):
+                    if number in wanted:
+                        kept[number] = frame
+                    number += 1
+    return [kept[number] for number in wanted]
+
+
+def _rgb(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> np.ndarray:
+    if size is None:
+        return frame.to_ndarray(format="rgb24")
+    return frame.reformat(
+        width=size[1], height=size[0], format="rgb24", interpolation=Interpolation.AREA
+    ).to_ndarray()
+
+
+def _frame(picture: np.ndarray) -> av.VideoFrame:
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), "rgb24")
+
+
+def _face(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The face, or the whole picture where there is none."""
+    return picture if np.isnan(box).any() else crop(picture, box)
