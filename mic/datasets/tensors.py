@@ -8,6 +8,7 @@ The I-frame's own residual is zero and never sampled. All of a small dataset sta
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -265,10 +266,17 @@ def _extract(path: Path, representation: Representation) -> dict[str, np.ndarray
         return represent(stream, representation)
 
 
-def represent(stream: bitstream.Stream, representation: Representation) -> dict[str, np.ndarray]:
+def represent(
+    stream: bitstream.Stream, representation: Representation, *, threads: int = 1
+) -> dict[str, np.ndarray]:
     """An open stream in one representation, as `clip_arrays`, past the cache.
 
     The kinds that need a decoder read the stream's file.
+
+    Args:
+        stream: The clip.
+        representation: What is taken from it.
+        threads: That parse frames side by side, where they do not build on each other.
 
     Raises:
         ConfigError: The stream has less than two frames.
@@ -279,7 +287,7 @@ def represent(stream: bitstream.Stream, representation: Representation) -> dict[
     index = np.arange(1, count) if kind == "all" else sampled(count, representation.steps)
     match kind:
         case "raw" | "all":
-            pixels = stream.residual(index, scale=scale, space="rgb").pixels
+            pixels = stream.residual(index, scale=scale, space="rgb", threads=threads).pixels
         case "segment":
             pixels = stream.segment_sums(representation.steps, scale=scale, space="rgb").pixels
         case "accumulated":
@@ -289,7 +297,7 @@ def represent(stream: bitstream.Stream, representation: Representation) -> dict[
                 index, scale=scale, space="rgb", definition="coviar"
             ).pixels
         case "motion":
-            pixels = _motion_picture(stream.motion(index).blocks)
+            pixels = _motion_picture(stream.motion(index, threads=threads).blocks)
         case "decoded" | "decoded_frames":
             pixels = _decoded(stream.path, index, scale, relative=kind == "decoded")
     if kind == "fusion":
@@ -297,7 +305,7 @@ def represent(stream: bitstream.Stream, representation: Representation) -> dict[
         pixels = np.concatenate([first, pixels])
     arrays = {"residual": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.int16)}
     if representation.with_motion:
-        blocks = stream.motion(index).blocks
+        blocks = stream.motion(index, threads=threads).blocks
         if kind == "fusion":
             blocks = np.concatenate([np.zeros_like(blocks[:1]), blocks])
         arrays["motion"] = np.ascontiguousarray(blocks.transpose(0, 3, 1, 2), np.int16)
@@ -317,7 +325,7 @@ def _decoded(path: Path, index: np.ndarray, scale: int, *, relative: bool) -> np
     wanted = {int(number) for number in index} | {0}
     frames = {
         number: _averaged(frame, scale)
-        for number, frame in enumerate(codec.decode(path))
+        for number, frame in enumerate(itertools.islice(codec.decode(path), max(wanted) + 1))
         if number in wanted
     }
     first = frames[0] if relative else 0
