@@ -56,6 +56,17 @@ def test_padding_changes_nothing(pooling, training):
         torch.testing.assert_close(network(clips, lengths).z[1:2], alone, rtol=1e-4, atol=1e-5)
 
 
+def test_tiny_planes_stay_finite_in_mixed_precision():
+    # The fault this guards against shows in about half of the attempts.
+    for _ in range(20):
+        junk = [torch.full((count,), float("nan")) for count in (64, 512, 4096, 20_000)]
+        del junk
+        encoder = FrameEncoder("cnn4", channels=2, width=8, feature_size=16)
+        with torch.autocast("cpu", torch.bfloat16):
+            encoder(torch.randn(27, 2, 6, 6)).float().square().sum().backward()
+        assert all(torch.isfinite(p.grad).all() for p in encoder.parameters())
+
+
 def test_order_of_the_frames_matters():
     network = ExpressionNetwork(5, width=4, z_size=16).eval()
     clip = torch.randn(1, 6, 3, 32, 32)

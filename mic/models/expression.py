@@ -131,6 +131,9 @@ class FrameEncoder(nn.Module):
                 f"unknown backbone {backbone!r}",
                 remedy="choose cnn4, resnet6, resnet18 or resnet50",
             )
+        # Below this edge some layer sees 1x1 planes, whose bfloat16 convolution reads
+        # uninitialised memory on CPUs (oneDNN as of torch 2.14.1): NaN every few batches.
+        self.least_edge = 16 if backbone in ("cnn4", "resnet6") else 64
         self.feature_size = feature_size or size
         self.head: nn.Module = nn.Identity()
         if feature_size:
@@ -145,7 +148,10 @@ class FrameEncoder(nn.Module):
     def forward(self, frames: Tensor) -> Tensor:
         """(N, channels, H, W) -> (N, feature_size)."""
         frames = frames.contiguous(memory_format=torch.channels_last)
-        return self.head(self.backbone(self.input_norm(frames)))
+        if min(frames.shape[-2:]) >= self.least_edge:
+            return self.head(self.backbone(self.input_norm(frames)))
+        with torch.autocast(frames.device.type, enabled=False):
+            return self.head(self.backbone(self.input_norm(frames)))
 
 
 class ExpressionNetwork(nn.Module):
