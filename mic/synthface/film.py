@@ -151,8 +151,9 @@ class Film:
 
         Returns:
             action_units (T, 24) float32 with their `codes`; intensity, valence, arousal (T,);
-            pose (T, 3) in radians; gaze (T, 2); landmarks (T, 5, 2) in pixels; hand (T,), 1 while
-            a hand is at the face; identity (coefficients,); apex. For continuous protocols
+            pose (T, 3) and gaze (T, 2) in radians; shift (T, 2) and zoom (T,) of the view;
+            landmarks (T, 5, 2) in pixels; hand (T,), 1 while a hand is at the face; identity
+            (coefficients,); person and family, their seeds; apex. For continuous protocols
             valence and arousal are the panel's gold standard, and felt_valence, felt_arousal
             what the face followed.
         """
@@ -170,12 +171,20 @@ class Film:
             "intensity": act.intensity,
             "pose": act.turn,
             "gaze": act.gaze,
+            "shift": act.shift,
+            "zoom": act.zoom,
             "hand": np.array(self._hand),
             "landmarks": np.array(self._landmarks),
             "identity": self.person.identity.coefficients(),
         } | affect
         stored = {name: trace.astype(np.float32) for name, trace in traces.items()}
-        return stored | {"codes": np.array(CODES), "apex": np.array(act.apex)}
+        family = self.person.identity.family
+        return stored | {
+            "codes": np.array(CODES),
+            "apex": np.array(act.apex),
+            "person": np.array(self.person.identity.seed),
+            "family": np.array(-1 if family is None else family),
+        }
 
 
 def film(chosen: Protocol, plan: ClipPlan, *, size: int) -> Film:

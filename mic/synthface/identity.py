@@ -109,6 +109,7 @@ class Identity:
 
     Attributes:
         seed: Seed of this person's textures and habits.
+        family: Seed of the family, or None.
         male: Share of the male macro targets, 0..1.
         origin: (3,) weights of `ORIGINS`, summing to 1.
         age: 0 is about 20 years, 1 about 70.
@@ -123,6 +124,7 @@ class Identity:
     """
 
     seed: int
+    family: int | None
     male: float
     origin: np.ndarray
     age: float
@@ -156,6 +158,7 @@ def sample(seed: int, *, family: int | None = None) -> Identity:
     vertices, eye_centres = _build(person)
     return Identity(
         seed=seed,
+        family=family,
         male=float(person["male"]),
         origin=person["origin"],
         age=float(person["age"]),

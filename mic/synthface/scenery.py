@@ -20,10 +20,10 @@ def backdrop(rng: np.random.Generator, size: int) -> np.ndarray:
 def clutter(rng: np.random.Generator, size: int) -> np.ndarray:
     """(2 size, 2 size, 3) float32: a blurred room to pan over."""
     side = 2 * size
-    picture = np.ones((side, side, 3)) * rng.uniform(0.05, 0.5, 3)
+    picture = np.ones((side, side, 3)) * _paint(rng)
     y, x = np.mgrid[0:side, 0:side] / side
     for _ in range(int(rng.integers(10, 24))):
-        colour = rng.uniform(0, 1, 3) * rng.uniform(0.1, 0.9)
+        colour = _paint(rng)
         angle = rng.choice([0, 0, rng.uniform(-0.5, 0.5)])
         centre, extent = rng.uniform(0, 1, 2), rng.uniform(0.03, 0.3, 2)
         u = (x - centre[0]) * np.cos(angle) + (y - centre[1]) * np.sin(angle)
@@ -39,6 +39,12 @@ def clutter(rng: np.random.Generator, size: int) -> np.ndarray:
     for axis in (0, 1, 0, 1):
         picture = box_blur(picture, radius, axis)
     return np.clip(picture, 0, 1).astype(np.float32)
+
+
+def _paint(rng: np.random.Generator) -> np.ndarray:
+    """(3,) reflectance of a wall or a piece of furniture: mostly grey, seldom gaudy."""
+    hue = rng.uniform(-1, 1, 3)
+    return np.clip(rng.uniform(0.03, 0.65) * (1 + rng.beta(1.2, 3.0) * hue), 0, 1)
 
 
 def grain(rng: np.random.Generator, strength: float) -> np.ndarray:

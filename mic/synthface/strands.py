@@ -68,7 +68,7 @@ def draw(
     facing = np.where(facing[:, 2:3] < 0, -facing, facing)
 
     own = surface[:, _COVER]
-    free = ramp(0.1, 0.6, own + np.float32(0.2) * lightness)
+    free = ramp(0.1, 0.6, own + np.float32(0.08) * lightness)
     cover = np.where(own > 0, free, covered)
     if not len(hair.curtain):
         # A shell thins out where it is seen edge on: single hairs, no hard outline. With long
