@@ -1,0 +1,160 @@
+"""AVEC 2016's emotion part: RECOLA recordings with traces of arousal and valence."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from mic.codec import VIDEO_SUFFIXES
+from mic.datasets.manifest import Fault
+from mic.datasets.source import Dataset, Scan, Source, files_in, folder_of, relative
+from mic.errors import DatasetError
+
+DIMENSIONS = ("arousal", "valence")
+SPLITS = {"train": "train", "dev": "val"}
+_NAME = re.compile(r"(train|dev|test)_(\d+)", re.IGNORECASE)
+
+
+def scan(root: Path) -> Scan:
+    """Reads `recordings_video/train_1.mp4` and `ratings_gold_standard/arousal/train_1.arff`.
+
+    The test recordings have no public ratings and are only counted. The ratings are taken as they
+    are, raters' delay included: `mic.datasets.valence` shifts it out.
+    """
+    recordings = folder_of(root, "recordings_video")
+    ratings = folder_of(root, "ratings_gold_standard")
+    faults = [
+        Fault(file=f"{name}/", message="is missing", remedy=f"unpack {name}.zip here")
+        for name, folder in (("recordings_video", recordings), ("ratings_gold_standard", ratings))
+        if folder is None
+    ]
+    if recordings is None or ratings is None:
+        return Scan(sources=(), faults=tuple(faults), counts={})
+    counts: Counter[str] = Counter()
+    sources = []
+    videos: dict[str, Path] = {}
+    for file in files_in(recordings):
+        match = _NAME.fullmatch(file.stem)
+        if match is None or file.suffix.lower() not in VIDEO_SUFFIXES:
+            continue
+        if match[1].lower() == "test":
+            counts["test recordings, without ratings"] += 1
+        else:
+            videos[file.stem.lower()] = file
+    folders = {name: folder_of(ratings, name) for name in DIMENSIONS}
+    rated = {
+        name: {file.stem.lower(): file for file in files_in(folder) if file.suffix == ".arff"}
+        for name, folder in folders.items()
+        if folder is not None
+    }
+    for stem in sorted(videos, key=lambda stem: (stem[0] != "t", len(stem), stem)):
+        traces = {name: files[stem] for name, files in rated.items() if stem in files}
+        lacking = [name for name in DIMENSIONS if name not in traces]
+        if lacking:
+            faults.append(
+                Fault(
+                    file=relative(videos[stem], root),
+                    message=f"has no rating of {' and '.join(lacking)}",
+                    remedy="unpack ratings_gold_standard.zip again",
+                )
+            )
+            continue
+        bad = [_fault(file, root) for file in traces.values()]
+        if any(bad):
+            faults += [fault for fault in bad if fault]
+            continue
+        split = SPLITS[stem.split("_")[0]]
+        counts[f"{split} recordings"] += 1
+        sources.append(
+            Source(
+                clip_id=stem,
+                files=(relative(videos[stem], root),),
+                subject=stem,
+                split=split,
+                traces={name: relative(file, root) for name, file in traces.items()},
+            )
+        )
+    for name, files in rated.items():
+        for stem in sorted(files.keys() - videos.keys()):
+            if _NAME.fullmatch(stem):
+                faults.append(
+                    Fault(
+                        file=relative(files[stem], root),
+                        message=f"rates the {name} of a recording that is not there",
+                        remedy="unpack recordings_video.zip again",
+                    )
+                )
+    return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
+
+
+def read_trace(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Times in seconds and values of one ARFF file of ratings.
+
+    Raises:
+        DatasetError: It is not such a file; line and remedy are named.
+    """
+    remedy = "unpack ratings_gold_standard.zip again"
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetError(f"cannot be read: {error}", file=path, remedy=remedy) from error
+    names, start = [], None
+    for number, line in enumerate(lines):
+        words = line.split()
+        if words and words[0].lower() == "@attribute" and len(words) > 1:
+            names.append(words[1].strip("'\"").lower())
+        elif words and words[0].lower() == "@data":
+            start = number + 1
+            break
+    time = next((k for k, name in enumerate(names) if "time" in name), None)
+    # The rating is the last column; before it come the recording's name and the time.
+    if start is None or time is None or len(names) < 2:
+        raise DatasetError("is not an ARFF file of ratings", file=path, remedy=remedy)
+    rows = []
+    for number, line in enumerate(lines[start:], start=start + 1):
+        if not line.strip() or line.startswith("%"):
+            continue
+        cells = line.split(",")
+        try:
+            rows.append((float(cells[time]), float(cells[len(names) - 1])))
+        except (ValueError, IndexError) as error:
+            raise DatasetError(
+                "is not a rating", file=path, place=f"line {number}", remedy=remedy
+            ) from error
+    times, values = np.array(rows or [(0.0, 0.0)]).T
+    if len(rows) < 2 or not np.isfinite(values).all() or (np.diff(times) <= 0).any():
+        raise DatasetError("its times do not rise, or too few", file=path, remedy=remedy)
+    return times, values
+
+
+def _fault(file: Path, root: Path) -> Fault | None:
+    try:
+        read_trace(file)
+    except DatasetError as error:
+        place = f" at {error.place}" if error.place else ""
+        return Fault(
+            file=relative(file, root), message=f"{error.message}{place}", remedy=error.remedy or ""
+        )
+    return None
+
+
+AVEC = Dataset(
+    name="avec",
+    title="AVEC 2016, emotion (RECOLA)",
+    reference="M. Valstar et al., AVEC 2016, AVEC workshop at ACM Multimedia 2016; "
+    "F. Ringeval et al., Introducing the RECOLA Multimodal Corpus, FG Workshops 2013",
+    home="https://diuf.unifr.ch/main/diva/recola/",
+    licence="RECOLA agreement: academic use, no redistribution",
+    access="Sign the agreement on the home page; ask for the partitions of AVEC 2016.",
+    layout="""\
+recordings_video/train_1.mp4 ... train_9.mp4, dev_1.mp4 ... dev_9.mp4
+ratings_gold_standard/arousal/train_1.arff ... dev_9.arff
+ratings_gold_standard/valence/train_1.arff ... dev_9.arff""",
+    classes=(),
+    expected={"train recordings": 9, "val recordings": 9},
+    scan=scan,
+    read_trace=read_trace,
+)

@@ -1,0 +1,176 @@
+"""MMI: videos from neutral over the apex back to neutral, one session a folder."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from xml.etree import ElementTree
+
+from mic.codec import VIDEO_SUFFIXES
+from mic.datasets.manifest import Fault
+from mic.datasets.source import (
+    Dataset,
+    Scan,
+    Source,
+    files_in,
+    folder_of,
+    is_litter,
+    relative,
+    subfolders,
+)
+
+# Values of the session's Emotion tag; larger ones are moods and single action units.
+LABELS = {1: "anger", 2: "disgust", 3: "fear", 4: "happiness", 5: "sadness", 6: "surprise"}
+FRONTAL = "0"  # the track's view; 1 is profile, 2 both through a mirror
+_LARGEST_XML = 1 << 20
+
+
+def scan(root: Path) -> Scan:
+    """Reads `Sessions/<number>/` with one video, `session.xml` and the video's own `.xml`.
+
+    Sessions without one of the six emotions (action units, other moods) are only counted.
+    """
+    sessions = folder_of(root, "Sessions")
+    if sessions is None:
+        missing = Fault(
+            file="Sessions/",
+            message="is missing",
+            remedy="unpack the download of the MMI search page here, folder names kept",
+        )
+        return Scan(sources=(), faults=(missing,), counts={})
+    faults: list[Fault] = []
+    sources: list[Source] = []
+    counts: Counter[str] = Counter()
+    for folder in sorted(subfolders(sessions), key=lambda sub: (len(sub.name), sub.name)):
+        counts["sessions"] += 1
+        videos = [file for file in files_in(folder) if file.suffix.lower() in VIDEO_SUFFIXES]
+        if len(videos) != 1:
+            faults.append(
+                Fault(
+                    file=relative(folder, root),
+                    message=f"holds {len(videos)} videos instead of one",
+                    remedy="download this session again",
+                    fatal=not videos,
+                )
+            )
+            continue
+        source = _source(root, folder, videos[0], faults, counts)
+        if source is not None:
+            sources.append(source)
+    counts["labelled sequences"] = len(sources)
+    counts["subjects with a label"] = len({source.subject for source in sources})
+    counts.update(source.label for source in sources)
+    return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
+
+
+def _source(
+    root: Path, folder: Path, video: Path, faults: list[Fault], counts: Counter[str]
+) -> Source | None:
+    by_name = {file.name.lower(): file for file in folder.iterdir() if not is_litter(file)}
+    session = _xml(by_name.get("session.xml"), root, folder / "session.xml", faults)
+    own = by_name.get(f"{video.stem}.xml".lower())
+    clip = _xml(own, root, folder / f"{video.stem}.xml", faults)
+    if clip is None or session is None:
+        return None
+    emotion = _emotion(clip)
+    if emotion is None:
+        emotion = _emotion(session)
+    if emotion not in LABELS:
+        counts["sessions without one of six emotions"] += 1
+        return None
+    subject = _subject(session, video)
+    if subject is None:
+        faults.append(
+            Fault(
+                file=relative(folder, root),
+                message="names no subject, neither in session.xml nor in the video's name",
+                remedy="download this session again",
+            )
+        )
+        return None
+    track = _first(session, "track")
+    if track is not None and _attribute(track, "view") == FRONTAL:
+        counts["frontal labelled sequences"] += 1
+    return Source(
+        clip_id=f"session-{folder.name}",
+        files=(relative(video, root),),
+        subject=subject,
+        label=LABELS[emotion],
+        apex="middle",
+    )
+
+
+def _xml(
+    file: Path | None, root: Path, expected: Path, faults: list[Fault]
+) -> ElementTree.Element | None:
+    problem = "is missing"
+    if file is not None:
+        try:
+            text = file.read_bytes()
+            if len(text) > _LARGEST_XML or b"<!ENTITY" in text:
+                raise ValueError("it is far larger than a session's, or defines entities")
+            return ElementTree.fromstring(text)
+        except (OSError, ValueError, ElementTree.ParseError) as error:
+            problem = f"is not the XML of a session: {error}"
+    faults.append(
+        Fault(file=relative(expected, root), message=problem, remedy="download this session again")
+    )
+    return None
+
+
+def _emotion(element: ElementTree.Element) -> int | None:
+    for tag in _all(element, "metatag"):
+        if (_attribute(tag, "name") or "").lower() == "emotion":
+            value = _attribute(tag, "value") or ""
+            return int(value) if value.strip().isdecimal() else None
+    return None
+
+
+def _subject(session: ElementTree.Element, video: Path) -> str | None:
+    element = _first(session, "subject")
+    number = None if element is None else _attribute(element, "id")
+    if number:
+        return f"S{int(number):03}" if number.isdecimal() else number
+    match = re.match(r"S(\d{3})", video.stem, re.IGNORECASE)  # S005-012.avi
+    return match[0].upper() if match else None
+
+
+# Names are compared without case and namespace: exports of different years differ in both.
+def _all(element: ElementTree.Element, name: str) -> list[ElementTree.Element]:
+    return [sub for sub in element.iter() if str(sub.tag).rpartition("}")[2].lower() == name]
+
+
+def _first(element: ElementTree.Element, name: str) -> ElementTree.Element | None:
+    return next(iter(_all(element, name)), None)
+
+
+def _attribute(element: ElementTree.Element, name: str) -> str | None:
+    return next((value for key, value in element.attrib.items() if key.lower() == name), None)
+
+
+MMI = Dataset(
+    name="mmi",
+    title="MMI facial expression database",
+    reference="M. Valstar and M. Pantic, Induced Disgust, Happiness and Surprise: an Addition to "
+    "the MMI Facial Expression Database, LREC Workshop on Emotion 2010; M. Pantic et al., "
+    "Web-based Database for Facial Expression Analysis, ICME 2005",
+    home="https://mmifacedb.eu/",
+    licence="MMI end user licence agreement: academic use, no redistribution",
+    access="Apply for an account on the home page and sign the agreement; search for sessions "
+    "with an emotion and download them with their annotations.",
+    layout="""\
+Sessions/1767/S051-001.avi
+Sessions/1767/S051-001.xml             (Metatag Name="Emotion" Value="1" ... "6")
+Sessions/1767/session.xml              (subject, track with its view)
+Sessions/1767/S051-001-oao_aucs.xml    (action units; not read)""",
+    classes=tuple(LABELS.values()),
+    # 213 labelled sequences, 205 of them frontal, as papers on MMI since 2014 count them; the
+    # number of subjects differs between papers (30 to 32).
+    expected={
+        "labelled sequences": 213,
+        "frontal labelled sequences": 205,
+        "subjects with a label": 31,
+    },
+    scan=scan,
+)

@@ -1,0 +1,263 @@
+"""`mic fetch NAME`: what a dataset needs, what is wrong with a folder, and its manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mic.config import Profile
+from mic.datasets import archives, download, synth
+from mic.datasets.afew import AFEW
+from mic.datasets.avec import AVEC
+from mic.datasets.ckplus import CKPLUS
+from mic.datasets.cremad import CREMAD
+from mic.datasets.manifest import Fault, Manifest
+from mic.datasets.mmi import MMI
+from mic.datasets.ravdess import RAVDESS
+from mic.datasets.source import Dataset, build
+from mic.errors import ConfigError, DatasetError
+from mic.home import home, locked
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset for dataset in (CKPLUS, MMI, AFEW, AVEC, RAVDESS, CREMAD)
+}
+_DOWNLOADS: dict[str, Callable[..., None]] = {
+    "ravdess": download.ravdess,
+    "cremad": download.cremad,
+}
+_SHOWN = 40  # faults of one kind that a report lists; the rest is counted
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Report:
+    """What was found out about a dataset.
+
+    Attributes:
+        name: The dataset's.
+        title: Its full name.
+        root: The folder that was read, or None if there was none to read.
+        needs: What the dataset needs and how one gets it; empty for generated ones.
+        counts: What the folder holds, by name.
+        expected: The same in the literature.
+        faults: Everything wrong.
+        manifest: The result, unless a fault is fatal or nothing was built.
+    """
+
+    name: str
+    title: str
+    root: Path | None
+    needs: str
+    counts: Mapping[str, int]
+    expected: Mapping[str, int]
+    faults: tuple[Fault, ...]
+    manifest: Manifest | None
+
+    @property
+    def sound(self) -> bool:
+        """Whether the dataset can be used as published."""
+        return self.root is not None and not any(fault.fatal for fault in self.faults)
+
+    def lines(self) -> Iterator[str]:
+        """The report as text."""
+        yield self.title
+        if self.root is None:
+            yield self.needs
+            return
+        yield f"read from {self.root}"
+        if self.counts or self.expected:
+            yield f"{'':34}{'here':>8}{'literature':>12}"
+        for name in [*self.expected, *sorted(self.counts.keys() - self.expected.keys())]:
+            here, there = self.counts.get(name, 0), self.expected.get(name)
+            mark = "" if there is None or here == there else "  differs"
+            yield f"{name:34}{here:>8}{'' if there is None else there:>12}{mark}"
+        for fatal, heading in ((True, "to mend"), (False, "notes")):
+            listed = [fault for fault in self.faults if fault.fatal is fatal]
+            if listed:
+                yield f"{heading}: {len(listed)}"
+            yield from (f"  {fault}" for fault in listed[:_SHOWN])
+            if len(listed) > _SHOWN:
+                yield f"  ... and {len(listed) - _SHOWN} more"
+        if self.manifest is not None:
+            yield f"manifest: {self.manifest.root / 'manifest.csv'} ({len(self.manifest)} clips)"
+        elif not self.sound:
+            yield "nothing was built: mend the faults, or add --allow-faults to go on without"
+
+
+def load(
+    name: str,
+    config: Profile,
+    *,
+    path: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Manifest:
+    """A dataset ready for use: generated, or built from the folder that the user has.
+
+    Args:
+        name: A generated protocol or a key of `DATASETS`.
+        config: Sizes of generated data; `jobs`.
+        path: Folder of a published dataset; by default that of an earlier `mic fetch`, or the
+            environment variable `MIC_<NAME>`, as MIC_CKPLUS.
+        progress: Called with the number of finished and of all clips.
+
+    Raises:
+        ConfigError: No such dataset.
+        DatasetError: It is not there, or its folder has faults that are fatal.
+    """
+    if name in synth.SIZES:
+        return synth.load(name, config, progress=progress)
+    dataset = _find(name)
+    path = path or os.environ.get(f"MIC_{name.upper()}")
+    known = _target(name) / "manifest.csv"
+    if path is None and known.is_file():
+        return Manifest.load(known)
+    if path is None:
+        raise DatasetError(
+            f"{dataset.title} is not on this machine",
+            remedy=f"get it ({dataset.home}), then run `mic fetch {name} --path FOLDER`, or set "
+            f"MIC_{name.upper()} to the folder",
+        )
+    report = fetch(name, path=path, jobs=config.worker_count(), progress=progress)
+    if report.manifest is None:
+        fatal = [fault for fault in report.faults if fault.fatal]
+        raise DatasetError(
+            f"{len(fatal)} faults, the first: {fatal[0]}",
+            file=path,
+            remedy=f"run `mic fetch {name} --path {path}` for the whole list",
+        )
+    return report.manifest
+
+
+def available(name: str) -> bool:
+    """Whether `load` would find a dataset without a path."""
+    return (
+        name in synth.SIZES
+        or bool(os.environ.get(f"MIC_{name.upper()}"))
+        or (_target(name) / "manifest.csv").is_file()
+    )
+
+
+def fetch(
+    name: str,
+    *,
+    path: str | Path | None = None,
+    download_it: bool = False,
+    source: str | None = None,
+    allow_faults: bool = False,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> Report:
+    """Checks a published dataset and builds its manifest.
+
+    Args:
+        name: A key of `DATASETS`.
+        path: The user's folder, or one archive of it; None: only say what is needed.
+        download_it: Download an open dataset first, into `path` or below `MIC_HOME`.
+        source: Address to download from instead of the dataset's home.
+        allow_faults: Build also if a fault is fatal, without the clips concerned.
+        jobs: Worker processes.
+        progress: Called with the number of finished and of all clips.
+        **options: Fields of `mic.codec.EncodeOptions`.
+
+    Returns:
+        The report; its `manifest` is set if the dataset is sound or faults are allowed.
+
+    Raises:
+        ConfigError: No such dataset, or it is not open.
+        DatasetError: The path does not exist, an archive is hostile, a download fails, or no
+            clip at all is usable.
+        StorageError: `MIC_HOME` cannot be written.
+    """
+    dataset = _find(name)
+    if download_it:
+        path = _downloaded(dataset, path, source, progress)
+    if path is None:
+        return _report(dataset, None, {}, (), None)
+    root = _opened(dataset, Path(path).expanduser())
+    scan = dataset.scan(root)
+    fatal = any(fault.fatal for fault in scan.faults)
+    if not scan.sources or (fatal and not allow_faults):
+        return _report(dataset, root, scan.counts, scan.faults, None)
+    with locked(_target(name).parent / f".{name}.lock"):
+        manifest, unreadable = build(
+            dataset, root, scan, _target(name), jobs=jobs, progress=progress, **options
+        )
+    return _report(dataset, root, scan.counts, (*scan.faults, *unreadable), manifest)
+
+
+def _find(name: str) -> Dataset:
+    if name not in DATASETS:
+        raise ConfigError(
+            f"there is no dataset {name!r}",
+            remedy=f"choose one of {', '.join([*DATASETS, *synth.SIZES])}",
+        )
+    return DATASETS[name]
+
+
+def _target(name: str) -> Path:
+    return home() / "datasets" / name
+
+
+def _downloaded(
+    dataset: Dataset,
+    path: str | Path | None,
+    source: str | None,
+    progress: Callable[[int, int], None] | None,
+) -> Path:
+    if dataset.name not in _DOWNLOADS:
+        raise ConfigError(
+            f"{dataset.title} is not open: {dataset.access}", remedy=f"see {dataset.home}"
+        )
+    folder = home() / "downloads" / dataset.name if path is None else Path(path)
+    given = {} if source is None else {"source": source}
+    if source is not None and dataset.name == "cremad":
+        given["media"] = source  # a mirror has the videos where the pointers would be
+    with locked(folder.parent / f".{dataset.name}.lock"):
+        _DOWNLOADS[dataset.name](folder, progress=progress, **given)
+    return folder
+
+
+def _opened(dataset: Dataset, path: Path) -> Path:
+    """The folder to read: the given one, or where the given archive was unpacked."""
+    if path.is_dir():
+        return path
+    if not path.is_file():
+        raise DatasetError(
+            "does not exist", file=path, remedy="give the folder of the unpacked dataset"
+        )
+    folder = home() / "downloads" / dataset.name
+    archives.extract(path, folder)
+    return folder
+
+
+def _report(
+    dataset: Dataset,
+    root: Path | None,
+    counts: Mapping[str, int],
+    faults: tuple[Fault, ...],
+    manifest: Manifest | None,
+) -> Report:
+    needs = "\n".join(
+        [
+            f"reference: {dataset.reference}",
+            f"home:      {dataset.home}",
+            f"licence:   {dataset.licence}",
+            f"access:    {dataset.access}",
+            "expected folder:",
+            *(f"  {line}" for line in dataset.layout.splitlines()),
+            f"then run: mic fetch {dataset.name} --path FOLDER",
+        ]
+    )
+    return Report(
+        name=dataset.name,
+        title=dataset.title,
+        root=root,
+        needs=needs,
+        counts=dict(counts),
+        expected=dataset.expected,
+        faults=faults,
+        manifest=manifest,
+    )
