@@ -1,0 +1,73 @@
+"""`mic fetch`: what a dataset needs, what a folder of it lacks, and its manifest."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mic import config
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Adds the sub-commands of this module."""
+    command = commands.add_parser(
+        "fetch", help="check, download or generate a dataset; without a name, list them"
+    )
+    command.add_argument("name", nargs="?", default="", metavar="NAME")
+    command.add_argument("--path", type=Path, help="folder (or archive) of the published dataset")
+    command.add_argument("--download", action="store_true", help="get an open dataset first")
+    command.add_argument("--source", help="address to download from instead of its home")
+    command.add_argument(
+        "--allow-faults", action="store_true", help="build without the clips that are at fault"
+    )
+    command.add_argument("--profile", default="auto", help="size of a generated dataset; jobs")
+    command.set_defaults(command=_fetch)
+
+
+def _fetch(options: argparse.Namespace) -> int:
+    from mic import datasets
+    from mic.datasets import synth
+
+    profile = config.load(options.profile)
+    if not options.name:
+        for name in [*synth.SIZES, *datasets.DATASETS]:
+            about = datasets.DATASETS[name].title if name in datasets.DATASETS else "generated"
+            print(f"{name:18}{'here' if datasets.available(name) else 'absent':8}{about}")
+        return 0
+    with _progress(options.name) as progress:
+        if options.name in synth.SIZES:
+            manifest = datasets.load(options.name, profile, progress=progress)
+            print(f"manifest: {manifest.root / 'manifest.csv'} ({len(manifest)} clips)")
+            return 0
+        report = datasets.fetch(
+            options.name,
+            path=options.path,
+            download_it=options.download,
+            source=options.source,
+            allow_faults=options.allow_faults,
+            jobs=profile.worker_count(),
+            progress=progress,
+        )
+    print("\n".join(report.lines()))
+    return 0 if report.root is None or report.manifest is not None else 1
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A count on standard error, if that is a terminal, at most five times a second."""
+    shown = 0.0
+
+    def report(done: int, total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if sys.stderr.isatty() and (now - shown > 0.2 or done == total):
+            shown = now
+            print(f"\r{title}: {done} of {total}", end="", file=sys.stderr, flush=True)
+
+    yield report
+    if shown:
+        print(file=sys.stderr)
