@@ -188,7 +188,7 @@ def _bulk(worn: Style, vertices: np.ndarray, rng: np.random.Generator) -> np.nda
     if worn.bald:
         return np.zeros(len(vertices))
     above = _above_line(vertices.astype(np.float64), worn)
-    lift = ramp(-0.02, 0.22, above)
+    lift = ramp(0.12, 0.42, above)  # from where hair is dense: its soft edge lies on the skin
     crown = ramp(7.75, 8.35, vertices[:, 1].astype(np.float64))
     lumps = noise(rng, 64, (5, 11), (0.5, 0.35))
     cell = np.clip((head().chart * 64).astype(int), 0, 63)

@@ -65,8 +65,8 @@ _TAMED = {
     "eye-height": 0.18,
     "eye-trans": 0.14,
     "eye-push": 0.14,
-    "forehead-nubian": 0.16,
-    "forehead-scale-vert": 0.13,
+    "forehead-nubian": 0.10,
+    "forehead-scale-vert": 0.09,
     "forehead-temple": 0.22,
 }
 _LIMIT = 1.9  # standard deviations at which a coefficient is cut

@@ -1,20 +1,17 @@
-"""A z-buffer triangle rasteriser in NumPy, vectorised over triangles of similar screen size.
+"""A z-buffer triangle rasteriser in NumPy, vectorised over scan lines.
 
-Only additions, multiplications, divisions and comparisons happen per pixel, in a fixed order, so
-the result is the same to the last bit on every IEEE machine, whatever vector unit NumPy picks.
+Only additions, multiplications, divisions and comparisons happen, in a fixed order, so the result
+is the same to the last bit on every IEEE machine, whatever vector unit NumPy picks.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 
-# A triangle is tested against the smallest square of this list that holds its bounding box.
-_SQUARES = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 15, 20, 28, 40, 64, 96, 128, 256, 512, 1024)
-_CANDIDATES_AT_ONCE = 1_000_000  # bounds the memory of one batch
 _SUBPIXEL = np.float32(256)  # screen positions snap to this grid, as in graphics hardware
+_HALF = np.float32(0.5)  # sample centres lie half a sample from the grid lines
 
 
 @dataclass(frozen=True)
@@ -32,14 +29,6 @@ class Fragments:
     second: np.ndarray
     third: np.ndarray
     depth: np.ndarray
-
-
-@cache
-def _square(side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Columns and rows of a square's cells, as integers and as floats."""
-    y, x = np.mgrid[0:side, 0:side].astype(np.int32)
-    x, y = x.ravel(), y.ravel()
-    return x, y, x.astype(np.float32), y.astype(np.float32)
 
 
 def rasterize(
@@ -66,106 +55,100 @@ def rasterize(
     """
     points = points.astype(np.float32, copy=False)
     snapped = np.rint(points[:, :2] * _SUBPIXEL) / _SUBPIXEL
-    xs, ys, depths = snapped[:, 0][triangles], snapped[:, 1][triangles], points[:, 2][triangles]
-    area = (xs[:, 1] - xs[:, 0]) * (ys[:, 2] - ys[:, 0]) - (ys[:, 1] - ys[:, 0]) * (
-        xs[:, 2] - xs[:, 0]
-    )
-    low_x, high_x = _span(xs, width)
-    low_y, high_y = _span(ys, height)
+    xs, ys = snapped[:, 0][triangles], snapped[:, 1][triangles]
+    area = (xs[:, 1] - xs[:, 0]) * (ys[:, 2] - ys[:, 0])
+    area -= (ys[:, 1] - ys[:, 0]) * (xs[:, 2] - xs[:, 0])
+    first_row = np.maximum(np.ceil(ys.min(1) - _HALF), 0).astype(np.int32)
+    last_row = np.minimum(np.floor(ys.max(1) - _HALF), np.float32(height - 1)).astype(np.int32)
     drawn = (area != 0) if two_sided else (area < 0)
-    drawn &= (high_x >= low_x) & (high_y >= low_y)
-    kept = np.flatnonzero(drawn)
-    x0, y0, z0 = xs[kept, 0], ys[kept, 0], depths[kept, 0]
+    kept = np.flatnonzero(drawn & (last_row >= first_row))
+    xs, ys, zs = xs[kept], ys[kept], points[:, 2][triangles[kept]]
+    owner, row, first, length = _spans(xs, ys, first_row[kept], last_row[kept], width)
+
+    # From spans to samples.
+    start = np.cumsum(length) - length
+    span = np.repeat(np.arange(len(length), dtype=np.int32), length)
+    column = np.arange(len(span), dtype=np.int32) - (start - first)[span]
+    row, owner = row[span], owner[span]
+    dx = column.astype(np.float32) + _HALF - xs[owner, 0]
+    dy = row.astype(np.float32) + _HALF - ys[owner, 0]
+    # Depth and barycentric weights are affine in the sample's position.
     scale = 1 / area[kept]
-    # Barycentric weights are affine in the sample position: w = slope_x * x + slope_y * y + base.
-    second_x, second_y = (ys[kept, 2] - y0) * scale, (x0 - xs[kept, 2]) * scale
-    third_x, third_y = (y0 - ys[kept, 1]) * scale, (xs[kept, 1] - x0) * scale
-    low_x, low_y = low_x[kept], low_y[kept]
-    dx, dy = low_x + np.float32(0.5) - x0, low_y + np.float32(0.5) - y0
-    second_base = second_x * dx + second_y * dy
-    third_base = third_x * dx + third_y * dy
-    rise_second, rise_third = depths[kept, 1] - z0, depths[kept, 2] - z0
-    corner = (low_y * width + low_x).astype(np.int32)
-    columns, rows = (
-        (high_x[kept] - low_x).astype(np.int32),
-        (high_y[kept] - low_y).astype(np.int32),
-    )
-    extent = np.maximum(columns, rows) + 1
+    second_x, second_y = (ys[:, 2] - ys[:, 0]) * scale, (xs[:, 0] - xs[:, 2]) * scale
+    third_x, third_y = (ys[:, 0] - ys[:, 1]) * scale, (xs[:, 1] - xs[:, 0]) * scale
+    rise_second, rise_third = zs[:, 1] - zs[:, 0], zs[:, 2] - zs[:, 0]
+    z = zs[owner, 0] + (second_x * rise_second + third_x * rise_third)[owner] * dx
+    z += (second_y * rise_second + third_y * rise_third)[owner] * dy
 
-    pixels, owners, seconds, thirds, zs = [], [], [], [], []
-    smaller = 0
-    for side in _SQUARES:
-        members = np.flatnonzero((extent > smaller) & (extent <= side))
-        smaller = side
-        if not len(members):
-            continue
-        step = max(1, _CANDIDATES_AT_ONCE // (side * side))
-        column, row, fx, fy = _square(side)
-        offset = row * np.int32(width) + column
-        for start in range(0, len(members), step):
-            batch = members[start : start + step]
-            second = second_x[batch, None] * fx
-            second += second_y[batch, None] * fy
-            second += second_base[batch, None]
-            third = third_x[batch, None] * fx
-            third += third_y[batch, None] * fy
-            third += third_base[batch, None]
-            covered = (second >= 0) & (third >= 0)
-            covered &= second + third <= 1
-            hits = np.flatnonzero(covered)
-            owner, cell = np.divmod(hits, side * side)
-            owner = batch[owner]
-            inside = (column[cell] <= columns[owner]) & (row[cell] <= rows[owner])
-            if not inside.all():
-                hits, owner, cell = hits[inside], owner[inside], cell[inside]
-            second, third = second.ravel()[hits], third.ravel()[hits]
-            pixels.append(corner[owner] + offset[cell])
-            owners.append(owner)
-            seconds.append(second)
-            thirds.append(third)
-            zs.append(z0[owner] + second * rise_second[owner] + third * rise_third[owner])
-    return _nearest(pixels, owners, seconds, thirds, zs, kept, (height, width), in_front_of)
-
-
-def _span(coordinate: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """First and last sample whose centre lies in the extent of each triangle, on screen."""
-    a, b, c = coordinate[:, 0], coordinate[:, 1], coordinate[:, 2]
-    low = np.ceil(np.minimum(np.minimum(a, b), c) - np.float32(0.5))
-    high = np.floor(np.maximum(np.maximum(a, b), c) - np.float32(0.5))
-    return np.maximum(low, 0), np.minimum(high, np.float32(size - 1))
-
-
-def _nearest(
-    pixels: list[np.ndarray],
-    owners: list[np.ndarray],
-    seconds: list[np.ndarray],
-    thirds: list[np.ndarray],
-    zs: list[np.ndarray],
-    kept: np.ndarray,
-    shape: tuple[int, int],
-    in_front_of: np.ndarray | None,
-) -> Fragments:
-    count = shape[0] * shape[1]
-    depth = (
-        np.full(count, np.inf, np.float32) if in_front_of is None else in_front_of.ravel().copy()
-    )
-    triangle = np.full(count, -1, np.int32)
-    second, third = np.zeros(count, np.float32), np.zeros(count, np.float32)
-    if pixels:
-        pixel, z = np.concatenate(pixels), np.concatenate(zs)
-        limit = None if in_front_of is None else depth.copy()
-        np.minimum.at(depth, pixel, z)
-        winners = z <= depth[pixel]
-        if limit is not None:
-            winners &= z < limit[pixel]
-        winner = np.flatnonzero(winners)
-        target = pixel[winner]
-        triangle[target] = kept[np.concatenate(owners)[winner]]
-        second[target] = np.concatenate(seconds)[winner]
-        third[target] = np.concatenate(thirds)[winner]
+    sample = row * np.int32(width) + column
+    if in_front_of is None:
+        depth = np.full(height * width, np.inf, np.float32)
+    else:
+        depth = in_front_of.ravel().copy()
+        nearer = np.flatnonzero(z < depth[sample])
+        sample, z, owner, dx, dy = (part[nearer] for part in (sample, z, owner, dx, dy))
+    np.minimum.at(depth, sample, z)
+    winner = np.flatnonzero(z == depth[sample])
+    target, owner, dx, dy = sample[winner], owner[winner], dx[winner], dy[winner]
+    triangle = np.full(height * width, -1, np.int32)
+    second, third = np.zeros(height * width, np.float32), np.zeros(height * width, np.float32)
+    triangle[target] = kept[owner]
+    second[target] = second_x[owner] * dx + second_y[owner] * dy
+    third[target] = third_x[owner] * dx + third_y[owner] * dy
     return Fragments(
-        triangle=triangle.reshape(shape),
-        second=second.reshape(shape),
-        third=third.reshape(shape),
-        depth=depth.reshape(shape),
+        triangle=triangle.reshape(height, width),
+        second=second.reshape(height, width),
+        third=third.reshape(height, width),
+        depth=depth.reshape(height, width),
     )
+
+
+def _spans(
+    xs: np.ndarray, ys: np.ndarray, first_row: np.ndarray, last_row: np.ndarray, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Where scan lines cross triangles.
+
+    An edge is always evaluated from its upper end, so two triangles that share one agree on it
+    and leave no crack.
+
+    Args:
+        xs: (K, 3) columns of the corners.
+        ys: (K, 3) rows of the corners.
+        first_row: (K,) first scan line of each triangle.
+        last_row: (K,) its last one.
+        width: Columns of the screen.
+
+    Returns:
+        Per span: its triangle, its row, its first column and its length, at least 1.
+    """
+    order = np.argsort(ys, axis=1, kind="stable")
+    (top_x, middle_x, low_x), (top_y, middle_y, low_y) = (
+        np.take_along_axis(corner, order, 1).T for corner in (xs, ys)
+    )
+    # Horizontal edges have no slope and are never asked for it: no sample centre lies between
+    # their ends, and one exactly on them belongs to the other two edges.
+    long, upper, lower = (
+        (x1 - x0) / np.where(y1 > y0, y1 - y0, np.float32(1))
+        for x0, y0, x1, y1 in (
+            (top_x, top_y, low_x, low_y),
+            (top_x, top_y, middle_x, middle_y),
+            (middle_x, middle_y, low_x, low_y),
+        )
+    )
+    rows = last_row - first_row + 1
+    owner = np.repeat(np.arange(len(rows), dtype=np.int32), rows)
+    start = np.cumsum(rows, dtype=np.int32) - rows
+    row = np.arange(len(owner), dtype=np.int32) - (start - first_row)[owner]
+    y = row.astype(np.float32) + _HALF
+    from_top, from_middle = y - top_y[owner], y - middle_y[owner]
+    one = top_x[owner] + from_top * long[owner]
+    other = np.where(
+        from_middle < 0,
+        top_x[owner] + from_top * upper[owner],
+        middle_x[owner] + from_middle * lower[owner],
+    )
+    first = np.maximum(np.ceil(np.minimum(one, other) - _HALF), 0).astype(np.int32)
+    last = np.minimum(np.floor(np.maximum(one, other) - _HALF), np.float32(width - 1))
+    length = last.astype(np.int32) - first + 1
+    crossed = np.flatnonzero(length > 0)
+    return owner[crossed], row[crossed], first[crossed], length[crossed]

@@ -81,7 +81,8 @@ def complexion(person: Identity) -> Complexion:
     skin = np.array([np.interp(melanin, steps, _SKIN[:, channel]) for channel in range(3)])
     skin = np.clip(skin * (1 + rng.normal(0, 0.02, 3)), 0, 1)
     dark = 0.25 + 0.75 * (1 - person.origin[ORIGINS.index("caucasian")])
-    shade = 0 if rng.random() < 0.85 * dark else rng.choice([1, 1, 2, 2, 3, 4, 5])
+    lighter = int(rng.choice([1, 1, 2, 2, 3, 4, 5]))
+    shade = 0 if rng.random() < 0.85 * dark else min(lighter, 1 if melanin > 0.45 else 5)
     grey = np.clip((person.age - 0.5) * 2.2 + rng.normal(0, 0.15), 0, 1)
     hair = _HAIR[shade] * rng.uniform(0.85, 1.25) * (1 - grey) + _GREY * grey
     # Light eyes go with light skin and hair.
