@@ -43,6 +43,7 @@ class Profile:
         real_frames: Frames taken of each real video; 0 takes all.
         repeats: Interleaved repetitions of every timing.
         bootstrap: Resamples behind each bootstrap interval.
+        mi_samples: Largest sample that mutual information is measured on.
         jobs: Worker processes; 0 means one a core.
     """
 
@@ -66,6 +67,7 @@ class Profile:
     real_frames: int = 0
     repeats: int = 5
     bootstrap: int = 2000
+    mi_samples: int = 10_000
     jobs: int = 0
 
     def digest(self) -> str:
@@ -103,6 +105,7 @@ PROFILES: Mapping[str, Profile] = {
         real_frames=40,
         repeats=2,
         bootstrap=200,
+        mi_samples=1000,
     ),
     "default": _DEFAULT,
     "full": dataclasses.replace(
