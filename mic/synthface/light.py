@@ -157,4 +157,4 @@ def develop(image: np.ndarray, grain: np.ndarray) -> np.ndarray:
     scale = np.float32((_CURVE - 1) / _WHITE)
     index = np.clip(image * scale + np.float32(0.5), 0, _CURVE - 1).astype(np.int16)
     value = _tone_curve()[index] + grain + np.int16(_FINE // 2)
-    return np.clip(value >> 4, 0, 255).astype(np.uint8)
+    return np.clip(value >> 4, 0, 255).astype(np.uint8, order="C")
