@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mic import assets, codec, faces
 from mic.errors import FaceError
-from mic.faces import REFERENCE_POINTS, Status
+from mic.faces import REFERENCE_POINTS, Status, tracking
 
 # MTCNN's points move by a few samples with the phase of its pyramid: 8 % of this face's width.
 JITTER = 13
@@ -112,7 +112,7 @@ def test_a_face_that_enters_late_is_taken_up():
 
 def test_a_track_is_cached_by_content(tmp_path, monkeypatch):
     first = faces.track_clip(assets.path("carphone"), every=20, folder=tmp_path)
-    monkeypatch.setattr(faces, "track", None)  # a second computation would fail
+    monkeypatch.setattr(tracking, "track", None)  # a second computation would fail
     again = faces.track_clip(assets.path("carphone"), every=20, folder=tmp_path)
     assert first.status is again.status is Status.OK
     for name in ("statuses", "boxes", "points", "scores"):

@@ -1,0 +1,176 @@
+"""Finding the face in one picture, and finding it again in the next: MTCNN and its O-Net."""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from facenet_pytorch import MTCNN
+
+from mic.errors import FaceError
+from mic.faces.alignment import checked, warp
+
+
+class Status(enum.IntEnum):
+    """What was found; stored as its number."""
+
+    OK = 0
+    NO_FACE = 1
+    SEVERAL = 2
+    LOST = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detection:
+    """The face taken in one picture.
+
+    Attributes:
+        status: OK, SEVERAL (and one was taken) or NO_FACE (then the numbers are NaN).
+        box: float32 (4,): left, top, right, bottom in samples.
+        points: float32 (5, 2): as `REFERENCE_POINTS`, in samples of the picture.
+        score: MTCNN's probability.
+    """
+
+    status: Status
+    box: np.ndarray
+    points: np.ndarray
+    score: float
+
+
+NOTHING = Detection(
+    status=Status.NO_FACE,
+    box=np.full(4, np.nan, np.float32),
+    points=np.full((5, 2), np.nan, np.float32),
+    score=float("nan"),
+)
+
+
+class Detector:
+    """MTCNN with fixed weights.
+
+    Args:
+        smallest: Edge in samples of the smallest face to look for. Detection time falls with its
+            square.
+        threshold: Least probability of a face.
+        device: Where the networks run.
+    """
+
+    def __init__(
+        self,
+        *,
+        smallest: int = 24,
+        threshold: float = 0.8,
+        device: str | torch.device = "cpu",
+    ) -> None:
+        if smallest < 12 or not 0 < threshold < 1:
+            raise FaceError(
+                f"smallest face {smallest}, threshold {threshold}",
+                remedy="use at least 12 samples and a probability between 0 and 1",
+            )
+        self.smallest = smallest
+        self.threshold = threshold
+        self.device = torch.device(device)
+        self._network = MTCNN(
+            min_face_size=smallest,
+            thresholds=[0.6, 0.7, threshold],
+            keep_all=True,
+            device=self.device,
+        ).eval()
+
+    def detect(self, frames: Sequence[np.ndarray] | np.ndarray) -> list[Detection]:
+        """Finds the face of each picture.
+
+        Args:
+            frames: uint8 (N, H, W, 3) RGB, or a sequence of (H, W, 3); equal sizes are batched.
+
+        Raises:
+            FaceError: A frame is not such an array.
+        """
+        frames = [checked(frame) for frame in frames]
+        found: list[Detection] = [NOTHING] * len(frames)
+        groups: dict[tuple[int, ...], list[int]] = {}
+        for index, frame in enumerate(frames):
+            if min(frame.shape[:2]) >= self.smallest:  # MTCNN fails on a pyramid without levels
+                groups.setdefault(frame.shape, []).append(index)
+        for indices in groups.values():
+            batch = np.stack([frames[index] for index in indices])
+            boxes, scores, points = self._network.detect(batch, landmarks=True)
+            for index, *face in zip(indices, boxes, scores, points, strict=True):
+                found[index] = _choose(*face, frames[index].shape)
+        return found
+
+    @torch.inference_mode()
+    def follow(self, frame: np.ndarray, previous: Detection) -> Detection:
+        """Looks for a face where it was in the frame before, with O-Net alone.
+
+        Args:
+            frame: uint8 (H, W, 3) RGB.
+            previous: Where it was.
+
+        Returns:
+            Where it is, or status LOST.
+        """
+        frame = checked(frame)
+        square = _square(previous.box)
+        patch = _resample(frame, square)
+        tensor = torch.from_numpy(patch).to(self.device, torch.float32).permute(2, 0, 1)[None]
+        # MTCNN's own normalisation, to about -1 ... 1.
+        offsets, points, scores = self._network.onet((tensor - 127.5) / 128)
+        score = float(scores[0, 1])
+        if score < self.threshold:
+            return Detection(
+                status=Status.LOST, box=NOTHING.box, points=NOTHING.points, score=score
+            )
+        edge = square[2] - square[0]
+        origin = square[:2]
+        box = (square + offsets[0].cpu().numpy() * edge).astype(np.float32)
+        relative = points[0].cpu().numpy().reshape(2, 5).T
+        return Detection(
+            status=previous.status,
+            box=box,
+            points=(origin + relative * edge).astype(np.float32),
+            score=score,
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def detector(device: str = "cpu") -> Detector:
+    """The detector with default settings, built once a process and device."""
+    return Detector(device=device)
+
+
+def _choose(boxes: object, scores: object, points: object, shape: tuple[int, ...]) -> Detection:
+    """Of all faces the one with the largest area less twice its squared distance from the middle.
+
+    Both in samples squared, so that a bystander's face must be clearly larger to win.
+    """
+    if boxes is None:
+        return NOTHING
+    boxes = np.asarray(boxes, np.float32)
+    middle = np.array([shape[1] / 2, shape[0] / 2], np.float32)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    best = int(np.argmax(areas - 2 * ((centres - middle) ** 2).sum(1)))
+    return Detection(
+        status=Status.SEVERAL if len(boxes) > 1 else Status.OK,
+        box=boxes[best],
+        points=np.asarray(points[best], np.float32),
+        score=float(scores[best]),
+    )
+
+
+def _square(box: np.ndarray) -> np.ndarray:
+    centre = (box[:2] + box[2:]) / 2
+    half = max(float(np.max(box[2:] - box[:2])) / 2, 1.0)
+    return np.concatenate([centre - half, centre + half])
+
+
+def _resample(frame: np.ndarray, square: np.ndarray) -> np.ndarray:
+    """The square as 48 x 48 samples, O-Net's input; black outside the frame."""
+    scale = 48 / (square[2] - square[0])
+    matrix = np.array([[scale, 0, -square[0] * scale], [0, scale, -square[1] * scale]])
+    return np.array(warp(frame, matrix, 48))
