@@ -6,8 +6,8 @@ the I-frame only. From then on the last network of its cascade (O-Net) looks at 
 of the previous box and says whether a face is still there and where its five points are.
 
 A clip without a face is a status, never an exception. Of several faces the one taken is the
-largest after a penalty for distance from the picture's middle (see `_choose` in detection.py), and the status
-says that there were several.
+largest after a penalty for distance from the picture's middle (`_choose` in detection.py), and
+the status says that there were several.
 """
 
 from mic.faces.alignment import CROP_SIZE, REFERENCE_POINTS, align, similarity
