@@ -87,16 +87,19 @@ def medians(timings: pd.DataFrame, *, column: str = "seconds") -> pd.DataFrame:
     return table.reindex(first).fillna(0.0)
 
 
-def ratios(timings: pd.DataFrame, reference: str, *, stage: str = TOTAL) -> pd.Series:
+def ratios(
+    timings: pd.DataFrame, reference: str, *, stage: str = TOTAL, column: str = "seconds"
+) -> pd.Series:
     """How many times as long as `reference` each task takes: the median over the rounds.
 
     Args:
         timings: From `interleaved`.
         reference: The task that is 1.
         stage: Of which stage.
+        column: `seconds` or `cpu_seconds`; the latter does not see who else uses the machine.
     """
     part = timings[timings["stage"] == stage].pivot_table(
-        index="round", columns="task", values="seconds"
+        index="round", columns="task", values=column
     )
     if reference not in part:
         raise ConfigError(f"no task is called {reference!r}")

@@ -20,7 +20,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
-from av.video.reformatter import Interpolation
+from av.video.reformatter import Interpolation, VideoReformatter
 from torch import nn
 
 from mic import bitstream, export, faces
@@ -83,14 +83,14 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def compressed(runner: Runner, representation: Representation) -> Answer:
+def compressed(runner: Runner, representation: Representation, *, threads: int = 1) -> Answer:
     """Residuals (and motion) parsed from the stream, then the network."""
 
     def answer(path: Path, watch: Stopwatch) -> int:
         with watch("demux"):
             stream = bitstream.open(path)
         with stream, watch("parse"):
-            arrays = represent(stream, representation)
+            arrays = represent(stream, representation, threads=threads)
         motion = arrays.get("motion")
         with watch("network"):
             logits = runner(arrays["residual"][None], None if motion is None else motion[None])
@@ -111,6 +111,7 @@ def pictures(
         detect: Whether the face is found in each sampled frame first.
         threads: Of the decoder.
     """
+    scaled = _Scaler(size)
 
     def answer(path: Path, watch: Stopwatch) -> int:
         frames = _decoded(path, watch, steps=steps, threads=threads)
@@ -121,10 +122,10 @@ def pictures(
                 boxes = [found.box for found in faces.detector().detect(whole)]
             with watch("colour"):
                 cut = zip(whole, boxes, strict=True)
-                small = [_rgb(_frame(_face(picture, box)), size) for picture, box in cut]
+                small = [scaled(_frame(_face(picture, box))) for picture, box in cut]
         else:
             with watch("colour"):
-                small = [_rgb(frame, size) for frame in frames]
+                small = [scaled(frame) for frame in frames]
         with watch("colour"):
             clips = np.stack(small).transpose(0, 3, 1, 2)[None].astype(np.int16)
         with watch("network"):
@@ -175,7 +176,8 @@ def parsing_split(representation: Representation) -> dict[str, Answer]:
         def answer(path: Path, watch: Stopwatch) -> int:
             del watch
             with bitstream.open(path) as stream:
-                index = sampled(stream.frame_count, steps)
+                every = representation.kind == "all"
+                index = None if every else sampled(stream.frame_count, steps)
                 if what:
                     stream.read(what=(what,), frames=index, scale=scale, space=space)
             return 0
@@ -190,25 +192,39 @@ def parsing_split(representation: Representation) -> dict[str, Answer]:
     }
 
 
-def decoding_split(*, threads: int = 1) -> dict[str, Answer]:
-    """Tasks whose differences are the parts of `decode`: `demux`, `entropy`, `all`.
+def decoding_split(*, scale: int = 1, threads: int = 1) -> dict[str, Answer]:
+    """Tasks whose differences are the parts of `decode`.
 
     libavcodec can be told to leave out the inverse transform, which splits its time in two;
     motion compensation stays on the side of the entropy decoding.
+
+    Returns:
+        `demux`, `entropy` (decoding without the transform), `all` (with it), `rgb` (every frame
+        also converted and scaled).
     """
 
-    def part(skip: str) -> Answer:
+    def part(skip: str, *, colour: bool = False) -> Answer:
         def answer(path: Path, watch: Stopwatch) -> int:
             del watch
             with opened(path, threads=threads) as (container, stream):
                 if skip == "everything":
                     return sum(packet.size > 0 for packet in container.demux(stream))
                 stream.codec_context.options = {"skip_idct": skip}
-                return sum(1 for _ in container.decode(stream))
+                context = stream.codec_context
+                scaled = _Scaler((-(-context.height // scale), -(-context.width // scale)))
+                for frame in container.decode(stream):
+                    if colour:
+                        scaled(frame)
+            return 0
 
         return answer
 
-    return {"demux": part("everything"), "entropy": part("all"), "all": part("none")}
+    return {
+        "demux": part("everything"),
+        "entropy": part("all"),
+        "all": part("none"),
+        "rgb": part("none", colour=True),
+    }
 
 
 def _decoded(path: Path, watch: Stopwatch, *, steps: int, threads: int) -> list[av.VideoFrame]:
@@ -228,12 +244,23 @@ def _decoded(path: Path, watch: Stopwatch, *, steps: int, threads: int) -> list[
     return [kept[number] for number in wanted]
 
 
-def _rgb(frame: av.VideoFrame, size: tuple[int, int] | None = None) -> np.ndarray:
-    if size is None:
-        return frame.to_ndarray(format="rgb24")
-    return frame.reformat(
-        width=size[1], height=size[0], format="rgb24", interpolation=Interpolation.AREA
-    ).to_ndarray()
+class _Scaler:
+    """To RGB and one size; keeps libswscale's context, whose setting up costs five pictures."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._reformatter = VideoReformatter()
+
+    def __call__(self, frame: av.VideoFrame) -> np.ndarray:
+        """(h, w, 3) uint8."""
+        height, width = self._size
+        return self._reformatter.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation=Interpolation.AREA
+        ).to_ndarray()
+
+
+def _rgb(frame: av.VideoFrame) -> np.ndarray:
+    return frame.to_ndarray(format="rgb24")
 
 
 def _frame(picture: np.ndarray) -> av.VideoFrame:
