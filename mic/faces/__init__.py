@@ -10,7 +10,7 @@ largest after a penalty for distance from the picture's middle (`_choose` in det
 the status says that there were several.
 """
 
-from mic.faces.alignment import CROP_SIZE, REFERENCE_POINTS, align, similarity
+from mic.faces.alignment import CROP_SIZE, REFERENCE_POINTS, align, similarity, warp
 from mic.faces.detection import Detection, Detector, Status, detector
 from mic.faces.tracking import Track, detect_clip, track, track_clip
 
@@ -27,4 +27,5 @@ __all__ = [
     "similarity",
     "track",
     "track_clip",
+    "warp",
 ]
