@@ -48,26 +48,14 @@ class Worker {
         to.type = advance(output_.type, macroblocks_);
         to.quantiser = advance(output_.quantiser, macroblocks_);
         to.bits = advance(output_.bits, macroblocks_);
-        VopResult result = read_and_decode(request, to);
+        const VopResult result =
+            read_and_decode(*request.stream, request.vop, packet_, decoder_, to);
         if (output_.pixels != nullptr)
             interleave(planes_, output_.space, output_.pixels + row * sizes_[0] * 3);
         return result;
     }
 
   private:
-    VopResult read_and_decode(const Request& request, const VopOutput& to) {
-        const VideoObjectLayer& layer = request.stream->layer_of(request.vop);
-        try {
-            request.stream->read(request.vop, packet_);
-        } catch (const SyntaxError& error) {
-            packet_.prepare(0);
-            VopResult nothing = decoder_.decode(packet_, layer, to);
-            nothing.error = error;
-            return nothing;
-        }
-        return decoder_.decode(packet_, layer, to);
-    }
-
     const BatchOutput& output_;
     std::array<Plane, 3> planes_;
     std::array<std::size_t, 3> sizes_{};
@@ -78,6 +66,20 @@ class Worker {
 };
 
 }  // namespace
+
+VopResult read_and_decode(const Stream& stream, std::size_t vop, Packet& packet,
+                          VopDecoder& decoder, const VopOutput& output) {
+    const VideoObjectLayer& layer = stream.layer_of(vop);
+    try {
+        stream.read(vop, packet);
+    } catch (const SyntaxError& error) {
+        packet.prepare(0);
+        VopResult nothing = decoder.decode(packet, layer, output);
+        nothing.error = error;
+        return nothing;
+    }
+    return decoder.decode(packet, layer, output);
+}
 
 std::vector<BatchError> decode_batch(std::span<const Request> requests, const BatchOutput& output,
                                      std::size_t threads, bool keep_going) {

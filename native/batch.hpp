@@ -40,6 +40,10 @@ struct BatchError {
     SyntaxError error;
 };
 
+/// Reads and parses one VOP; a packet that cannot be read counts as damaged.
+VopResult read_and_decode(const Stream& stream, std::size_t vop, Packet& packet,
+                          VopDecoder& decoder, const VopOutput& output);
+
 /// Parses every request into its row; all streams must have the size of the first.
 ///
 /// @param keep_going false: requests after the first failing one may be left unparsed.

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "batch.hpp"
+#include "clip.hpp"
 #include "mpeg4.hpp"
 #include "stream.hpp"
 
@@ -63,6 +64,35 @@ T* checked(const MaybeArray<T>& array, const char* name, const std::vector<std::
 using ErrorRecord =
     std::tuple<std::size_t, std::size_t, int, bool, std::string, std::size_t, std::string>;
 
+std::vector<ErrorRecord> records_of(const std::vector<BatchError>& errors) {
+    std::vector<ErrorRecord> records;
+    for (const BatchError& error : errors)
+        records.emplace_back(error.source, error.vop, error.first_missing,
+                             error.error.fault == Fault::unsupported, error.error.clause,
+                             error.error.bit_offset, error.error.what());
+    return records;
+}
+
+void check_scale(int scale) {
+    if (scale != 1 && scale != 2 && scale != 4 && scale != 8)
+        throw nb::value_error("scale must be 1, 2, 4 or 8");
+}
+
+void check_vops(const Stream& stream, const std::vector<std::size_t>& vops) {
+    for (const std::size_t vop : vops)
+        if (vop >= stream.vops().size())
+            throw nb::index_error("there is no such VOP");
+}
+
+/// The shape of a plane in an array.
+struct Sides {
+    std::size_t height, width;
+
+    Sides(const VideoObjectLayer& layer, int scale, bool chroma)
+        : height(static_cast<std::size_t>(scaled_side(layer.height, scale, chroma))),
+          width(static_cast<std::size_t>(scaled_side(layer.width, scale, chroma))) {}
+};
+
 std::vector<ErrorRecord> decode(
     const std::vector<std::tuple<const Stream*, std::vector<std::size_t>>>& sources, int scale,
     int space, const MaybeArray<std::int16_t>& y, const MaybeArray<std::int16_t>& cb,
@@ -74,11 +104,9 @@ std::vector<ErrorRecord> decode(
     const VideoObjectLayer* layer = nullptr;
     for (std::size_t source = 0; source < sources.size(); ++source) {
         const auto& [stream, vops] = sources[source];
-        for (const std::size_t vop : vops) {
-            if (vop >= stream->vops().size())
-                throw nb::index_error("there is no such VOP");
+        check_vops(*stream, vops);
+        for (const std::size_t vop : vops)
             requests.push_back({stream, source, vop});
-        }
         if (vops.empty())
             continue;
         if (layer == nullptr)
@@ -88,26 +116,20 @@ std::vector<ErrorRecord> decode(
     }
     if (requests.empty())
         return {};
-    if (scale != 1 && scale != 2 && scale != 4 && scale != 8)
-        throw nb::value_error("scale must be 1, 2, 4 or 8");
-    const auto side = [&](int full, bool chroma) {
-        return static_cast<std::size_t>(scaled_side(full, scale, chroma));
-    };
-    const std::size_t n = requests.size(), height = side(layer->height, false),
-                      width = side(layer->width, false), chroma_height = side(layer->height, true),
-                      chroma_width = side(layer->width, true),
-                      rows = static_cast<std::size_t>(layer->mb_height()),
+    check_scale(scale);
+    const Sides luma(*layer, scale, false), chroma(*layer, scale, true);
+    const std::size_t n = requests.size(), rows = static_cast<std::size_t>(layer->mb_height()),
                       columns = static_cast<std::size_t>(layer->mb_width());
     BatchOutput output;
     output.scale = scale;
     output.space = static_cast<ColourSpace>(space);
-    output.planes = {checked(y, "y", {n, height, width}),
-                     checked(cb, "cb", {n, chroma_height, chroma_width}),
-                     checked(cr, "cr", {n, chroma_height, chroma_width})};
+    output.planes = {checked(y, "y", {n, luma.height, luma.width}),
+                     checked(cb, "cb", {n, chroma.height, chroma.width}),
+                     checked(cr, "cr", {n, chroma.height, chroma.width})};
     if ((output.planes[0] == nullptr) != (output.planes[1] == nullptr) ||
         (output.planes[0] == nullptr) != (output.planes[2] == nullptr))
         throw nb::value_error("y, cb and cr come together");
-    output.pixels = checked(pixels, "pixels", {n, height, width, 3});
+    output.pixels = checked(pixels, "pixels", {n, luma.height, luma.width, 3});
     output.motion = checked(motion, "motion", {n, 2 * rows, 2 * columns, 2});
     output.type = checked(type, "type", {n, rows, columns});
     output.quantiser = checked(quantiser, "quantiser", {n, rows, columns});
@@ -117,12 +139,89 @@ std::vector<ErrorRecord> decode(
         const nb::gil_scoped_release released;
         errors = decode_batch(requests, output, threads, keep_going);
     }
-    std::vector<ErrorRecord> records;
-    for (const BatchError& error : errors)
-        records.emplace_back(error.source, error.vop, error.first_missing,
-                             error.error.fault == Fault::unsupported, error.error.clause,
-                             error.error.bit_offset, error.error.what());
-    return records;
+    return records_of(errors);
+}
+
+/// What the sums have in common: the shapes of their arrays for `n` rows.
+template <typename T>
+SumOutput<T> sum_output(const Stream& stream, std::size_t n, int scale, int space,
+                        const MaybeArray<T>& y, const MaybeArray<T>& cb, const MaybeArray<T>& cr,
+                        const MaybeArray<T>& pixels) {
+    check_scale(scale);
+    const Sides luma(*stream.layer(), scale, false), chroma(*stream.layer(), scale, true);
+    SumOutput<T> output;
+    output.scale = scale;
+    output.space = static_cast<ColourSpace>(space);
+    output.planes = {checked(y, "y", {n, luma.height, luma.width}),
+                     checked(cb, "cb", {n, chroma.height, chroma.width}),
+                     checked(cr, "cr", {n, chroma.height, chroma.width})};
+    output.pixels = checked(pixels, "pixels", {n, luma.height, luma.width, 3});
+    return output;
+}
+
+template <typename T>
+std::vector<ErrorRecord> accumulate_into(
+    const Stream& stream, const std::vector<std::size_t>& vops, int scale, int space,
+    const MaybeArray<T>& y, const MaybeArray<T>& cb, const MaybeArray<T>& cr,
+    const MaybeArray<T>& pixels, const MaybeArray<T>& displacement,
+    const MaybeArray<std::uint8_t>& broken, const MaybeArray<std::uint8_t>& broken_chroma,
+    bool with_intra_vop, std::size_t threads, bool keep_going) {
+    check_vops(stream, vops);
+    if (vops.empty())
+        return {};
+    const std::size_t n = vops.size();
+    SumOutput<T> output = sum_output(stream, n, scale, space, y, cb, cr, pixels);
+    const Sides luma(*stream.layer(), scale, false);
+    output.displacement = checked(displacement, "displacement", {n, luma.height, luma.width, 2});
+    const Sides chroma(*stream.layer(), scale, true);
+    output.broken = {checked(broken, "broken", {n, luma.height, luma.width}),
+                     checked(broken_chroma, "broken_chroma", {n, chroma.height, chroma.width})};
+    if (with_intra_vop && scale != 1)
+        throw nb::value_error("the I-VOP's samples can be carried at full size only");
+    std::vector<BatchError> errors;
+    {
+        const nb::gil_scoped_release released;
+        errors = accumulate<T>(stream, vops, output, with_intra_vop, threads, keep_going);
+    }
+    return records_of(errors);
+}
+
+std::vector<ErrorRecord> sum_segments_into(const Stream& stream,
+                                           const std::vector<std::size_t>& bounds, int scale,
+                                           int space, const MaybeArray<std::int32_t>& y,
+                                           const MaybeArray<std::int32_t>& cb,
+                                           const MaybeArray<std::int32_t>& cr,
+                                           const MaybeArray<std::int32_t>& pixels,
+                                           std::size_t threads, bool keep_going) {
+    if (bounds.size() < 2 || !std::is_sorted(bounds.begin(), bounds.end()) ||
+        bounds.back() > stream.vops().size())
+        throw nb::value_error("bounds must ascend from 0 to the number of VOPs");
+    const auto output = sum_output(stream, bounds.size() - 1, scale, space, y, cb, cr, pixels);
+    std::vector<BatchError> errors;
+    {
+        const nb::gil_scoped_release released;
+        errors = sum_segments(stream, bounds, output, threads, keep_going);
+    }
+    return records_of(errors);
+}
+
+void decode_intra(const Stream& stream, std::size_t vop,
+                  const MaybeArray<std::int16_t>& coefficients, const MaybeArray<std::uint8_t>& y,
+                  const MaybeArray<std::uint8_t>& cb, const MaybeArray<std::uint8_t>& cr) {
+    check_vops(stream, {vop});
+    const VideoObjectLayer& layer = stream.layer_of(vop);
+    const Sides luma(layer, 1, false), chroma(layer, 1, true);
+    IntraOutput output;
+    output.coefficients = checked(coefficients, "coefficients",
+                                  {static_cast<std::size_t>(layer.mb_height()),
+                                   static_cast<std::size_t>(layer.mb_width()), 6, 8, 8});
+    output.samples = {checked(y, "y", {luma.height, luma.width}),
+                      checked(cb, "cb", {chroma.height, chroma.width}),
+                      checked(cr, "cr", {chroma.height, chroma.width})};
+    const nb::gil_scoped_release released;
+    Packet packet;
+    stream.read(vop, packet);
+    decode_intra_vop(packet, layer, output);
 }
 
 /// The Python exception class that SyntaxError becomes; it lives in the module, not in a global.
@@ -201,4 +300,23 @@ NB_MODULE(_native, m) {
           "bits"_a = nb::none(), "threads"_a = 1, "keep_going"_a = false,
           "Parses VOPs of one or several streams into arrays with one row a VOP; returns what\n"
           "failed: (source, vop, first_missing, unsupported, clause, bit_offset, message).");
+
+    const auto def_accumulate = [&m](const char* name, auto function, const char* doc) {
+        m.def(name, function, "stream"_a, "vops"_a, nb::kw_only(), "scale"_a = 1, "space"_a = 0,
+              "y"_a = nb::none(), "cb"_a = nb::none(), "cr"_a = nb::none(),
+              "pixels"_a = nb::none(), "displacement"_a = nb::none(), "broken"_a = nb::none(),
+              "broken_chroma"_a = nb::none(), "with_intra_vop"_a = false, "threads"_a = 1,
+              "keep_going"_a = false, doc);
+    };
+    def_accumulate("accumulate_standard", &accumulate_into<float>,
+                   "Residuals accumulated by the standard's interpolation, float32.");
+    def_accumulate("accumulate_coviar", &accumulate_into<std::int16_t>,
+                   "Residuals accumulated at whole samples, as CoViAR does, int16.");
+    m.def("sum_segments", &sum_segments_into, "stream"_a, "bounds"_a, nb::kw_only(), "scale"_a = 1,
+          "space"_a = 0, "y"_a = nb::none(), "cb"_a = nb::none(), "cr"_a = nb::none(),
+          "pixels"_a = nb::none(), "threads"_a = 1, "keep_going"_a = false,
+          "Sums residuals over [bounds[k], bounds[k + 1]), int32.");
+    m.def("decode_intra", &decode_intra, "stream"_a, "vop"_a, nb::kw_only(),
+          "coefficients"_a = nb::none(), "y"_a = nb::none(), "cb"_a = nb::none(),
+          "cr"_a = nb::none(), "Parses an I-VOP: dequantised coefficients and samples.");
 }

@@ -17,8 +17,10 @@ enum class ColourSpace : std::uint8_t {
 /// Writes (height, width, 3) samples; chroma is repeated to the size of `planes[0]`.
 ///
 /// RGB: R = 1.164384 Y + 1.596027 Cr, G = 1.164384 Y - 0.391762 Cb - 0.812968 Cr,
-/// B = 1.164384 Y + 2.017232 Cb in 16.16 fixed point, rounded to nearest, halves upwards. There is
-/// no offset: a residual of zero stays zero.
-void interleave(const std::array<Plane, 3>& planes, ColourSpace space, std::int16_t* out);
+/// B = 1.164384 Y + 2.017232 Cb, with 16.16 fixed-point constants; integers are rounded to
+/// nearest, halves upwards, and saturate. There is no offset: a residual of zero stays zero.
+/// T is std::int16_t, std::int32_t or float.
+template <typename T>
+void interleave(const std::array<PlaneOf<T>, 3>& planes, ColourSpace space, T* out);
 
 }  // namespace mic::mpeg4

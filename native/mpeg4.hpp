@@ -101,12 +101,14 @@ Headers read_headers(const Packet& packet, const VideoObjectLayer* layer);
 inline constexpr int kMaxSide = 8191;
 
 /// A caller-owned plane of samples; `data` null means "not wanted".
-struct Plane {
-    std::int16_t* data = nullptr;
+template <typename T>
+struct PlaneOf {
+    T* data = nullptr;
     std::ptrdiff_t stride = 0;  ///< samples from row to row
     int width = 0;
     int height = 0;
 };
+using Plane = PlaneOf<std::int16_t>;
 
 /// Sides of a plane at 1/scale size; chroma planes of a 4:2:0 picture have half the sides first.
 constexpr int scaled_side(int side, int scale, bool chroma) {
@@ -150,5 +152,18 @@ class VopDecoder {
     class Implementation;
     std::unique_ptr<Implementation> implementation_;
 };
+
+/// What `decode_intra_vop` can write; null pointers are skipped.
+struct IntraOutput {
+    std::int16_t* coefficients =
+        nullptr;  ///< (mb_height, mb_width, 6, 8, 8): F[v][u], dequantised
+    std::array<std::uint8_t*, 3> samples{};  ///< Y (height, width), Cb and Cr (half of it, up)
+};
+
+/// Parses an I-VOP with DC and AC prediction; the one place where samples are reconstructed.
+///
+/// @throws SyntaxError for damage, and for a VOP of another type.
+VopResult decode_intra_vop(const Packet& packet, const VideoObjectLayer& layer,
+                           const IntraOutput& output);
 
 }  // namespace mic::mpeg4

@@ -1,5 +1,7 @@
 /// Clauses 6.2.5.3 and 7.3: the macroblock loop of a VOP, in the shape each caller asked for.
 
+#include "vop.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -81,26 +83,6 @@ void read_vectors(BitReader& reader, MacroblockType type, int fcode, int mb_x, i
     }
 }
 
-/// 5.2.4 next_start_code(): after the last macroblock stand stuffing and nothing but headers.
-void expect_end(BitReader& reader, std::span<const std::uint8_t> bytes) {
-    constexpr const char* clause = "5.2.4 next_start_code()";
-    constexpr std::uint8_t whole_byte_of_stuffing = 0x7F;
-    reader.refill();
-    const std::size_t stuffing = reader.stuffing_bits();
-    if (reader.peek(stuffing) != (1U << (stuffing - 1)) - 1)
-        damaged(reader, clause, "the VOP does not end in stuffing");
-    reader.skip(stuffing);
-    if (reader.exhausted())
-        damaged(reader, clause, "the VOP is cut short");
-    const std::size_t at = reader.position() / 8;
-    const std::size_t next = find_start_code(bytes, at);
-    if (next + 3 < bytes.size() && is_vop_start_code(bytes[next + 3]))
-        unsupported(reader, clause, "packed bitstreams (several VOPs in one packet)");
-    for (std::size_t k = at; k < next; ++k)
-        if (bytes[k] != 0 && bytes[k] != whole_byte_of_stuffing)
-            damaged(reader, clause, "data follow the last macroblock");
-}
-
 void zero_planes(const std::array<Plane, 3>& planes) {
     for (const Plane& plane : planes)
         for (int row = 0; row < plane.height && plane.data != nullptr; ++row)
@@ -143,6 +125,25 @@ void fill_rest(const VideoObjectLayer& layer, const VopOutput& output, int first
 }
 
 }  // namespace
+
+void expect_end(BitReader& reader, std::span<const std::uint8_t> bytes) {
+    constexpr const char* clause = "5.2.4 next_start_code()";
+    constexpr std::uint8_t whole_byte_of_stuffing = 0x7F;
+    reader.refill();
+    const std::size_t stuffing = reader.stuffing_bits();
+    if (reader.peek(stuffing) != (1U << (stuffing - 1)) - 1)
+        damaged(reader, clause, "the VOP does not end in stuffing");
+    reader.skip(stuffing);
+    if (reader.exhausted())
+        damaged(reader, clause, "the VOP is cut short");
+    const std::size_t at = reader.position() / 8;
+    const std::size_t next = find_start_code(bytes, at);
+    if (next + 3 < bytes.size() && is_vop_start_code(bytes[next + 3]))
+        unsupported(reader, clause, "packed bitstreams (several VOPs in one packet)");
+    for (std::size_t k = at; k < next; ++k)
+        if (bytes[k] != 0 && bytes[k] != whole_byte_of_stuffing)
+            damaged(reader, clause, "data follow the last macroblock");
+}
 
 const InterQuantiser& VopDecoder::Implementation::quantiser(const VideoObjectLayer& layer,
                                                             int value) {

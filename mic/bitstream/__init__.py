@@ -13,9 +13,10 @@ progressive, B-free part of Advanced Simple) and hands out what is coded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from mic.bitstream.arrays import Frames
 from mic.bitstream.records import (
     INTER,
     INTER4V,
@@ -24,10 +25,13 @@ from mic.bitstream.records import (
     INTRA_Q,
     MISSING,
     NOT_CODED,
+    Accumulated,
     Clip,
+    IFrame,
     Macroblocks,
     Motion,
     Residuals,
+    SegmentSums,
 )
 from mic.bitstream.stream import Stream
 
@@ -39,10 +43,13 @@ __all__ = [
     "INTRA_Q",
     "MISSING",
     "NOT_CODED",
+    "Accumulated",
     "Clip",
+    "IFrame",
     "Macroblocks",
     "Motion",
     "Residuals",
+    "SegmentSums",
     "Stream",
     "open",
     "read",
@@ -68,7 +75,7 @@ def read(
     path: str | Path,
     *,
     what: Sequence[str] = ("residual",),
-    frames: Iterable[int] | slice | None = None,
+    frames: Frames = None,
     scale: int = 1,
     space: str = "planes",
     on_error: str = "raise",

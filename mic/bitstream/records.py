@@ -103,6 +103,89 @@ class Macroblocks(Rows):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Accumulated:
+    """Residuals accumulated along the motion since the I-VOP: A_t = MC_t(A_{t-1}) + residual_t.
+
+    The decoded frame is MC_t(... MC_1(I-VOP)) + A_t, up to the rounding and clipping of each
+    step, wherever `broken` and `broken_chroma` are False.
+
+    Attributes:
+        frames: Frame numbers of the rows, int64 (T,).
+        definition: "standard" (float32) or "coviar" (int16); see `Stream.accumulated`.
+        scale: Planes are 1/scale of the picture.
+        space: "planes", "ycbcr" or "rgb".
+        y: (T, ceil(H / scale), ceil(W / scale)), 8-bit sample steps.
+        cb: (T, ceil(H' / scale), ceil(W' / scale)) with H' = ceil(H / 2), W' = ceil(W / 2).
+        cr: As `cb`.
+        pixels: (T, ceil(H / scale), ceil(W / scale), 3).
+        displacement: (T, ceil(H / scale), ceil(W / scale), 2): (x, y) from each luma sample to
+            where its chain starts in the I-VOP, in samples of this plane.
+        broken: bool (T, ceil(H / scale), ceil(W / scale)): luma samples whose chain meets an intra
+            or a missing macroblock, and so does not reach the I-VOP.
+        broken_chroma: bool, the same for the chroma planes, whose vectors are rounded differently.
+        errors: With `on_error="mask"`, what was wrong on the way.
+    """
+
+    frames: np.ndarray
+    definition: str
+    scale: int
+    space: str
+    broken: np.ndarray
+    broken_chroma: np.ndarray
+    y: np.ndarray | None = None
+    cb: np.ndarray | None = None
+    cr: np.ndarray | None = None
+    pixels: np.ndarray | None = None
+    displacement: np.ndarray | None = None
+    errors: tuple[BitstreamError, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SegmentSums:
+    """Plain sums of residuals over consecutive segments of a clip.
+
+    Attributes:
+        bounds: int64 (count + 1,): segment k sums frames bounds[k] to bounds[k + 1] - 1.
+        scale: Planes are 1/scale of the picture.
+        space: "planes", "ycbcr" or "rgb".
+        y: int32 (count, ceil(H / scale), ceil(W / scale)), 8-bit sample steps.
+        cb: int32, the chroma planes.
+        cr: As `cb`.
+        pixels: int32 (count, ceil(H / scale), ceil(W / scale), 3).
+        errors: With `on_error="mask"`, what was wrong on the way.
+    """
+
+    bounds: np.ndarray
+    scale: int
+    space: str
+    y: np.ndarray | None = None
+    cb: np.ndarray | None = None
+    cr: np.ndarray | None = None
+    pixels: np.ndarray | None = None
+    errors: tuple[BitstreamError, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class IFrame:
+    """An I-VOP, parsed with DC and AC prediction (clauses 7.4.1 to 7.4.5).
+
+    Attributes:
+        frame: Its number.
+        coefficients: Dequantised DCT coefficients F[v][u], int16 (h, w, 6, 8, 8): blocks Y0 to Y3,
+            Cb, Cr of h x w macroblocks.
+        y: uint8 (H, W).
+        cb: uint8 (ceil(H / 2), ceil(W / 2)).
+        cr: As `cb`.
+    """
+
+    frame: int
+    coefficients: np.ndarray
+    y: np.ndarray
+    cb: np.ndarray
+    cr: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Clip:
     """What `mic.bitstream.read` returns; parts that were not asked for are None."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -12,15 +11,29 @@ from typing import Any
 import numpy as np
 
 from mic import _native
-from mic.bitstream.records import Clip, Macroblocks, Motion, Residuals
+from mic.bitstream.arrays import (
+    SPACES,
+    Frames,
+    Out,
+    check_choice,
+    check_common,
+    frame_numbers,
+    plane_shapes,
+    sample_arrays,
+)
+from mic.bitstream.records import (
+    Accumulated,
+    Clip,
+    IFrame,
+    Macroblocks,
+    Motion,
+    Residuals,
+    SegmentSums,
+)
 from mic.bitstream.source import open_index, syntax_error
 from mic.errors import BitstreamError, ConfigError
 
-SPACES = ("planes", "ycbcr", "rgb")
-SCALES = (1, 2, 4, 8)
 PARTS = ("residual", "motion", "macroblocks")
-
-Out = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Stream:
@@ -66,7 +79,7 @@ class Stream:
 
     def residual(
         self,
-        frames: Iterable[int] | slice | None = None,
+        frames: Frames = None,
         *,
         scale: int = 1,
         space: str = "planes",
@@ -108,7 +121,7 @@ class Stream:
 
     def motion(
         self,
-        frames: Iterable[int] | slice | None = None,
+        frames: Frames = None,
         *,
         threads: int = 1,
         on_error: str = "raise",
@@ -120,7 +133,7 @@ class Stream:
 
     def macroblocks(
         self,
-        frames: Iterable[int] | slice | None = None,
+        frames: Frames = None,
         *,
         threads: int = 1,
         on_error: str = "raise",
@@ -134,7 +147,7 @@ class Stream:
         self,
         *,
         what: Sequence[str] = ("residual",),
-        frames: Iterable[int] | slice | None = None,
+        frames: Frames = None,
         scale: int = 1,
         space: str = "planes",
         out: Out | None = None,
@@ -152,19 +165,15 @@ class Stream:
             threads: Threads to parse with.
             on_error: "raise" or "mask".
         """
-        _check_choice("what", tuple(what), PARTS)
-        _check_choice("scale", (scale,), SCALES)
-        _check_choice("space", (space,), SPACES)
-        _check_choice("on_error", (on_error,), ("raise", "mask"))
-        if threads < 1:
-            raise ConfigError(f"threads is {threads}", remedy="use 1 or more")
+        check_choice("what", what, PARTS)
+        check_common(scale, space, threads, on_error)
         rows = frame_numbers(frames, self.frame_count)
         count = len(rows)
         columns, lines = -(-self.width // 16), -(-self.height // 16)
         types = np.empty((count, lines, columns), np.uint8)
         arrays: dict[str, Any] = {"type": types}
         if "residual" in what:
-            arrays |= _residual_arrays(self.width, self.height, count, scale, space, out)
+            arrays |= sample_arrays((self.width, self.height), count, scale, space, out=out)
         if "motion" in what:
             arrays["motion"] = np.empty((count, 2 * lines, 2 * columns, 2), np.int16)
         if "macroblocks" in what:
@@ -178,7 +187,7 @@ class Stream:
             keep_going=on_error == "mask",
             **arrays,
         )
-        errors = tuple(self._errors(records, on_error))
+        errors = tuple(self.errors_of(records, on_error))
         common = {"frames": rows, "types": types, "errors": errors}
         residual = motion = macroblocks = None
         if "residual" in what:
@@ -203,60 +212,152 @@ class Stream:
             macroblocks=macroblocks,
         )
 
-    def _errors(self, records: Sequence[tuple], on_error: str) -> Iterable[BitstreamError]:
+    def accumulated(
+        self,
+        frames: Frames = None,
+        *,
+        scale: int = 1,
+        definition: str = "standard",
+        space: str = "planes",
+        displacement: bool = False,
+        with_iframe: bool = False,
+        threads: int = 1,
+        on_error: str = "raise",
+    ) -> Accumulated:
+        """Accumulates residuals along the motion since the I-VOP before each frame.
+
+        No pixel is decoded: residual planes are motion-compensated and the next residual added.
+
+        Args:
+            frames: As for `residual`; all frames from an I-VOP to the last one wanted are parsed.
+            scale: As for `residual`. Motion vectors are divided by it.
+            definition: Which motion compensation is carried along:
+
+                - "standard": half- and quarter-sample interpolation of clause 7.6.2 with the
+                  chroma vectors of 7.6.5, as exact linear maps, nothing rounded; float32. Reduced
+                  sizes interpolate bilinearly, chroma at the macroblock's mean vector.
+                - "coviar": vectors truncated towards zero to whole samples of each plane, so that
+                  one look-up leads from any frame into the I-VOP; chroma at the macroblock's mean
+                  vector; int16, saturating. CoViAR's loader does this with decoded frames.
+            space: As for `residual`.
+            displacement: Also carry where in the I-VOP each chain starts.
+            with_iframe: Start from the I-VOP's samples instead of zero: the sums are then the
+                decoded frames but for rounding and clipping. Full size only.
+            threads: Groups of pictures are processed in parallel.
+            on_error: "raise", or "mask": missing macroblocks break the chain.
+
+        Raises:
+            BitstreamError: A frame on the way is damaged (with on_error="raise").
+            UnsupportedSyntaxError: A frame on the way is outside the supported profile.
+            ConfigError: An argument is out of its range.
+        """
+        check_common(scale, space, threads, on_error)
+        check_choice("definition", (definition,), ("standard", "coviar"))
+        if with_iframe and scale != 1:
+            raise ConfigError("with_iframe needs scale=1", place=f"scale={scale}")
+        rows = frame_numbers(frames, self.frame_count)
+        standard = definition == "standard"
+        dtype = np.float32 if standard else np.int16
+        luma, chroma = plane_shapes(self.width, self.height, scale)
+        samples = sample_arrays((self.width, self.height), len(rows), scale, space, dtype=dtype)
+        broken = np.empty((len(rows), *luma), np.bool_)
+        broken_chroma = np.empty((len(rows), *chroma), np.bool_)
+        field = np.empty((len(rows), *luma, 2), dtype) if displacement else None
+        run = _native.accumulate_standard if standard else _native.accumulate_coviar
+        records = run(
+            self._native,
+            rows.tolist(),
+            scale=scale,
+            space=SPACES.index(space),
+            displacement=field,
+            broken=broken.view(np.uint8),
+            broken_chroma=broken_chroma.view(np.uint8),
+            with_intra_vop=with_iframe,
+            threads=threads,
+            keep_going=on_error == "mask",
+            **samples,
+        )
+        return Accumulated(
+            frames=rows,
+            definition=definition,
+            scale=scale,
+            space=space,
+            broken=broken,
+            broken_chroma=broken_chroma,
+            displacement=field,
+            errors=tuple(self.errors_of(records, on_error)),
+            **samples,
+        )
+
+    def segment_sums(
+        self,
+        count: int,
+        *,
+        scale: int = 1,
+        space: str = "planes",
+        threads: int = 1,
+        on_error: str = "raise",
+    ) -> SegmentSums:
+        """Sums residuals over `count` segments of equal length (to one frame), without motion.
+
+        Args:
+            count: Segments, 1 to the number of frames.
+            scale: As for `residual`, and so are the other arguments and errors.
+            space: As for `residual`.
+            threads: Segments are parsed in parallel.
+            on_error: "raise" or "mask".
+        """
+        check_common(scale, space, threads, on_error)
+        if not 1 <= count <= self.frame_count:
+            raise ConfigError(
+                f"count is {count}", remedy=f"choose from 1 to {self.frame_count} segments"
+            )
+        bounds = np.arange(count + 1) * self.frame_count // count
+        samples = sample_arrays((self.width, self.height), count, scale, space, dtype=np.int32)
+        records = _native.sum_segments(
+            self._native,
+            bounds.tolist(),
+            scale=scale,
+            space=SPACES.index(space),
+            threads=threads,
+            keep_going=on_error == "mask",
+            **samples,
+        )
+        errors = tuple(self.errors_of(records, on_error))
+        return SegmentSums(bounds=bounds, scale=scale, space=space, errors=errors, **samples)
+
+    def iframe(self, frame: int = 0) -> IFrame:
+        """Parses an I-VOP: its coefficients, and, for convenience, its samples.
+
+        Args:
+            frame: Number of a frame of type "I".
+
+        Raises:
+            BitstreamError: It is damaged.
+            ConfigError: There is no such frame, or it is of another type.
+        """
+        number = int(frame_numbers((frame,), self.frame_count)[0])
+        if self.vop_types[number] not in "I?":
+            raise ConfigError(
+                f"frame {number} is of type {self.vop_types[number]}",
+                remedy='choose one where `vop_types` has "I"',
+            )
+        luma, chroma = plane_shapes(self.width, self.height, 1)
+        columns, lines = -(-self.width // 16), -(-self.height // 16)
+        coefficients = np.empty((lines, columns, 6, 8, 8), np.int16)
+        y, cb, cr = (np.empty(shape, np.uint8) for shape in (luma, chroma, chroma))
+        try:
+            _native.decode_intra(
+                self._native, number, coefficients=coefficients, y=y, cb=cb, cr=cr
+            )
+        except _native.SyntaxError as error:
+            raise syntax_error(*error.args, path=self.path, packet=number) from None
+        return IFrame(frame=number, coefficients=coefficients, y=y, cb=cb, cr=cr)
+
+    def errors_of(self, records: Sequence[tuple], on_error: str) -> Iterator[BitstreamError]:
+        """The typed errors of what the parser reported; raises the first unless masked."""
         for _, packet, _, *details in records:
             error = syntax_error(*details, path=self.path, packet=packet)
             if on_error == "raise":
                 raise error
             yield error
-
-
-def frame_numbers(frames: Iterable[int] | slice | None, count: int) -> np.ndarray:
-    """The frames meant, int64 (T,), each in [0, count).
-
-    Raises:
-        ConfigError: There is no such frame.
-    """
-    if frames is None:
-        return np.arange(count)
-    if isinstance(frames, slice):
-        return np.arange(count)[frames]
-    numbers = np.array([operator.index(number) for number in frames], np.int64)
-    if ((numbers < -count) | (numbers >= count)).any():
-        raise ConfigError(
-            f"there is no such frame in a clip of {count}",
-            place=f"frames {numbers.tolist()}",
-            remedy=f"choose from 0 to {count - 1}",
-        )
-    return numbers % count
-
-
-def _residual_arrays(
-    width: int, height: int, count: int, scale: int, space: str, out: Out | None
-) -> dict[str, np.ndarray]:
-    luma = (count, -(-height // scale), -(-width // scale))
-    chroma = (count, -(-((height + 1) // 2) // scale), -(-((width + 1) // 2) // scale))
-    if space == "planes":
-        shapes = {"y": luma, "cb": chroma, "cr": chroma}
-    else:
-        shapes = {"pixels": (*luma, 3)}
-    if out is None:
-        return {name: np.empty(shape, np.int16) for name, shape in shapes.items()}
-    given = out if isinstance(out, tuple) else (out,)
-    if len(given) != len(shapes):
-        raise ConfigError(f"out has {len(given)} arrays", remedy=f"give {len(shapes)}")
-    for array, (name, shape) in zip(given, shapes.items(), strict=True):
-        if array.shape != shape or array.dtype != np.int16 or not array.flags.c_contiguous:
-            raise ConfigError(
-                f"out for {name} is {array.dtype} {array.shape}",
-                remedy=f"give a C-contiguous int16 array of shape {shape}",
-            )
-    return dict(zip(shapes, given, strict=True))
-
-
-def _check_choice(name: str, values: tuple, allowed: tuple) -> None:
-    for value in values:
-        if value not in allowed:
-            raise ConfigError(
-                f"{name} is {value!r}", remedy=f"choose from {', '.join(map(repr, allowed))}"
-            )

@@ -1,0 +1,103 @@
+"""Arguments of the parser: which frames, which choices, and arrays of the right shape."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from mic.errors import ConfigError
+
+SPACES = ("planes", "ycbcr", "rgb")
+SCALES = (1, 2, 4, 8)
+
+Frames = Iterable[int] | slice | None
+Out = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def frame_numbers(frames: Frames, count: int) -> np.ndarray:
+    """The frames meant, int64 (T,), each in [0, count).
+
+    Raises:
+        ConfigError: There is no such frame.
+    """
+    if frames is None:
+        return np.arange(count)
+    if isinstance(frames, slice):
+        return np.arange(count)[frames]
+    numbers = np.array([operator.index(number) for number in frames], np.int64)
+    if ((numbers < -count) | (numbers >= count)).any():
+        raise ConfigError(
+            f"there is no such frame in a clip of {count}",
+            place=f"frames {numbers.tolist()}",
+            remedy=f"choose from 0 to {count - 1}",
+        )
+    return numbers % count
+
+
+def plane_shapes(width: int, height: int, scale: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """(rows, columns) of the luma and the chroma planes at 1/scale size."""
+    luma = (-(-height // scale), -(-width // scale))
+    chroma = (-(-((height + 1) // 2) // scale), -(-((width + 1) // 2) // scale))
+    return luma, chroma
+
+
+def sample_arrays(
+    size: tuple[int, int],
+    count: int,
+    scale: int,
+    space: str,
+    *,
+    dtype: DTypeLike = np.int16,
+    out: Out | None = None,
+) -> dict[str, np.ndarray]:
+    """The arrays to be filled, by name: y, cb and cr, or pixels; `out` after a check.
+
+    Args:
+        size: (width, height) of the picture.
+        count: Rows.
+        scale: 1, 2, 4 or 8.
+        space: "planes", "ycbcr" or "rgb".
+        dtype: Of the samples.
+        out: The caller's arrays instead of new ones.
+
+    Raises:
+        ConfigError: `out` does not fit.
+    """
+    luma, chroma = plane_shapes(*size, scale)
+    if space == "planes":
+        shapes = {"y": (count, *luma), "cb": (count, *chroma), "cr": (count, *chroma)}
+    else:
+        shapes = {"pixels": (count, *luma, 3)}
+    if out is None:
+        return {name: np.empty(shape, dtype) for name, shape in shapes.items()}
+    given = out if isinstance(out, tuple) else (out,)
+    if len(given) != len(shapes):
+        raise ConfigError(f"out has {len(given)} arrays", remedy=f"give {len(shapes)}")
+    for array, (name, shape) in zip(given, shapes.items(), strict=True):
+        if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
+            raise ConfigError(
+                f"out for {name} is {array.dtype} {array.shape}",
+                remedy=f"give a C-contiguous {np.dtype(dtype)} array of shape {shape}",
+            )
+    return dict(zip(shapes, given, strict=True))
+
+
+def check_choice(name: str, values: Iterable[object], allowed: tuple) -> None:
+    """Raises ConfigError if one of `values` is not among `allowed`."""
+    for value in values:
+        if value not in allowed:
+            raise ConfigError(
+                f"{name} is {value!r}", remedy=f"choose from {', '.join(map(repr, allowed))}"
+            )
+
+
+def check_common(scale: int, space: str, threads: int, on_error: str) -> None:
+    """Checks the arguments that all ways of reading share."""
+    check_choice("scale", (scale,), SCALES)
+    check_choice("space", (space,), SPACES)
+    check_choice("on_error", (on_error,), ("raise", "mask"))
+    if threads < 1:
+        raise ConfigError(f"threads is {threads}", remedy="use 1 or more")

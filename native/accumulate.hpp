@@ -1,0 +1,85 @@
+#pragma once
+/// Residuals accumulated along the motion since the I-VOP, without decoding a sample.
+///
+/// With MC the (linear) motion compensation of VOP t and r its residual, A_t = MC_t(A_{t-1}) + r_t
+/// from A = 0 at the I-VOP. The decoded frame is MC_t(...MC_1(I)) + A_t, up to the rounding and
+/// the clipping of each step, wherever `broken` is not set.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "interpolate.hpp"
+#include "mpeg4.hpp"
+
+namespace mic::mpeg4 {
+
+/// Which motion compensation is carried along.
+enum class Accumulation : std::uint8_t {
+    /// CoViAR's: vectors truncated towards zero to whole samples of each plane, so that one
+    /// look-up at the accumulated displacement leads from any VOP into the I-VOP. Chroma uses the
+    /// mean of the macroblock's four vectors. Integers throughout (std::int16_t, saturating).
+    coviar,
+    /// The standard's: half- or quarter-sample interpolation (7.6.2) with its chroma vectors
+    /// (7.6.5), as exact linear maps in float, nothing rounded. Planes of reduced size interpolate
+    /// bilinearly at the scaled vectors, chroma at the mean of the four.
+    standard,
+};
+
+/// The running sums of one clip; T is std::int16_t for coviar, float for standard.
+template <typename T>
+class Accumulator {
+  public:
+    /// @param displacement whether to carry the displacement planes as well.
+    Accumulator(const VideoObjectLayer& layer, int scale, bool displacement);
+
+    /// An I-VOP: all sums become zero, nothing is broken.
+    void reset();
+
+    /// The same, but starting from the I-VOP's own samples, planes of the picture's size: the
+    /// sums are then the carried I-VOP plus the residuals. Full size only.
+    void reset(const std::array<const std::uint8_t*, 3>& samples);
+
+    /// A P-VOP: residual in planes of whole macroblocks, vectors in quarter samples.
+    void advance(const std::array<Plane, 3>& residual, const std::int16_t* motion,
+                 const std::uint8_t* types);
+
+    /// Y, Cb, Cr, of whole macroblocks.
+    [[nodiscard]] const std::array<Surface<T>, 3>& sums() const { return sums_; }
+
+    /// Where in the I-VOP the chain of each luma sample starts, relative to it: x and y in samples
+    /// of the luma plane.
+    [[nodiscard]] const std::array<Surface<T>, 2>& displacement() const { return displacement_; }
+
+    /// Per luma and per chroma sample: 1 where the chain to the I-VOP is broken by an intra or
+    /// missing macroblock, on the way or now. The sums are zero at the break, and go on from it.
+    [[nodiscard]] const std::array<Surface<std::uint8_t>, 2>& broken() const { return broken_; }
+
+  private:
+    template <int kSide>
+    void advance_all(const std::array<Plane, 3>& residual, const std::int16_t* motion,
+                     const std::uint8_t* types);
+    template <int kSide, bool kSamples, typename U>
+    void carry_luma(const Surface<U>& from, Surface<U>& to, int x, int y, const std::int16_t* v);
+    template <int kSide, typename U>
+    void carry_chroma(const Surface<U>& from, Surface<U>& to, int x, int y,
+                      const std::array<const std::int16_t*, 4>& v, bool four);
+    template <int kSide>
+    void carry_displacement(int x, int y, const std::int16_t* v);
+    template <int kSide>
+    void clear(int mb_x, int mb_y);
+
+    VideoObjectLayer layer_;
+    int scale_;
+    int scale_bits_;
+    bool with_displacement_;
+    bool any_broken_ = false;
+    std::array<Surface<T>, 3> sums_, next_;
+    std::array<Surface<T>, 2> displacement_, next_displacement_;
+    std::array<Surface<std::uint8_t>, 2> broken_, next_broken_;
+};
+
+extern template class Accumulator<std::int16_t>;
+extern template class Accumulator<float>;
+
+}  // namespace mic::mpeg4

@@ -1,0 +1,174 @@
+#pragma once
+/// Clause 7.6.2: sample interpolation as a linear map, without the rounding of each step.
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace mic::mpeg4 {
+
+/// A plane of whole macroblocks; samples outside repeat its border (7.6.4).
+template <typename T>
+struct Surface {
+    int width = 0;
+    int height = 0;
+    std::vector<T> samples;
+
+    Surface() = default;
+    Surface(int width, int height)
+        : width(width),
+          height(height),
+          samples(static_cast<std::size_t>(width) * static_cast<std::size_t>(height)) {}
+
+    [[nodiscard]] const T* at(int x, int y) const {
+        return samples.data() + static_cast<std::ptrdiff_t>(y) * width + x;
+    }
+    [[nodiscard]] T* at(int x, int y) {
+        return samples.data() + static_cast<std::ptrdiff_t>(y) * width + x;
+    }
+};
+
+/// A displacement in units of 1 / 2^bits sample.
+struct Displacement {
+    int x, y;
+    int bits;
+};
+
+// What a weighted sum is: for samples the sum, for marks "any of them is set".
+inline float mix(float a, float b, float weight) {
+    return a * (1.0F - weight) + b * weight;
+}
+inline std::uint8_t mix(std::uint8_t a, std::uint8_t b, float) {
+    return static_cast<std::uint8_t>(a | b);
+}
+/// 7.6.2.2: the eight-tap filter (-1, 3, -6, 20, 20, -6, 3, -1) / 32, symmetric pairs outwards.
+inline float eight_taps(const std::array<float, 8>& s) {
+    return ((s[3] + s[4]) * 20.0F - (s[2] + s[5]) * 6.0F + (s[1] + s[6]) * 3.0F - (s[0] + s[7])) *
+           (1.0F / 32.0F);
+}
+inline std::uint8_t eight_taps(const std::array<std::uint8_t, 8>& s) {
+    return static_cast<std::uint8_t>(s[0] | s[1] | s[2] | s[3] | s[4] | s[5] | s[6] | s[7]);
+}
+
+/// A window of a reference plane, copied when it reaches beyond the border.
+template <typename T, int kSide>
+class Window {
+  public:
+    Window(const Surface<T>& from, int x, int y) {
+        if (x >= 0 && y >= 0 && x + kSide <= from.width && y + kSide <= from.height) [[likely]] {
+            data_ = from.at(x, y);
+            stride_ = from.width;
+            return;
+        }
+        T* to = copy_.data();
+        for (int row = 0; row < kSide; ++row) {
+            const T* line = from.at(0, std::clamp(y + row, 0, from.height - 1));
+            for (int column = 0; column < kSide; ++column)
+                *to++ = line[std::clamp(x + column, 0, from.width - 1)];
+        }
+        data_ = copy_.data();
+        stride_ = kSide;
+    }
+    Window(const Window&) = delete;
+    Window& operator=(const Window&) = delete;
+
+    [[nodiscard]] const T* row(int y) const { return data_ + y * stride_; }
+
+  private:
+    std::array<T, static_cast<std::size_t>(kSide) * kSide> copy_;
+    const T* data_;
+    std::ptrdiff_t stride_;
+};
+
+/// A predicted block.
+template <typename T, int kSide>
+struct Prediction {
+    std::array<T, static_cast<std::size_t>(kSide) * kSide> samples;
+
+    T* row(int y) { return samples.data() + y * kSide; }
+};
+
+/// The block at whole-sample displacement; fractions are ignored.
+template <typename T, int kSide>
+void predict_whole(const Surface<T>& from, int x, int y, Prediction<T, kSide>& to) {
+    const Window<T, kSide> window(from, x, y);
+    for (int row = 0; row < kSide; ++row)
+        std::copy_n(window.row(row), kSide, to.row(row));
+}
+
+/// 7.6.2.1 without its rounding: bilinear, first along rows, then along columns.
+template <typename T, int kSide>
+void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by,
+                      Prediction<T, kSide>& to) {
+    const int mask = (1 << by.bits) - 1;
+    x += by.x >> by.bits;
+    y += by.y >> by.bits;
+    if (((by.x | by.y) & mask) == 0)
+        return predict_whole<T, kSide>(from, x, y, to);
+    const float unit = 1.0F / static_cast<float>(1 << by.bits);
+    const float wx = unit * static_cast<float>(by.x & mask);
+    const float wy = unit * static_cast<float>(by.y & mask);
+    const Window<T, kSide + 1> window(from, x, y);
+    std::array<T, static_cast<std::size_t>(kSide + 1) * kSide> across;
+    for (int row = 0; row <= kSide; ++row) {
+        const T* line = window.row(row);
+        T* out = across.data() + row * kSide;
+        if ((by.x & mask) == 0)
+            std::copy_n(line, kSide, out);
+        else
+            for (int column = 0; column < kSide; ++column)
+                out[column] = mix(line[column], line[column + 1], wx);
+    }
+    for (int row = 0; row < kSide; ++row) {
+        const T* upper = across.data() + row * kSide;
+        if ((by.y & mask) == 0)
+            std::copy_n(upper, kSide, to.row(row));
+        else
+            for (int column = 0; column < kSide; ++column)
+                to.row(row)[column] = mix(upper[column], upper[column + kSide], wy);
+    }
+}
+
+/// 7.6.2.2 along one line of kSide + 1 samples, `step` apart: positions k + fraction / 4.
+template <typename T, int kSide>
+void quarter_line(const T* in, std::ptrdiff_t step, int fraction, T* out,
+                  std::ptrdiff_t out_step) {
+    for (int k = 0; k < kSide; ++k) {
+        std::array<T, 8> taps;
+        for (int tap = 0; tap < 8; ++tap) {
+            // The reference block is mirrored at its own border.
+            int at = k + tap - 3;
+            at = at < 0 ? -1 - at : at > kSide ? 2 * kSide + 1 - at : at;
+            taps[static_cast<std::size_t>(tap)] = in[at * step];
+        }
+        T value = eight_taps(taps);
+        if (fraction != 2)
+            value = mix(value, in[(k + fraction / 2) * step], 0.5F);
+        out[k * out_step] = value;
+    }
+}
+
+/// 7.6.2.2 without its rounding, for a block of 8x8 or 16x16 and a vector in quarter samples.
+template <typename T, int kSide>
+void predict_quarter(const Surface<T>& from, int x, int y, Displacement by,
+                     Prediction<T, kSide>& to) {
+    const int fx = by.x & 3, fy = by.y & 3;
+    const Window<T, kSide + 1> window(from, x + (by.x >> 2), y + (by.y >> 2));
+    std::array<T, static_cast<std::size_t>(kSide + 1) * kSide> across;
+    for (int row = 0; row <= kSide; ++row) {
+        T* out = across.data() + row * kSide;
+        if (fx == 0)
+            std::copy_n(window.row(row), kSide, out);
+        else
+            quarter_line<T, kSide>(window.row(row), 1, fx, out, 1);
+    }
+    if (fy == 0)
+        std::copy_n(across.data(), kSide * kSide, to.samples.data());
+    else
+        for (int column = 0; column < kSide; ++column)
+            quarter_line<T, kSide>(across.data() + column, kSide, fy, to.row(0) + column, kSide);
+}
+
+}  // namespace mic::mpeg4
