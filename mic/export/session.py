@@ -16,6 +16,7 @@ from onnxruntime.quantization import (
     QuantFormat,
     QuantType,
     quant_pre_process,
+    quantize_dynamic,
     quantize_static,
 )
 from torch import nn
@@ -110,10 +111,10 @@ def quantise(
     target: str | Path,
     calibration: Iterable[tuple[np.ndarray, np.ndarray | None]],
 ) -> Path:
-    """Weights and activations of convolutions and products in eight bits.
+    """Weights and activations in eight bits.
 
-    The recurrent layer and the classifier stay in floating point: they cost little, and the
-    classifier decides.
+    The recurrent layer's activations are scaled at run time, the others by `calibration`; the
+    classifier stays in floating point: it costs nothing and decides.
 
     Args:
         source: A file of `export`.
@@ -125,9 +126,13 @@ def quantise(
     with tempfile.TemporaryDirectory(prefix="mic-int8-") as folder:
         prepared = Path(folder) / "prepared.onnx"
         quant_pre_process(source, prepared, skip_symbolic_shape=True)
+        recurrent = Path(folder) / "recurrent.onnx"
+        quantize_dynamic(
+            prepared, recurrent, op_types_to_quantize=["LSTM"], weight_type=QuantType.QInt8
+        )
         with replacing(target) as temporary:
             quantize_static(
-                prepared,
+                recurrent,
                 temporary,
                 _Calibration(calibration),
                 quant_format=QuantFormat.QDQ,

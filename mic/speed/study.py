@@ -318,8 +318,8 @@ def engine_table(
         seed: Of the input.
 
     Returns:
-        Columns method, engine, threads, batch, ms_per_clip, relative (times torch at batch 1),
-        file_mb (NaN for torch).
+        Columns method, engine, threads, batch, ms_per_clip, cpu_ms, relative (times torch at the
+        first batch size), file_mb (NaN for torch).
     """
     random = np.random.default_rng(seed)
     clips = random.integers(-40, 40, (max(batches), steps, 3, *size), dtype=np.int16)
@@ -346,6 +346,7 @@ def engine_table(
         with pipelines.torch_threads(threads):
             timings = measure.interleaved(tasks, rounds=rounds)
         total = measure.medians(timings)[measure.TOTAL]
+        busy = measure.medians(timings, column="cpu_seconds")[measure.TOTAL]
         base = total[f"torch|{batches[0]}"] / batches[0]
         for name in tasks:
             engine, batch = name.split("|")
@@ -358,6 +359,7 @@ def engine_table(
                     "threads": threads,
                     "batch": int(batch),
                     "ms_per_clip": 1e3 * each,
+                    "cpu_ms": 1e3 * busy[name] / int(batch),
                     "relative": each / base,
                     "file_mb": float("nan") if file is None else file.stat().st_size / 2**20,
                 }
