@@ -58,6 +58,8 @@ def test_it_survives_a_round_trip(tmp_path):
         ({"clip": "..\\b.mp4"}, "leads out"),
         ({"annotation": "../truth.npz"}, "leads out"),
         ({"clip": ""}, "no path"),
+        ({"clip": "a\nb.mp4"}, "control characters"),
+        ({"subject": "s\u2028"}, "control characters"),
         ({"subject": ""}, "no subject"),
         ({"label": "joy"}, "not a class"),
         ({"label": ""}, "no label"),

@@ -257,7 +257,9 @@ def _problem(clip: Clip, classes: tuple[str, ...]) -> str | None:
         path = PurePosixPath(name)
         if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in path.parts[0]:
             return f"path {name!r} leads out of the dataset"
+    texts = [value for name in COLUMNS if isinstance(value := getattr(clip, name), str)]
     checks = (
+        (all(text.isprintable() for text in texts), "has line breaks or control characters"),
         (bool(clip.clip) and bool(clip.clip_id), "has no path or no name"),
         (bool(clip.subject), "has no subject"),
         (clip.label in classes or not clip.label, f"label {clip.label!r} is not a class"),

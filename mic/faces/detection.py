@@ -14,6 +14,9 @@ from facenet_pytorch import MTCNN
 from mic.errors import FaceError
 from mic.faces.alignment import checked, warp
 
+# Pictures are batched up to so many pixels: MTCNN's first layer takes about 100 bytes a pixel.
+_BATCH_PIXELS = 1 << 22
+
 
 class Status(enum.IntEnum):
     """What was found; stored as its number."""
@@ -96,11 +99,14 @@ class Detector:
         for index, frame in enumerate(frames):
             if min(frame.shape[:2]) >= self.smallest:  # MTCNN fails on a pyramid without levels
                 groups.setdefault(frame.shape, []).append(index)
-        for indices in groups.values():
-            batch = np.stack([frames[index] for index in indices])
-            boxes, scores, points = self._network.detect(batch, landmarks=True)
-            for index, *face in zip(indices, boxes, scores, points, strict=True):
-                found[index] = _choose(*face, frames[index].shape)
+        for (height, width, _), indices in groups.items():
+            step = max(1, _BATCH_PIXELS // (height * width))
+            for start in range(0, len(indices), step):
+                chosen = indices[start : start + step]
+                batch = np.stack([frames[index] for index in chosen])
+                faces = self._network.detect(batch, landmarks=True)
+                for index, *face in zip(chosen, *faces, strict=True):
+                    found[index] = _choose(*face, frames[index].shape)
         return found
 
     @torch.inference_mode()
