@@ -256,7 +256,11 @@ def _pictures(frames: Iterable[NDArray[np.uint8]], path: Path) -> Iterator[av.Vi
                 place=f"frame {index}",
                 remedy="bring all frames to one size",
             )
-        yield _from_luma(frame) if frame.ndim == 2 else av.VideoFrame.from_ndarray(frame, "rgb24")
+        yield (
+            _from_luma(frame)
+            if frame.ndim == 2
+            else av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), "rgb24")
+        )
 
 
 def _from_luma(samples: NDArray[np.uint8]) -> av.VideoFrame:

@@ -118,14 +118,28 @@ def rate_ladder(
                     "bits_i": int(pictures.loc[pictures["type"] == "I", "bits"].sum()),
                     "bit_rate": info.bit_rate,
                     "bits_per_pixel": info.bits_per_pixel,
-                    "psnr_y": _psnr(source, target, EncodeOptions.of(chosen)),
+                    "psnr_y": clip_psnr(source, target, **chosen),
                 }
             )
     return pd.DataFrame(rows)
 
 
-def _psnr(source: Path, target: Path, options: EncodeOptions) -> float:
+def clip_psnr(source: str | Path, target: str | Path, **options: Any) -> float:
+    """Luma PSNR in dB of an encoded video against its source.
+
+    Args:
+        source: What was encoded.
+        target: What came out; where it is shorter, only as many frames are compared.
+        **options: The `crop` and `size` it was encoded with; its own size by default.
+
+    Raises:
+        CodecError: As `probe`, or the target is longer than the source.
+        ConfigError: An option is unknown or out of range.
+    """
+    source, info = Path(source), probe(target)
+    options = {"size": (info.width, info.height), **options}
+    chosen = EncodeOptions.of({"vop_quant": 2, **options})
     with opened(source) as (container, stream):
-        frames = prepared(decoded_frames(container, stream, source), options, source)
-        sharp = (luma(frame) for frame in itertools.islice(frames, options.max_frames))
+        frames = prepared(decoded_frames(container, stream, source), chosen, source)
+        sharp = (luma(frame) for frame in itertools.islice(frames, info.frames))
         return luma_psnr(sharp, decode(target, pixel_format="luma"))
