@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from mic.errors import ConfigError
 from mic.models.lowbitrate import (
@@ -21,6 +22,7 @@ from mic.models.lowbitrate import (
     ccc_loss,
     transfer,
 )
+from mic.train import mixed_precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,7 @@ class Recipe:
         loss: `mse` (paper) or `ccc` (its suggestion).
         patch: Edge of the random patches that SR-FCN is trained on; 0 takes whole faces.
         flip: Mirror frames at random; a face's valence has no side.
+        shift: Largest random displacement of a batch in samples, edges repeated; not for SR-FCN.
         seed: Of weights, order, patches and dropout.
     """
 
@@ -54,6 +57,7 @@ class Recipe:
     loss: Literal["mse", "ccc"] = "mse"
     patch: int = 32
     flip: bool = True
+    shift: int = 4
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -75,7 +79,7 @@ def fit_restorer(
         recipe: How.
     """
     with seeded(recipe.seed):
-        network = SRFCN(recipe.architecture)
+        network = SRFCN(recipe.architecture).to(memory_format=torch.channels_last)
         steps = _steps(len(sharp), recipe.sr_epochs, recipe.batch)
         optimiser, schedule = _optimiser([{"params": network.parameters()}], recipe, len(steps))
         targets = torch.tensor(sharp)
@@ -84,7 +88,9 @@ def fit_restorer(
             if recipe.patch:
                 low, high = _patches(low, high, recipe.patch)
             low, high = _flipped(low, high, recipe)
-            _step(network.loss(low, high), optimiser, schedule)
+            with mixed_precision("cpu"):
+                loss = network.loss(low, high)
+            _step(loss, optimiser, schedule)
     return network.eval()
 
 
@@ -108,7 +114,7 @@ def fit_valence(
         freeze: Leave the transferred convolutions as they are.
     """
     with seeded(recipe.seed):
-        network = TargetCNN(recipe.architecture)
+        network = TargetCNN(recipe.architecture).to(memory_format=torch.channels_last)
         if initial is not None:
             transfer(initial, network)
         convolutions = network.transferred()
@@ -126,7 +132,9 @@ def fit_valence(
         truth = torch.tensor(valence)
         for rows in steps:
             images, labels = _flipped(_mixed(received, rows), truth[rows], recipe)
-            _step(_loss(network(images), labels, recipe), optimiser, schedule)
+            with mixed_precision("cpu"):
+                answer = network(_shifted(images, recipe.shift))
+            _step(_loss(answer.float(), labels, recipe), optimiser, schedule)
     return network.eval()
 
 
@@ -163,34 +171,31 @@ def fit_temporal(
     return network.eval()
 
 
-@torch.no_grad()
-def restore(network: SRFCN, frames: NDArray[np.uint8], *, batch: int = 32) -> NDArray[np.uint8]:
+def restore(network: SRFCN, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Faces (N, S, S) uint8 as SR-FCN restores them."""
-    parts = [
-        network(torch.tensor(frames[k : k + batch])).clamp(0, 255).round().to(torch.uint8)
-        for k in range(0, len(frames), batch)
-    ]
-    return torch.cat(parts).numpy()
+    return _batched(network, frames, 32).clamp(0, 255).round().to(torch.uint8).numpy()
 
 
-@torch.no_grad()
-def predict(
-    network: TargetCNN, frames: NDArray[np.uint8], *, batch: int = 128
-) -> NDArray[np.float32]:
+def predict(network: TargetCNN, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Valence (N,) of faces (N, S, S) uint8."""
-    parts = [network(torch.tensor(frames[k : k + batch])) for k in range(0, len(frames), batch)]
-    return torch.cat(parts).numpy()
+    return _batched(network, frames, 128).numpy()
+
+
+def features(network: TargetCNN, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Features (N, hidden) of faces (N, S, S) uint8."""
+    return _batched(network.features, frames, 128).numpy()
 
 
 @torch.no_grad()
-def features(
-    network: TargetCNN, frames: NDArray[np.uint8], *, batch: int = 128
-) -> NDArray[np.float32]:
-    """Features (N, hidden) of faces (N, S, S) uint8."""
-    parts = [
-        network.features(torch.tensor(frames[k : k + batch])) for k in range(0, len(frames), batch)
-    ]
-    return torch.cat(parts).numpy()
+def _batched(
+    function: Callable[[Tensor], Tensor], frames: NDArray[np.uint8], batch: int
+) -> Tensor:
+    with mixed_precision("cpu"):
+        parts = [
+            function(torch.tensor(frames[k : k + batch])).float()
+            for k in range(0, len(frames), batch)
+        ]
+    return torch.cat(parts)
 
 
 @contextlib.contextmanager
@@ -230,6 +235,15 @@ def _flipped(images: Tensor, targets: Tensor, recipe: Recipe) -> tuple[Tensor, T
     if targets.dim() == 3:  # pictures are mirrored with their input, labels are not
         targets = torch.where(chosen[:, None, None], targets.flip(2), targets)
     return images, targets
+
+
+def _shifted(images: Tensor, largest: int) -> Tensor:
+    if not largest:
+        return images
+    down, right = (int(torch.randint(2 * largest + 1, ())) for _ in range(2))
+    size = images.shape[1]
+    padded = pad(images[:, None].float(), (largest,) * 4, mode="replicate")[:, 0]
+    return padded[:, down : down + size, right : right + size]
 
 
 def _loss(prediction: Tensor, truth: Tensor, recipe: Recipe) -> Tensor:

@@ -37,6 +37,8 @@ class Architecture:
             (paper), or `stride4`, of each 4 x 4 block (released code).
         normalisation: `contrast`: each face to zero mean and unit deviation (paper); `unit`:
             samples divided by 255 (released code).
+        skip: SR-FCN adds what it finds to the enlarged face instead of drawing it anew, as the
+            paper's does; it then needs far fewer steps to be better than interpolation.
         size: Edge of the face in samples.
     """
 
@@ -46,6 +48,7 @@ class Architecture:
     dropout: float = 0.5
     pooling: Pooling = "quadrant"
     normalisation: Normalisation = "contrast"
+    skip: bool = False
     size: int = 96
 
     def __post_init__(self) -> None:
@@ -75,7 +78,8 @@ def normalise(images: Tensor, architecture: Architecture) -> tuple[Tensor, Tenso
         offset = faces.mean((1, 2, 3), keepdim=True)
         # A face that a coarse quantiser made flat has no contrast to stretch.
         scale = faces.std((1, 2, 3), keepdim=True).clamp_min(1.0)
-    return (faces - offset) / scale, offset, scale
+    maps = ((faces - offset) / scale).contiguous(memory_format=torch.channels_last)
+    return maps, offset, scale
 
 
 class TargetCNN(nn.Module):
@@ -130,13 +134,20 @@ class SRFCN(nn.Module):
         self.convolutions = _convolutions(architecture)
         kernel = architecture.kernel
         self.output = nn.Conv2d(architecture.channels[2], 1, kernel, padding=kernel // 2)
+        if architecture.skip:  # begin with the face as it came
+            nn.init.zeros_(self.output.weight)
+            nn.init.zeros_(self.output.bias)
 
     def forward(self, images: Tensor) -> Tensor:
         """Restored faces (N, S, S) in 0..255, not clipped, of faces enlarged to the full size."""
-        maps, offset, scale = normalise(images, self.architecture)
+        faces, offset, scale = normalise(images, self.architecture)
+        maps = faces
         for convolution in self.convolutions:
             maps = torch.relu(convolution(maps))
-        return (self.output(maps) * scale + offset).squeeze(1)
+        restored = self.output(maps)
+        if self.architecture.skip:
+            restored = restored + faces
+        return (restored * scale + offset).squeeze(1)
 
     def loss(self, images: Tensor, sharp: Tensor) -> Tensor:
         """Mean squared error in units of each enlarged face's own scale (the paper's MSE)."""
