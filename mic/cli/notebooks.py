@@ -1,48 +1,16 @@
-"""The `mic` command: one sub-command a job, each a thin layer over a function of the library."""
+"""`mic run` and `mic report`: the notebooks, and the page of their results."""
 
 from __future__ import annotations
 
 import argparse
 import ast
-import os
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from mic import config, provenance
-from mic.errors import MicError
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one sub-command.
-
-    Returns:
-        0 when everything went well, 1 on an error that the user can mend, 130 on Ctrl-C;
-        argparse leaves with 2 on a wrong command line.
-    """
-    options = _parser().parse_args(arguments)
-    try:
-        return options.command(options)
-    except MicError as error:
-        print(f"mic: {error}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("mic: interrupted; the same command goes on from here", file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # `mic ... | head` closed our standard output; Python would complain again at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="mic", description=__doc__)
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_run(commands)
-    return parser
-
-
-def _add_run(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Adds the sub-commands of this module."""
     command = commands.add_parser("run", help="run the notebooks, in order, into results")
     command.add_argument("--profile", default="auto", help=f"one of {', '.join(config.PROFILES)}")
     command.add_argument("--only", action="append", default=[], metavar="NN", help="repeatable")
@@ -56,6 +24,15 @@ def _add_run(commands: argparse._SubParsersAction) -> None:
         "--in-place", action="store_true", help="write the executed notebooks back, cleaned"
     )
     command.set_defaults(command=_run)
+    command = commands.add_parser(
+        "report", help="all tables, figures and provenance as one HTML page"
+    )
+    command.add_argument("--results", type=Path, default=None, help="folder of the results")
+    command.add_argument("--out", type=Path, default=None, help="default: report.html in there")
+    command.add_argument(
+        "--fill", type=Path, metavar="PAGE.md", help="renew the marked tables of a Markdown page"
+    )
+    command.set_defaults(command=_report)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -85,3 +62,21 @@ def _literal(text: str) -> object:
         return ast.literal_eval(text)
     except (SyntaxError, ValueError):
         return text
+
+
+def _report(options: argparse.Namespace) -> int:
+    from mic import atomic, report
+
+    folder = options.results or provenance.repository() / "results"
+    if options.fill is not None:
+        atomic.write_text(options.fill, report.filled(options.fill.read_text(), folder))
+        print(f"{options.fill}: {', '.join(report.names_in(options.fill.read_text()))}")
+        return 0
+    made = report.page(folder, options.out or folder / "report.html")
+    print(
+        f"{made.path}: {len(made.notebooks)} notebooks, {made.tables} tables, "
+        f"{made.figures} figures"
+    )
+    for name in made.changed:
+        print(f"changed since its notebook wrote it: {name}")
+    return 1 if made.changed else 0

@@ -1,0 +1,41 @@
+"""The `mic` command: one sub-command a job, each a thin layer over a function of the library."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from mic.cli import data, notebooks, videos
+from mic.errors import MicError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one sub-command.
+
+    Returns:
+        0 when everything went well, 1 on an error that the user can mend, 130 on Ctrl-C;
+        argparse leaves with 2 on a wrong command line.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        return options.command(options)
+    except MicError as error:
+        print(f"mic: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("mic: interrupted; the same command goes on from here", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # `mic ... | head` closed our standard output; Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="mic", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for module in (notebooks, data, videos):
+        module.add_commands(commands)
+    return parser

@@ -1,0 +1,199 @@
+"""`mic extract`, `mic predict` and `mic demo`: what one does with one's own videos."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mic.errors import ConfigError, MicError
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Adds the sub-commands of this module."""
+    _add_extract(commands)
+    _add_predict(commands)
+    _add_demo(commands)
+
+
+def _add_extract(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "extract", help="residuals, motion and I-frames of videos as arrays, pictures or films"
+    )
+    command.add_argument("videos", nargs="+", type=Path, metavar="PATH", help="files or folders")
+    command.add_argument(
+        "--what", default="residual", help="of residual, motion, iframe; separated by commas"
+    )
+    command.add_argument("--scale", type=int, default=1, help="1, 2, 4 or 8: sides of 1/scale")
+    command.add_argument("--space", default="rgb", help="rgb or ycbcr")
+    command.add_argument("--out", default="npz", help="npz, png (a folder) or mp4")
+    command.add_argument("--to", type=Path, default=Path(), help="folder for the results")
+    command.add_argument("--method", default="auto", help="auto, bitstream, reencoded, decoded")
+    command.add_argument("--mask", action="store_true", help="mark damage instead of stopping")
+    command.add_argument("--threads", type=int, default=1)
+    command.set_defaults(command=_extract)
+
+
+def _extract(options: argparse.Namespace) -> int:
+    from mic.extraction import extract
+    from mic.extraction.extract import FORMATS
+    from mic.prediction.files import videos_in
+
+    if options.out not in FORMATS:
+        raise ConfigError(f"--out is {options.out!r}", remedy=f"choose of {', '.join(FORMATS)}")
+    failed = 0
+    for video in (videos := videos_in(options.videos)):
+        suffix = "" if options.out == "png" else f".{options.out}"
+        target = options.to / f"{video.stem}_{options.what.replace(',', '_')}{suffix}"
+        start = time.perf_counter()
+        try:
+            with _progress(video.name) as progress:
+                made = extract(
+                    video,
+                    target,
+                    what=tuple(options.what.split(",")),
+                    scale=options.scale,
+                    space=options.space,
+                    method=options.method,
+                    on_error="mask" if options.mask else "raise",
+                    threads=options.threads,
+                    progress=progress,
+                )
+        except MicError as error:
+            if len(videos) == 1:
+                raise
+            failed += 1
+            print(f"mic: {error}", file=sys.stderr)
+            continue
+        speed = made.frames / (time.perf_counter() - start)
+        damage = f", {made.damaged} damaged" if made.damaged else ""
+        print(f"{target}: {made.frames} frames{damage}, {made.method}, {speed:.0f} frames/s")
+    return 1 if failed else 0
+
+
+def _add_predict(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser("predict", help="expressions in videos, a row a window")
+    command.add_argument("videos", nargs="+", type=Path, metavar="PATH", help="files or folders")
+    command.add_argument(
+        "--out", type=Path, metavar="FILE", help=".csv, .parquet or .json; default: CSV printed"
+    )
+    command.add_argument(
+        "--overlay", type=Path, metavar="FILM.mp4", help="the video with the answers drawn in"
+    )
+    command.add_argument("--weights", type=Path, help="a file that `mic train` wrote")
+    command.add_argument("--window", type=float, default=2.0, help="seconds a window")
+    command.add_argument("--hop", type=float, default=None, help="seconds from window to window")
+    command.add_argument("--method", default="auto", help="auto, bitstream or reencoded")
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    command.set_defaults(command=_predict)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from mic import prediction
+    from mic.prediction.files import videos_in
+    from mic.recogniser import Recogniser
+
+    videos = videos_in(options.videos)
+    if options.overlay is not None and len(videos) != 1:
+        raise ConfigError("--overlay is for one video", remedy="name a single file")
+    if options.out is not None:
+        prediction.checked_suffix(options.out)
+    cut = prediction.Options(window=options.window, hop=options.hop, method=options.method)
+    recogniser = Recogniser.load(options.weights, device=options.device)
+    rows, found, frames = [], [], 0
+    start = time.perf_counter()
+    for video in videos:
+        found.clear()
+        try:
+            with _progress(video.name) as progress:
+                for window in prediction.windows(
+                    video, recogniser, options=cut, progress=progress
+                ):
+                    rows.append(prediction.row(video, len(found), window, recogniser))
+                    found.append(window)
+        except MicError as error:
+            if len(videos) == 1:
+                raise
+            rows.append({"video": str(video), "error": str(error)})
+            print(f"mic: {error}", file=sys.stderr)
+        frames += found[-1].last + 1 if found else 0
+    seconds = time.perf_counter() - start
+    table = prediction.as_table(rows, recogniser)
+    if options.out is None:
+        sys.stdout.write(prediction.to_csv(table))
+    else:
+        prediction.save(table, options.out)
+    if options.overlay is not None:
+        prediction.overlay(videos[0], options.overlay, found, classes=recogniser.card.classes)
+    failed = int((table["error"] != "").sum())
+    print(
+        f"{len(videos)} videos ({failed} failed), {len(table) - failed} windows, {frames} frames "
+        f"in {seconds:.1f} s: {frames / seconds:.0f} frames/s; weights {recogniser.name}\n"
+        f"{recogniser.card.summary}",
+        file=sys.stderr,
+    )
+    return 1 if failed else 0
+
+
+def _add_demo(commands: argparse._SubParsersAction) -> None:
+    command = commands.add_parser(
+        "demo", help="a page on this machine: camera or file, residuals, motion, expression"
+    )
+    command.add_argument("--port", type=int, default=0, help="default: a free one")
+    command.add_argument("--weights", type=Path, help="a file that `mic train` wrote")
+    command.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    command.add_argument("--no-browser", action="store_true", help="only print the address")
+    command.set_defaults(command=_demo)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from mic.demo import DemoServer
+    from mic.live import LiveSession
+    from mic.recogniser import Recogniser
+
+    recogniser = Recogniser.load(options.weights, device=options.device)
+    try:
+        server = DemoServer(
+            lambda: LiveSession(recogniser),
+            classes=recogniser.card.classes,
+            card=recogniser.card.summary,
+            port=options.port,
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"port {options.port} cannot be used: {error.strerror}", remedy="choose another --port"
+        ) from error
+    print(f"{server.address}\nOpen it in a browser on this machine; Ctrl-C ends it.", flush=True)
+    if not options.no_browser:
+        webbrowser.open(server.address)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        server.server_close()
+
+
+@contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A line on the terminal that says how far, how fast and how long still; else nothing."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    start = time.perf_counter()
+
+    def show(done: int, total: int) -> None:
+        seconds = max(1e-6, time.perf_counter() - start)
+        left = (total - done) * seconds / max(1, done)
+        line = f"{name}: {done}/{total} frames, {done / seconds:.0f}/s, {left:.0f} s left"
+        width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+        sys.stderr.write("\r\x1b[K" + line[: max(1, width)])
+        sys.stderr.flush()
+
+    yield show
+    sys.stderr.write("\r\x1b[K")

@@ -1,0 +1,307 @@
+"""The HTTP side of the demo: who may ask, what may be asked, and the answers as bytes."""
+
+from __future__ import annotations
+
+import http
+import json
+import secrets
+import struct
+import threading
+import urllib.parse
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import resources
+from typing import BinaryIO
+
+import numpy as np
+
+from mic.demo.sources import Camera, Film, Source
+from mic.errors import MicError
+from mic.live import LiveFrame, LiveSession
+
+_PAGE = {
+    "": ("index.html", "text/html; charset=utf-8"),
+    "style.css": ("style.css", "text/css; charset=utf-8"),
+    "app.js": ("app.js", "text/javascript; charset=utf-8"),
+}
+_HEADERS = {
+    # The page loads nothing but its own two files, and no other page may embed or read it.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' "
+    "'unsafe-inline'; img-src data: blob:; media-src blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
+_SECONDS_IDLE = 30.0
+MAX_SESSIONS = 4
+MAX_PIXELS = 1280 * 720
+MAX_FILM_BYTES = 2 << 30
+
+
+class _Refusal(Exception):
+    """A request that is answered with an error; the status and what the page should say."""
+
+    def __init__(self, status: int, error: str, remedy: str = "") -> None:
+        super().__init__(error)
+        self.status, self.error, self.remedy = status, error, remedy
+
+
+class DemoServer(ThreadingHTTPServer):
+    """Serves the page; `serve_forever()` until `shutdown()`, as its base class.
+
+    Args:
+        session: Makes the recognition of one source.
+        classes: Names of the classes, in the order of the probabilities.
+        card: One or two sentences on the network: trained on what, how accurate.
+        port: 0 takes a free one.
+
+    Raises:
+        OSError: The port is taken.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = False
+
+    def __init__(
+        self,
+        session: Callable[[], LiveSession],
+        *,
+        classes: tuple[str, ...],
+        card: str,
+        port: int = 0,
+    ) -> None:
+        self.session = session
+        self.about = {"classes": list(classes), "card": card}
+        self.token = secrets.token_urlsafe(16)
+        self.sources: dict[str, Source] = {}
+        self.lock = threading.Lock()
+        # Never another interface: the pictures of a camera are not for the network.
+        super().__init__(("127.0.0.1", port), _Handler)
+
+    @property
+    def address(self) -> str:
+        """The page's URL, token included."""
+        return f"http://127.0.0.1:{self.server_port}/{self.token}/"
+
+    def enter(self, source: Source) -> str:
+        """Keeps a source under a new name; the oldest goes when there are too many."""
+        name = secrets.token_urlsafe(8)
+        with self.lock:
+            stale = list(self.sources)[: max(0, len(self.sources) - MAX_SESSIONS + 1)]
+            closing = [self.sources.pop(old) for old in stale]
+            self.sources[name] = source
+        for old in closing:
+            old.close()
+        return name
+
+    def leave(self, name: str) -> None:
+        """Forgets a source and what it holds; an unknown name is no error."""
+        with self.lock:
+            source = self.sources.pop(name, None)
+        if source is not None:
+            source.close()
+
+    def server_close(self) -> None:
+        """Closes the socket and every source."""
+        super().server_close()
+        for name in list(self.sources):
+            self.leave(name)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version = "mic"
+    sys_version = ""
+    timeout = _SECONDS_IDLE
+    server: DemoServer
+
+    def do_GET(self) -> None:
+        self._answer(self._page)
+
+    def do_POST(self) -> None:
+        self._answer(self._call)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing: below the command line nobody prints."""
+
+    def _answer(self, work: Callable[[str], tuple[int, str, bytes]]) -> None:
+        try:
+            self._remaining = self._length()
+            status, kind, body = work(self._admitted())
+        except _Refusal as refusal:
+            status, kind, body = _problem(refusal.status, refusal.error, refusal.remedy)
+        except MicError as error:
+            status, kind, body = _problem(422, f"{error.message}.", error.remedy or "")
+        except TimeoutError:
+            status, kind, body = _problem(408, "The request took too long.", "")
+        # What was not read would be taken for the next request of this connection.
+        self.close_connection = self.close_connection or self._remaining > 0
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _length(self) -> int:
+        self._remaining = 1
+        text = self.headers.get("Content-Length", "0")
+        if "Transfer-Encoding" in self.headers or not text.isascii() or not text.isdigit():
+            raise _Refusal(411, "The request does not say its length.")
+        return int(text)
+
+    def _admitted(self) -> str:
+        """The path below the token, when the request may be answered at all."""
+        port = self.server.server_port
+        hosts = (f"127.0.0.1:{port}", f"localhost:{port}")
+        # A foreign page can make the browser resolve its own name to this machine, but then the
+        # Host header carries that name, and the Origin header the page's.
+        if self.headers.get("Host") not in hosts:
+            raise _Refusal(403, "This server answers to 127.0.0.1 only.")
+        origin = self.headers.get("Origin")
+        if origin is not None and origin not in {f"http://{host}" for host in hosts}:
+            raise _Refusal(403, "Another page may not ask this server.")
+        path = urllib.parse.urlsplit(self.path).path
+        token, _, rest = path.removeprefix("/").partition("/")
+        if not secrets.compare_digest(token.encode(), self.server.token.encode()):
+            raise _Refusal(404, "Not found.", "Open the address that `mic demo` printed.")
+        return rest
+
+    def _page(self, path: str) -> tuple[int, str, bytes]:
+        if path not in _PAGE:
+            raise _Refusal(404, "Not found.")
+        name, kind = _PAGE[path]
+        return 200, kind, resources.files("mic.demo").joinpath("page", name).read_bytes()
+
+    def _call(self, path: str) -> tuple[int, str, bytes]:
+        match path:
+            case "about":
+                return _json(self.server.about)
+            case "camera":
+                return _json({"session": self.server.enter(Camera(self.server.session()))})
+            case "film":
+                return self._film()
+            case "close":
+                self.server.leave(self._query("session"))
+                return _json({})
+            case "neutral":
+                with self._source.lock:
+                    self._source.session.restart()
+                return _json({})
+            case "frame" | "next":
+                return self._frame()
+        raise _Refusal(404, "Not found.")
+
+    def _film(self) -> tuple[int, str, bytes]:
+        if not 0 < self._remaining <= MAX_FILM_BYTES:
+            limit = f"{MAX_FILM_BYTES >> 30} GB"
+            raise _Refusal(413, f"The file is empty or over {limit}.", "Choose another one.")
+        film = Film(self.server.session(), self._body, self._remaining)
+        return _json({"session": self.server.enter(film), "rate": film.rate})
+
+    def _frame(self) -> tuple[int, str, bytes]:
+        source = self._source
+        gop, quant = self._number("gop", 2, 600), self._number("quant", 1, 31)
+        with source.lock:
+            source.session.configure(gop=gop, vop_quant=quant)
+        if isinstance(source, Camera):
+            return packed(source.push(self._pixels()), film=False)
+        frame = source.next()
+        return (204, "text/plain", b"") if frame is None else packed(frame, film=True)
+
+    @property
+    def _source(self) -> Source:
+        with self.server.lock:
+            source = self.server.sources.get(self._query("session"))
+        if source is None:
+            raise _Refusal(410, "This session has ended.", "Start the camera or open a video.")
+        return source
+
+    def _pixels(self) -> np.ndarray:
+        width, height = self._number("width", 16, 4096), self._number("height", 16, 4096)
+        size = 4 * width * height
+        if width * height > MAX_PIXELS or self._remaining != size:
+            raise _Refusal(413, "The picture is not as large as it says, or too large.")
+        samples = np.frombuffer(self._body.read(size), np.uint8)
+        return samples.reshape(height, width, 4)[..., :3]
+
+    @property
+    def _body(self) -> BinaryIO:
+        return _Body(self)
+
+    def _query(self, name: str) -> str:
+        found = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get(name, [""])
+        return found[0]
+
+    def _number(self, name: str, low: int, high: int) -> int:
+        text = self._query(name)
+        if not text.isascii() or not text.isdigit() or not low <= int(text[:9]) <= high:
+            raise _Refusal(400, f"{name} must be a whole number from {low} to {high}.")
+        return int(text)
+
+
+class _Body:
+    """The request's body and not a byte more; an end too early is an error."""
+
+    def __init__(self, handler: _Handler) -> None:
+        self._handler = handler
+
+    def read(self, size: int) -> bytes:
+        data = self._handler.rfile.read(min(size, self._handler._remaining))
+        self._handler._remaining -= len(data)
+        if len(data) < size and self._handler._remaining:
+            self._handler.close_connection = True
+            raise _Refusal(400, "The request broke off.")
+        return data
+
+
+def packed(frame: LiveFrame, *, film: bool) -> tuple[int, str, bytes]:
+    """One answer: length (uint32, little endian), JSON, then the arrays that its `parts` lists.
+
+    Args:
+        frame: What the session made of a picture.
+        film: Whether the page needs the picture, because it did not send it.
+    """
+    facts: dict[str, object] = {
+        "kind": frame.kind,
+        "group": frame.group,
+        "bits": frame.bits,
+        "message": frame.message,
+        "box": None if frame.outline is None else frame.outline.round(1).tolist(),
+        "milliseconds": {name: round(1000 * time, 2) for name, time in frame.seconds.items()},
+        "label": frame.label,
+        "confidence": frame.confidence,
+        "probabilities": None
+        if frame.probabilities is None
+        else [round(float(value), 4) for value in frame.probabilities],
+    }
+    parts: dict[str, bytes] = {}
+    if frame.residual is not None and frame.motion is not None:
+        facts["edge"], facts["grid"] = len(frame.residual), len(frame.motion)
+        facts["moving"] = int(frame.motion.any(-1).sum())
+        shown = 128 + 4 * frame.residual.astype(np.int32)
+        parts["residual"] = shown.clip(0, 255).astype(np.uint8).tobytes()
+        parts["motion"] = frame.motion.clip(-128, 127).astype(np.int8).tobytes()
+    if film:
+        facts["height"], facts["width"] = frame.picture.shape[:2]
+        opaque = np.full((*frame.picture.shape[:2], 1), 255, np.uint8)
+        parts["pixels"] = np.concatenate([frame.picture, opaque], axis=2).tobytes()
+    facts["parts"] = {name: len(part) for name, part in parts.items()}
+    text = json.dumps(facts).encode()
+    head = struct.pack("<I", len(text))
+    return 200, "application/octet-stream", b"".join([head, text, *parts.values()])
+
+
+def _json(value: dict[str, object]) -> tuple[int, str, bytes]:
+    return 200, "application/json", json.dumps(value).encode()
+
+
+def _problem(status: int, error: str, remedy: str) -> tuple[int, str, bytes]:
+    body = {"error": error, "remedy": remedy, "status": http.HTTPStatus(status).phrase}
+    return status, "application/json", json.dumps(body).encode()

@@ -1,0 +1,27 @@
+"""Expressions in any video, a row a window: `mic.predict` and `mic predict`.
+
+    table = mic.predict("interview.mp4")             # a pandas DataFrame
+    table[["start", "end", "face", "label", "confidence"]]
+
+Faces are found and cropped, MPEG-4 is parsed as it is, everything else is coded as MPEG-4 on the
+way (the column `method` says which), and memory does not grow with the video.
+"""
+
+from mic.prediction.files import checked_suffix, save, to_csv, videos_in
+from mic.prediction.film import overlay
+from mic.prediction.recognition import Options, Window, windows
+from mic.prediction.table import as_table, predict, row
+
+__all__ = [
+    "Options",
+    "Window",
+    "as_table",
+    "checked_suffix",
+    "overlay",
+    "predict",
+    "row",
+    "save",
+    "to_csv",
+    "videos_in",
+    "windows",
+]

@@ -1,0 +1,78 @@
+"""Which videos are meant by paths, and tables as files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from mic import atomic, codec
+from mic.errors import ConfigError
+
+SUFFIXES = (".csv", ".parquet", ".json")
+
+
+def videos_in(video: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The files meant by a file, a folder or several of them, in a stable order.
+
+    Raises:
+        ConfigError: One does not exist, or a folder holds no video.
+    """
+    given = [video] if isinstance(video, str | Path) else list(video)
+    found: list[Path] = []
+    for one in map(Path, given):
+        if one.is_file():
+            found.append(one)
+            continue
+        inside = sorted(one.rglob("*")) if one.is_dir() else []
+        chosen = [path for path in inside if path.suffix.lower() in codec.VIDEO_SUFFIXES]
+        if not chosen:
+            raise ConfigError(
+                "holds no video" if one.is_dir() else "does not exist",
+                file=one,
+                remedy="check the path",
+            )
+        found += chosen
+    return found
+
+
+def checked_suffix(path: str | Path) -> str:
+    """The suffix of a table's file, before anything is computed for it.
+
+    Raises:
+        ConfigError: No table format has it.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ConfigError(
+            f"no table format ends in {suffix!r}",
+            file=path,
+            remedy=f"end the name in {', '.join(SUFFIXES)}",
+        )
+    return suffix
+
+
+def to_csv(table: pd.DataFrame) -> str:
+    """A table as CSV, six significant digits."""
+    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+
+
+def save(table: pd.DataFrame, path: str | Path) -> None:
+    """Writes a table as .csv, .parquet or .json (records), atomically.
+
+    Raises:
+        ConfigError: Another suffix.
+        StorageError: The file cannot be written.
+    """
+    match checked_suffix(path):
+        case ".csv":
+            data = to_csv(table).encode()
+        case ".json":
+            data = (table.to_json(orient="records", indent=1) + "\n").encode()
+        case ".parquet":
+            buffer = io.BytesIO()
+            table.to_parquet(buffer, index=False)
+            data = buffer.getvalue()
+    atomic.write_bytes(path, data)

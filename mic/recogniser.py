@@ -1,0 +1,227 @@
+"""The trained network as others use it: a stream in, class probabilities out.
+
+What is needed to rebuild the network and to feed it stands in the weights file beside the
+tensors, as a `Card`; nothing is guessed from shapes, nothing is unpickled.
+
+    recogniser = Recogniser.load()                    # the shipped weights
+    arrays = recogniser.read(stream)                  # an open stream or a part of one
+    recogniser.probabilities([arrays])                # float32 (1, classes)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from mic import weights
+from mic.bitstream import Stream
+from mic.datasets.tensors import Representation, represent
+from mic.errors import ConfigError, WeightsError
+from mic.framing import Framing
+from mic.models.expression import ExpressionNetwork
+from mic.models.mic import Method, Mic
+
+SHIPPED = Path(__file__).with_name("weights")
+# The default; its digest is pinned here, so that a damaged checkout is found out.
+DEFAULT = "synth.safetensors"
+PINS: Mapping[str, str] = {}
+_FORMAT = "mic-expression-1"
+# A window that is parsed while it passes has no file to decode again.
+_DECODED = ("decoded", "decoded_frames", "fusion")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a weights file says about itself.
+
+    Attributes:
+        classes: Names, in the order of the network's outputs.
+        representation: What the network sees of a stream.
+        network: Arguments of `ExpressionNetwork` but `classes`.
+        edge: Side in samples of the square clips that it was trained on.
+        vop_quant: Quantiser of those clips.
+        frame_rate: Their frames a second.
+        margin: How the face sits in them: part of the aligned crop's edge added on each side.
+        drop: How much lower than the crop's middle the clip's middle lies, in parts of the edge.
+        summary: Trained on what, how accurate, and what not to expect; one or two sentences.
+    """
+
+    classes: tuple[str, ...]
+    representation: Representation
+    network: Mapping[str, Any]
+    edge: int = 128
+    vop_quant: int = 2
+    frame_rate: float = 25.0
+    margin: float = 0.0
+    drop: float = 0.0
+    summary: str = ""
+
+    def to_metadata(self) -> dict[str, str]:
+        """As text, for the weights file."""
+        return {"format": _FORMAT, "card": json.dumps(dataclasses.asdict(self), sort_keys=True)}
+
+    @classmethod
+    def of(cls, found: weights.Weights) -> Card:
+        """Reads the card of a weights file.
+
+        Raises:
+            WeightsError: It has none, or one that is damaged.
+        """
+        try:
+            if found.metadata.get("format") != _FORMAT:
+                raise ValueError(f"its format is {found.metadata.get('format')!r}")
+            facts = json.loads(found.metadata["card"])
+            facts["classes"] = tuple(str(name) for name in facts["classes"])
+            facts["representation"] = Representation(**facts["representation"])
+            card = cls(**facts)
+            numbers = (card.edge, card.vop_quant, card.frame_rate, card.margin, card.drop)
+            sound = all(isinstance(number, int | float) for number in numbers)
+            if not (sound and card.classes and 16 <= card.edge <= 1024 and card.frame_rate > 0):
+                raise ValueError("a field is out of its range")
+            if card.representation.kind in _DECODED:
+                raise ValueError("it works on decoded pictures")
+        except (KeyError, TypeError, ValueError, ConfigError) as error:
+            raise WeightsError(
+                f"has no card that tells how to use it: {error}",
+                file=found.path,
+                remedy="write it with `mic.recogniser.save`, as `mic train` does",
+            ) from error
+        return card
+
+
+class Recogniser:
+    """An expression network ready for use.
+
+    Args:
+        network: In evaluation mode, on its device.
+        card: What it was trained on.
+        name: Of the weights, for outputs.
+    """
+
+    def __init__(self, network: ExpressionNetwork, card: Card, *, name: str) -> None:
+        self.network = network.eval()
+        self.card = card
+        self.name = name
+        self._device = next(network.parameters()).device
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, *, device: str = "auto") -> Recogniser:
+        """Rebuilds a network from its weights file.
+
+        Args:
+            path: A file that `save` wrote; None: the shipped one, checked against its pin.
+            device: "auto" (CUDA where there is one), "cpu", "cuda" or "cuda:1".
+
+        Raises:
+            WeightsError: The file is missing, damaged, hostile or of another network.
+            ConfigError: There is no such device.
+        """
+        file = SHIPPED / DEFAULT if path is None else Path(path)
+        found = weights.read(file, sha256=PINS[DEFAULT] if path is None else None)
+        card = Card.of(found)
+        try:
+            network = ExpressionNetwork(len(card.classes), **card.network)
+        except (TypeError, ConfigError, ValueError, RuntimeError) as error:
+            raise WeightsError(
+                f"describes no network that can be built: {error}",
+                file=file,
+                remedy="use the version of mic that wrote it",
+            ) from error
+        weights.load_into(network, found)
+        name = f"{file.name} ({found.sha256[:12]})"
+        return cls(network.to(chosen_device(device)), card, name=name)
+
+    def frame(self, points: np.ndarray) -> Framing:
+        """The crop in which a face with these points sits as in the training clips."""
+        card = self.card
+        return Framing.of(points, edge=card.edge, margin=card.margin, drop=card.drop)
+
+    def read(self, stream: Stream, *, framing: Framing | None = None) -> dict[str, np.ndarray]:
+        """What the network sees of a stream.
+
+        Args:
+            stream: Its first frame is what the others are compared with.
+            framing: Where the face sits, if the stream shows more than the crop.
+
+        Raises:
+            BitstreamError: The stream is damaged.
+        """
+        wanted = self.card.representation
+        if framing is None:
+            return represent(stream, wanted)
+        # The coarsest scale that is still finer than the network's input.
+        size = self.card.edge // wanted.scale
+        scale = max((s for s in (1, 2, 4, 8) if framing.side / s >= size), default=1)
+        arrays = represent(stream, dataclasses.replace(wanted, scale=scale))
+        planes = framing.residuals(arrays["residual"], scale=scale, size=size)
+        return arrays | {"residual": planes}
+
+    @torch.inference_mode()
+    def probabilities(self, clips: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
+        """Class probabilities of clips of any lengths.
+
+        Args:
+            clips: As `read` returns them: `residual` (T, 3, h, w), and `motion` (T, 2, h', w')
+                where the network has a motion branch.
+
+        Returns:
+            float32 (N, classes); rows sum to 1.
+        """
+        answers = []
+        for clip in clips:
+            residual = torch.from_numpy(clip["residual"])[None].to(self._device).float()
+            motion = None
+            if self.network.motion_encoder is not None:
+                motion = torch.from_numpy(clip["motion"])[None].to(self._device).float()
+            logits = self.network(residual, None, motion).logits
+            answers.append(torch.softmax(logits[0].float(), 0).cpu().numpy())
+        return np.stack(answers) if answers else np.empty((0, len(self.card.classes)), np.float32)
+
+
+def save(path: str | Path, model: Mic, card: Card) -> str:
+    """Writes what testing needs of a trained model: the expression branch alone.
+
+    Args:
+        path: Ends in `.safetensors`.
+        model: After training.
+        card: What it was trained on.
+
+    Returns:
+        SHA-256 of the file.
+
+    Raises:
+        WeightsError: The training diverged, or the name has another suffix.
+        StorageError: The file cannot be written.
+    """
+    return weights.write(path, model.expression.state_dict(), metadata=card.to_metadata())
+
+
+def network_options(method: Method, *, steps: int) -> dict[str, Any]:
+    """The arguments of `ExpressionNetwork` that a method implies."""
+    names = ("backbone", "width", "feature_size", "z_size", "pooling", "dropout", "motion")
+    return {name: getattr(method, name) for name in names} | {"steps": steps}
+
+
+def chosen_device(device: str) -> torch.device:
+    """The device meant by a name.
+
+    Raises:
+        ConfigError: There is no such device on this machine.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f"there is no device {device!r} here: {str(error).splitlines()[0]}",
+            remedy="choose 'cpu', or 'auto'",
+        ) from error
+    return chosen

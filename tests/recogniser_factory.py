@@ -1,0 +1,32 @@
+"""A small network with random weights, in a weights file: enough for all but accuracy."""
+
+import torch
+
+from mic import weights
+from mic.datasets.tensors import Representation
+from mic.models.expression import ExpressionNetwork
+from mic.recogniser import Card
+
+CLASSES = ("anger", "happiness", "surprise")
+
+
+def write(folder, **changes):
+    """Writes the file and returns its path."""
+    options = {"width": 4, "feature_size": 16, "z_size": 16, "steps": 8, "motion": False}
+    options |= {key: changes.pop(key) for key in list(changes) if key in options}
+    facts = {
+        "classes": CLASSES,
+        "representation": Representation(
+            kind="raw", steps=8, scale=2, with_motion=options["motion"]
+        ),
+        "edge": 128,
+        "margin": 0.16,
+        "drop": 0.085,
+        "summary": "Random weights, for tests.",
+    } | changes
+    torch.manual_seed(1)
+    network = ExpressionNetwork(len(facts["classes"]), **options)
+    card = Card(network=options, **facts)
+    path = folder / "random.safetensors"
+    weights.write(path, network.state_dict(), metadata=card.to_metadata())
+    return path

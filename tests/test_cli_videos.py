@@ -1,0 +1,57 @@
+"""`mic extract` and `mic predict` as typed: files, tables, exit codes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import recogniser_factory
+
+from mic import cli, codec
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("videos")
+    rng = np.random.default_rng(1)
+    texture = np.kron(rng.integers(0, 256, (12, 12, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+    frames = [np.roll(texture, k, 1) for k in range(12)]
+    codec.encode_frames(frames, path / "a.mp4", frame_rate=25)
+    (path / "b.mp4").write_bytes(b"no video" * 100)
+    return path
+
+
+def test_extract_writes_what_is_asked(folder, tmp_path, capsys):
+    command = ["extract", str(folder / "a.mp4"), "--what", "residual,motion", "--scale", "2"]
+    assert cli.main([*command, "--to", str(tmp_path)]) == 0
+    with np.load(tmp_path / "a_residual_motion.npz") as data:
+        assert data["residual"].shape == (12, 48, 48, 3)
+    assert "12 frames, bitstream" in capsys.readouterr().out
+    assert cli.main([*command, "--to", str(tmp_path), "--out", "png"]) == 0
+    assert len(list((tmp_path / "a_residual_motion").glob("*.png"))) == 24
+
+
+def test_a_broken_file_does_not_end_the_others(folder, tmp_path, capsys):
+    assert cli.main(["extract", str(folder), "--to", str(tmp_path)]) == 1
+    assert (tmp_path / "a_residual.npz").is_file()
+    assert "b.mp4" in capsys.readouterr().err
+    assert cli.main(["extract", str(folder / "a.mp4"), "--out", "gif"]) == 1
+    assert "Remedy: choose of npz, png, mp4" in capsys.readouterr().err
+
+
+def test_predict_writes_a_table_and_says_how_fast(folder, tmp_path, capsys):
+    weights = recogniser_factory.write(tmp_path)
+    command = ["predict", str(folder), "--weights", str(weights), "--out"]
+    assert cli.main([*command, str(tmp_path / "x.csv")]) == 1  # b.mp4 failed
+    table = pd.read_csv(tmp_path / "x.csv", keep_default_na=False)
+    assert table["face"].tolist() == ["no face", ""]
+    assert [bool(text) for text in table["error"]] == [False, True]
+    said = capsys.readouterr().err
+    assert "2 videos (1 failed), 1 windows, 12 frames" in said
+    assert "Random weights, for tests." in said
+    assert cli.main([*command, str(tmp_path / "x.xlsx")]) == 1
+    assert "no table format" in capsys.readouterr().err
+
+
+def test_predict_prints_csv_without_a_file(folder, tmp_path, capsys):
+    weights = recogniser_factory.write(tmp_path)
+    assert cli.main(["predict", str(folder / "a.mp4"), "--weights", str(weights)]) == 0
+    assert capsys.readouterr().out.startswith("video,window,start,end,")
