@@ -21,7 +21,7 @@ os.umask(_UMASK)
 
 
 @contextlib.contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
     """Yields a temporary path beside `path`; on a clean exit it replaces `path`.
 
     For writers that want a file name (a muxer, matplotlib). The suffix is kept, because muxers
@@ -29,6 +29,8 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     Args:
         path: The file to write; its folder is created.
+        durable: Whether to wait until the disk has it. False is for files that carry their own
+            checksum: after a power cut such a file may be damaged, which its reader notices.
 
     Raises:
         StorageError: The disk is full, read-only or otherwise refuses; `path` is as it was.
@@ -46,18 +48,20 @@ def replacing(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         _set_default_mode(temporary)
-        _sync(temporary)
+        if durable:
+            _sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        if durable:
+            _sync(path.parent)
     except OSError as error:
         raise _storage_error(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_bytes(path: str | Path, data: bytes) -> None:
+def write_bytes(path: str | Path, data: bytes, *, durable: bool = True) -> None:
     """Writes `data` to `path` atomically; see `replacing`."""
-    with replacing(path) as temporary:
+    with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(data)
 
 

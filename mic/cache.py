@@ -170,7 +170,7 @@ def fetch(
         if path.exists():
             _LOGGER.warning("cache entry %s is damaged and computed again", path)
         content = _pack(compute(), recipe)
-        write_bytes(path, content)
+        write_bytes(path, content, durable=False)
     return _unpack(content)
 
 
