@@ -75,14 +75,23 @@ def pictures(manifest: Manifest) -> Pictures:
         shown = list(frames)
         first.append(shown[0])
         apex.append(shown[-1])
-    frames = np.stack(first + apex)
+    return inspect(manifest.clips, np.stack(first + apex))
+
+
+def inspect(clips: Sequence[Clip], frames: np.ndarray) -> Pictures:
+    """Looks for faces in the first and the apex frames of clips.
+
+    Args:
+        clips: N clips.
+        frames: uint8 (2 N, H, W, 3), as in `Pictures`.
+    """
     using = faces.detector()
     found = [
         detection
         for start in range(0, len(frames), _BATCH)
         for detection in using.detect(frames[start : start + _BATCH])
     ]
-    return Pictures(clips=manifest.clips, frames=frames, found=tuple(found))
+    return Pictures(clips=tuple(clips), frames=frames, found=tuple(found))
 
 
 def detection(seen: Pictures) -> pd.DataFrame:
