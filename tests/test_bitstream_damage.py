@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from oracles.damage import Subject, Tally
+from oracles.damage import Subject, Tally, damaged
 from oracles.encoders import Options, synthetic
 
 import mic.bitstream
@@ -45,27 +45,6 @@ def test_random_damages(subject, record_property):
     record_property("counted random damages", tally.damages)
     assert tally.wrong == 0
     assert tally.reported > 0.7 * tally.damages
-
-
-def damaged(data: bytes, start: int, rng: random.Random) -> bytes:
-    """One to three flipped bits, or bytes deleted, inserted or overwritten, behind `start`.
-
-    All in one place: of two damages far apart, one may be valid syntax while the other is not.
-    """
-    out = bytearray(data)
-    place = rng.randrange(start, len(out))
-    kind = rng.randrange(4)
-    if kind == 0:
-        for _ in range(rng.randint(1, 3)):
-            out[min(place + rng.randrange(3), len(out) - 1)] ^= 1 << rng.randrange(8)
-    elif kind == 1:
-        del out[place : place + rng.randint(1, 9)]
-    elif kind == 2:
-        out[place:place] = rng.randbytes(rng.randint(1, 9))
-    else:
-        size = min(rng.randint(1, 40), len(out) - place)
-        out[place : place + size] = rng.randbytes(size)
-    return bytes(out)
 
 
 def test_whole_video_packets_before_the_damage_are_kept(tmp_path):

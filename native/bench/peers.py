@@ -7,11 +7,12 @@ from pathlib import Path
 
 import av
 import cv2
-import mic.bitstream
 import numpy as np
 import torch
 from mvextractor.videocap import VideoCap
 from torchcodec.decoders import VideoDecoder
+
+import mic.bitstream
 
 REFERENCE = "PyAV to rgb24"
 
@@ -20,7 +21,7 @@ class Ours:
     """`mic.bitstream` with reused output arrays, as a training loop holds them."""
 
     def __init__(self) -> None:
-        self._out: dict[tuple, object] = {}
+        self._out: dict[tuple, tuple[np.ndarray, ...]] = {}
 
     def residual(self, path: Path, *, scale: int = 1, threads: int = 1, count: int = 0) -> None:
         """Residual planes; of `count` frames spread evenly, or of all."""
@@ -28,28 +29,27 @@ class Ours:
             frames = None
             if count:
                 frames = np.linspace(1, stream.frame_count - 1, count).astype(int).tolist()
-            key = ("residual", stream.width, stream.height, stream.frame_count, scale, count)
-            self._out[key] = stream.residual(
-                frames, scale=scale, threads=threads, out=self._out.get(key)
-            )
+            key = (path, scale, count)
+            found = stream.residual(frames, scale=scale, threads=threads, out=self._out.get(key))
+            self._out[key] = (found.y, found.cb, found.cr)
 
     def motion(self, path: Path) -> None:
         """Motion vectors per 8x8 block."""
         with mic.bitstream.open(path) as stream:
-            key = ("motion", stream.width, stream.height, stream.frame_count)
-            self._out[key] = stream.motion(out=self._out.get(key))
+            stream.motion()
 
     def accumulated(self, path: Path, *, scale: int = 1, definition: str = "standard") -> None:
         """Residual and motion accumulated since the I-frame."""
         with mic.bitstream.open(path) as stream:
-            key = ("accumulated", stream.width, stream.height, stream.frame_count, scale)
-            self._out[key] = stream.accumulated(
-                scale=scale, definition=definition, out=self._out.get(key)
-            )
+            stream.accumulated(scale=scale, definition=definition)
 
 
-def pyav(path: Path, *, picture: bool = False, motion: bool = False) -> None:
-    """PyAV, one thread: decode only, to RGB arrays, or with exported vectors."""
+def pyav(path: Path, *, picture: bool = False, motion: bool = False, threads: int = 1) -> None:
+    """PyAV: decode only, to RGB arrays, or with exported vectors; one thread decodes.
+
+    `threads` convert to RGB. PyAV's default (0) takes all cores, which costs more than it gives
+    for pictures this small.
+    """
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         stream.codec_context.thread_count = 1
@@ -57,7 +57,7 @@ def pyav(path: Path, *, picture: bool = False, motion: bool = False) -> None:
             stream.codec_context.options = {"flags2": "+export_mvs"}
         for frame in container.decode(stream):
             if picture:
-                frame.to_ndarray(format="rgb24")
+                frame.to_ndarray(format="rgb24", threads=threads)
             if motion:
                 vectors = frame.side_data.get("MOTION_VECTORS")
                 if vectors is not None:
@@ -94,6 +94,7 @@ def contestants() -> dict[str, Callable[[Path], None]]:
     ours = Ours()
     return {
         REFERENCE: lambda path: pyav(path, picture=True),
+        "PyAV to rgb24 (default threads)": lambda path: pyav(path, picture=True, threads=0),
         "PyAV decode": pyav,
         "PyAV with motion vectors": lambda path: pyav(path, motion=True),
         "OpenCV": opencv,

@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build" / "fuzz"
 HARNESSES = ("headers", "packets", "clips")
 # libFuzzer also grows inputs by itself; longer ones only cost speed on the small pictures here.
-MAX_LENGTH = {"headers": 256, "packets": 1024, "clips": 2048}
+MAX_LENGTH = {"headers": 256, "packets": 600, "clips": 1200}
 KEPT = {"headers": 120, "packets": 200, "clips": 120}
 
 
@@ -39,7 +39,7 @@ def run(name: str, seconds: int) -> tuple[int, int, bool]:
     working, starts = folders(name)
     findings = BUILD / f"findings-{name}"
     findings.mkdir(exist_ok=True)
-    command = [str(BUILD / name), str(working), *map(str, starts)]
+    command = [str(BUILD / "fuzz" / name), str(working), *map(str, starts)]
     command += [f"-max_total_time={seconds}", f"-max_len={MAX_LENGTH[name]}", "-timeout=10"]
     command += [f"-dict={HERE / 'bitstream.dict'}", f"-artifact_prefix={findings}/"]
     command += ["-print_final_stats=1", "-rss_limit_mb=2048", "-use_value_profile=0"]
@@ -62,7 +62,7 @@ def minimise(name: str) -> None:
     merged.mkdir(exist_ok=True)
     for file in merged.iterdir():
         file.unlink()
-    command = [str(BUILD / name), "-merge=1", str(merged), str(working), *map(str, starts)]
+    command = [str(BUILD / "fuzz" / name), "-merge=1", str(merged), str(working), *map(str, starts)]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     target = HERE / "corpus" / name
     target.mkdir(parents=True, exist_ok=True)

@@ -134,6 +134,32 @@ inline void check(const Outputs& outputs, const VopResult& result,
     }
 }
 
+/// Moves the bits from `place` on by one: towards the end (insert) or the front (delete).
+inline void shift_bits(std::span<std::uint8_t> data, std::size_t place, bool insert, bool value) {
+    const std::size_t byte = place / 8;
+    const unsigned below = 0xFFU >> place % 8;  // the bits of that byte that move
+    const unsigned old = data[byte];
+    if (insert) {
+        unsigned carry = old & 1;
+        data[byte] = static_cast<std::uint8_t>((old & ~below) | (value ? below ^ below >> 1 : 0) |
+                                               ((old & below) >> 1));
+        for (std::size_t k = byte + 1; k < data.size(); ++k) {
+            const unsigned current = data[k];
+            data[k] = static_cast<std::uint8_t>(carry << 7 | current >> 1);
+            carry = current & 1;
+        }
+        return;
+    }
+    unsigned carry = 0;
+    for (std::size_t k = data.size(); k-- > byte;) {
+        const unsigned current = data[k];
+        const unsigned moved = (current << 1 | carry) & 0xFF;
+        carry = current >> 7;
+        data[k] = static_cast<std::uint8_t>(k == byte ? (current & ~below) | (moved & below)
+                                                      : moved);
+    }
+}
+
 /// Flips, inserts and deletes bits: variable-length codes do not end where bytes do.
 inline std::size_t mutate_bits(std::uint8_t* data, std::size_t size, std::size_t room,
                                unsigned seed) {
@@ -144,28 +170,18 @@ inline std::size_t mutate_bits(std::uint8_t* data, std::size_t size, std::size_t
         state = state * 6364136223846793005U + 1442695040888963407U;
         return static_cast<std::size_t>(state >> 33) % below;
     };
-    std::vector<bool> bits;
-    for (std::size_t k = 0; k < 8 * size; ++k)
-        bits.push_back((data[k / 8] >> (7 - k % 8)) & 1);
+    if (size < room)
+        data[size++] = 0;  // for the bit that an insertion pushes out
+    const std::span<std::uint8_t> bytes(data, size);
     for (std::size_t rounds = 1 + next(4); rounds > 0; --rounds) {
-        const std::size_t place = next(bits.size());
-        const auto at = bits.begin() + static_cast<std::ptrdiff_t>(place);
+        const std::size_t place = next(8 * size);
         const std::size_t kind = next(3);
         if (kind == 0)
-            *at = !*at;
-        else if (kind == 1 && bits.size() < 8 * room)
-            bits.insert(at, next(2) == 1);
-        else if (bits.size() > 8)
-            bits.erase(at);
+            data[place / 8] = static_cast<std::uint8_t>(data[place / 8] ^ (0x80U >> place % 8));
+        else
+            shift_bits(bytes, place, kind == 1, next(2) == 1);
     }
-    const std::size_t bytes = (bits.size() + 7) / 8;
-    for (std::size_t k = 0; k < bytes; ++k) {
-        unsigned value = 0;
-        for (std::size_t bit = 8 * k; bit < 8 * k + 8; ++bit)
-            value = 2 * value + (bit < bits.size() && bits[bit] ? 1U : 0U);
-        data[k] = static_cast<std::uint8_t>(value);
-    }
-    return bytes;
+    return size;
 }
 
 }  // namespace mic::mpeg4::fuzz

@@ -12,8 +12,8 @@ VideoObjectLayer read_layer(fuzz::Input& input) {
     layer.quarter_sample = flags & 1;
     layer.mpeg_quantisation = flags & 2;
     layer.resync_marker_disable = flags & 4;
-    layer.width = 1 + input.byte() % 96;
-    layer.height = 1 + input.byte() % 96;
+    layer.width = 1 + input.byte() % 64;
+    layer.height = 1 + input.byte() % 64;
     layer.vop_time_increment_bits = 1 + input.byte() % 16;
     return layer;
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +97,24 @@ class Subject:
         """The luma samples of macroblocks, as a mask (T, H, W)."""
         mask = macroblocks.repeat(16, 1).repeat(16, 2)
         return mask[:, : self.right.height, : self.right.width]
+
+
+def damaged(data: bytes, start: int, rng: random.Random) -> bytes:
+    """One to three flipped bits, or bytes deleted, inserted or overwritten, behind `start`.
+
+    All in one place: of two damages far apart, one may be valid syntax while the other is not.
+    """
+    out = bytearray(data)
+    place = rng.randrange(start, len(out))
+    kind = rng.randrange(4)
+    if kind == 0:
+        for _ in range(rng.randint(1, 3)):
+            out[min(place + rng.randrange(3), len(out) - 1)] ^= 1 << rng.randrange(8)
+    elif kind == 1:
+        del out[place : place + rng.randint(1, 9)]
+    elif kind == 2:
+        out[place:place] = rng.randbytes(rng.randint(1, 9))
+    else:
+        size = min(rng.randint(1, 40), len(out) - place)
+        out[place : place + size] = rng.randbytes(size)
+    return bytes(out)

@@ -24,8 +24,10 @@ def decoder(headers: bytes, **options: str) -> av.CodecContext:
     context.thread_count = 1
     context.extradata = headers
     # simple_idct is the transform of our parser; libavcodec would take Xvid's for Xvid's streams.
-    # bugs=0: decode by the standard, not by guesses about who wrote the stream.
-    context.options = {"flags": "+low_delay", "idct": "simple", "bugs": "0", **options}
+    # bugs=0: decode by the standard, not by guesses about who wrote the stream. bitexact: with
+    # the mismatch control of intra blocks (7.4.4.5), which libavcodec leaves out otherwise.
+    flags = {"flags": "+low_delay+bitexact", "idct": "simple", "bugs": "0"}
+    context.options = {**flags, **options}
     context.open()
     return context
 
