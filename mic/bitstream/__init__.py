@@ -16,7 +16,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mic.bitstream.arrays import Frames
+from mic.bitstream.arrays import SPACES, Frames, check_choice
+from mic.bitstream.batch import residual_batch
+from mic.bitstream.other_codecs import read_decoded
 from mic.bitstream.records import (
     INTER,
     INTER4V,
@@ -33,7 +35,8 @@ from mic.bitstream.records import (
     Residuals,
     SegmentSums,
 )
-from mic.bitstream.stream import Stream
+from mic.bitstream.stream import PARTS, Stream
+from mic.errors import ConfigError
 
 __all__ = [
     "INTER",
@@ -53,6 +56,7 @@ __all__ = [
     "Stream",
     "open",
     "read",
+    "residual_batch",
 ]
 
 
@@ -78,10 +82,40 @@ def read(
     frames: Frames = None,
     scale: int = 1,
     space: str = "planes",
+    method: str = "bitstream",
     on_error: str = "raise",
     threads: int = 1,
 ) -> Clip:
-    """Opens a clip, parses it and closes it; arguments and errors as `open` and `Stream.read`."""
+    """Reads a clip in one call.
+
+    Args:
+        path: The video.
+        what: Any of "residual", "motion", "macroblocks".
+        frames: Frame numbers, a slice, or None for all.
+        scale: 1, 2, 4 or 8: residual planes of 1/scale size.
+        space: "planes", "ycbcr" or "rgb".
+        method: "bitstream" parses MPEG-4 Part 2, exact and fast. "decoded" is the slow way for
+            other codecs: libavcodec decodes, the motion-compensated reference is subtracted; what
+            that changes is listed in `mic.decoded`. It knows no scale, no mask and no threads.
+        on_error: "raise" or "mask", see `Stream.residual`.
+        threads: Frames are parsed in parallel.
+
+    Raises:
+        CodecError: The file cannot be opened, demuxed or (method="decoded") decoded.
+        UnsupportedSyntaxError: Its codec or a feature it uses is not supported by the method.
+        BitstreamError: It is damaged (with on_error="raise").
+        ConfigError: An argument is out of its range.
+    """
+    check_choice("method", (method,), ("bitstream", "decoded"))
+    if method == "decoded":
+        check_choice("what", what, PARTS)
+        check_choice("space", (space,), SPACES)
+        if (scale, on_error, threads) != (1, "raise", 1):
+            raise ConfigError(
+                'method="decoded" knows no scale, on_error or threads',
+                remedy='leave them out, or use method="bitstream"',
+            )
+        return read_decoded(Path(path), what=what, frames=frames, space=space)
     with open(path) as stream:
         return stream.read(
             what=what,

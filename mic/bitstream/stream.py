@@ -354,6 +354,11 @@ class Stream:
             raise syntax_error(*error.args, path=self.path, packet=number) from None
         return IFrame(frame=number, coefficients=coefficients, y=y, cb=cb, cr=cr)
 
+    @property
+    def native(self) -> _native.Stream:
+        """The parser's own index, for the other modules of this package."""
+        return self._native
+
     def errors_of(self, records: Sequence[tuple], on_error: str) -> Iterator[BitstreamError]:
         """The typed errors of what the parser reported; raises the first unless masked."""
         for _, packet, _, *details in records:
