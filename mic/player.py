@@ -56,7 +56,8 @@ def encode_preview(
         for frame in frames:
             picture = np.kron(frame, np.ones((zoom, zoom, 1), np.uint8))
             picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]
-            stream.height, stream.width = picture.shape[:2]
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = picture.shape[:2]
             video = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
             container.mux(stream.encode(video))
         container.mux(stream.encode(None))

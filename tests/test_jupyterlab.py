@@ -1,0 +1,109 @@
+"""What a person sees: JupyterLab in a real browser, Run All, no error, pictures there."""
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+from environment_file import ROOT
+from playwright.sync_api import sync_playwright
+
+from mic import results
+
+NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
+QUICK = "02_residuals"
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    """A JupyterLab on copies of the notebooks; yields its address."""
+    root = tmp_path_factory.mktemp("lab")
+    shutil.copytree(ROOT / "notebooks", root / "notebooks")
+    for path in (root / "notebooks").glob("*.ipynb"):
+        text = path.read_text()
+        place = json.dumps(str(root / "results"))[1:-1]
+        path.write_text(text.replace('results_folder = \\"\\"', f'results_folder = \\"{place}\\"'))
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "jupyter", "lab", "--no-browser", "--allow-root"]
+    command += [f"--port={port}", "--IdentityProvider.token=", "--ServerApp.password="]
+    command += [f"--notebook-dir={root / 'notebooks'}", "--LabApp.news_url=None"]
+    environment = os.environ | {"MIC_PROFILE": "smoke", "JUPYTER_CONFIG_DIR": str(root / "config")}
+    with (root / "log").open("w") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(f"{address}/api", timeout=2).read()
+                break
+            except OSError:
+                assert time.monotonic() < deadline, (root / "log").read_text()[-2000:]
+                time.sleep(0.3)
+        yield address
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name == QUICK else pytest.mark.long) for name in NOTEBOOKS],
+)
+def test_run_all_shows_pictures_and_no_error(lab, name, tmp_path):
+    assert CHROMIUM, "install Chromium (Debian: apt-get install chromium)"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.goto(f"{lab}/lab/tree/{name}.ipynb?reset", wait_until="domcontentloaded")
+        page.locator(".jp-Notebook").wait_for(timeout=60_000)
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for(
+            timeout=60_000
+        )
+        page.get_by_role("menuitem", name="Kernel", exact=True).click()
+        page.get_by_text("Restart Kernel and Run All Cells").click()
+        page.locator(".jp-Dialog").get_by_role("button", name="Restart").click()
+        saved = _await_completion(lab, name, page)
+        page.screenshot(path=tmp_path / f"{name}.png")
+        _scroll_to_end(page)
+        page.screenshot(path=tmp_path / f"{name}-end.png")
+        browser.close()
+    outputs = [output for cell in saved for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+
+
+def _await_completion(lab, name, page):
+    """Saves until the completion marker stands in the last cell; returns the cells."""
+    address = f"{lab}/api/contents/{name}.ipynb?content=1"
+    before = None
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
+        time.sleep(1)
+        page.keyboard.press("Control+s")
+        cells = json.load(urllib.request.urlopen(address))["content"]["cells"]
+        code = [cell for cell in cells if cell["cell_type"] == "code"]
+        if any(o["output_type"] == "error" for cell in code for o in cell["outputs"]):
+            return cells
+        text = "".join(str(output.get("text", "")) for output in code[-1]["outputs"])
+        started = before is not None or code[-1]["execution_count"] is None
+        before = cells if started else None
+        if started and f"{results.MARKER} {name}:" in text:
+            return cells
+    pytest.fail(f"{name} did not complete: {code[-1]['outputs']}")
+
+
+def _scroll_to_end(page):
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+End")
+    time.sleep(0.5)
