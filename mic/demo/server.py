@@ -134,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
         except _Refusal as refusal:
             status, kind, body = _problem(refusal.status, refusal.error, refusal.remedy)
         except MicError as error:
-            status, kind, body = _problem(422, f"{error.message}.", error.remedy or "")
+            status, kind, body = _problem(422, error.message, error.remedy or "")
         except TimeoutError:
             status, kind, body = _problem(408, "The request took too long.", "")
         # What was not read would be taken for the next request of this connection.
@@ -303,5 +303,11 @@ def _json(value: dict[str, object]) -> tuple[int, str, bytes]:
 
 
 def _problem(status: int, error: str, remedy: str) -> tuple[int, str, bytes]:
-    body = {"error": error, "remedy": remedy, "status": http.HTTPStatus(status).phrase}
+    texts = {"error": _sentence(error), "remedy": _sentence(remedy)}
+    body = texts | {"status": http.HTTPStatus(status).phrase}
     return status, "application/json", json.dumps(body).encode()
+
+
+def _sentence(text: str) -> str:
+    """With a capital and a full stop: the library's errors are parts of longer ones."""
+    return text and text[0].upper() + text[1:].rstrip(".") + "."
