@@ -44,6 +44,7 @@ class Profile:
         repeats: Interleaved repetitions of every timing.
         bootstrap: Resamples behind each bootstrap interval.
         mi_samples: Largest sample that mutual information is measured on.
+        mi_steps: Training steps of the critics that are compared on it.
         jobs: Worker processes; 0 means one a core.
     """
 
@@ -68,6 +69,7 @@ class Profile:
     repeats: int = 5
     bootstrap: int = 2000
     mi_samples: int = 10_000
+    mi_steps: int = 800
     jobs: int = 0
 
     def digest(self) -> str:
@@ -106,6 +108,7 @@ PROFILES: Mapping[str, Profile] = {
         repeats=2,
         bootstrap=200,
         mi_samples=1000,
+        mi_steps=30,
     ),
     "default": _DEFAULT,
     "full": dataclasses.replace(

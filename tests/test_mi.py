@@ -213,6 +213,12 @@ def test_permuted_marginals_never_pair_a_row_with_its_own_partner():
         assert (marginal_scores(network, rows, rows, "permutation", g) != 0).all()
 
 
+def test_infonce_never_reads_above_its_ceiling_however_large_the_sample():
+    x, y, truth = gaussian_pair(2000, 20, 0.97)
+    value = mi.measure(x, y, estimator="infonce", steps=150, batch=64, hidden=64)
+    assert math.log(64) * 0.6 < value <= math.log(256) < truth
+
+
 def test_same_seed_same_value():
     x, y, _ = gaussian_pair(500, 2, 0.5)
     values = {mi.measure(x, y, estimator="smile", steps=30, hidden=16, seed=4) for _ in range(2)}

@@ -303,7 +303,9 @@ def represent(
     if kind == "fusion":
         first = _decoded(stream.path, np.array([0]), scale, relative=False)
         pixels = np.concatenate([first, pixels])
-    arrays = {"residual": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2), np.int16)}
+    # Accumulated residuals come unrounded; half a step matters to nobody, 16 bits to memory do.
+    pixels = np.rint(pixels).clip(-(1 << 15), (1 << 15) - 1).astype(np.int16)
+    arrays = {"residual": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))}
     if representation.with_motion:
         blocks = stream.motion(index, threads=threads).blocks
         if kind == "fusion":

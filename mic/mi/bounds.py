@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from mic.mi.base import Estimator, Standardiser
 from mic.mi.critics import Form, Marginal, StatisticsNetwork, marginal_scores
 
+# Rows whose pairs are scored together when an estimate is read: memory is quadratic in it.
+BLOCK = 256
+
 
 def log_mean_exp(scores: Tensor) -> Tensor:
     """Log of the mean of exp(scores), without overflow; a scalar."""
@@ -103,6 +106,16 @@ class CriticEstimator(Estimator):
         """The bound at the present critic; see `Estimator.penalty`."""
         return self.bound(*self.scores(x, y))
 
+    @torch.no_grad()
+    def estimate(self, x: Tensor, y: Tensor) -> float:
+        """The bound on new samples; pairs are made within blocks of `BLOCK` rows."""
+        training = self.training
+        self.eval()
+        blocks = [self.scores(*part) for part in zip(x.split(BLOCK), y.split(BLOCK), strict=True)]
+        self.train(training)
+        joint, product = (torch.cat(scores) for scores in zip(*blocks, strict=True))
+        return float(self.bound(joint, product))
+
 
 class Mine(CriticEstimator):
     """MINE (Belghazi et al. 2018) with the moving-average gradient of its section 3.2.
@@ -187,6 +200,17 @@ class InfoNce(CriticEstimator):
         """Mean of log(e^T_ii / mean_j e^T_ij)."""
         rows = torch.logsumexp(product, 1) - math.log(product.shape[1])
         return (joint - rows).mean()
+
+    @torch.no_grad()
+    def estimate(self, x: Tensor, y: Tensor) -> float:
+        """The mean over blocks of `BLOCK` rows, so never above the logarithm of that."""
+        training = self.training
+        self.eval()
+        pairs = zip(x.split(BLOCK), y.split(BLOCK), strict=True)
+        # A shorter last block would have a lower ceiling than the others.
+        values = [self.bound(*self.scores(*p)) for p in pairs if len(p[0]) == min(BLOCK, len(x))]
+        self.train(training)
+        return float(torch.stack(values).mean())
 
 
 class VClub(Estimator):
