@@ -210,7 +210,7 @@ def test_the_temporal_gate_reaches_two_frames_back():
     assert not torch.allclose(opened[:, 2:], shut[:, 2:], atol=1e-3)
 
 
-@pytest.mark.parametrize("iterations", [2, 12])
+@pytest.mark.parametrize("iterations", [1, 12])
 @pytest.mark.parametrize("shift", [(0.0, 0.0), (1.5, -0.75), (-4.0, 3.0)])
 def test_flow_finds_a_known_translation(shift, iterations):
     generator = torch.Generator().manual_seed(0)

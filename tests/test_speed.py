@@ -114,7 +114,7 @@ def _networks():
     return mic, peer
 
 
-@pytest.mark.parametrize("kind", ["raw"])
+@pytest.mark.parametrize("kind", ["raw", "accumulated", "fusion"])
 def test_compressed_pipelines_answer_alike_on_both_engines(clip, kind):
     mic, _ = _networks()
     representation = Representation(kind=kind, steps=6, scale=2)

@@ -19,6 +19,7 @@ from torch import nn
 from mic import export
 from mic.datasets.tensors import Representation
 from mic.errors import ConfigError
+from mic.experiments.peers import OUTSIDER
 from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
 from mic.models.baselines.outsider import Outsider
 from mic.models.expression import ExpressionNetwork
@@ -28,7 +29,6 @@ from mic.speed.clips import TimedClip
 from mic.speed.pipelines import Answer
 
 CLASSES = 7
-OUTSIDER = "fer, every frame"
 PAPER_SIZE = " (paper's size)"
 STAGES = ("demux", "parse", "decode", "colour", "face detection", "network")
 # Peers whose graphs hold operations without an ONNX form.

@@ -64,24 +64,24 @@ class Stream(nn.Module):
 
     Args:
         channels: Planes of the input.
-        width: Feature maps of the first convolution; the states have twice as many.
+        width: Feature maps of each convolution and of the states.
     """
 
     def __init__(self, channels: int, *, width: int) -> None:
         super().__init__()
         layers: list[nn.Module] = [nn.BatchNorm2d(channels)]
-        for wide in (width, 2 * width, 2 * width):
+        for _ in range(3):
             layers += [
-                nn.Conv2d(channels, wide, 3, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(wide),
+                nn.Conv2d(channels, width, 3, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(width),
                 nn.ReLU(),
             ]
-            channels = wide
+            channels = width
         self.stem = nn.Sequential(*layers)
         self.recurrent = nn.Sequential(EnhancedConvLstm(channels), EnhancedConvLstm(channels))
 
     def forward(self, clips: Tensor, lengths: Tensor) -> Tensor:
-        """(B, T, channels, H, W) -> (B, 2 width, h, w) after each clip's last frame."""
+        """(B, T, channels, H, W) -> (B, width, h, w) after each clip's last frame."""
         return at_last(self.recurrent(encode_valid(self.stem, clips, lengths)), lengths)
 
 
@@ -114,7 +114,7 @@ class TwoStreamConvLstm(nn.Module):
             nn.AdaptiveAvgPool2d(grid),
             nn.Flatten(),
             nn.Dropout(dropout),
-            nn.Linear(4 * width * grid**2, feature_size),
+            nn.Linear(2 * width * grid**2, feature_size),
             nn.BatchNorm1d(feature_size),
             nn.ReLU(),
         )

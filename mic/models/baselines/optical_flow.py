@@ -36,7 +36,7 @@ class LucasKanade(nn.Module):
     """
 
     def __init__(
-        self, *, levels: int = 3, iterations: int = 2, window: int = 7, damping: float = 0.003
+        self, *, levels: int = 3, iterations: int = 1, window: int = 7, damping: float = 0.003
     ) -> None:
         super().__init__()
         self.levels, self.iterations = levels, iterations

@@ -1,0 +1,85 @@
+"""The peers in the grid: inputs, rows, folds; the outsider on the same clips."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from mic import codec, experiments
+from mic.assets import sha256_of
+from mic.datasets.manifest import Clip, Manifest
+from mic.experiments import peers
+from mic.models.baselines import PEERS
+from mic.schedules import Schedule
+
+CLASSES = ("anger", "happiness", "contempt")
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    """Brightening, darkening and moving squares on four backgrounds; nobody's faces."""
+    root = tmp_path_factory.mktemp("clips")
+    clips = []
+    for person in range(4):
+        for number, label in enumerate(CLASSES):
+            frames = []
+            for step in range(5):
+                frame = np.full((48, 48, 3), 60 + 20 * person, np.uint8)
+                place = 16 + (4 * step if number == 2 else 0)
+                frame[place : place + 12, 16:28] += np.uint8((12, 2, 7)[number] * step)
+                frames.append(frame)
+            name = f"p{person}-{label}"
+            codec.encode_frames(frames, root / f"{name}.mp4", frame_rate=25)
+            np.savez(root / f"{name}.npz", identity=np.eye(4, dtype=np.float32)[person])
+            clips.append(
+                Clip(
+                    clip=f"{name}.mp4",
+                    clip_id=name,
+                    subject=f"p{person}",
+                    label=label,
+                    licence="CC0-1.0",
+                    sha256=sha256_of(root / f"{name}.mp4"),
+                    frames=5,
+                    frame_rate=Fraction(25),
+                    apex=4,
+                    annotation=f"{name}.npz",
+                )
+            )
+    return Manifest(name="squares", root=root, classes=CLASSES, clips=tuple(clips))
+
+
+@pytest.fixture
+def data(manifest, tmp_path):
+    return experiments.Dataset(manifest=manifest, network="known", folder=tmp_path / "cache")
+
+
+def test_every_peer_runs_on_its_own_input_and_the_same_folds(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("MIC_HOME", str(tmp_path))  # checkpoints
+    cells = peers.peer_grid(
+        data, schedule=Schedule(epochs=1, batch=8), steps=3, scale=1, folds=1, width=4
+    )
+    assert sorted(cell.row for cell in cells) == sorted(peer.title for peer in PEERS.values())
+    assert {cell.split for cell in cells} == {"fold 0"}
+    kinds = {cell.row: cell.representation for cell in cells}
+    assert kinds["CoViAR fusion"].kind == "fusion"
+    assert kinds["CoViAR fusion"].with_motion
+    assert kinds["FAN+ResNet18"].kind == "decoded_frames"
+    assert not kinds["FAN+ResNet18"].with_motion
+    outcomes = experiments.run(data, cells)
+    table = experiments.accuracy_table(outcomes)
+    assert len(table) == len(PEERS)
+    assert (table["n"] == 3).all()
+
+
+def test_the_outsider_answers_for_the_same_clips_and_is_asked_once(data, monkeypatch):
+    line = peers.outsider_row(data, steps=3, folds=2, resamples=100)
+    assert line["row"] == peers.OUTSIDER
+    assert line["n"] == line["clips"] == 6
+    assert line["folds"] == 2
+    assert 0 <= line["accuracy"] <= 4 / 6  # it cannot name contempt
+
+    def refuse(*_):
+        raise AssertionError("asked again")
+
+    monkeypatch.setattr(peers.Outsider, "probabilities", refuse)
+    assert peers.outsider_row(data, steps=3, folds=2, resamples=100) == line
