@@ -150,9 +150,11 @@ def zero_shot(seen: Pictures) -> pd.DataFrame:
     Returns:
         One row a picture: clip_id, label, predicted.
     """
-    from ai_edge_litert.interpreter import Interpreter
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    model = Interpreter(str(assets.path("fer")))
+    # The default delegate announces itself on stderr, where notebooks allow nothing.
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    model = Interpreter(str(assets.path("fer")), experimental_op_resolver_type=plain)
     model.allocate_tensors()
     entry, exit_ = model.get_input_details()[0]["index"], model.get_output_details()[0]["index"]
     half, rows, shown = len(seen.clips), [], set()
