@@ -33,7 +33,9 @@ class Profile:
         afew_clips: Clips of `synth-afew`, training and validation together; 1156 in all.
         avec_subjects: Subjects of `synth-avec`; the protocol has 18.
         avec_seconds: Seconds a subject of `synth-avec`.
-        folds: Folds that are trained and tested, of ten.
+        parts: Parts that cross-validation divides the people into; ten in the papers. With three,
+            three trainings on two thirds of the people test everybody.
+        folds: How many of these parts are tested.
         seeds: Repetitions of each fold with another seed of weights and batches.
         epochs: Training epochs of the recognition networks.
         sr_epochs: Training epochs of the super-resolution and valence networks.
@@ -58,6 +60,7 @@ class Profile:
     afew_clips: int = 320
     avec_subjects: int = 18
     avec_seconds: int = 20
+    parts: int = 3
     folds: int = 3
     seeds: int = 1
     epochs: int = 30
@@ -116,6 +119,7 @@ PROFILES: Mapping[str, Profile] = {
         name="full",
         afew_clips=1156,
         avec_seconds=120,
+        parts=10,
         folds=10,
         seeds=3,
         epochs=60,
@@ -131,6 +135,7 @@ PROFILES: Mapping[str, Profile] = {
         scale=1,
         afew_clips=1156,
         avec_seconds=300,
+        parts=10,
         folds=10,
         seeds=3,
         epochs=100,

@@ -33,7 +33,7 @@ class Schedule:
         clip_norm: Largest gradient norm; 0 for none.
     """
 
-    epochs: int = 40
+    epochs: int = 30
     batch: int = 32
     optimizer: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = 2e-3
@@ -45,7 +45,7 @@ class Schedule:
     flip: bool = True
     gain: float = 0.2
     cutout: float = 0.0
-    frames: int = 0
+    frames: int = 6
     clip_norm: float = 5.0
 
 
@@ -61,6 +61,7 @@ def _paper(learning_rate: float, *milestones: tuple[int, float]) -> Schedule:
         shift=0.0,
         flip=False,
         gain=0.0,
+        frames=0,
         clip_norm=0.0,
     )
 

@@ -104,6 +104,7 @@ def test_the_key_changes_with_whatever_decides_the_answers_and_with_nothing_else
         dataclasses.replace(cell, seed=1),
         dataclasses.replace(cell, split="fold 1"),
         dataclasses.replace(cell, target="validation"),
+        dataclasses.replace(cell, parts=5),
         dataclasses.replace(cell, schedule=dataclasses.replace(FAST, epochs=3)),
         dataclasses.replace(cell, representation=dataclasses.replace(RAW, steps=2)),
         dataclasses.replace(cell, method=dataclasses.replace(cell.method, dropout=0.1)),

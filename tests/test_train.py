@@ -15,7 +15,7 @@ from mic.schedules import PRESETS, Schedule, learning_rate
 from mic.train import Training, predict
 
 SMALL = {"width": 4, "feature_size": 16, "z_size": 16, "identity_size": 4, "critic_hidden": 16}
-FAST = Schedule(epochs=4, batch=12, learning_rate=5e-3, flip=False, shift=0.0)
+FAST = Schedule(epochs=4, batch=12, learning_rate=5e-3, flip=False, shift=0.0, frames=0)
 
 
 def clips(count=36, *, classes=3, motion=False, seed=0):

@@ -63,13 +63,13 @@ class Method:
 
     backbone: Backbone = "cnn4"
     width: int = 16
-    grid: int = 1
+    grid: int = 2
     feature_size: int = 512
     z_size: int = 512
     pooling: Pooling = "last"
     dropout: float = 0.3
     motion: bool = False
-    regulariser: Regulariser = "smile"
+    regulariser: Regulariser = "mine"
     alpha: float = 0.1
     beta: float = 0.5
     apex_loss: Literal["squared", "absolute"] = "squared"
