@@ -1,0 +1,110 @@
+"""The rows of our tables, defined once, so that notebooks share the cells they have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mic.config import Profile
+from mic.datasets import synth
+from mic.datasets.tensors import Representation
+from mic.experiments.cells import Cell, Dataset, grid
+from mic.models.mic import Method
+from mic.schedules import Schedule
+
+# Generated protocol and the dataset whose shape it has.
+PROTOCOLS: Mapping[str, str] = {"synth-ck": "CK+", "synth-mmi": "MMI", "synth-afew": "AFEW"}
+
+# The papers' ablation: what each row changes in MIC.
+PAPER_ROWS: Mapping[str, Mapping[str, Any]] = {
+    "MIC": {},
+    "MIC-MI": {"regulariser": "none"},
+    "MIC-MI+Adv": {"regulariser": "discriminator"},
+    "MIC-Î": {"beta": 0.0},
+    "MIC+T": {"motion": True},
+    "MIC+ResNet6": {"backbone": "resnet6"},
+}
+
+# What else may keep z_E and z_I apart. Kernel measures lie in [0, 1], estimates in nats do not:
+# the weights were chosen on validation people (notebook 05).
+REGULARISERS: Mapping[str, Mapping[str, Any]] = {
+    "none": {"regulariser": "none"},
+    "MINE (MIC)": {},
+    "SMILE": {"regulariser": "smile"},
+    "NWJ": {"regulariser": "nwj"},
+    "InfoNCE": {"regulariser": "infonce"},
+    "vCLUB": {"regulariser": "vclub", "alpha": 0.01},
+    "nHSIC": {"regulariser": "nhsic", "alpha": 1.0},
+    "dCor": {"regulariser": "dcor", "alpha": 1.0},
+    "Gaussian MI": {"regulariser": "copula", "alpha": 0.01},
+    "reversal": {"regulariser": "reversal"},
+    "discriminator": {"regulariser": "discriminator"},
+    "erasure": {"regulariser": "none", "erase": True},
+    "nHSIC + erasure": {"regulariser": "nhsic", "alpha": 1.0, "erase": True},
+}
+
+REPRESENTATIONS: Mapping[str, Mapping[str, Any]] = {
+    "raw residuals (the papers)": {"kind": "raw"},
+    "segment sums": {"kind": "segment"},
+    "accumulated": {"kind": "accumulated"},
+    "accumulated, CoViAR": {"kind": "accumulated_coviar"},
+    "motion vectors": {"kind": "motion"},
+    "decoded - I-frame": {"kind": "decoded"},
+    "decoded frames": {"kind": "decoded_frames"},
+}
+
+
+def dataset(name: str, config: Profile) -> Dataset:
+    """A generated protocol in the profile's size, with the default identity network."""
+    return Dataset(manifest=synth.load(name, config))
+
+
+def method(config: Profile, **changes: Any) -> Method:
+    """MIC as the profile has it, with changes."""
+    return dataclasses.replace(Method(backbone=config.backbone), **changes)
+
+
+def schedule(config: Profile, **changes: Any) -> Schedule:
+    """The training that the profile asks for, with changes."""
+    return dataclasses.replace(Schedule(epochs=config.epochs), **changes)
+
+
+def representation(config: Profile, **changes: Any) -> Representation:
+    """Accumulated residuals in the profile's number and scale, with changes."""
+    return dataclasses.replace(Representation(steps=config.steps, scale=config.scale), **changes)
+
+
+def methods(config: Profile, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Method]:
+    """The methods of a table such as `PAPER_ROWS`."""
+    return {row: method(config, **changes) for row, changes in rows.items()}
+
+
+def cells(
+    data: Dataset,
+    config: Profile,
+    rows: Mapping[str, Method],
+    *,
+    like: Representation | None = None,
+    seeds: Sequence[int] | None = None,
+    **options: Any,
+) -> list[Cell]:
+    """Cells of some rows over the profile's folds and seeds.
+
+    Args:
+        data: The dataset.
+        config: Folds, seeds, epochs, representation.
+        rows: Name and method.
+        like: Another representation than the profile's.
+        seeds: Other seeds than the profile's.
+        **options: Further arguments of `grid`, `schedule` and `target` for instance.
+    """
+    options = {"schedule": schedule(config), "parts": config.parts} | options
+    return grid(
+        data,
+        rows,
+        representation=like or representation(config),
+        folds=config.folds,
+        seeds=range(config.seed, config.seed + config.seeds) if seeds is None else seeds,
+        **options,
+    )
