@@ -56,7 +56,7 @@ def data(manifest, tmp_path):
 def test_every_peer_runs_on_its_own_input_and_the_same_folds(data, tmp_path, monkeypatch):
     monkeypatch.setenv("MIC_HOME", str(tmp_path))  # checkpoints
     cells = peers.peer_grid(
-        data, schedule=Schedule(epochs=1, batch=8), steps=3, scale=1, folds=1, width=4
+        data, schedule=Schedule(epochs=1, batch=8, frames=2), steps=3, scale=1, folds=1, width=4
     )
     assert sorted(cell.row for cell in cells) == sorted(peer.title for peer in PEERS.values())
     assert {cell.split for cell in cells} == {"fold 0"}
@@ -65,6 +65,9 @@ def test_every_peer_runs_on_its_own_input_and_the_same_folds(data, tmp_path, mon
     assert kinds["CoViAR fusion"].with_motion
     assert kinds["FAN+ResNet18"].kind == "decoded_frames"
     assert not kinds["FAN+ResNet18"].with_motion
+    seen = {cell.row: cell.schedule.frames for cell in cells}
+    assert seen["C3D-GRU"] == seen["CoViAR fusion"] == 0  # thinning would drop its I-picture
+    assert seen["FAN+ResNet18"] == 2
     outcomes = experiments.run(data, cells)
     table = experiments.accuracy_table(outcomes)
     assert len(table) == len(PEERS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 
@@ -34,7 +35,7 @@ def peer_grid(
 
     Args:
         data: The dataset.
-        schedule: How all are trained, MIC too.
+        schedule: How all are trained, MIC too; peers that need neighbouring frames get them all.
         steps: Frames sampled.
         scale: Pictures and residuals are taken at 1/scale.
         folds: The first so many splits.
@@ -42,22 +43,18 @@ def peer_grid(
         width: See `PeerMethod`.
         peers: Keys of `PEERS`.
     """
-    cells = []
     inputs = {
         "pictures": Representation(kind="decoded_frames", steps=steps, scale=scale),
         "compressed": Representation(kind="fusion", steps=steps, scale=scale, with_motion=True),
     }
-    for reads, representation in inputs.items():
-        methods = {
-            PEERS[name].title: PeerMethod(peer=name, width=width)
-            for name in peers
-            if PEERS[name].reads == reads
-        }
+    cells = []
+    for name in peers:
+        peer = PEERS[name]
         cells += grid(
             data,
-            methods,
-            schedule=schedule,
-            representation=representation,
+            {peer.title: PeerMethod(peer=name, width=width)},
+            schedule=schedule if peer.any_rate else dataclasses.replace(schedule, frames=0),
+            representation=inputs[peer.reads],
             folds=folds,
             seeds=seeds,
         )

@@ -39,6 +39,9 @@ class Peer:
         published: Its row in `results/paper.csv`, or empty.
         source: Author and year.
         differs: What is not as in the source, in one sentence.
+        any_rate: Whether it may be trained on fewer frames a clip than it is tested on; not those
+            whose convolutions or gates reach over neighbouring frames, nor the one whose first
+            row is the I-picture.
     """
 
     title: str
@@ -48,6 +51,7 @@ class Peer:
     published: str
     source: str
     differs: str
+    any_rate: bool = True
 
 
 _COMMON_CNN = "the frame CNN is MIC's cnn4, from random weights"
@@ -89,6 +93,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             published="C3D-GRU",
             source="Tran et al. 2015, Cho et al. 2014",
             differs="four 3-D convolutions, from random weights, instead of C3D's eight",
+            any_rate=False,
         ),
         "e-convlstm": Peer(
             title="E-ConvLSTM",
@@ -98,6 +103,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             published="E-ConvLSTM",
             source="Miyoshi et al. 2019",
             differs="gates written from the description; Lucas-Kanade flow; random weights",
+            any_rate=False,
         ),
         "coviar": Peer(
             title="CoViAR fusion",
@@ -107,6 +113,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             published="",
             source="Wu et al. 2018",
             differs=f"three small networks instead of ResNet-152 and ResNet-18; {_COMMON_CNN}",
+            any_rate=False,
         ),
         "flow-cnn": Peer(
             title="Flow CNN",
