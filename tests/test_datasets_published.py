@@ -31,7 +31,8 @@ def tree(tmp_path):
 
 
 def fetch(name: str, path: Path, **options) -> published.Report:
-    return datasets.fetch(name, path=path, **options)
+    """Whole pictures: the small trees show discs, not faces."""
+    return datasets.fetch(name, path=path, **({"size": None} | options))
 
 
 def faults_of(report: published.Report) -> dict[str, str]:
@@ -50,10 +51,23 @@ def test_a_correct_tree_becomes_a_verified_manifest_of_readable_clips(name, tree
         assert (info.codec, info.frames) == ("mpeg4", clip.frames)
         assert info.frame_rate == clip.frame_rate
     assert datasets.available(name)
-    assert datasets.load(name, config.load("smoke")) == manifest
     text = "\n".join(report.lines())
     assert "literature" in text
     assert "manifest.csv" in text
+
+
+def test_a_dataset_is_found_again_and_cut_to_the_profiles_size(tree, tmp_path):
+    root = tree("ckplus")
+    whole = fetch("ckplus", root).manifest
+    profile = config.load("smoke", jobs=1)
+    manifest = datasets.load("ckplus", profile)
+    assert manifest.column("clip_id") == whole.column("clip_id")
+    for clip in manifest:
+        info = codec.probe(manifest.path(clip))
+        assert (info.width, info.height) == (profile.size, profile.size)
+    root.rename(tmp_path / "moved")
+    assert datasets.load("ckplus", profile) == manifest
+    assert not datasets.available("ckplus")
 
 
 @pytest.mark.parametrize("name", TREES)
@@ -323,6 +337,7 @@ def test_a_second_build_keeps_the_clips_and_a_changed_source_is_encoded_again(tr
 def test_two_processes_give_the_same_manifest(tree):
     root = tree("afew")
     alone = fetch("afew", root).manifest
+    assert len(alone) > 12  # fewer are not worth a second process
     for clip in alone:
         alone.path(clip).unlink()
     assert fetch("afew", root, jobs=2).manifest == alone

@@ -24,7 +24,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--allow-faults", action="store_true", help="build without the clips that are at fault"
     )
-    command.add_argument("--profile", default="auto", help="size of a generated dataset; jobs")
+    command.add_argument(
+        "--profile", default="auto", help="size of pictures and of generated data"
+    )
     command.set_defaults(command=_fetch)
 
 
@@ -49,6 +51,7 @@ def _fetch(options: argparse.Namespace) -> int:
             download_it=options.download,
             source=options.source,
             allow_faults=options.allow_faults,
+            size=profile.size,
             jobs=profile.worker_count(),
             progress=progress,
         )

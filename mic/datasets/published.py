@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mic.atomic import write_text
 from mic.config import Profile
 from mic.datasets import archives, download, synth
 from mic.datasets.afew import AFEW
@@ -97,9 +98,9 @@ def load(
 
     Args:
         name: A generated protocol or a key of `DATASETS`.
-        config: Sizes of generated data; `jobs`.
-        path: Folder of a published dataset; by default that of an earlier `mic fetch`, or the
-            environment variable `MIC_<NAME>`, as MIC_CKPLUS.
+        config: Picture size, numbers of generated clips, `jobs`.
+        path: Folder of a published dataset; by default the one that the environment variable
+            `MIC_<NAME>` names, as MIC_CKPLUS, or that of the last sound `mic fetch`.
         progress: Called with the number of finished and of all clips.
 
     Raises:
@@ -109,17 +110,19 @@ def load(
     if name in synth.SIZES:
         return synth.load(name, config, progress=progress)
     dataset = _find(name)
-    path = path or os.environ.get(f"MIC_{name.upper()}")
-    known = _target(name) / "manifest.csv"
-    if path is None and known.is_file():
-        return Manifest.load(known)
+    path = path or os.environ.get(f"MIC_{name.upper()}") or _remembered(name)
     if path is None:
+        known = _target(name, config.size) / "manifest.csv"
+        if known.is_file():  # the original is gone, its clips are still here
+            return Manifest.load(known)
         raise DatasetError(
             f"{dataset.title} is not on this machine",
             remedy=f"get it ({dataset.home}), then run `mic fetch {name} --path FOLDER`, or set "
             f"MIC_{name.upper()} to the folder",
         )
-    report = fetch(name, path=path, jobs=config.worker_count(), progress=progress)
+    report = fetch(
+        name, path=path, size=config.size, jobs=config.worker_count(), progress=progress
+    )
     if report.manifest is None:
         fatal = [fault for fault in report.faults if fault.fatal]
         raise DatasetError(
@@ -131,11 +134,11 @@ def load(
 
 
 def available(name: str) -> bool:
-    """Whether `load` would find a dataset without a path."""
+    """Whether a dataset was generated, fetched or pointed at before."""
     return (
         name in synth.SIZES
         or bool(os.environ.get(f"MIC_{name.upper()}"))
-        or (_target(name) / "manifest.csv").is_file()
+        or _remembered(name) is not None
     )
 
 
@@ -146,6 +149,7 @@ def fetch(
     download_it: bool = False,
     source: str | None = None,
     allow_faults: bool = False,
+    size: int | None = 128,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
@@ -158,6 +162,7 @@ def fetch(
         download_it: Download an open dataset first, into `path` or below `MIC_HOME`.
         source: Address to download from instead of the dataset's home.
         allow_faults: Build also if a fault is fatal, without the clips concerned.
+        size: Edge of the clips, which are cut to the face; None keeps the whole pictures.
         jobs: Worker processes.
         progress: Called with the number of finished and of all clips.
         **options: Fields of `mic.codec.EncodeOptions`.
@@ -181,10 +186,13 @@ def fetch(
     fatal = any(fault.fatal for fault in scan.faults)
     if not scan.sources or (fatal and not allow_faults):
         return _report(dataset, root, scan.counts, scan.faults, None)
-    with locked(_target(name).parent / f".{name}.lock"):
+    target = _target(name, size)
+    with locked(target.with_name(f".{target.name}.lock")):
         manifest, unreadable = build(
-            dataset, root, scan, _target(name), jobs=jobs, progress=progress, **options
+            dataset, root, scan, target, size=size, jobs=jobs, progress=progress, **options
         )
+    if not fatal:
+        write_text(_memory(name), f"{root.resolve()}\n")
     return _report(dataset, root, scan.counts, (*scan.faults, *unreadable), manifest)
 
 
@@ -197,8 +205,21 @@ def _find(name: str) -> Dataset:
     return DATASETS[name]
 
 
-def _target(name: str) -> Path:
-    return home() / "datasets" / name
+def _target(name: str, size: int | None) -> Path:
+    return home() / "datasets" / f"{name}-{size or 'whole'}"
+
+
+def _memory(name: str) -> Path:
+    return home() / "datasets" / f"{name}.path"
+
+
+def _remembered(name: str) -> Path | None:
+    """The folder of the last sound `fetch`, if it is still there."""
+    try:
+        path = Path(_memory(name).read_text(encoding="utf-8").rstrip("\n"))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return path if path.is_dir() else None
 
 
 def _downloaded(

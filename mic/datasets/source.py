@@ -27,6 +27,7 @@ from mic.datasets.manifest import Clip, Fault, Manifest
 from mic.errors import CodecError, DatasetError
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+_WORTH_A_PROCESS = 12  # clips
 _VERSION = 1  # raised when `build` makes other clips of the same sources
 
 
@@ -158,6 +159,7 @@ def build(
     scan: Scan,
     target: str | Path,
     *,
+    size: int | None = None,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
     **options: Any,
@@ -169,12 +171,14 @@ def build(
         root: The folder that was scanned.
         scan: Its result.
         target: Folder for clips and manifest.csv.
+        size: Edge of the clips, which are cut to the face; None keeps the whole picture.
         jobs: Worker processes.
         progress: Called with the number of finished and of all clips.
         **options: Fields of `mic.codec.EncodeOptions`; the default is the papers' re-encoding.
 
     Returns:
-        The manifest, and a fault for each clip that could not be read and was left out.
+        The manifest, and a fault for each clip that could not be read and was left out, or in
+        which no face was found.
 
     Raises:
         DatasetError: No clip at all could be used.
@@ -183,12 +187,23 @@ def build(
     """
     root, target = Path(root), Path(target)
     codec.EncodeOptions.of(options)  # refused here, not once a clip
-    tasks = [(dataset, root, source, target, options) for source in scan.sources]
+    tasks = [(dataset, root, source, target, size, options) for source in scan.sources]
     rows: dict[int, Clip] = {}
     faults: list[Fault] = []
+    # Starting a process takes as long as some clips do.
+    jobs = min(jobs, 1 + len(tasks) // _WORTH_A_PROCESS)
     for done, (index, result) in enumerate(run_isolated(_make, tasks, jobs=jobs), start=1):
-        if isinstance(result, Clip):
-            rows[index] = result
+        if isinstance(result, tuple):
+            rows[index], face = result
+            if not face:
+                faults.append(
+                    Fault(
+                        file=scan.sources[index].files[0],
+                        message="shows no face at its beginning; the picture's middle is used",
+                        remedy="nothing, if the literature keeps this clip, too",
+                        fatal=False,
+                    )
+                )
         else:
             faults.append(
                 Fault(
@@ -216,28 +231,24 @@ def build(
     return manifest, tuple(sorted(faults, key=lambda fault: fault.file))
 
 
-def _make(task: tuple[Dataset, Path, Source, Path, dict[str, Any]]) -> Clip:
-    """One clip, re-encoded or kept from an earlier run."""
-    dataset, root, source, target, options = task
+def _make(
+    task: tuple[Dataset, Path, Source, Path, int | None, dict[str, Any]],
+) -> tuple[Clip, bool]:
+    """One clip, re-encoded or kept from an earlier run, and whether it shows a face."""
+    dataset, root, source, target, size, options = task
     video = target / "clips" / f"{source.clip_id}.mp4"
     side = target / "traces" / f"{source.clip_id}.npz"
     record = target / ".records" / f"{source.clip_id}.json"
-    key = _key(root, source, options)
+    key = _key(root, source, size, options)
     facts = _recorded(record, key, video)
     if facts is None or (source.traces and not side.is_file()):
-        report = _encode(root, source, video, options)
-        rate = report.frame_rate
-        facts = {
-            "sha256": sha256_of(video),
-            "frames": report.frames,
-            "frame_rate": f"{rate.numerator}/{rate.denominator}",
-        }
+        facts = _encode(root, source, video, size, options)
         if source.traces:
             write_bytes(side, _traces(dataset, root, source, facts))
         write_text(record, json.dumps({"key": key, "facts": facts}, indent=1) + "\n")
     frames = facts["frames"]
     apex = {"last": frames - 1, "middle": frames // 2, None: None}[source.apex]
-    return Clip(
+    clip = Clip(
         clip=relative(video, target),
         clip_id=source.clip_id,
         subject=source.subject,
@@ -250,15 +261,37 @@ def _make(task: tuple[Dataset, Path, Source, Path, dict[str, Any]]) -> Clip:
         split=source.split,
         annotation=relative(side, target) if source.traces else "",
     )
+    return clip, facts["face"]
 
 
 def _encode(
-    root: Path, source: Source, video: Path, options: dict[str, Any]
-) -> codec.EncodeReport:
+    root: Path, source: Source, video: Path, size: int | None, options: dict[str, Any]
+) -> dict[str, Any]:
+    """Writes the clip; its digest, length and rate, and whether it shows a face."""
+    face = True
+    if size is not None:
+        from mic.datasets import portrait  # brings torch along, which nothing else here needs
+
+        crop, face = portrait.box(_frames(root, source))
+        options = {"crop": crop, "size": (size, size)} | options
     if source.frame_rate is None:
-        return codec.reencode(root / source.files[0], video, **options)
-    pictures = _pictures(root / name for name in source.files)
-    return codec.encode_frames(pictures, video, frame_rate=source.frame_rate, **options)
+        report = codec.reencode(root / source.files[0], video, **options)
+    else:
+        pictures = _frames(root, source)
+        report = codec.encode_frames(pictures, video, frame_rate=source.frame_rate, **options)
+    rate = report.frame_rate
+    return {
+        "sha256": sha256_of(video),
+        "frames": report.frames,
+        "frame_rate": f"{rate.numerator}/{rate.denominator}",
+        "face": face,
+    }
+
+
+def _frames(root: Path, source: Source) -> Iterator[np.ndarray]:
+    if source.frame_rate is None:
+        return codec.decode(root / source.files[0])
+    return _pictures(root / name for name in source.files)
 
 
 def _pictures(paths: Iterable[Path]) -> Iterator[np.ndarray]:
@@ -286,7 +319,7 @@ def _traces(dataset: Dataset, root: Path, source: Source, facts: dict[str, Any])
     return buffer.getvalue()
 
 
-def _key(root: Path, source: Source, options: dict[str, Any]) -> str:
+def _key(root: Path, source: Source, size: int | None, options: dict[str, Any]) -> str:
     """Changes with the sources, their place in the dataset, and how they are encoded.
 
     Sizes and time stamps stand for contents here: the published archives have 25 GB.
@@ -299,7 +332,7 @@ def _key(root: Path, source: Source, options: dict[str, Any]) -> str:
             raise CodecError(f"cannot be read: {error.strerror}", file=root / name) from error
         stamps.append([name, status.st_size, status.st_mtime_ns])
     encoding = codec.EncodeOptions.of(options).fingerprint()
-    content = [_VERSION, stamps, str(source.frame_rate), encoding]
+    content = [_VERSION, stamps, str(source.frame_rate), size, encoding]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
