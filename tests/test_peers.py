@@ -5,13 +5,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from mic import codec, experiments
+from mic import codec, config, experiments
 from mic.assets import sha256_of
 from mic.datasets.manifest import Clip, Manifest
-from mic.experiments import peers
+from mic.experiments import peers, plan
 from mic.models.baselines import PEERS
-from mic.schedules import Schedule
 
+CONFIG = config.load("smoke", steps=3, parts=2, epochs=1, bootstrap=100)
 CLASSES = ("anger", "happiness", "contempt")
 
 
@@ -55,9 +55,7 @@ def data(manifest, tmp_path):
 
 def test_every_peer_runs_on_its_own_input_and_the_same_folds(data, tmp_path, monkeypatch):
     monkeypatch.setenv("MIC_HOME", str(tmp_path))  # checkpoints
-    cells = peers.peer_grid(
-        data, schedule=Schedule(epochs=1, batch=8, frames=2), steps=3, scale=1, folds=1, width=4
-    )
+    cells = peers.peer_cells(data, CONFIG, folds=1, width=4)
     assert sorted(cell.row for cell in cells) == sorted(peer.title for peer in PEERS.values())
     assert {cell.split for cell in cells} == {"fold 0"}
     kinds = {cell.row: cell.representation for cell in cells}
@@ -67,22 +65,22 @@ def test_every_peer_runs_on_its_own_input_and_the_same_folds(data, tmp_path, mon
     assert not kinds["FAN+ResNet18"].with_motion
     seen = {cell.row: cell.schedule.frames for cell in cells}
     assert seen["C3D-GRU"] == seen["CoViAR fusion"] == 0  # thinning would drop its I-picture
-    assert seen["FAN+ResNet18"] == 2
+    assert seen["FAN+ResNet18"] == plan.schedule(CONFIG).frames > 0
     outcomes = experiments.run(data, cells)
     table = experiments.accuracy_table(outcomes)
     assert len(table) == len(PEERS)
-    assert (table["n"] == 3).all()
+    assert (table["n"] == 6).all()
 
 
 def test_the_outsider_answers_for_the_same_clips_and_is_asked_once(data, monkeypatch):
-    line = peers.outsider_row(data, steps=3, folds=2, resamples=100)
+    line = peers.outsider_row(data, CONFIG, folds=1)
     assert line["row"] == peers.OUTSIDER
     assert line["n"] == line["clips"] == 6
-    assert line["folds"] == 2
+    assert line["folds"] == 1
     assert 0 <= line["accuracy"] <= 4 / 6  # it cannot name contempt
 
     def refuse(*_):
         raise AssertionError("asked again")
 
     monkeypatch.setattr(peers.Outsider, "probabilities", refuse)
-    assert peers.outsider_row(data, steps=3, folds=2, resamples=100) == line
+    assert peers.outsider_row(data, CONFIG, folds=1) == line

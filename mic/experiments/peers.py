@@ -2,91 +2,86 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections.abc import Sequence
 
 import numpy as np
 
 from mic import cache, codec, faces, metrics
+from mic.config import Profile
 from mic.datasets.manifest import Clip
 from mic.datasets.tensors import Representation, sampled
+from mic.experiments import plan
 from mic.experiments.cells import Cell, Dataset, grid, splits
 from mic.models.baselines import PEERS, PeerMethod
 from mic.models.baselines.outsider import Outsider, crop, vote
-from mic.schedules import Schedule
 
 OUTSIDER = "fer, every frame"
 _STAGE = cache.Stage(name="outsider", version=1)
 
 
-def peer_grid(
+def peer_cells(
     data: Dataset,
+    config: Profile,
     *,
-    schedule: Schedule,
-    steps: int,
-    scale: int,
     folds: int,
-    seeds: Sequence[int] = (0,),
-    width: int = 16,
     peers: Sequence[str] = tuple(PEERS),
+    width: int = 16,
 ) -> list[Cell]:
     """Cells of the peers, each row named by `Peer.title`.
 
     Args:
         data: The dataset.
-        schedule: How all are trained, MIC too; peers that need neighbouring frames get them all.
-        steps: Frames sampled.
-        scale: Pictures and residuals are taken at 1/scale.
-        folds: The first so many splits.
-        seeds: Repetitions.
-        width: See `PeerMethod`.
+        config: Seeds, epochs, frames, scale, as MIC has them.
+        folds: The first so many of the profile's.
         peers: Keys of `PEERS`.
+        width: See `PeerMethod`.
     """
+    sampling = {"steps": config.steps, "scale": config.scale}
     inputs = {
-        "pictures": Representation(kind="decoded_frames", steps=steps, scale=scale),
-        "compressed": Representation(kind="fusion", steps=steps, scale=scale, with_motion=True),
+        "pictures": Representation(kind="decoded_frames", **sampling),
+        "compressed": Representation(kind="fusion", with_motion=True, **sampling),
     }
     cells = []
     for name in peers:
         peer = PEERS[name]
+        # Peers that need neighbouring frames get them all, in training as in testing.
+        changes = {} if peer.any_rate else {"frames": 0}
         cells += grid(
             data,
             {peer.title: PeerMethod(peer=name, width=width)},
-            schedule=schedule if peer.any_rate else dataclasses.replace(schedule, frames=0),
+            schedule=plan.schedule(config, **changes),
             representation=inputs[peer.reads],
             folds=folds,
-            seeds=seeds,
+            parts=config.parts,
+            seeds=range(config.seed, config.seed + config.seeds),
         )
     return cells
 
 
-def outsider_row(
-    data: Dataset, *, steps: int, folds: int, resamples: int = 2000
-) -> dict[str, object]:
+def outsider_row(data: Dataset, config: Profile, *, folds: int) -> dict[str, object]:
     """The untrained outsider on the same test clips: a line as of `accuracy_table`.
 
     The face is found on the I-frame and its box kept, because the generated heads hardly leave it.
 
     Args:
         data: The dataset.
-        steps: Frames that vote.
+        config: Frames that vote, resamples of the bootstrap.
         folds: As of the others.
-        resamples: Of the bootstrap over subjects.
 
     Returns:
         row, accuracy, accuracy_low, accuracy_high, n, clips, folds.
     """
     network = Outsider()
-    chosen = splits(data.manifest)[:folds]
+    chosen = splits(data.manifest, parts=config.parts)[:folds]
     clips = [data.manifest.clips[index] for split in chosen for index in split.test]
     numbers = {name: number for number, name in enumerate(data.manifest.classes)}
     correct = []
     for clip in clips:
-        votes = _votes(data, clip, steps, network)
+        votes = _votes(data, clip, config.steps, network)
         correct.append(int(vote(votes, data.manifest.classes).argmax()) == numbers[clip.label])
     found = metrics.subject_bootstrap(
-        np.array(correct), [clip.subject for clip in clips], resamples=resamples
+        np.array(correct), [clip.subject for clip in clips], resamples=config.bootstrap
     )
     return {
         "row": OUTSIDER,
