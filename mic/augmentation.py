@@ -11,6 +11,23 @@ from mic.models.mic import Batch
 from mic.schedules import Schedule
 
 
+def drawn_frames(lengths: Tensor, frames: int, draw: torch.Generator) -> Tensor:
+    """Which frames of each clip a training step sees: one from each of `frames` equal parts.
+
+    Args:
+        lengths: (B,) valid frames of the clips; shorter ones are cut into single frames, and the
+            indices behind their end are to be ignored.
+        frames: Parts.
+        draw: Source of randomness, on the CPU.
+
+    Returns:
+        (B, frames) non-decreasing indices.
+    """
+    parts = lengths.clamp_max(frames)
+    places = torch.arange(frames) + torch.rand(len(lengths), frames, generator=draw)
+    return (places * (lengths / parts)[:, None]).long().minimum(lengths[:, None] - 1)
+
+
 def augment(batch: Batch, schedule: Schedule, draw: torch.Generator) -> Batch:
     """Mirrors, displaces, scales and blanks each clip as a whole, motion along with it.
 
@@ -22,8 +39,6 @@ def augment(batch: Batch, schedule: Schedule, draw: torch.Generator) -> Batch:
     count, edge = len(batch.residual), batch.residual.shape[-1]
     reach = round(schedule.shift * edge)
     hole = round(schedule.cutout * edge)
-    if schedule.frames:
-        batch = _thinned(batch, schedule.frames, draw)
     residual = batch.residual.clone()
     motion = None if batch.motion is None else batch.motion.clone()
     apex = None if batch.apex is None else batch.apex.clone()
@@ -50,21 +65,6 @@ def augment(batch: Batch, schedule: Schedule, draw: torch.Generator) -> Batch:
         factor = 1 + schedule.gain * (2 * torch.rand(count, generator=draw) - 1)
         residual *= factor.to(residual)[:, None, None, None, None]
     return dataclasses.replace(batch, residual=residual, motion=motion, apex=apex)
-
-
-def _thinned(batch: Batch, frames: int, draw: torch.Generator) -> Batch:
-    lengths = batch.lengths.clamp_max(frames)
-    parts = torch.arange(frames) + torch.rand(len(lengths), frames, generator=draw)
-    chosen = (parts * (batch.lengths / lengths)[:, None]).long()
-    # Parts behind the end of a short clip point at its padding, which lengths exclude.
-    chosen = chosen.clamp_max(batch.residual.shape[1] - 1).to(batch.residual.device)
-    rows = torch.arange(len(lengths), device=chosen.device)[:, None]
-    return dataclasses.replace(
-        batch,
-        residual=batch.residual[rows, chosen],
-        lengths=lengths,
-        motion=None if batch.motion is None else batch.motion[rows, chosen],
-    )
 
 
 def _displaced(planes: Tensor, dy: int, dx: int) -> Tensor:

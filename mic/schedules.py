@@ -45,7 +45,7 @@ class Schedule:
     flip: bool = True
     gain: float = 0.2
     cutout: float = 0.0
-    frames: int = 6
+    frames: int = 4
     clip_norm: float = 5.0
 
 

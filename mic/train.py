@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from mic.augmentation import augment
+from mic.augmentation import augment, drawn_frames
 from mic.checkpoint import Checkpoint, pack_optimizer, unpack_optimizer
 from mic.datasets.tensors import ClipTensors
 from mic.errors import ConfigError, WeightsError
@@ -153,7 +153,11 @@ class Training:
                 rate = learning_rate(self.schedule, progress)
                 for group in self.optimizer.param_groups:
                     group["lr"] = rate
-                batch = self.data.batch(chosen, device=self.device)
+                frames = None
+                if self.schedule.frames:
+                    lengths = self.data.lengths[chosen]
+                    frames = drawn_frames(lengths, self.schedule.frames, draw)
+                batch = self.data.batch(chosen, frames=frames, device=self.device)
                 batch = augment(batch, self.schedule, draw)
                 with mixed_precision(self.device):
                     loss, parts, logits = self.model.losses(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mic.augmentation import augment
+from mic.augmentation import augment, drawn_frames
 from mic.checkpoint import Checkpoint
 from mic.datasets.tensors import ClipTensors, Representation, padded, sampled
 from mic.errors import ConfigError, WeightsError
@@ -175,28 +175,26 @@ def test_displacement_moves_content_and_lets_zeros_in():
     assert torch.equal(batch.residual, data.batch(range(8)).residual)
 
 
-def test_thinning_draws_one_valid_frame_from_each_part_in_order():
+def test_drawn_frames_are_valid_ordered_and_one_from_each_part():
     data = clips(motion=True)
-    batch = data.batch(range(12))
-    schedule = dataclasses.replace(FAST, frames=4, gain=0.0)
+    rows = torch.arange(12)
+    lengths = data.lengths[rows]
     seen = set()
     for seed in range(20):
-        out = augment(batch, schedule, torch.Generator().manual_seed(seed))
-        assert out.residual.shape[1] == out.motion.shape[1] == 4
-        assert out.lengths.tolist() == batch.lengths.clamp_max(4).tolist()
-        for i, length in enumerate(out.lengths):
-            sources = [
-                next(
-                    t
-                    for t in range(batch.lengths[i])
-                    if torch.equal(batch.residual[i, t], out.residual[i, k])
-                    and torch.equal(batch.motion[i, t], out.motion[i, k])
-                )
-                for k in range(length)
-            ]
-            assert sources == sorted(sources)
-            seen.add(tuple(sources))
-    assert len(seen) > 3
+        frames = drawn_frames(lengths, 4, torch.Generator().manual_seed(seed))
+        assert frames.shape == (12, 4)
+        assert (frames.diff(dim=1) >= 0).all()
+        for i, length in enumerate(lengths.tolist()):
+            valid = frames[i, : min(4, length)]
+            assert valid.max() < length
+            if length <= 4:
+                assert valid.tolist() == list(range(length))
+            seen.add(tuple(valid.tolist()))
+        batch = data.batch(rows, frames=frames)
+        assert batch.lengths.tolist() == lengths.clamp_max(4).tolist()
+        assert torch.equal(batch.residual[5, 2], data.residual[5, frames[5, 2]].float())
+        assert torch.equal(batch.motion[5, 2], data.motion[5, frames[5, 2]].float())
+    assert len(seen) > 5
 
 
 def test_sampling_takes_the_last_frame_and_never_the_first():

@@ -127,22 +127,37 @@ class ClipTensors:
     def __len__(self) -> int:
         return len(self.names)
 
-    def batch(self, rows: Tensor | Sequence[int], *, device: str = "cpu") -> Batch:
-        """The clips `rows` as floating point, cut to the longest of them."""
+    def batch(
+        self,
+        rows: Tensor | Sequence[int],
+        *,
+        frames: Tensor | None = None,
+        device: str = "cpu",
+    ) -> Batch:
+        """The clips `rows` as floating point, cut to the longest of them.
+
+        Args:
+            rows: (B,) indices.
+            frames: (B, k) indices of the frames to take, valid ones first; all by default.
+            device: Where the batch goes.
+        """
         rows = torch.as_tensor(rows)
         lengths = self.lengths[rows]
-        longest = int(lengths.max())
+        if frames is not None:
+            lengths = lengths.clamp_max(frames.shape[1])
 
-        def frames(planes: Tensor) -> Tensor:
-            return planes[rows, :longest].to(device).float()
+        def taken(planes: Tensor) -> Tensor:
+            if frames is None:
+                return planes[rows, : int(lengths.max())].to(device).float()
+            return planes[rows[:, None], frames].to(device).float()
 
         return Batch(
-            residual=frames(self.residual),
+            residual=taken(self.residual),
             lengths=lengths,
             labels=self.labels[rows].to(device),
             identity=self.identity[rows].to(device),
             apex=None if self.apex is None else self.apex[rows].to(device).float() / 255,
-            motion=None if self.motion is None else frames(self.motion),
+            motion=None if self.motion is None else taken(self.motion),
         )
 
 

@@ -80,7 +80,7 @@ def measure(
     y: Tensor,
     *,
     estimator: Name = "copula",
-    steps: int = 2000,
+    steps: int = 400,
     batch: int = 256,
     seed: int = 0,
     **options: object,
@@ -107,6 +107,8 @@ def measure(
         raise ConfigError(f"{len(x)} rows cannot be paired with {len(y)}")
     if estimator in _TRAINED or estimator == "copula":
         options = {"seed": seed, **options}
+    if estimator == "copula":
+        options["steps"] = steps
     model = make(estimator, x_size=x.shape[1], y_size=y.shape[1], **options)
     if estimator not in _TRAINED:
         return model.estimate(x, y)

@@ -72,7 +72,7 @@ def gaussian_information(x: Tensor, y: Tensor, *, correct_bias: bool = True) -> 
 
 
 def negentropy(
-    x: Tensor, *, hidden: int = 64, steps: int = 700, batch: int = 512, seed: int = 0
+    x: Tensor, *, hidden: int = 64, steps: int = 400, batch: int = 512, seed: int = 0
 ) -> float:
     """Lower bound in nats on the divergence of a sample from the Gaussian of its covariance.
 
@@ -137,13 +137,17 @@ class GaussianCopula(Estimator):
             lower bound that sees linear dependence between rank-transformed coordinates only.
         ridge: Added to the covariance in `penalty`, relative to unit variances, because a batch
             is usually smaller than the dimension.
+        steps: Training steps of each critic.
         seed: Of the critics.
     """
 
     in_nats: ClassVar[bool] = True
 
-    def __init__(self, *, corrections: bool = True, ridge: float = 0.1, seed: int = 0) -> None:
+    def __init__(
+        self, *, corrections: bool = True, ridge: float = 0.1, steps: int = 400, seed: int = 0
+    ) -> None:
         super().__init__()
+        self.steps = steps
         self.corrections = corrections
         self.ridge = ridge
         self.seed = seed
@@ -173,8 +177,8 @@ class GaussianCopula(Estimator):
         value = float(gaussian_information(x, y))
         if self.corrections:
             with torch.enable_grad():
-                value += negentropy(torch.cat([x, y], 1), seed=self.seed)
+                value += negentropy(torch.cat([x, y], 1), steps=self.steps, seed=self.seed)
                 for part in (x, y):
                     if part.shape[1] > 1:
-                        value -= negentropy(part, seed=self.seed)
+                        value -= negentropy(part, steps=self.steps, seed=self.seed)
         return value
