@@ -41,7 +41,7 @@ environment:
 
 reproduce: environment
 	@echo "== reproduce: profile $(PROFILE)"
-	@$(bin)/mic run --profile $(PROFILE)
+	@$(bin)/mic run --profile $(PROFILE) --compare
 
 test: environment lint
 	@echo "== tests"

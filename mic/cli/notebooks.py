@@ -23,6 +23,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--in-place", action="store_true", help="write the executed notebooks back, cleaned"
     )
+    command.add_argument(
+        "--compare", action="store_true", help="end by comparing with the committed tables"
+    )
     command.set_defaults(command=_run)
     command = commands.add_parser(
         "report", help="all tables, figures and provenance as one HTML page"
@@ -54,7 +57,20 @@ def _run(options: argparse.Namespace) -> int:
     seconds = sum(outcome.seconds for outcome in ran)
     print(f"{len(ran)} notebooks ran in {seconds:.0f} s, {len(outcomes) - len(ran)} unchanged")
     print(f"results: {runner.folder}")
+    if options.compare:
+        _compare(runner.folder, runner.config.name)
     return 0
+
+
+def _compare(folder: Path, profile: str) -> None:
+    from mic import reproduction
+
+    if profile != "default":
+        print(f"the committed tables are of the default profile; {profile} has none to compare")
+        return
+    table = reproduction.report(folder)
+    print("committed against reproduced, in cells:")
+    print(table.to_string(index=False, na_rep="") if len(table) else "no committed tables here")
 
 
 def _literal(text: str) -> object:
