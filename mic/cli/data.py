@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from mic import config
+from mic.cli import terminal
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -40,7 +37,7 @@ def _fetch(options: argparse.Namespace) -> int:
             about = datasets.DATASETS[name].title if name in datasets.DATASETS else "generated"
             print(f"{name:18}{'here' if datasets.available(name) else 'absent':8}{about}")
         return 0
-    with _progress(options.name) as progress:
+    with terminal.progress(options.name, unit="clips") as progress:
         if options.name in synth.SIZES:
             manifest = datasets.load(options.name, profile, progress=progress)
             print(f"manifest: {manifest.root / 'manifest.csv'} ({len(manifest)} clips)")
@@ -57,20 +54,3 @@ def _fetch(options: argparse.Namespace) -> int:
         )
     print("\n".join(report.lines()))
     return 0 if report.root is None or report.manifest is not None else 1
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A count on standard error, if that is a terminal, at most five times a second."""
-    shown = 0.0
-
-    def report(done: int, total: int) -> None:
-        nonlocal shown
-        now = time.monotonic()
-        if sys.stderr.isatty() and (now - shown > 0.2 or done == total):
-            shown = now
-            print(f"\r{title}: {done} of {total}", end="", file=sys.stderr, flush=True)
-
-    yield report
-    if shown:
-        print(file=sys.stderr)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from mic.cli import terminal
 from mic.errors import ConfigError, MicError
 
 
@@ -52,7 +50,7 @@ def _extract(options: argparse.Namespace) -> int:
         target = options.to / f"{video.stem}_{options.what.replace(',', '_')}{suffix}"
         start = time.perf_counter()
         try:
-            with _progress(video.name) as progress:
+            with terminal.progress(video.name, unit="frames") as progress:
                 made = extract(
                     video,
                     target,
@@ -110,7 +108,7 @@ def _predict(options: argparse.Namespace) -> int:
     for video in videos:
         found.clear()
         try:
-            with _progress(video.name) as progress:
+            with terminal.progress(video.name, unit="frames") as progress:
                 for window in prediction.windows(
                     video, recogniser, options=cut, progress=progress
                 ):
@@ -177,23 +175,3 @@ def _demo(options: argparse.Namespace) -> int:
         return 0
     finally:
         server.server_close()
-
-
-@contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int], None] | None]:
-    """A line on the terminal that says how far, how fast and how long still; else nothing."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    start = time.perf_counter()
-
-    def show(done: int, total: int) -> None:
-        seconds = max(1e-6, time.perf_counter() - start)
-        left = (total - done) * seconds / max(1, done)
-        line = f"{name}: {done}/{total} frames, {done / seconds:.0f}/s, {left:.0f} s left"
-        width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
-        sys.stderr.write("\r\x1b[K" + line[: max(1, width)])
-        sys.stderr.flush()
-
-    yield show
-    sys.stderr.write("\r\x1b[K")

@@ -1,0 +1,34 @@
+"""What the commands show while they work, where somebody can see it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress(name: str, *, unit: str) -> Iterator[Callable[[int, int], None] | None]:
+    """A line on the terminal that says how far, how fast and how long still; else nothing.
+
+    Args:
+        name: What is worked on.
+        unit: What is counted, in the plural.
+    """
+    if not sys.stderr.isatty():
+        yield None
+        return
+    start = time.perf_counter()
+
+    def show(done: int, total: int) -> None:
+        seconds = max(1e-6, time.perf_counter() - start)
+        left = (total - done) * seconds / max(1, done)
+        line = f"{name}: {done}/{total} {unit}, {done / seconds:.3g}/s, {left:.0f} s left"
+        width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+        sys.stderr.write("\r\x1b[K" + line[: max(1, width)])
+        sys.stderr.flush()
+
+    yield show
+    sys.stderr.write("\r\x1b[K")
