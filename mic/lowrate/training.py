@@ -187,6 +187,12 @@ def features(network: TargetCNN, frames: NDArray[np.uint8]) -> NDArray[np.float3
 
 
 @torch.no_grad()
+def over_time(network: TemporalHead, sequence: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Valence (T,) of one sequence's features (T, hidden)."""
+    return network(torch.tensor(sequence)[None])[0].numpy()
+
+
+@torch.no_grad()
 def _batched(
     function: Callable[[Tensor], Tensor], frames: NDArray[np.uint8], batch: int
 ) -> Tensor:

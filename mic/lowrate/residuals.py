@@ -1,0 +1,354 @@
+"""MIC under low bit rate: residuals over a rate ladder, and one model for all of its rungs.
+
+Max-mix training carried over to the compressed domain. A rung is a down-sampling factor and a
+quantiser; each clip is sent at each rung, and the residuals accumulated since its I-frame are read
+from what was sent, no picture decoded. A dedicated model is trained on one rung; the mixed one
+sees all of them and takes as many steps as a dedicated one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from mic import bitstream, cache, codec, metrics
+from mic.codec.tree import run_isolated
+from mic.datasets.manifest import Manifest
+from mic.datasets.tensors import ClipTensors, sampled
+from mic.errors import ConfigError
+from mic.experiments import splits
+from mic.models.mic import Method, Mic
+from mic.train import Schedule, Training, predict
+
+_SENT = cache.Stage(name="lowrate-rung", version=1)
+_ANSWERS = cache.Stage(name="lowrate-residual", version=1)
+MIXED = "max-mix"
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Rung:
+    """An operating point of the sender.
+
+    Attributes:
+        factor: Edge lengths are divided by it before coding.
+        quantiser: vop_quant of MPEG-4.
+    """
+
+    factor: int
+    quantiser: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """Everything that decides the comparison.
+
+    Attributes:
+        manifest: Clips with classes.
+        identity: (N, d) z_I of the clips, without NaN.
+        rungs: Operating points; the first is the finest.
+        method: What is trained; its apex branch is left out, because no picture is decoded.
+        schedule: How.
+        steps: Residuals a clip.
+        edge: Edge of the residual maps, the same for all rungs, in samples.
+        folds: Subject-disjoint folds; together they test everybody.
+        seed: Of weights, order and augmentation.
+    """
+
+    manifest: Manifest
+    identity: np.ndarray
+    rungs: tuple[Rung, ...]
+    method: Method
+    schedule: Schedule
+    steps: int = 8
+    edge: int = 32
+    folds: int = 3
+    seed: int = 0
+
+    def tensors(self, rung: Rung) -> ClipTensors:
+        """All clips as one rung delivers them."""
+        manifest = self.manifest
+        clips = [
+            sent(manifest.path(clip), clip.sha256, rung, steps=self.steps, edge=self.edge)
+            for clip in manifest
+        ]
+        return ClipTensors(
+            names=tuple(manifest.column("clip_id")),
+            subjects=tuple(manifest.column("subject")),
+            labels=torch.tensor(manifest.label_indices()),
+            classes=manifest.classes,
+            residual=torch.from_numpy(np.stack([clip["residual"] for clip in clips])),
+            lengths=torch.full((len(clips),), self.steps),
+            identity=torch.from_numpy(self.identity.astype(np.float32)),
+        )
+
+    def models(self) -> dict[str, tuple[Rung, ...]]:
+        """What each model is trained on: one rung each, and all of them."""
+        return {_name(rung): (rung,) for rung in self.rungs} | {MIXED: self.rungs}
+
+
+def sent(path: Path, digest: str, rung: Rung, *, steps: int, edge: int) -> cache.Arrays:
+    """What a rung delivers of a clip, computed or from the cache.
+
+    Returns:
+        `residual` (steps, 3, edge, edge) int16, accumulated since the I-frame, at frames spread
+        evenly; `bits`, `pixels` (samples before down-sampling) and `seconds`, one number each.
+
+    Raises:
+        ConfigError: The factor, or the ratio of the sizes, is no power of two up to eight.
+    """
+    return cache.fetch(
+        _SENT,
+        inputs=[digest],
+        parameters={"rung": rung, "steps": steps, "edge": edge},
+        compute=lambda: _send(path, rung, steps, edge),
+    )
+
+
+def _send(path: Path, rung: Rung, steps: int, edge: int) -> dict[str, np.ndarray]:
+    info = codec.probe(path)
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / "sent.mp4"
+        report = _transmit(path, target, info, rung)
+        residual = _read(target, steps, edge)
+    return {
+        "residual": residual,
+        "bits": np.array(report.bits),
+        "pixels": np.array(info.width * info.height * report.frames),
+        "seconds": np.array(report.frames / float(report.frame_rate)),
+    }
+
+
+def _transmit(path: Path, target: Path, info: codec.VideoInfo, rung: Rung) -> codec.EncodeReport:
+    size = (info.width // rung.factor, info.height // rung.factor)
+    return codec.reencode(path, target, size=size, vop_quant=rung.quantiser)
+
+
+def _read(target: Path, steps: int, edge: int) -> np.ndarray:
+    with bitstream.open(target) as stream:
+        scale, enlarge = max(1, stream.width // edge), max(1, edge // stream.width)
+        if stream.width * enlarge != edge * scale or scale not in (1, 2, 4, 8):
+            raise ConfigError(
+                f"pictures of {stream.width} cannot become maps of {edge}",
+                remedy="choose factors and an edge that are powers of two",
+            )
+        index = sampled(stream.frame_count, steps)
+        maps = stream.accumulated(index, scale=scale, space="rgb").pixels
+    maps = np.rint(maps).astype(np.int16).repeat(enlarge, 1).repeat(enlarge, 2)
+    return np.ascontiguousarray(maps.transpose(0, 3, 1, 2))
+
+
+def run(ladder: Ladder, *, jobs: int = 1) -> None:
+    """Sends all clips, trains all models on all folds and tests them on all rungs.
+
+    Args:
+        ladder: The comparison.
+        jobs: Processes of one thread each.
+
+    Raises:
+        MicError: What the first failing task raised.
+    """
+    folds = [split.name for split in splits(ladder.manifest, parts=ladder.folds)]
+    for stage in (
+        [("send", ladder, rung) for rung in ladder.rungs],
+        [("train", ladder, (name, fold)) for name in ladder.models() for fold in folds],
+    ):
+        for _, result in run_isolated(_run_one, stage, jobs=jobs):
+            if isinstance(result, Exception):
+                raise result
+
+
+def _run_one(task: tuple[str, Ladder, object]) -> None:
+    kind, ladder, what = task
+    if kind == "send":
+        ladder.tensors(what)
+    else:
+        answers(ladder, *what)
+
+
+def answers(ladder: Ladder, model: str, fold: str) -> cache.Arrays:
+    """One model's logits for the test clips of a fold at every rung.
+
+    Returns:
+        `rows` (M,) clips of the manifest, and `logits` (rungs, M, classes).
+    """
+    return cache.fetch(
+        _ANSWERS,
+        inputs=[ladder.manifest.digest(), _digest(ladder.identity)],
+        parameters={
+            "train": ladder.models()[model],
+            "test": ladder.rungs,
+            "fold": fold,
+            "folds": ladder.folds,
+            "steps": ladder.steps,
+            "edge": ladder.edge,
+            "seed": ladder.seed,
+            "method": dataclasses.asdict(ladder.method),
+            "schedule": dataclasses.asdict(ladder.schedule),
+        },
+        compute=lambda: _answer(ladder, model, fold),
+    )
+
+
+def _answer(ladder: Ladder, model: str, fold: str) -> dict[str, np.ndarray]:
+    split = {split.name: split for split in splits(ladder.manifest, parts=ladder.folds)}[fold]
+    fitted, tested = split.train + split.validation, split.test
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        network = _fitted(ladder, ladder.models()[model], fitted)
+        logits = [predict(network, ladder.tensors(rung), tested).logits for rung in ladder.rungs]
+    finally:
+        torch.set_num_threads(threads)
+    return {"rows": np.array(tested), "logits": np.stack(logits).astype(np.float32)}
+
+
+def _fitted(ladder: Ladder, rungs: Sequence[Rung], rows: Sequence[int]) -> Mic:
+    parts = [ladder.tensors(rung) for rung in rungs]
+    first, count = parts[0], len(parts[0])
+    data = dataclasses.replace(
+        first,
+        names=first.names * len(parts),
+        subjects=first.subjects * len(parts),
+        labels=first.labels.repeat(len(parts)),
+        residual=torch.cat([part.residual for part in parts]),
+        lengths=first.lengths.repeat(len(parts)),
+        identity=first.identity.repeat(len(parts), 1),
+    )
+    rows = [part * count + row for part in range(len(parts)) for row in rows]
+    # As many steps as a dedicated model takes, not as many passes over more clips.
+    epochs = max(1, math.ceil(ladder.schedule.epochs / len(parts)))
+    schedule = dataclasses.replace(ladder.schedule, epochs=epochs)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(ladder.seed)
+        network = Mic(
+            ladder.method,
+            classes=len(data.classes),
+            identity=data.identity[rows],
+            steps=ladder.steps,
+            seed=ladder.seed,
+        )
+        for _ in Training(network, data, rows, schedule=schedule, seed=ladder.seed).fit():
+            pass
+    return network
+
+
+def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
+    """Accuracy of the models over the ladder, with the mixed model's loss at each rung.
+
+    Returns:
+        `model` (dedicated, finest, max-mix), `factor`, `quantiser`, `bits_per_pixel`, `bit_rate`,
+        `accuracy` with its interval over subjects, `loss` (dedicated minus this model, paired)
+        with its interval, `n`, `subjects`. "finest" is the model of the finest rung at all others.
+    """
+    folds = [split.name for split in splits(ladder.manifest, parts=ladder.folds)]
+    labels = np.array(ladder.manifest.label_indices())
+    subjects = np.array(ladder.manifest.column("subject"))
+    rows = []
+    for k, rung in enumerate(ladder.rungs):
+        named = {"dedicated": _name(rung), "finest": _name(ladder.rungs[0]), MIXED: MIXED}
+        own = None
+        for title, model in named.items():
+            found = [answers(ladder, model, fold) for fold in folds]
+            tested = np.concatenate([part["rows"] for part in found])
+            right = np.concatenate([part["logits"][k].argmax(1) for part in found])
+            right = right == labels[tested]
+            own = right if own is None else own
+            accuracy, loss = (
+                metrics.subject_bootstrap(right, subjects[tested], resamples=resamples),
+                metrics.paired_difference(right, own, subjects[tested], resamples=resamples),
+            )
+            rows.append(
+                {
+                    "model": title,
+                    "factor": rung.factor,
+                    "quantiser": rung.quantiser,
+                    **_rate(ladder, rung),
+                    "accuracy": accuracy.value,
+                    "accuracy_low": accuracy.low,
+                    "accuracy_high": accuracy.high,
+                    "loss": loss.value,
+                    "loss_low": loss.low,
+                    "loss_high": loss.high,
+                    "n": len(tested),
+                    "subjects": len(set(subjects[tested])),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def speed_table(ladder: Ladder, *, clips: int = 8, repeats: int = 5) -> pd.DataFrame:
+    """Frames a second from the received bytes to the answer, on one thread.
+
+    Args:
+        ladder: The comparison; the networks are untrained, which changes no time.
+        clips: The first so many are timed.
+        repeats: Of the whole; the median counts.
+
+    Returns:
+        `factor`, `quantiser`, `frames_per_second` (of the video: parsing, accumulating and the
+        network), `parse_share`, `clips`.
+    """
+    rows = []
+    data = ladder.tensors(ladder.rungs[0])
+    network = Mic(
+        ladder.method, classes=len(data.classes), identity=data.identity, steps=ladder.steps
+    )
+    network.eval()
+    for rung in ladder.rungs:
+        with tempfile.TemporaryDirectory() as folder:
+            targets, frames = [], 0
+            for clip in ladder.manifest.clips[:clips]:
+                path = ladder.manifest.path(clip)
+                targets.append(Path(folder) / f"{clip.clip_id}.mp4")
+                frames += _transmit(path, targets[-1], codec.probe(path), rung).frames
+            timings = [_timed(network, targets, ladder) for _ in range(repeats)]
+        parse, total = np.median(timings, axis=0)
+        rows.append(
+            {
+                "factor": rung.factor,
+                "quantiser": rung.quantiser,
+                "frames_per_second": frames / total,
+                "parse_share": parse / total,
+                "clips": len(targets),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+@torch.no_grad()
+def _timed(network: Mic, targets: Sequence[Path], ladder: Ladder) -> tuple[float, float]:
+    start = time.perf_counter()
+    maps = [_read(target, ladder.steps, ladder.edge) for target in targets]
+    parsed = time.perf_counter()
+    for clip in maps:
+        network(torch.from_numpy(clip)[None].float())
+    return parsed - start, time.perf_counter() - start
+
+
+def _rate(ladder: Ladder, rung: Rung) -> dict[str, float]:
+    clips = [
+        sent(ladder.manifest.path(clip), clip.sha256, rung, steps=ladder.steps, edge=ladder.edge)
+        for clip in ladder.manifest
+    ]
+    bits, pixels, seconds = (
+        sum(float(clip[name]) for clip in clips) for name in ("bits", "pixels", "seconds")
+    )
+    return {"bits_per_pixel": bits / pixels, "bit_rate": bits / seconds}
+
+
+def _name(rung: Rung) -> str:
+    return f"factor {rung.factor}, quantiser {rung.quantiser}"
+
+
+def _digest(array: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()

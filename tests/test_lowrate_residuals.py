@@ -1,0 +1,124 @@
+"""One residual model for all rates, on drawn faces whose mouth bends up or down."""
+
+import dataclasses
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from mic import codec
+from mic.assets import sha256_of
+from mic.datasets.manifest import Clip, Manifest
+from mic.errors import ConfigError
+from mic.lowrate import residuals
+from mic.lowrate.residuals import Ladder, Rung
+from mic.models.mic import Method
+from mic.train import Schedule
+
+RUNGS = (Rung(factor=1, quantiser=2), Rung(factor=2, quantiser=4), Rung(factor=2, quantiser=20))
+
+
+def frames(subject, direction, count=7, size=64):
+    rng = np.random.default_rng(subject)
+    y, x = np.mgrid[0:size, 0:size]
+    light, texture = rng.uniform(110, 190), rng.normal(0, 3, (size, size))
+    for step in range(count):
+        bend = direction * 9 * step / (count - 1)
+        mouth = 44 - bend * (((x - 32) / 14) ** 2 - 0.4)
+        dark = np.exp(-(((y - mouth) / 2.5) ** 2)) * (np.abs(x - 32) < 16)
+        grey = np.clip(light * (1 - 0.7 * dark) + texture, 0, 255).astype(np.uint8)
+        yield np.repeat(grey[..., None], 3, 2)
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory):
+    root = tmp_path_factory.mktemp("clips")
+    clips = []
+    for subject in range(9):
+        for label, direction in (("happy", 1), ("sad", -1)):
+            name = f"S{subject}-{label}"
+            target = root / f"{name}.mp4"
+            codec.encode_frames(frames(subject, direction), target, frame_rate=25)
+            clips.append(
+                Clip(
+                    clip=target.name,
+                    clip_id=name,
+                    subject=f"S{subject}",
+                    label=label,
+                    licence="CC0-1.0",
+                    sha256=sha256_of(target),
+                    frames=7,
+                    frame_rate=Fraction(25),
+                )
+            )
+    return Manifest(name="drawn", root=root, classes=("happy", "sad"), clips=tuple(clips))
+
+
+@pytest.fixture
+def ladder(manifest, tmp_path, monkeypatch):
+    monkeypatch.setenv("MIC_HOME", str(tmp_path))
+    rng = np.random.default_rng(0)
+    people = np.repeat(rng.normal(size=(9, 4)), 2, axis=0)
+    return Ladder(
+        manifest=manifest,
+        identity=people.astype(np.float32),
+        rungs=RUNGS,
+        method=Method(width=4, feature_size=16, z_size=16, regulariser="none", beta=0.0),
+        schedule=Schedule(epochs=18, batch=6, learning_rate=5e-3, flip=False, gain=0.0),
+        steps=4,
+        edge=32,
+    )
+
+
+def test_all_rungs_deliver_maps_of_one_size(ladder):
+    parts = [ladder.tensors(rung) for rung in RUNGS]
+    assert {part.residual.shape for part in parts} == {(18, 4, 3, 32, 32)}
+    strengths = [part.residual.float().abs().mean().item() for part in parts]
+    assert min(strengths) > 0
+    # The maps of full-size pictures are means of 2 x 2 samples of what the decoder would add.
+    fine = parts[0].residual[:, -1].float().mean((1,))
+    small = parts[1].residual[:, -1].float().mean((1,))
+    correlation = np.corrcoef(fine.flatten(), small.flatten())[0, 1]
+    assert correlation > 0.8
+
+
+def test_the_table_is_whole_and_the_mixed_model_learns(ladder):
+    residuals.run(ladder)
+    table = residuals.accuracy_table(ladder, resamples=200)
+    assert len(table) == 3 * len(RUNGS)
+    assert (table["n"] == 18).all()
+    assert (table["subjects"] == 9).all()
+    rate = table.groupby(["factor", "quantiser"])["bits_per_pixel"].first()
+    assert rate[1, 2] > rate[2, 4] > rate[2, 20]
+    dedicated = table[table["model"] == "dedicated"]
+    assert (dedicated["loss"] == 0).all()
+    best = table.groupby("model")["accuracy"].max()
+    assert best["dedicated"] >= 0.8
+    assert best["max-mix"] >= 0.8
+    first = table[(table["factor"] == 1)].set_index("model")["accuracy"]
+    assert first["finest"] == first["dedicated"]
+
+
+def test_answers_are_kept_and_processes_agree(ladder, tmp_path, monkeypatch):
+    short = dataclasses.replace(ladder, schedule=dataclasses.replace(ladder.schedule, epochs=1))
+    residuals.run(short)
+    monkeypatch.setattr(residuals, "_answer", lambda *_: pytest.fail("trained again"))
+    first = residuals.answers(short, residuals.MIXED, "fold 0")
+    monkeypatch.undo()
+    monkeypatch.setenv("MIC_HOME", str(tmp_path / "other"))
+    residuals.run(short, jobs=2)
+    assert np.array_equal(
+        first["logits"], residuals.answers(short, residuals.MIXED, "fold 0")["logits"]
+    )
+
+
+def test_speed_counts_frames_of_the_video(ladder):
+    table = residuals.speed_table(ladder, clips=2, repeats=2)
+    assert (table["frames_per_second"] > 0).all()
+    assert table["parse_share"].between(0, 1).all()
+    assert len(table) == len(RUNGS)
+
+
+def test_sizes_that_do_not_meet_are_refused(ladder):
+    with pytest.raises(ConfigError, match="cannot become maps"):
+        dataclasses.replace(ladder, edge=24).tensors(RUNGS[0])
