@@ -78,16 +78,17 @@ void Accumulator<T>::reset() {
 template <typename T>
 void Accumulator<T>::reset(const std::array<const std::uint8_t*, 3>& samples) {
     reset();
-    for (std::size_t k = 0; k < 3; ++k) {
-        const int width = scaled_side(layer_.width, 1, k > 0);
-        const int height = scaled_side(layer_.height, 1, k > 0);
-        Surface<T>& to = sums_[k];
-        for (int y = 0; y < to.height; ++y)
-            for (int x = 0; x < to.width; ++x)
-                *to.at(x, y) = static_cast<T>(
-                    samples[k][static_cast<std::ptrdiff_t>(std::min(y, height - 1)) * width +
-                               std::min(x, width - 1)]);
-    }
+    for (std::size_t k = 0; k < 3; ++k)
+        std::transform(samples[k], samples[k] + sums_[k].samples.size(), sums_[k].samples.begin(),
+                       [](std::uint8_t sample) { return static_cast<T>(sample); });
+}
+
+template <typename T>
+void Accumulator<T>::lose() {
+    reset();
+    for (auto& plane : broken_)
+        std::fill(plane.samples.begin(), plane.samples.end(), std::uint8_t{1});
+    any_broken_ = true;
 }
 
 /// 7.6.2: one luma block; `kSamples` is false for planes that are not samples (displacement).

@@ -36,9 +36,12 @@ class Accumulator {
     /// An I-VOP: all sums become zero, nothing is broken.
     void reset();
 
-    /// The same, but starting from the I-VOP's own samples, planes of the picture's size: the
+    /// The same, but starting from the I-VOP's own samples, planes of whole macroblocks: the
     /// sums are then the carried I-VOP plus the residuals. Full size only.
     void reset(const std::array<const std::uint8_t*, 3>& samples);
+
+    /// The I-VOP is lost: sums become zero, every chain is broken.
+    void lose();
 
     /// A P-VOP: residual in planes of whole macroblocks, vectors in quarter samples.
     void advance(const std::array<Plane, 3>& residual, const std::int16_t* motion,

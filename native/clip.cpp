@@ -122,7 +122,7 @@ class Chain {
 
     /// From the I-VOP `first` through the VOPs of `rows`: ascending, with the rows they go to.
     void run(std::size_t first, const std::multimap<std::size_t, std::size_t>& rows) {
-        accumulator_.reset();
+        accumulator_.lose();  // until an I-VOP comes
         auto next = rows.begin();
         for (std::size_t vop = first; next != rows.end(); ++vop) {
             if (!step(vop))
@@ -136,9 +136,8 @@ class Chain {
     bool step(std::size_t vop) {
         const VopEntry& entry = stream_.vops()[vop];
         if (entry.coded && !entry.damaged && entry.coding_type == VopCodingType::intra) {
-            if (with_intra_vop_)
-                start_from_samples(vop);
-            return true;
+            accumulator_.reset();
+            return !with_intra_vop_ || start_from_samples(vop) || keep_going_;
         }
         if (!entry.coded)
             return true;  // the picture before is shown again, and so are its sums
@@ -151,8 +150,12 @@ class Chain {
         accumulator_.advance(frame_.residual(), frame_.motion(), frame_.types());
         return true;
     }
-    void start_from_samples(std::size_t vop) {
-        const VideoObjectLayer& layer = stream_.layer_of(vop);
+    /// False where the I-VOP is damaged; then every chain is broken.
+    bool start_from_samples(std::size_t vop) {
+        // Of whole macroblocks: vectors that point outside the picture read what is coded there.
+        VideoObjectLayer layer = stream_.layer_of(vop);
+        layer.width = 16 * layer.mb_width();
+        layer.height = 16 * layer.mb_height();
         std::array<std::vector<std::uint8_t>, 3> samples;
         IntraOutput to;
         for (std::size_t k = 0; k < 3; ++k) {
@@ -167,8 +170,11 @@ class Chain {
             VopResult result;
             result.error = error;
             errors_.add(vop, result);
+            accumulator_.lose();
+            return false;
         }
         accumulator_.reset({samples[0].data(), samples[1].data(), samples[2].data()});
+        return true;
     }
     void write(std::size_t row) {
         const VideoObjectLayer& layer = *stream_.layer();

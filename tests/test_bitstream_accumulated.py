@@ -256,3 +256,34 @@ def test_damage_breaks_the_chain(tmp_path):
         good = ~found.broken[row]
         assert (found.y[row] == right.y[row])[good].all()
     assert not found.broken[:3][~right.broken[:3]].any()
+
+
+def test_a_clip_that_begins_without_an_i_vop_has_no_chain(tmp_path):
+    clip = stream.load(synthetic(tmp_path, Options(frames=7, gop=4, speed=0.7)))
+    cut = tmp_path / "cut.m4v"
+    cut.write_bytes(clip.headers + b"".join(vop.data for vop in clip.vops[1:]))
+    with mic.bitstream.open(cut) as opened:
+        assert opened.vop_types == "PPPIPP"
+        found = opened.accumulated()
+    assert found.broken[:3].all()
+    assert found.broken_chroma[:3].all()
+    assert not found.broken[3].any()
+
+
+def test_a_damaged_i_vop_breaks_what_starts_from_it(tmp_path):
+    clip = stream.load(synthetic(tmp_path, Options(frames=7, gop=4, speed=0.7)))
+    data = bytearray(clip.headers + b"".join(vop.data for vop in clip.vops))
+    at = data.find(clip.vops[4].data) + len(clip.vops[4].data) // 2
+    data[at : at + 60] = bytes(60)
+    ruined = tmp_path / "ruined.m4v"
+    ruined.write_bytes(data)
+    with mic.bitstream.open(ruined) as opened:
+        with pytest.raises(BitstreamError, match="packet 4"):
+            opened.accumulated(with_iframe=True)
+        with pytest.raises(BitstreamError, match="packet 4"):
+            opened.iframe(4)
+        found = opened.accumulated(with_iframe=True, on_error="mask")
+    assert len(found.errors) == 1
+    assert found.broken[4:].all()
+    assert found.broken_chroma[4:].all()
+    assert not found.broken[0].any()

@@ -1,12 +1,16 @@
-/// Fuzzes the whole way of a clip: an elementary stream on disk, its index, a batch of all VOPs.
+/// Fuzzes the whole way of a clip: an elementary stream on disk, its index, a batch of all VOPs,
+/// accumulation and segment sums.
 
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
+#include <numeric>
 #include <string>
 
 #include "../batch.hpp"
+#include "../clip.hpp"
 #include "../stream.hpp"
 #include "common.hpp"
 
@@ -64,6 +68,32 @@ struct Arrays {
     BatchOutput output;
 };
 
+/// Accumulated residuals of all VOPs, which must stay finite whatever the stream says.
+template <typename T>
+void check_accumulation(const Stream& stream, std::size_t count, int scale, bool with_intra_vop) {
+    const VideoObjectLayer& layer = *stream.layer();
+    const auto area = [&](bool chroma) {
+        return count * static_cast<std::size_t>(scaled_side(layer.width, scale, chroma)) *
+               static_cast<std::size_t>(scaled_side(layer.height, scale, chroma));
+    };
+    std::vector<T> planes[3], displacement(2 * area(false));
+    std::vector<std::uint8_t> broken(area(false)), broken_chroma(area(true));
+    SumOutput<T> output;
+    output.scale = scale;
+    for (std::size_t k = 0; k < 3; ++k) {
+        planes[k].resize(area(k > 0));
+        output.planes[k] = planes[k].data();
+    }
+    output.displacement = displacement.data();
+    output.broken = {broken.data(), broken_chroma.data()};
+    std::vector<std::size_t> vops(count);
+    std::iota(vops.begin(), vops.end(), std::size_t{0});
+    accumulate<T>(stream, vops, output, with_intra_vop && scale == 1, 1, true);
+    for (const auto& plane : planes)
+        for (const T sample : plane)
+            fuzz::require(std::isfinite(static_cast<float>(sample)), "sums stay finite");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -86,7 +116,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto errors = decode_batch(requests, forward.output, 1, true);
         for (const BatchError& error : errors) {
             fuzz::require(error.vop < vops, "an error names one of the VOPs");
-            fuzz::require(error.first_missing < stream.layer()->mb_count(), "something is missing");
+            fuzz::require(error.first_missing < stream.layer()->mb_count(),
+                          "something is missing");
         }
         // Random access: last VOP first gives the same rows.
         std::reverse(requests.begin(), requests.end());
@@ -99,6 +130,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 fuzz::require(forward.type[vop * macroblocks + k] ==
                                   backward.type[(vops - 1 - vop) * macroblocks + k],
                               "order does not matter to macroblocks");
+        if (choice & 16)
+            check_accumulation<float>(stream, vops, scale, choice & 32);
+        else
+            check_accumulation<std::int16_t>(stream, vops, scale, choice & 32);
     } catch (const SyntaxError& error) {
         fuzz::require(error.clause != nullptr && *error.clause != 0, "an error has a clause");
     }

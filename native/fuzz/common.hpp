@@ -91,8 +91,8 @@ inline bool is_missing(std::uint8_t type) {
 inline bool is_zero(const Outputs& outputs, const VideoObjectLayer& layer, int macroblock) {
     const int x = macroblock % layer.mb_width(), y = macroblock / layer.mb_width();
     for (const Plane& plane : outputs.output.residual) {
-        const int side = (&plane == outputs.output.residual.data() ? 16 : 8) /
-                         outputs.output.scale;
+        const int side =
+            (&plane == outputs.output.residual.data() ? 16 : 8) / outputs.output.scale;
         for (int row = y * side; row < (y + 1) * side && row < plane.height; ++row)
             for (int column = x * side; column < (x + 1) * side && column < plane.width; ++column)
                 if (plane.data[row * plane.stride + column] != 0)
@@ -118,8 +118,7 @@ inline bool is_equal(const Outputs& a, const Outputs& b, const VideoObjectLayer&
 }
 
 /// What must hold after any call of `VopDecoder::decode`.
-inline void check(const Outputs& outputs, const VopResult& result,
-                  const VideoObjectLayer& layer) {
+inline void check(const Outputs& outputs, const VopResult& result, const VideoObjectLayer& layer) {
     const int count = layer.mb_count();
     require(result.first_missing >= 0 && result.first_missing <= count, "first_missing in range");
     require(result.error.has_value() == (result.first_missing < count),
@@ -155,8 +154,8 @@ inline void shift_bits(std::span<std::uint8_t> data, std::size_t place, bool ins
         const unsigned current = data[k];
         const unsigned moved = (current << 1 | carry) & 0xFF;
         carry = current >> 7;
-        data[k] = static_cast<std::uint8_t>(k == byte ? (current & ~below) | (moved & below)
-                                                      : moved);
+        data[k] =
+            static_cast<std::uint8_t>(k == byte ? (current & ~below) | (moved & below) : moved);
     }
 }
 

@@ -18,9 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 const VideoObjectLayer& found = *headers.layer;
                 fuzz::require(found.width >= 1 && found.width <= kMaxSide, "width in range");
                 fuzz::require(found.height >= 1 && found.height <= kMaxSide, "height in range");
-                fuzz::require(found.vop_time_increment_bits >= 1 &&
-                                  found.vop_time_increment_bits <= 16,
-                              "vop_time_increment_bits in range");
+                fuzz::require(
+                    found.vop_time_increment_bits >= 1 && found.vop_time_increment_bits <= 16,
+                    "vop_time_increment_bits in range");
                 for (const auto& matrix : {found.intra_matrix, found.nonintra_matrix})
                     for (const std::uint8_t weight : matrix)
                         fuzz::require(weight > 0, "no weight of a matrix is zero");

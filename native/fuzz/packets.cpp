@@ -18,6 +18,27 @@ VideoObjectLayer read_layer(fuzz::Input& input) {
     return layer;
 }
 
+/// An I-VOP with coefficients and samples; it must agree with the residual parser about damage.
+void check_intra_vop(const Packet& packet, const VideoObjectLayer& layer, const VopResult& other) {
+    std::vector<std::int16_t> coefficients(static_cast<std::size_t>(layer.mb_count()) * 6 * 64);
+    std::vector<std::uint8_t> samples[3];
+    IntraOutput output;
+    output.coefficients = coefficients.data();
+    for (std::size_t k = 0; k < 3; ++k) {
+        samples[k].resize(static_cast<std::size_t>(scaled_side(layer.width, 1, k > 0)) *
+                          static_cast<std::size_t>(scaled_side(layer.height, 1, k > 0)));
+        output.samples[k] = samples[k].data();
+    }
+    bool whole = true;
+    try {
+        whole = !decode_intra_vop(packet, layer, output).error;
+    } catch (const SyntaxError& error) {
+        fuzz::require(error.clause != nullptr && *error.clause != 0, "an error has a clause");
+        whole = false;
+    }
+    fuzz::require(!whole || !other.error, "a VOP that decodes has no damage for the parser");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -32,6 +53,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::Outputs whole(layer, scale);
     const VopResult result = decoder.decode(packet, layer, whole.output);
     fuzz::check(whole, result, layer);
+
+    if (result.header.vop_coded && result.header.coding_type == VopCodingType::intra)
+        check_intra_vop(packet, layer, result);
 
     // The same VOP cut short: every macroblock not marked as missing must be the right one.
     const Packet shorter(bytes.first(bytes.empty() ? 0 : cut % bytes.size()));
