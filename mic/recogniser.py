@@ -28,9 +28,9 @@ from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Method, Mic
 
 SHIPPED = Path(__file__).with_name("weights")
-# The default; its digest is pinned here, so that a damaged checkout is found out.
 DEFAULT = "synth.safetensors"
-PINS: Mapping[str, str] = {}
+# Lines of `sha256sum`: a damaged checkout is found out.
+PINS = SHIPPED / "SHA256SUMS"
 _FORMAT = "mic-expression-1"
 # A window that is parsed while it passes has no file to decode again.
 _DECODED = ("decoded", "decoded_frames", "fusion")
@@ -123,7 +123,7 @@ class Recogniser:
             ConfigError: There is no such device.
         """
         file = SHIPPED / DEFAULT if path is None else Path(path)
-        found = weights.read(file, sha256=PINS[DEFAULT] if path is None else None)
+        found = weights.read(file, sha256=_pin(DEFAULT) if path is None else None)
         card = Card.of(found)
         try:
             network = ExpressionNetwork(len(card.classes), **card.network)
@@ -204,7 +204,7 @@ def save(path: str | Path, model: Mic, card: Card) -> str:
 
 def network_options(method: Method, *, steps: int) -> dict[str, Any]:
     """The arguments of `ExpressionNetwork` that a method implies."""
-    names = ("backbone", "width", "feature_size", "z_size", "pooling", "dropout", "motion")
+    names = ("backbone", "width", "grid", "feature_size", "z_size", "pooling", "dropout", "motion")
     return {name: getattr(method, name) for name in names} | {"steps": steps}
 
 
@@ -225,3 +225,15 @@ def chosen_device(device: str) -> torch.device:
             remedy="choose 'cpu', or 'auto'",
         ) from error
     return chosen
+
+
+def _pin(name: str) -> str:
+    lines = PINS.read_text().splitlines() if PINS.is_file() else []
+    pins = {line.split()[1]: line.split()[0] for line in lines if len(line.split()) == 2}
+    if name not in pins:
+        raise WeightsError(
+            f"has no digest of {name}",
+            file=PINS,
+            remedy="restore the checkout, or run `mic train-shipped`",
+        )
+    return pins[name]

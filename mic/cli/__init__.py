@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mic.cli import data, notebooks, videos
+from mic.cli import data, notebooks, training, videos
 from mic.errors import MicError
 
 
@@ -36,6 +36,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mic", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (notebooks, data, videos):
+    for module in (notebooks, data, videos, training):
         module.add_commands(commands)
     return parser

@@ -1,0 +1,100 @@
+"""`mic train` and `mic train-shipped`: networks for `mic predict`."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mic import config
+
+if TYPE_CHECKING:
+    from mic.fitting import Fit
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Adds the sub-commands of this module."""
+    command = commands.add_parser(
+        "train", help="a network from your own videos, in folders named as their classes"
+    )
+    command.add_argument("folder", type=Path, help="its sub-folders are the classes")
+    command.add_argument("--out", type=Path, default=None, help="default: FOLDER-model")
+    command.add_argument("--epochs", type=int, default=None)
+    command.add_argument("--folds", type=int, default=5, help="one part of the people is the test")
+    command.add_argument(
+        "--subject", default=None, metavar="REGEX", help="finds who is seen in a file's name"
+    )
+    command.add_argument(
+        "--identity", default="mobilefacenet", help="network to measure leakage with, or none"
+    )
+    command.add_argument("--seed", type=int, default=0)
+    command.set_defaults(command=_train)
+    command = commands.add_parser(
+        "train-shipped", help="make the shipped network again, from generated faces"
+    )
+    command.add_argument("--profile", default="default", help="which data: numbers and sizes")
+    command.add_argument("--out", type=Path, default=None, help="default: mic/weights")
+    command.set_defaults(command=_train_shipped)
+
+
+def _train(options: argparse.Namespace) -> int:
+    from mic import fitting
+    from mic.fitting.clips import SUBJECT
+    from mic.fitting.fit import SCHEDULE
+
+    schedule = SCHEDULE
+    if options.epochs is not None:
+        schedule = dataclasses.replace(schedule, epochs=options.epochs)
+    target = options.out or options.folder.with_name(f"{options.folder.name}-model")
+    made = fitting.fit(
+        options.folder,
+        target,
+        schedule=schedule,
+        folds=options.folds,
+        seed=options.seed,
+        subject=options.subject or SUBJECT,
+        network=options.identity,
+        progress=_progress,
+    )
+    _show(made)
+    print(f"try it: mic predict VIDEO --weights {made.weights}")
+    return 0
+
+
+def _train_shipped(options: argparse.Namespace) -> int:
+    from mic import recogniser
+    from mic.fitting import shipped
+
+    made = shipped.train(
+        config.load(options.profile),
+        target=options.out or recogniser.SHIPPED,
+        progress=_progress,
+    )
+    _show(made)
+    return 0
+
+
+def _show(made: Fit) -> None:
+    for one in made.left_out:
+        print(f"left out: {one.path}: {one.reason}", file=sys.stderr)
+    width = max(len(name) for name in made.classes) + 2
+    print("".join([" " * width, *(f"{name[:7]:>8}" for name in made.classes)]))
+    for name, row in zip(made.classes, made.confusion, strict=True):
+        print(f"{name:<{width}}" + "".join(f"{count:>8}" for count in row))
+    right = made.accuracy
+    print(
+        f"accuracy {right.value:.1%} [{right.low:.1%}, {right.high:.1%}] on {made.test_clips} "
+        f"clips of {made.test_subjects} people who are not among the {made.train_subjects} "
+        f"trained on ({made.train_clips} clips)"
+    )
+    leaked = dataclasses.asdict(made.leakage)
+    print("leakage: " + ", ".join(f"{name} {value:.3g}" for name, value in leaked.items()))
+    print(f"weights: {made.weights}")
+
+
+def _progress(stage: str, done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r\x1b[K{stage} {done}/{total}" + ("\n" if done == total else ""))
+        sys.stderr.flush()

@@ -1,0 +1,206 @@
+"""Labelled videos, and each of them as the network sees it: cropped, coded, parsed, cached."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from mic import cache, codec, faces, identity
+from mic.bitstream.packets import PacketStream
+from mic.datasets.tensors import ClipTensors, Representation, padded, represent
+from mic.errors import ConfigError, DatasetError, MicError
+from mic.framing import Framing
+
+STAGE = cache.Stage(name="own-clips", version=1)
+# `S005_003.avi`, `s005-happy-2.mp4`: who is seen usually stands first.
+SUBJECT = r"[^_\-\s]+"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Labelled:
+    """A video of one person with one expression.
+
+    Attributes:
+        path: The file.
+        label: Its class.
+        subject: Who is seen.
+    """
+
+    path: Path
+    label: str
+    subject: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a video becomes the network's input; see `mic.recogniser.Card`.
+
+    `margin` and `drop` are those of the generated faces, measured by MTCNN's points.
+    """
+
+    representation: Representation = dataclasses.field(default_factory=Representation)
+    edge: int = 128
+    vop_quant: int = 2
+    margin: float = 0.16
+    drop: float = 0.085
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A video that could not be used.
+
+    Attributes:
+        path: The file.
+        reason: Why.
+    """
+
+    path: Path
+    reason: str
+
+
+def class_folders(folder: str | Path, *, subject: str = SUBJECT) -> list[Labelled]:
+    """The videos of `folder/<class>/...`, in a stable order.
+
+    A folder below the class folder names the subject (`happy/anna/1.mp4`); otherwise the file's
+    name does, by the pattern.
+
+    Args:
+        folder: Its sub-folders are the classes.
+        subject: Regular expression that finds the subject at the start of a file's name.
+
+    Raises:
+        DatasetError: Fewer than two classes have videos, or a name has no subject.
+        ConfigError: The pattern is no regular expression.
+    """
+    folder = Path(folder)
+    try:
+        pattern = re.compile(subject)
+    except re.error as error:
+        raise ConfigError(f"the subject pattern is wrong: {error}", place=subject) from error
+    found = []
+    classes = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    for label in classes:
+        for path in sorted(label.rglob("*")):
+            if path.suffix.lower() not in codec.VIDEO_SUFFIXES or not path.is_file():
+                continue
+            inside = path.relative_to(label).parts[:-1]
+            match = pattern.match(path.stem)
+            if not inside and (match is None or not match[0]):
+                raise DatasetError(
+                    f"its name does not begin with a subject ({subject!r})",
+                    file=path,
+                    remedy="rename it, or give another pattern",
+                )
+            who = inside[0] if inside else match[0]
+            found.append(Labelled(path=path, label=label.name, subject=who))
+    if len({one.label for one in found}) < 2:
+        raise DatasetError(
+            "fewer than two class folders with videos",
+            file=folder,
+            remedy="sort the videos into folders named as their classes",
+        )
+    return found
+
+
+def tensors_of(
+    videos: Iterable[Labelled],
+    recipe: Recipe,
+    *,
+    network: identity.IdentityNetwork | None,
+    folder: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> tuple[ClipTensors, list[LeftOut]]:
+    """All usable videos in memory.
+
+    Args:
+        videos: Labelled ones.
+        recipe: How each becomes an input.
+        network: Gives z_I of the first picture; None: a random one, which tells nothing.
+        folder: The cache; by default `MIC_HOME/cache`.
+        progress: Called with the number of finished and of all videos.
+
+    Raises:
+        DatasetError: None is usable, or only those of one class are.
+    """
+    videos = list(videos)
+    used, left_out, arrays = [], [], []
+    for number, video in enumerate(videos, 1):
+        try:
+            found = _arrays(video.path, recipe, network, folder)
+        except MicError as error:
+            found, reason = None, error.message
+        else:
+            reason = "no face in the first picture, or a single picture"
+        if found is None or not found["residual"].size:
+            left_out.append(LeftOut(path=video.path, reason=reason))
+        else:
+            used.append(video)
+            arrays.append(found)
+        if progress:
+            progress(number, len(videos))
+    classes = tuple(sorted({video.label for video in used}))
+    if len(classes) < 2:
+        raise DatasetError(
+            f"{len(used)} of {len(videos)} videos can be used, of {len(classes)} classes",
+            remedy=f"for instance {left_out[0].path}: {left_out[0].reason}" if left_out else None,
+        )
+    residual, lengths = padded([one["residual"] for one in arrays])
+    clips = ClipTensors(
+        names=tuple(str(video.path) for video in used),
+        subjects=tuple(video.subject for video in used),
+        labels=torch.tensor([classes.index(video.label) for video in used]),
+        classes=classes,
+        residual=residual,
+        lengths=lengths,
+        identity=torch.from_numpy(np.stack([one["identity"] for one in arrays])),
+    )
+    return clips, left_out
+
+
+def _arrays(
+    path: Path,
+    recipe: Recipe,
+    network: identity.IdentityNetwork | None,
+    folder: str | Path | None,
+) -> cache.Arrays:
+    """`residual` (T, 3, h, w) int16, empty without a face, and `identity` (d,) float32."""
+    return cache.fetch(
+        STAGE,
+        inputs=[cache.digest(path), "none" if network is None else network.weights_sha256],
+        parameters=dataclasses.asdict(recipe),
+        compute=lambda: _read(path, recipe, network),
+        folder=folder,
+    )
+
+
+def _read(
+    path: Path, recipe: Recipe, network: identity.IdentityNetwork | None
+) -> dict[str, np.ndarray]:
+    frames = codec.decode(path)
+    first = next(frames)
+    found = faces.detector().detect([first])[0]
+    nothing = {"residual": np.empty((0, 3, 1, 1), np.int16), "identity": np.zeros(1, np.float32)}
+    if found.status is faces.Status.NO_FACE:
+        return nothing
+    framing = Framing.of(found.points, edge=recipe.edge, margin=recipe.margin, drop=recipe.drop)
+    stream = PacketStream()
+    with codec.LiveEncoder(
+        width=recipe.edge, height=recipe.edge, vop_quant=recipe.vop_quant
+    ) as encoder:
+        for number, frame in enumerate(itertools.chain([first], frames)):
+            stream.append(encoder.encode(framing.crop(frame), intra=number == 0))
+    if stream.frame_count < 2:
+        return nothing
+    if network is None:
+        seed = int(cache.digest(path)[:16], 16)
+        z_i = np.random.default_rng(seed).standard_normal(16)
+    else:
+        z_i = network.embed(network.crop(first, found.points)[None])[0]
+    residual = represent(stream, recipe.representation)["residual"]
+    return {"residual": residual, "identity": z_i.astype(np.float32)}

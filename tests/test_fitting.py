@@ -1,0 +1,146 @@
+"""Own class folders become a network, its confusion matrix and its leakage; and the CLI."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mic
+from mic import cli, codec, fitting, synthface
+from mic.errors import ConfigError, DatasetError
+from mic.fitting import fit as fit_module
+from mic.train import Schedule
+
+SCHEDULE = Schedule(epochs=2, batch=4, frames=6)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return synthface.generate("synth-ck", tmp_path_factory.mktemp("made"), subset=10, size=96)
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    """Two classes; people in the files' names or in folders; one video of nobody."""
+    path = tmp_path / "videos"
+    for number, clip in enumerate(made):
+        label = ("calm", "moved")[number % 2]
+        inside = clip.subject if number < 4 else "."
+        target = path / label / inside / f"{clip.subject}_{number}.mp4"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(made.path(clip), target)
+    (path / "calm" / "notes.txt").write_text("not a video")
+    nobody = [np.full((96, 96, 3), 90, np.uint8)] * 5
+    codec.encode_frames(nobody, path / "calm" / "S999_1.avi", frame_rate=25)
+    return path
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return tmp_path_factory.mktemp("cache")
+
+
+def test_class_folders_are_read_in_order(folder):
+    found = fitting.class_folders(folder)
+    assert len(found) == 11
+    assert [one.label for one in found] == sorted(one.label for one in found)
+    assert {one.subject for one in found} >= {"S999"}
+    assert all(one.subject.startswith("S") for one in found)
+    assert fitting.class_folders(folder, subject=r"S9|S")[-1].subject in ("S", "S9")
+
+
+def test_a_folder_becomes_a_network_that_predicts(folder, tmp_path, cache):
+    told = []
+    made = fitting.fit(
+        folder,
+        tmp_path / "model",
+        schedule=SCHEDULE,
+        network="none",
+        folder=cache,
+        progress=lambda *step: told.append(step),
+    )
+    assert made.classes == ("calm", "moved")
+    assert made.confusion.sum() == made.test_clips == 10 - made.train_clips
+    assert [one.path.name for one in made.left_out] == ["S999_1.avi"]
+    assert "no face" in made.left_out[0].reason
+    assert 0 <= made.accuracy.low <= made.accuracy.value <= made.accuracy.high <= 1
+    assert told[-1] == ("epochs", 2, 2)
+    assert ("videos", 11, 11) in told
+    table = pd.read_csv(tmp_path / "model" / "confusion.csv", index_col="true")
+    assert np.array_equal(table.to_numpy(), made.confusion)
+    facts = json.loads((tmp_path / "model" / "fit.json").read_text())
+    assert facts["sha256"] == made.sha256
+    assert facts["leakage"]["clips"] == made.test_clips
+    video = next((folder / "moved").glob("*.mp4"))
+    row = mic.predict(video, weights=made.weights).iloc[0]
+    assert row["label"] in made.classes
+    assert row["p_calm"] + row["p_moved"] == pytest.approx(1, abs=1e-5)
+
+
+def test_nobody_is_trained_on_and_tested(folder, tmp_path, cache, monkeypatch):
+    seen = {}
+    parts = fit_module._parts
+
+    def spy(clips, folds):
+        train, test = parts(clips, folds)
+        seen.update(subjects=np.array(clips.subjects), train=train, test=test)
+        return train, test
+
+    monkeypatch.setattr(fit_module, "_parts", spy)
+    fitting.fit(folder, tmp_path / "m", schedule=SCHEDULE, network="none", folder=cache)
+    subjects = seen["subjects"]
+    assert set(subjects[seen["train"]]).isdisjoint(subjects[seen["test"]])
+    assert len(seen["train"]) + len(seen["test"]) == 10
+
+
+def test_an_interrupted_training_ends_in_the_same_bytes(folder, tmp_path, cache):
+    options = {"schedule": Schedule(epochs=7, batch=4, frames=6), "network": "none"}
+    whole = fitting.fit(folder, tmp_path / "whole", folder=cache, **options)
+
+    def stop(stage, done, total):
+        if stage == "epochs" and done == 6:  # the state was kept after epoch 5
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fitting.fit(folder, tmp_path / "cut", folder=cache, progress=stop, **options)
+    assert (tmp_path / "cut" / "training.safetensors").is_file()
+    resumed = fitting.fit(folder, tmp_path / "cut", folder=cache, **options)
+    assert resumed.sha256 == whole.sha256
+    assert not (tmp_path / "cut" / "training.safetensors").exists()
+
+
+def test_folders_that_cannot_be_trained_on_are_explained(folder, tmp_path, cache):
+    with pytest.raises(DatasetError, match="fewer than two class folders"):
+        fitting.class_folders(folder / "calm")
+    with pytest.raises(DatasetError, match="fewer than two class folders"):
+        fitting.class_folders(tmp_path / "none")
+    with pytest.raises(ConfigError, match="subject pattern"):
+        fitting.class_folders(folder, subject="(")
+    with pytest.raises(DatasetError, match="does not begin with a subject"):
+        fitting.class_folders(folder, subject="person[0-9]")
+    with pytest.raises(DatasetError, match="of one person"):
+        fitting.fit(
+            [
+                fitting.Labelled(path=one.path, label=one.label, subject="A")
+                for one in fitting.class_folders(folder)
+            ],
+            tmp_path / "m",
+            network="none",
+            folder=cache,
+        )
+    only = [one for one in fitting.class_folders(folder) if "S999" in one.path.name]
+    with pytest.raises(DatasetError, match="0 of 1 videos"):
+        fitting.fit(only, tmp_path / "m", network="none", folder=cache)
+
+
+def test_the_command_line_tells_the_same(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MIC_HOME", str(tmp_path / "home"))
+    command = ["train", str(folder), "--epochs", "1", "--identity", "none"]
+    assert cli.main([*command, "--out", str(tmp_path / "model")]) == 0
+    said = capsys.readouterr()
+    assert "people who are not among" in said.out
+    assert "leakage: linear_probe" in said.out
+    assert "left out" in said.err
+    assert (tmp_path / "model" / "model.safetensors").is_file()
