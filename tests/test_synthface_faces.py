@@ -225,7 +225,7 @@ def test_an_expression_network_trained_on_photographs_reads_them(posed):
     counts = checks.confusion(read)
     assert counts.sum() == len(read) == 28 * 7
     accuracy = np.trace(counts) / counts.sum()
-    assert accuracy >= 0.45
+    assert accuracy >= 0.50
     recall = np.diag(counts) / counts.sum(1)
     assert recall[checks.FER_CLASSES.index("happiness")] > 0.6
 

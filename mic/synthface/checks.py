@@ -34,7 +34,8 @@ from mic.synthface.subject import subject
 # Classes of the expression network, in the order of its outputs.
 FER_CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 _FER_SIZE = 64
-_FER_MARGIN = 0.1  # of the box, on every side
+# FER2013's faces fill their pictures: a square of this share of the box's longer side.
+_FER_SHARE = 0.9
 _BATCH = 64
 
 
@@ -173,9 +174,10 @@ def zero_shot(seen: Pictures) -> pd.DataFrame:
 
 
 def _fer_input(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """(1, 64, 64, 1) float32 in -1..1: the face in grey, as mini-Xception was trained."""
-    margin = _FER_MARGIN * float(box[2] - box[0])
-    area = tuple(box + np.array([-margin, -margin, margin, margin]))
+    """(1, 64, 64, 1) float32 in -1..1: a tight square of grey, as it was trained on."""
+    side = _FER_SHARE * float(max(box[2] - box[0], box[3] - box[1]))
+    middle = (box[:2] + box[2:]) / 2
+    area = tuple(np.concatenate([middle - side / 2, middle + side / 2]))
     face = Image.fromarray(frame).crop(area).convert("L").resize((_FER_SIZE, _FER_SIZE))
     return (np.asarray(face, np.float32) / 255 - 0.5)[None, ..., None] * 2
 

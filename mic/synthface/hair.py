@@ -261,6 +261,5 @@ def _curtain(
     place = np.stack(
         np.broadcast_arrays(np.linspace(0.04, 0.96, columns), 0.05 + 0.85 * down), -1
     ).reshape(-1, 2)
-    edge = ramp(0.56, 0.35, inward)
-    cover = edge * ramp(tips, tips - 0.16, down) + 1e-3
+    cover = ramp(tips, tips - 0.16, down) + 1e-3
     return grid, faces.astype(np.int32), place, np.broadcast_to(cover, (rows, columns)).ravel()
