@@ -175,6 +175,8 @@ class Runner:
                 progress_bar=False,
                 cwd=str(path.parent),
                 on_cell_executed=tell,
+                # The kernel warns at each start that loopback traffic is not encrypted.
+                extra_arguments=["--IPKernelApp.log_level=ERROR"],
             )
             executed = nbformat.read(draft, 4)
             check_executed(executed, path)
