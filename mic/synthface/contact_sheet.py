@@ -39,7 +39,7 @@ def portrait(person: Subject, label: str, *, seed: int, size: int) -> np.ndarray
     return light.develop(drawing.layer.over(wall), np.zeros((size, size, 3), np.int16))
 
 
-def contact_sheet(*, people: int = 8, size: int = 120, seed: int = 3) -> np.ndarray:
+def contact_sheet(*, people: int = 8, size: int = 120, seed: int = 2) -> np.ndarray:
     """Rows of people, columns of expressions in the order of `PROTOTYPES`.
 
     Args:

@@ -211,7 +211,7 @@ def _beard_bulk(colours: Complexion) -> np.ndarray:
 def _strands(rng: np.random.Generator, worn: Style) -> np.ndarray:
     """Lightness of hair on the atlas, around 0: long fine streaks, or curls."""
     if worn.curly:
-        return noise(rng, ATLAS, (48, 110), (0.7, 0.6))
+        return noise(rng, ATLAS, (48, 110), (0.45, 0.45))
     streaks = np.zeros((ATLAS, ATLAS))
     for columns, rows, weight in ((40, 4, 0.5), (96, 7, 0.6), (190, 10, 0.5)):
         grid = noise(rng, ATLAS, (columns,), (weight,))
