@@ -4,7 +4,8 @@
 
 Prints one CSV row a protocol: clips of the default profile, their frames, processor time per frame
 and clips per processor second of a small subset, and the minutes that all clips take on two cores.
-The numbers are processor time, so other work on the machine inflates them little.
+Processor time does not count waiting, but busy neighbours still slow it by sharing caches and
+cores: measure on a quiet machine.
 """
 
 from __future__ import annotations
