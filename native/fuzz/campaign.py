@@ -1,6 +1,6 @@
 """Runs the three fuzzers for a while and records executions and findings.
 
-Usage: campaign.py --seconds 60 [--harness NAME ...] [--record] [--minimise]
+Usage: campaign.py --seconds 60 [--harness NAME ...] [--record] [--coverage] [--minimise]
 
 The working corpora (build/fuzz/corpus-NAME) grow from run to run; the first start from the
 committed corpus, the regressions and seeds made by the encoders. A finding is kept under
@@ -10,6 +10,7 @@ build/fuzz/findings-NAME and makes the exit status 1: fix it, and commit the inp
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import subprocess
 import sys
@@ -55,6 +56,24 @@ def run(name: str, seconds: int) -> tuple[int, int, bool]:
     return executions, edges, status != 0
 
 
+def coverage() -> tuple[int, int]:
+    """Lines of the parser, and how many of them no input of any corpus reaches.
+
+    Tables made by the compiler (coefficients.hpp, tables.hpp) run at no other time, and the
+    harnesses are not the parser: both are left out.
+    """
+    command = ["make", "-s", "-C", str(HERE), "coverage", "coverage-format=export -summary-only"]
+    text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    lines = missed = 0
+    for file in json.loads(text[text.index("{") :])["data"][0]["files"]:
+        path = Path(file["filename"]).resolve()
+        if path.parent == HERE.parent and path.name not in ("coefficients.hpp", "tables.hpp"):
+            summary = file["summary"]["lines"]
+            lines += summary["count"]
+            missed += summary["count"] - summary["covered"]
+    return lines, missed
+
+
 def minimise(name: str) -> None:
     """Replaces the committed corpus by the smallest inputs that reach the same edges."""
     working, starts = folders(name)
@@ -62,7 +81,13 @@ def minimise(name: str) -> None:
     merged.mkdir(exist_ok=True)
     for file in merged.iterdir():
         file.unlink()
-    command = [str(BUILD / "fuzz" / name), "-merge=1", str(merged), str(working), *map(str, starts)]
+    command = [
+        str(BUILD / "fuzz" / name),
+        "-merge=1",
+        str(merged),
+        str(working),
+        *map(str, starts),
+    ]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     target = HERE / "corpus" / name
     target.mkdir(parents=True, exist_ok=True)
@@ -81,6 +106,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=int, default=60, help="in all, shared by the harnesses")
     parser.add_argument("--harness", nargs="*", choices=HARNESSES, default=HARNESSES)
     parser.add_argument("--record", action="store_true", help="into results/reliability.csv")
+    parser.add_argument("--coverage", action="store_true", help="count the lines reached")
     parser.add_argument("--minimise", action="store_true", help="renew the committed corpora")
     arguments = parser.parse_args()
     if not (BUILD / "seeds").is_dir():
@@ -103,6 +129,18 @@ def main() -> int:
             )
         if arguments.minimise:
             minimise(name)
+    if arguments.coverage:
+        start = time.monotonic()
+        lines, missed = coverage()
+        print(f"coverage: {lines - missed} of {lines} parser lines")
+        if arguments.record:
+            mic.reliability.record(
+                "fuzzing, lines that no input reaches",
+                unit="lines of the parser",
+                count=lines,
+                failures=missed,
+                seconds=time.monotonic() - start,
+            )
     return int(found > 0)
 
 

@@ -11,6 +11,7 @@
 
 #include "../batch.hpp"
 #include "../clip.hpp"
+#include "../headers.hpp"
 #include "../stream.hpp"
 #include "common.hpp"
 
@@ -94,6 +95,51 @@ void check_accumulation(const Stream& stream, std::size_t count, int scale, bool
             fuzz::require(std::isfinite(static_cast<float>(sample)), "sums stay finite");
 }
 
+/// Plain sums over two segments add up to the sum over one.
+void check_segments(const Stream& stream, std::size_t count) {
+    const VideoObjectLayer& layer = *stream.layer();
+    const auto area =
+        static_cast<std::size_t>(layer.width) * static_cast<std::size_t>(layer.height);
+    std::vector<std::int32_t> one(3 * area), two(6 * area);
+    SumOutput<std::int32_t> output;
+    output.space = ColourSpace::ycbcr;
+    output.pixels = one.data();
+    const std::array<std::size_t, 2> whole{0, count};
+    sum_segments(stream, whole, output, 1, true);
+    output.pixels = two.data();
+    const std::array<std::size_t, 3> halves{0, count / 2, count};
+    sum_segments(stream, halves, output, 1, true);
+    for (std::size_t k = 0; k < one.size(); ++k)
+        fuzz::require(one[k] == two[k] + two[one.size() + k], "segments add up");
+}
+
+/// The index as a demuxer feeds it: packets with their offsets in the file, headers in the first.
+void check_packets(const std::string& path, std::span<const std::uint8_t> bytes, unsigned choice) {
+    const std::size_t split = find_start_code(bytes, std::min<std::size_t>(choice, bytes.size()));
+    Stream stream(path, bytes.first(split));
+    std::size_t at = split;
+    for (int packets = 0; at < bytes.size() && packets < 8; ++packets) {
+        const std::size_t next = find_start_code(bytes, at + 3);
+        const auto offset = choice & 64 ? static_cast<std::int64_t>(at) : -1;
+        stream.append(offset, bytes.subspan(at, next - at));
+        at = next;
+    }
+    Stream table(path, bytes.first(split));
+    std::vector<std::uint64_t> offsets;
+    std::vector<std::uint32_t> sizes;
+    for (at = split; at < bytes.size() && offsets.size() < 8;) {
+        const std::size_t next = find_start_code(bytes, at + 3);
+        offsets.push_back(at);
+        sizes.push_back(static_cast<std::uint32_t>(next - at));
+        at = next;
+    }
+    table.append_table(offsets, sizes);
+    for (std::size_t vop = 0; vop < stream.vops().size(); ++vop) {
+        Packet packet;
+        stream.read(vop, packet);
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -102,7 +148,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const unsigned choice = input.byte();
     const int scale = 1 << choice % 4;
     const auto space = static_cast<ColourSpace>(choice / 4 % 3);
-    file.assign(input.take(input.size()));
+    const auto bytes = input.take(input.size());
+    file.assign(bytes);
+    try {
+        check_packets(file.path(), bytes, choice);
+    } catch (const SyntaxError& error) {
+        fuzz::require(error.clause != nullptr && *error.clause != 0, "an error has a clause");
+    }
     try {
         Stream stream(file.path(), {});
         stream.scan();
@@ -130,6 +182,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 fuzz::require(forward.type[vop * macroblocks + k] ==
                                   backward.type[(vops - 1 - vop) * macroblocks + k],
                               "order does not matter to macroblocks");
+        check_segments(stream, vops);
         if (choice & 16)
             check_accumulation<float>(stream, vops, scale, choice & 32);
         else

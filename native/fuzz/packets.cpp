@@ -1,5 +1,6 @@
 /// Fuzzes `VopDecoder::decode`: a layer made of the first bytes, then one VOP, whole and cut.
 
+#include "../idct.hpp"
 #include "common.hpp"
 
 using namespace mic::mpeg4;
@@ -39,6 +40,17 @@ void check_intra_vop(const Packet& packet, const VideoObjectLayer& layer, const 
     fuzz::require(!whole || !other.error, "a VOP that decodes has no damage for the parser");
 }
 
+/// The inverse DCT chosen for this processor gives the bytes of the portable one.
+void check_transform(std::span<const std::uint8_t> bytes) {
+    alignas(32) std::array<std::int16_t, 128> pair{};
+    for (std::size_t k = 0; k + 1 < bytes.size() && k < 256; k += 2)
+        pair[k / 2] = static_cast<std::int16_t>((bytes[k] * 256 + bytes[k + 1]) % 4096 - 2048);
+    std::array<std::int16_t, 128> chosen{}, portable{};
+    select_inverse_pair()(pair.data(), 63, chosen.data(), chosen.data() + 8, 16);
+    inverse_pair_portable(pair.data(), 63, portable.data(), portable.data() + 8, 16);
+    fuzz::require(chosen == portable, "every inverse DCT gives the same bytes");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -48,6 +60,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const int scale = 1 << input.byte() % 4;
     const std::size_t cut = input.word();
     const auto bytes = input.take(input.size());
+
+    check_transform(bytes);
 
     const Packet packet(bytes);
     fuzz::Outputs whole(layer, scale);
