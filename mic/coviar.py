@@ -64,7 +64,7 @@ def frames(path: str | Path, *, accumulate: bool = True) -> Iterator[CoviarFrame
     """
     path = Path(path)
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             yield from _frames(container, accumulate=accumulate)
     except av.FFmpegError as error:
         raise CodecError(

@@ -107,7 +107,7 @@ def frames(path: str | Path) -> Iterator[DecodedFrame]:
     """
     path = Path(path)
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), metadata_errors="replace") as container:
             yield from _frames(container, path)
     except av.FFmpegError as error:
         raise CodecError(f"cannot decode: {error}", file=path, remedy=_REMEDY) from error
@@ -117,7 +117,9 @@ def _frames(container: av.container.InputContainer, path: Path) -> Iterator[Deco
     if not container.streams.video:
         raise CodecError("there is no video stream", file=path, remedy="choose another file")
     stream = container.streams.video[0]
-    codec, context = stream.codec_context.name, stream.codec_context
+    context = stream.codec_context
+    # libavformat gives no codec context for a codec that it does not know.
+    codec = "an unknown codec" if context is None else context.name
     if codec not in _EXPORTING:
         raise UnsupportedSyntaxError(
             f"the decoder of {codec} exports no motion vectors", file=path, remedy=_REMEDY

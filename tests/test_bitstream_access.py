@@ -110,6 +110,35 @@ def test_fills_the_callers_arrays(face, whole):
                 opened.residual(range(20), out=wrong)
 
 
+@pytest.mark.parametrize("space", ["planes", "ycbcr", "rgb"])
+def test_a_batch_of_clips_is_one_array(space, tmp_path):
+    paths = []
+    for number in range(4):
+        options = Options(frames=9, gop=4, seed=number, quarter_pel=number == 2, speed=0.7)
+        paths.append(synthetic(tmp_path, options).rename(tmp_path / f"{number}.m4v"))
+    frames = [[1, 5, 8], range(0, 9, 4), slice(2, 5), [-1, -2, -3]]
+    streams = [mic.bitstream.open(path) for path in paths]
+    for scale, threads in ((1, 1), (2, 3), (8, 2)):
+        found = mic.bitstream.residual_batch(
+            streams, frames, scale=scale, space=space, threads=threads
+        )
+        for clip, (opened, chosen) in enumerate(zip(streams, frames, strict=True)):
+            single = opened.residual(chosen, scale=scale, space=space)
+            if space == "planes":
+                assert (found[0][clip] == single.y).all()
+                assert (found[1][clip] == single.cb).all()
+                assert (found[2][clip] == single.cr).all()
+            else:
+                assert (found[clip] == single.pixels).all()
+    with pytest.raises(ConfigError):
+        mic.bitstream.residual_batch(streams, [[1], [1], [1], [1, 2]])
+    other = mic.bitstream.open(synthetic(tmp_path, Options(width=80, frames=3)))
+    with pytest.raises(ConfigError):
+        mic.bitstream.residual_batch([streams[0], other], [[1], [1]])
+    for opened in (*streams, other):
+        opened.close()
+
+
 def test_containers_and_elementary_streams_agree(tmp_path):
     found = {}
     for suffix in (".m4v", ".avi", ".mp4", ".mkv", ".mov"):
