@@ -75,11 +75,11 @@ def test_all_rungs_deliver_maps_of_one_size(ladder):
     assert {part.residual.shape for part in parts} == {(18, 4, 3, 32, 32)}
     strengths = [part.residual.float().abs().mean().item() for part in parts]
     assert min(strengths) > 0
-    # The maps of full-size pictures are means of 2 x 2 samples of what the decoder would add.
+    # Coded at other sizes and quantisers, the maps still show the same change of the face.
     fine = parts[0].residual[:, -1].float().mean((1,))
     small = parts[1].residual[:, -1].float().mean((1,))
     correlation = np.corrcoef(fine.flatten(), small.flatten())[0, 1]
-    assert correlation > 0.8
+    assert correlation > 0.6
 
 
 def test_the_table_is_whole_and_the_mixed_model_learns(ladder):

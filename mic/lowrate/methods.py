@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -123,24 +123,28 @@ def restorer_of(cell: Cell, train: Corpus) -> SRFCN | None:
     """The cell's SR-FCN, trained or from the cache; None if it has none."""
     if not cell.restorer:
         return None
-    recipe = cell.recipe
-    network = SRFCN(recipe.architecture)
-    # Only what decides SR-FCN's weights, so that methods share them.
-    ignored = {"epochs", "loss", "transferred"}
-    parameters = {k: v for k, v in asdict(recipe).items() if k not in ignored}
     arrays = cache.fetch(
         _WEIGHTS,
-        inputs=[train.digest],
-        parameters={"restorer": cell.restorer, "recipe": parameters},
+        **_restorer_entry(cell, train),
         compute=lambda: _arrays(
             training.fit_restorer(
                 [train.received(channel).frames for channel in cell.restorer],
                 train.received(Channel()).frames,
-                recipe,
+                cell.recipe,
             )
         ),
     )
-    return _filled(network, arrays)
+    return _filled(SRFCN(cell.recipe.architecture), arrays)
+
+
+def _restorer_entry(cell: Cell, train: Corpus) -> dict[str, Any]:
+    # Only what decides SR-FCN's weights, so that methods share them.
+    ignored = {"epochs", "loss", "transferred", "shift"}
+    recipe = {k: v for k, v in asdict(cell.recipe).items() if k not in ignored}
+    return {
+        "inputs": [train.digest],
+        "parameters": {"restorer": cell.restorer, "recipe": recipe},
+    }
 
 
 def recogniser_of(cell: Cell, train: Corpus) -> Recogniser:
@@ -181,12 +185,18 @@ def predictions(cell: Cell, train: Corpus, test: Corpus, channel: Channel) -> ND
     """
     return cache.fetch(
         _PREDICTIONS,
-        inputs=[train.digest, test.digest],
-        parameters={"cell": cell, "channel": channel},
+        **_prediction_entry(cell, train, test, channel),
         compute=lambda: {
             "valence": recogniser_of(cell, train).predict(test.received(channel).frames)
         },
     )["valence"]
+
+
+def _prediction_entry(cell: Cell, train: Corpus, test: Corpus, channel: Channel) -> dict[str, Any]:
+    return {
+        "inputs": [train.digest, test.digest],
+        "parameters": {"cell": cell, "channel": channel},
+    }
 
 
 def run(
@@ -203,23 +213,39 @@ def run(
     Raises:
         MicError: What the first failing cell raised.
     """
-    channels = {
-        (channel, corpus)
+    missing = [
+        (cell, [c for c in tested if not _is_predicted(cell, train, test, c)])
         for cell, tested in work
-        for corpus, wanted in ((train, (*cell.train, *cell.restorer)), (test, tested))
-        for channel in wanted
+    ]
+    missing = [(cell, tested) for cell, tested in missing if tested]
+    wanted = {
+        (channel, corpus)
+        for cell, tested in missing
+        for corpus, channels in ((train, (Channel(), *cell.train)), (test, tested))
+        for channel in channels
     }
     # Encodings first, then SR-FCNs: later cells share them instead of waiting for each other.
-    ordered = sorted(channels, key=lambda item: repr((item[0], item[1].digest)))
-    restorers = {(cell.restorer, cell.recipe): cell for cell, _ in work if cell.restorer}
+    ordered = sorted(wanted, key=lambda item: repr((item[0], item[1].digest)))
+    restorers = {(cell.restorer, cell.recipe): cell for cell, _ in missing if cell.restorer}
     for stage in (
-        [("receive", item) for item in ordered],
-        [("restore", (cell, train)) for cell in restorers.values()],
-        [("predict", (cell, tuple(tested), train, test)) for cell, tested in work],
+        [("receive", item) for item in ordered if not item[1].has(item[0])],
+        [
+            ("restore", (cell, train))
+            for cell in restorers.values()
+            if not cache.entry_path(_WEIGHTS, **_restorer_entry(cell, train)).is_file()
+        ],
+        [("predict", (cell, tuple(tested), train, test)) for cell, tested in missing],
     ):
-        for _, result in run_isolated(_run_one, stage, jobs=jobs):
+        # A process takes seconds to start, one task's worth.
+        for _, result in run_isolated(_run_one, stage, jobs=min(jobs, max(1, len(stage)))):
             if isinstance(result, Exception):
                 raise result
+
+
+def _is_predicted(cell: Cell, train: Corpus, test: Corpus, channel: Channel) -> bool:
+    return cache.entry_path(
+        _PREDICTIONS, **_prediction_entry(cell, train, test, channel)
+    ).is_file()
 
 
 def _run_one(task: tuple[str, tuple]) -> None:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -158,11 +159,18 @@ def run(ladder: Ladder, *, jobs: int = 1) -> None:
         MicError: What the first failing task raised.
     """
     folds = [split.name for split in splits(ladder.manifest, parts=ladder.folds)]
+    models = [
+        (name, fold)
+        for name in ladder.models()
+        for fold in folds
+        if not cache.entry_path(_ANSWERS, **_entry(ladder, name, fold)).is_file()
+    ]
+    rungs = ladder.rungs if models else ()
     for stage in (
-        [("send", ladder, rung) for rung in ladder.rungs],
-        [("train", ladder, (name, fold)) for name in ladder.models() for fold in folds],
+        [("send", ladder, rung) for rung in rungs],
+        [("train", ladder, model) for model in models],
     ):
-        for _, result in run_isolated(_run_one, stage, jobs=jobs):
+        for _, result in run_isolated(_run_one, stage, jobs=min(jobs, max(1, len(stage)))):
             if isinstance(result, Exception):
                 raise result
 
@@ -181,10 +189,14 @@ def answers(ladder: Ladder, model: str, fold: str) -> cache.Arrays:
     Returns:
         `rows` (M,) clips of the manifest, and `logits` (rungs, M, classes).
     """
-    return cache.fetch(
-        _ANSWERS,
-        inputs=[ladder.manifest.digest(), _digest(ladder.identity)],
-        parameters={
+    entry = _entry(ladder, model, fold)
+    return cache.fetch(_ANSWERS, **entry, compute=lambda: _answer(ladder, model, fold))
+
+
+def _entry(ladder: Ladder, model: str, fold: str) -> dict[str, Any]:
+    return {
+        "inputs": [ladder.manifest.digest(), _digest(ladder.identity)],
+        "parameters": {
             "train": ladder.models()[model],
             "test": ladder.rungs,
             "fold": fold,
@@ -192,11 +204,10 @@ def answers(ladder: Ladder, model: str, fold: str) -> cache.Arrays:
             "steps": ladder.steps,
             "edge": ladder.edge,
             "seed": ladder.seed,
-            "method": dataclasses.asdict(ladder.method),
-            "schedule": dataclasses.asdict(ladder.schedule),
+            "method": ladder.method,
+            "schedule": ladder.schedule,
         },
-        compute=lambda: _answer(ladder, model, fold),
-    )
+    }
 
 
 def _answer(ladder: Ladder, model: str, fold: str) -> dict[str, np.ndarray]:

@@ -20,6 +20,7 @@ from mic.models.lowbitrate import (
     TargetCNN,
     TemporalHead,
     ccc_loss,
+    normalise,
     transfer,
 )
 from mic.train import mixed_precision
@@ -184,6 +185,13 @@ def predict(network: TargetCNN, frames: NDArray[np.uint8]) -> NDArray[np.float32
 def features(network: TargetCNN, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Features (N, hidden) of faces (N, S, S) uint8."""
     return _batched(network.features, frames, 128).numpy()
+
+
+@torch.no_grad()
+def first_maps(network: TargetCNN, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Maps of the first convolution, (channels, S, S), of the first of the faces (N, S, S)."""
+    faces, _, _ = normalise(torch.tensor(frames[:1]), network.architecture)
+    return network.convolutions[0](faces)[0].numpy()
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -107,13 +108,16 @@ class Corpus:
 
     def received(self, channel: Channel) -> View:
         """What the channel delivers of all sequences."""
-        arrays = cache.fetch(
-            _RECEIVED,
-            inputs=[self.digest],
-            parameters={"channel": channel},
-            compute=lambda: self._send(channel),
-        )
+        entry = self._entry(channel)
+        arrays = cache.fetch(_RECEIVED, **entry, compute=lambda: self._send(channel))
         return View(arrays["frames"], arrays["bits"], arrays["pixels"], arrays["seconds"])
+
+    def has(self, channel: Channel) -> bool:
+        """Whether `received` finds the channel in the cache."""
+        return cache.entry_path(_RECEIVED, **self._entry(channel)).is_file()
+
+    def _entry(self, channel: Channel) -> dict[str, Any]:
+        return {"inputs": [self.digest], "parameters": {"channel": channel}}
 
     def _send(self, channel: Channel) -> dict[str, np.ndarray]:
         arrays = self._arrays()
