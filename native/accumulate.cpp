@@ -33,10 +33,15 @@ int chroma_halves(const std::array<int, 4>& luma, bool four, bool quarter_sample
                           : 2 * (halves >> 2) + ((halves & 3) != 0 ? 1 : 0);
 }
 
-template <int kSide, typename U>
-void put(Prediction<U, kSide>& block, Surface<U>& to, int x, int y) {
-    for (int row = 0; row < kSide; ++row)
-        std::copy_n(block.row(row), kSide, to.at(x, y + row));
+/// Adds the residual of one block, while its prediction is still close by.
+template <int kSide, typename T>
+void add(const Plane& residual, Surface<T>& to, int x, int y) {
+    for (int row = 0; row < kSide; ++row) {
+        const std::int16_t* from = residual.data + (y + row) * residual.stride + x;
+        T* line = to.at(x, y + row);
+        for (int column = 0; column < kSide; ++column)
+            line[column] = sum(line[column], from[column]);
+    }
 }
 
 template <typename U>
@@ -96,18 +101,15 @@ template <typename T>
 template <int kSide, bool kSamples, typename U>
 void Accumulator<T>::carry_luma(const Surface<U>& from, Surface<U>& to, int x, int y,
                                 const std::int16_t* v) {
-    Prediction<U, kSide> block;
+    const Target<U> target(to, x, y);
     if constexpr (std::is_same_v<T, std::int16_t>) {
-        predict_whole<U, kSide>(from, x + v[0] / (4 * scale_), y + v[1] / (4 * scale_), block);
+        predict_whole<U, kSide>(from, x + v[0] / (4 * scale_), y + v[1] / (4 * scale_), target);
     } else {
         if constexpr (kSamples && kSide >= 8)
-            if (layer_.quarter_sample && scale_ == 1 && ((v[0] | v[1]) & 3) != 0) {
-                predict_quarter<U, kSide>(from, x, y, {v[0], v[1], 2}, block);
-                return put(block, to, x, y);
-            }
-        predict_bilinear<U, kSide>(from, x, y, {v[0], v[1], 2 + scale_bits_}, block);
+            if (layer_.quarter_sample && scale_ == 1 && ((v[0] | v[1]) & 3) != 0)
+                return predict_quarter<U, kSide>(from, x, y, {v[0], v[1], 2}, target);
+        predict_bilinear<U, kSide>(from, x, y, {v[0], v[1], 2 + scale_bits_}, target);
     }
-    put(block, to, x, y);
 }
 
 /// 7.6.5, then 7.6.2.1: one chroma block of a macroblock.
@@ -122,18 +124,17 @@ void Accumulator<T>::carry_chroma(const Surface<U>& from, Surface<U>& to, int x,
             parts[axis][block] = v[block][axis];
             total[axis] += parts[axis][block];
         }
-    Prediction<U, kSide> block;
+    const Target<U> target(to, x, y);
     if constexpr (std::is_same_v<T, std::int16_t>) {
         const int unit = 32 * scale_;  // four vectors, quarter samples, half resolution
-        predict_whole<U, kSide>(from, x + total[0] / unit, y + total[1] / unit, block);
+        predict_whole<U, kSide>(from, x + total[0] / unit, y + total[1] / unit, target);
     } else if (scale_ == 1) {
         const Displacement by{chroma_halves(parts[0], four, layer_.quarter_sample),
                               chroma_halves(parts[1], four, layer_.quarter_sample), 1};
-        predict_bilinear<U, kSide>(from, x, y, by, block);
+        predict_bilinear<U, kSide>(from, x, y, by, target);
     } else {
-        predict_bilinear<U, kSide>(from, x, y, {total[0], total[1], 5 + scale_bits_}, block);
+        predict_bilinear<U, kSide>(from, x, y, {total[0], total[1], 5 + scale_bits_}, target);
     }
-    put(block, to, x, y);
 }
 
 template <typename T>
@@ -218,14 +219,12 @@ void Accumulator<T>::advance_all(const std::array<Plane, 3>& residual, const std
             carry_chroma<half>(sums_[plane], next_[plane], cx, cy, v, four);
         if (any_broken_)
             carry_chroma<half>(broken_[1], next_broken_[1], cx, cy, v, four);
-    }
-    for (std::size_t k = 0; k < 3; ++k)
-        for (int y = 0; y < next_[k].height; ++y) {
-            const std::int16_t* from = residual[k].data + y * residual[k].stride;
-            T* to = next_[k].at(0, y);
-            for (int x = 0; x < next_[k].width; ++x)
-                to[x] = sum(to[x], from[x]);
+        if (type_of(index) != MacroblockType::not_coded) {
+            add<kSide>(residual[0], next_[0], x, y);
+            add<half>(residual[1], next_[1], cx, cy);
+            add<half>(residual[2], next_[2], cx, cy);
         }
+    }
 }
 
 template <typename T>

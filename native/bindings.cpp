@@ -261,6 +261,16 @@ NB_MODULE(_native, m) {
                 self.append(offset, buffer.bytes());
             },
             "offset"_a, "packet"_a, "Appends the VOP of one packet found at a file offset.")
+        .def(
+            "append_table",
+            [](Stream& self, const Array<const std::uint64_t>& offsets,
+               const Array<const std::uint32_t>& sizes) {
+                if (offsets.ndim() != 1 || sizes.ndim() != 1 || offsets.size() != sizes.size())
+                    throw nb::value_error("offsets and sizes must have one length");
+                const nb::gil_scoped_release released;
+                self.append_table({offsets.data(), offsets.size()}, {sizes.data(), sizes.size()});
+            },
+            "offsets"_a, "sizes"_a, "Appends the VOPs of a container's sample table.")
         .def("scan", &Stream::scan, nb::call_guard<nb::gil_scoped_release>(),
              "Indexes an elementary stream.")
         .def("__len__", [](const Stream& self) { return self.vops().size(); })

@@ -118,33 +118,41 @@ template <typename Store>
                                                     const CoefficientLookup& lookup,
                                                     const CoefficientLookup& raw_lookup,
                                                     const EscapeLimits& limits, Store store) {
-    constexpr const char* clause = "7.4.1.2 TCOEF";
     constexpr int symbols_per_refill = 56 / kCoefficientBits;
+    BitReader bits = reader;  // a copy stays in registers; the caller's would go through memory
+    const auto fail = [&](const char* message) {
+        reader = bits;
+        damaged(reader, "7.4.1.2 TCOEF", message);
+    };
+    constexpr const char* too_far = "a run leads past the 64th coefficient";
     for (;;) {
-        reader.refill();
+        bits.refill();
         for (int k = 0; k < symbols_per_refill; ++k) {
-            const Coefficient symbol = lookup[reader.peek(kCoefficientBits)];
-            reader.skip(symbol.length);
+            const Coefficient symbol = lookup[bits.peek(kCoefficientBits)];
+            bits.skip(symbol.length);
             position += symbol.run;
             if (position < 64) [[likely]] {
                 store(static_cast<std::size_t>(position), symbol.level, false);
                 continue;
             }
             if (position < kLastFlag) [[unlikely]]
-                damaged(reader, clause, "a run leads past the 64th coefficient");
+                fail(too_far);
             position -= kLastFlag;
             if (symbol.level != 0) {
                 if (position > 63) [[unlikely]]
-                    damaged(reader, clause, "a run leads past the 64th coefficient");
+                    fail(too_far);
                 store(static_cast<std::size_t>(position), symbol.level, false);
+                reader = bits;
                 return position;
             }
             if (symbol.length == 0) [[unlikely]]
-                damaged(reader, clause, "an illegal coefficient code");
+                fail("an illegal coefficient code");
+            reader = bits;
             const Escape escape = read_escape(reader, raw_lookup, limits);
+            bits = reader;
             position += escape.run - (kNoRun - kLastFlag);
             if (position > 63) [[unlikely]]
-                damaged(reader, clause, "a run leads past the 64th coefficient");
+                fail(too_far);
             store(static_cast<std::size_t>(position), escape.level, true);
             if (escape.last)
                 return position;

@@ -96,10 +96,13 @@ inline constexpr std::array<CoefficientRow, 102> kInterCoefficients{{
 // clang-format on
 
 /// One symbol of the 13-bit look-up: code and sign bit resolved together.
+///
+/// The length comes first: it is what the next look-up waits for, and the low byte of a register
+/// shifts without being extracted.
 struct Coefficient {
-    std::int16_t level;   ///< signed; 0 marks an escape (length 7) or an illegal code (length 0)
-    std::uint8_t run;     ///< zeros before the coefficient plus one; kLastFlag added on the last
     std::uint8_t length;  ///< bits to consume, sign included
+    std::uint8_t run;     ///< zeros before the coefficient plus one; kLastFlag added on the last
+    std::int16_t level;   ///< signed; 0 marks an escape (length 7) or an illegal code (length 0)
 };
 
 inline constexpr std::uint8_t kLastFlag = 128;
@@ -126,10 +129,10 @@ constexpr CoefficientLookup make_coefficient_lookup(const std::array<Coefficient
         const auto run = static_cast<std::uint8_t>(row.run + 1 + (row.last ? kLastFlag : 0));
         const auto length = static_cast<std::uint8_t>(row.code.size() + 1);
         const auto level = static_cast<std::int16_t>(row.level);
-        fill(row.code, 1, 0, {level, run, length});
-        fill(row.code, 1, 1, {static_cast<std::int16_t>(-level), run, length});
+        fill(row.code, 1, 0, {length, run, level});
+        fill(row.code, 1, 1, {length, run, static_cast<std::int16_t>(-level)});
     }
-    fill(kEscapeCode, 0, 0, {0, kNoRun, static_cast<std::uint8_t>(kEscapeCode.size())});
+    fill(kEscapeCode, 0, 0, {static_cast<std::uint8_t>(kEscapeCode.size()), kNoRun, 0});
     for (Coefficient& symbol : lookup)
         if (symbol.length == 0)
             symbol.run = kNoRun;

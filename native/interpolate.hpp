@@ -82,17 +82,19 @@ class Window {
     std::ptrdiff_t stride_;
 };
 
-/// A predicted block.
-template <typename T, int kSide>
-struct Prediction {
-    std::array<T, static_cast<std::size_t>(kSide) * kSide> samples;
+/// Where a predicted block goes.
+template <typename T>
+struct Target {
+    T* data;
+    std::ptrdiff_t stride;
 
-    T* row(int y) { return samples.data() + y * kSide; }
+    Target(Surface<T>& to, int x, int y) : data(to.at(x, y)), stride(to.width) {}
+    T* row(int y) const { return data + y * stride; }
 };
 
 /// The block at whole-sample displacement; fractions are ignored.
 template <typename T, int kSide>
-void predict_whole(const Surface<T>& from, int x, int y, Prediction<T, kSide>& to) {
+void predict_whole(const Surface<T>& from, int x, int y, Target<T> to) {
     const Window<T, kSide> window(from, x, y);
     for (int row = 0; row < kSide; ++row)
         std::copy_n(window.row(row), kSide, to.row(row));
@@ -100,8 +102,7 @@ void predict_whole(const Surface<T>& from, int x, int y, Prediction<T, kSide>& t
 
 /// 7.6.2.1 without its rounding: bilinear, first along rows, then along columns.
 template <typename T, int kSide>
-void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by,
-                      Prediction<T, kSide>& to) {
+void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by, Target<T> to) {
     const int mask = (1 << by.bits) - 1;
     x += by.x >> by.bits;
     y += by.y >> by.bits;
@@ -152,8 +153,7 @@ void quarter_line(const T* in, std::ptrdiff_t step, int fraction, T* out,
 
 /// 7.6.2.2 without its rounding, for a block of 8x8 or 16x16 and a vector in quarter samples.
 template <typename T, int kSide>
-void predict_quarter(const Surface<T>& from, int x, int y, Displacement by,
-                     Prediction<T, kSide>& to) {
+void predict_quarter(const Surface<T>& from, int x, int y, Displacement by, Target<T> to) {
     const int fx = by.x & 3, fy = by.y & 3;
     const Window<T, kSide + 1> window(from, x + (by.x >> 2), y + (by.y >> 2));
     std::array<T, static_cast<std::size_t>(kSide + 1) * kSide> across;
@@ -165,10 +165,12 @@ void predict_quarter(const Surface<T>& from, int x, int y, Displacement by,
             quarter_line<T, kSide>(window.row(row), 1, fx, out, 1);
     }
     if (fy == 0)
-        std::copy_n(across.data(), kSide * kSide, to.samples.data());
+        for (int row = 0; row < kSide; ++row)
+            std::copy_n(across.data() + row * kSide, kSide, to.row(row));
     else
         for (int column = 0; column < kSide; ++column)
-            quarter_line<T, kSide>(across.data() + column, kSide, fy, to.row(0) + column, kSide);
+            quarter_line<T, kSide>(across.data() + column, kSide, fy, to.row(0) + column,
+                                   to.stride);
 }
 
 }  // namespace mic::mpeg4

@@ -85,6 +85,10 @@ class MotionField {
             else
                 ++missing;
         }
+        // Not in spec: where a picture is one macroblock wide, libavcodec, which writes nearly all
+        // such streams, takes the candidates beyond both sides as zeros, so that the median is 0.
+        if (missing >= 2 && stride_ == 2 && block == 0)
+            return {};
         if (missing >= 2)
             return only;
         const auto& [a, b, c] = candidates;

@@ -14,6 +14,9 @@
 
 namespace mic::mpeg4 {
 
+/// What is held while looking for the end of a VOP.
+constexpr std::size_t kMaxPacket = std::size_t{64} << 20;
+
 File::File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
     if (descriptor_ < 0)
         throw std::system_error(errno, std::generic_category(), path);
@@ -106,45 +109,80 @@ void Stream::append(std::int64_t offset, std::span<const std::uint8_t> packet) {
     index(entry, packet);
 }
 
+void Stream::append_table(std::span<const std::uint64_t> offsets,
+                          std::span<const std::uint32_t> sizes) {
+    constexpr std::size_t head_size = 64;  // a P-VOP's header takes some ten bytes
+    std::vector<std::uint8_t> whole;
+    for (std::size_t k = 0; k < offsets.size(); ++k) {
+        VopEntry entry;
+        entry.offset = offsets[k];
+        entry.size = sizes[k];
+        const auto head = scratch_.prepare(std::min<std::size_t>(head_size, entry.size));
+        if (file_.read(entry.offset, head) == head.size() && !layers_.empty() &&
+            head_describes(entry))
+            continue;
+        whole.resize(entry.size);
+        file_.read(entry.offset, whole);  // what is not there is found out when it is parsed
+        index(entry, whole);
+    }
+}
+
+/// Enters a VOP by the first bytes of its packet, if they hold all its headers and no new layer.
+bool Stream::head_describes(VopEntry entry) {
+    try {
+        const Headers headers = read_headers(scratch_, &layers_[active_layer_]);
+        if (!headers.vop || headers.layer)
+            return false;
+        entry.coding_type = headers.vop->coding_type;
+        entry.coded = headers.vop->vop_coded;
+    } catch (const SyntaxError&) {
+        return false;
+    }
+    entry.layer = static_cast<std::uint16_t>(active_layer_);
+    vops_.push_back(entry);
+    return true;
+}
+
 void Stream::scan() {
     constexpr std::size_t block = std::size_t{1} << 20;
-    std::vector<std::uint8_t> window;  // file bytes from `base` on, not yet indexed
+    std::vector<std::uint8_t> window;  // a part of the file, from `base` on
     std::uint64_t base = 0;
-    std::size_t searched = 0;
+    std::size_t start = 0;     // of the packet being looked for, in the window
+    std::size_t searched = 0;  // start codes before this are known
     bool in_vop = false, more = true;
     const auto emit = [&](std::size_t end) {
         VopEntry entry;
-        entry.offset = base;
-        entry.size = static_cast<std::uint32_t>(end);
-        index(entry, std::span(window).first(end));
-        window.erase(window.begin(), window.begin() + static_cast<std::ptrdiff_t>(end));
-        base += end;
-        searched = 0;
+        entry.offset = base + start;
+        entry.size = static_cast<std::uint32_t>(end - start);
+        index(entry, std::span(window).subspan(start, end - start));
+        start = end;
     };
     while (more) {
-        const std::size_t old_size = window.size();
-        window.resize(old_size + block);
-        const std::size_t count = file_.read(base + old_size, std::span(window).subspan(old_size));
-        window.resize(old_size + count);
+        window.erase(window.begin(), window.begin() + static_cast<std::ptrdiff_t>(start));
+        base += start;
+        searched -= start;
+        start = 0;
+        const std::size_t kept = window.size();
+        if (kept > kMaxPacket)
+            throw SyntaxError(Fault::damaged, "6.2.1 start codes", 0,
+                              "no start code within 64 MiB of elementary stream");
+        window.resize(kept + block);
+        const std::size_t count = file_.read(base + kept, std::span(window).subspan(kept));
+        window.resize(kept + count);
         more = count == block;
         for (;;) {
             const std::size_t at = find_start_code(window, searched);
-            if (at == window.size()) {
-                // The last three bytes may begin a start code that the next block completes.
-                searched = std::max<std::size_t>(
-                    searched, window.size() - std::min<std::size_t>(3, window.size()));
+            if (at == window.size())
                 break;
-            }
-            if (in_vop) {
-                in_vop = false;
+            if (in_vop)
                 emit(at);
-                continue;
-            }
             in_vop = is_vop_start_code(window[at + 3]);
             searched = at + 4;
         }
+        // The last three bytes may begin a start code that the next block completes.
+        searched = std::max(searched, window.size() - std::min<std::size_t>(3, window.size()));
     }
-    if (!window.empty())
+    if (start < window.size())
         emit(window.size());
 }
 

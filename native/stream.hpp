@@ -48,6 +48,10 @@ class Stream {
     /// Appends the VOP of one packet that the demuxer found at `offset` (negative: unknown).
     void append(std::int64_t offset, std::span<const std::uint8_t> packet);
 
+    /// Appends VOPs from a container's own table, reading no more of each than its headers.
+    void append_table(std::span<const std::uint64_t> offsets,
+                      std::span<const std::uint32_t> sizes);
+
     /// Indexes the file as an elementary stream: every VOP with the headers before it.
     void scan();
 
@@ -65,6 +69,7 @@ class Stream {
 
   private:
     void index(VopEntry entry, std::span<const std::uint8_t> packet);
+    bool head_describes(VopEntry entry);
     void enter_layer(const VideoObjectLayer& layer);
 
     File file_;

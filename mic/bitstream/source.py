@@ -1,4 +1,8 @@
-"""From a file to its index of VOPs: PyAV demuxes containers, the parser elementary streams."""
+"""From a file to its index of VOPs.
+
+The parser indexes elementary streams, `mic.bitstream.sample_table` plain MP4 files; PyAV demuxes
+everything else and hands out packets.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ from pathlib import Path
 import av
 
 from mic import _native
+from mic.bitstream.sample_table import SampleTable, read_sample_table
 from mic.errors import BitstreamError, CodecError, UnsupportedSyntaxError
 
 REMEDY = "re-encode it with `mic.codec.reencode`"
-_MP4_START_CODES = frozenset({0xB0, 0xB2, 0xB3, 0xB5, 0xB6, *range(0x30)})
+_START_CODES = frozenset({0xB0, 0xB2, 0xB3, 0xB5, 0xB6, *range(0x30)})
 _DEFAULT_RATE = Fraction(25)
 
 
@@ -48,13 +53,20 @@ def open_index(path: Path) -> tuple[_native.Stream, Fraction]:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(4)
+            head = file.read(8)
+            table = read_sample_table(file) if head[4:] == b"ftyp" else None
     except OSError as error:
         raise CodecError(f"cannot open: {error.strerror}", file=path) from error
-    if head[:3] == b"\0\0\1" and head[3:] and head[3] in _MP4_START_CODES:
+    if head[:3] == b"\0\0\1" and head[3:] and head[3] in _START_CODES:
         return _open_elementary(path)
+    if table is not None:
+        return _open_table(path, table)
     try:
-        with av.open(os.fspath(path), options={"analyzeduration": "0", "probesize": "32"}) as box:
+        with av.open(
+            os.fspath(path),
+            options={"analyzeduration": "0", "probesize": "32"},
+            metadata_errors="replace",  # titles and the like are nobody's business here
+        ) as box:
             return _open_container(path, box)
     except av.FFmpegError as error:
         raise CodecError(f"cannot demux: {error}", file=path) from error
@@ -72,15 +84,28 @@ def _open_elementary(path: Path) -> tuple[_native.Stream, Fraction]:
     return index, Fraction(resolution, increment) if increment else _DEFAULT_RATE
 
 
+def _open_table(path: Path, table: SampleTable) -> tuple[_native.Stream, Fraction]:
+    index = None
+    try:
+        index = _native.Stream(os.fspath(path), table.extradata)
+        index.append_table(table.offsets, table.sizes)
+    except _native.SyntaxError as error:
+        number = 0 if index is None else len(index)
+        raise syntax_error(*error.args, path=path, packet=number) from None
+    return index, table.frame_rate
+
+
 def _open_container(
     path: Path, box: av.container.InputContainer
 ) -> tuple[_native.Stream, Fraction]:
     if not box.streams.video:
         raise CodecError("there is no video stream", file=path)
     video = box.streams.video[0]
-    if video.codec_context.name != "mpeg4":
+    # libavformat gives no codec context for a codec that it does not know.
+    codec = "unknown" if video.codec_context is None else video.codec_context.name
+    if codec != "mpeg4":
         raise UnsupportedSyntaxError(
-            f"the video is {video.codec_context.name}, not MPEG-4 Part 2",
+            f"the video is {codec}, not MPEG-4 Part 2",
             file=path,
             remedy=f'{REMEDY}, or read it with method="decoded"',
         )

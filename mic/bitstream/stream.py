@@ -221,6 +221,7 @@ class Stream:
         space: str = "planes",
         displacement: bool = False,
         with_iframe: bool = False,
+        out: Out | None = None,
         threads: int = 1,
         on_error: str = "raise",
     ) -> Accumulated:
@@ -243,6 +244,7 @@ class Stream:
             displacement: Also carry where in the I-VOP each chain starts.
             with_iframe: Start from the I-VOP's samples instead of zero: the sums are then the
                 decoded frames but for rounding and clipping. Full size only.
+            out: Arrays to fill, as for `residual` but float32 with the standard's definition.
             threads: Groups of pictures are processed in parallel.
             on_error: "raise", or "mask": missing macroblocks break the chain.
 
@@ -259,7 +261,9 @@ class Stream:
         standard = definition == "standard"
         dtype = np.float32 if standard else np.int16
         luma, chroma = plane_shapes(self.width, self.height, scale)
-        samples = sample_arrays((self.width, self.height), len(rows), scale, space, dtype=dtype)
+        samples = sample_arrays(
+            (self.width, self.height), len(rows), scale, space, dtype=dtype, out=out
+        )
         broken = np.empty((len(rows), *luma), np.bool_)
         broken_chroma = np.empty((len(rows), *chroma), np.bool_)
         field = np.empty((len(rows), *luma, 2), dtype) if displacement else None

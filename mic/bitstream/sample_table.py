@@ -1,0 +1,200 @@
+"""Where the samples of an MP4 file lie: ISO/IEC 14496-12 and 14496-14, read without a demuxer.
+
+Opening a file through a demuxer costs more than parsing ten frames of it. This module reads the
+one layout that encoders write: `moov` with one MPEG-4 Part 2 track, whole sample tables, no
+fragments, no cuts. Everything else is left to the demuxer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import struct
+from fractions import Fraction
+from typing import BinaryIO
+
+import numpy as np
+
+_MPEG4_VISUAL = 0x20  # objectTypeIndication, ISO/IEC 14496-1 Table 5
+_LARGEST_MOOV = 1 << 26
+_CONTAINERS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"edts"})
+
+
+@dataclasses.dataclass(frozen=True)
+class SampleTable:
+    """The samples of the video track, in coding order.
+
+    Attributes:
+        offsets: uint64 (T,), into the file.
+        sizes: uint32 (T,), bytes.
+        extradata: The decoder-specific information: MPEG-4 headers.
+        frame_rate: Frames a second.
+    """
+
+    offsets: np.ndarray
+    sizes: np.ndarray
+    extradata: bytes
+    frame_rate: Fraction
+
+
+class _OtherLayoutError(Exception):
+    """The file is laid out in a way that is the demuxer's business."""
+
+
+def read_sample_table(file: BinaryIO) -> SampleTable | None:
+    """The sample table of an MP4 file, or None if a demuxer has to look at it."""
+    try:
+        moov = _find_moov(file)
+        tracks = [boxes for boxes in _tracks(moov) if _one(boxes, b"hdlr")[8:12] == b"vide"]
+        if len(tracks) != 1:
+            return None
+        return _table(tracks[0], file.seek(0, os.SEEK_END))
+    except (_OtherLayoutError, struct.error, IndexError, ValueError):
+        return None
+
+
+def _find_moov(file: BinaryIO) -> bytes:
+    position, end = 0, file.seek(0, os.SEEK_END)
+    while position + 8 <= end:
+        file.seek(position)
+        head = file.read(16)
+        size, kind = struct.unpack_from(">I4s", head)
+        start = 8
+        if size == 1:
+            (size,) = struct.unpack_from(">Q", head, 8)
+            start = 16
+        if kind == b"moov" and size <= _LARGEST_MOOV:
+            file.seek(position + start)
+            return file.read(size - start)
+        if size < start:
+            break
+        position += size
+    raise _OtherLayoutError
+
+
+def _boxes(data: bytes) -> list[tuple[bytes, bytes]]:
+    """All boxes in `data`, containers opened, as (type, payload)."""
+    found, position = [], 0
+    while position + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, position)
+        if size < 8 or position + size > len(data):
+            raise _OtherLayoutError
+        payload = data[position + 8 : position + size]
+        if kind in _CONTAINERS and kind != b"trak":
+            found += _boxes(payload)
+        else:
+            found.append((kind, payload))
+        position += size
+    return found
+
+
+def _tracks(moov: bytes) -> list[list[tuple[bytes, bytes]]]:
+    boxes = _boxes(moov)
+    if any(kind == b"mvex" for kind, _ in boxes):
+        raise _OtherLayoutError  # fragments follow
+    return [_boxes(payload) for kind, payload in boxes if kind == b"trak"]
+
+
+def _one(boxes: list[tuple[bytes, bytes]], kind: bytes) -> bytes:
+    found = [payload for name, payload in boxes if name == kind]
+    if len(found) != 1:
+        raise _OtherLayoutError
+    return found[0]
+
+
+def _numbers(payload: bytes, columns: int, *, skip: int = 4, dtype: str = ">u4") -> np.ndarray:
+    """The table after version, flags and an entry count at `skip`: int64 (n, columns)."""
+    (count,) = struct.unpack_from(">I", payload, skip)
+    table = np.frombuffer(payload, dtype, count * columns, skip + 4)
+    return table.reshape(count, columns).astype(np.int64)
+
+
+def _table(track: list[tuple[bytes, bytes]], file_size: int) -> SampleTable:
+    for kind, payload in track:
+        if kind == b"elst" and _is_cut(payload):
+            raise _OtherLayoutError
+    extradata = _decoder_specific_info(_one(track, b"stsd"))
+    stsz = _one(track, b"stsz")
+    (uniform,) = struct.unpack_from(">I", stsz, 4)
+    if uniform:
+        raise _OtherLayoutError
+    sizes = _numbers(stsz, 1, skip=8)[:, 0]
+    if any(kind == b"co64" for kind, _ in track):
+        chunks = _numbers(_one(track, b"co64"), 1, dtype=">u8")[:, 0]
+    else:
+        chunks = _numbers(_one(track, b"stco"), 1)[:, 0]
+    runs = _numbers(_one(track, b"stsc"), 3)
+    if len(runs) == 0 or runs[0, 0] != 1 or (runs[:, 2] != 1).any():
+        raise _OtherLayoutError
+    lengths = np.diff(np.append(runs[:, 0], len(chunks) + 1))
+    if (lengths < 1).any():
+        raise _OtherLayoutError
+    per_chunk = runs[:, 1].repeat(lengths)
+    if per_chunk.sum() != len(sizes) or (per_chunk < 1).any() or (sizes < 1).any():
+        raise _OtherLayoutError
+    # Within a chunk samples follow one another.
+    ends = np.cumsum(sizes)
+    first = np.cumsum(per_chunk) - per_chunk
+    before = (ends - sizes)[first]
+    offsets = (chunks - before).repeat(per_chunk) + ends - sizes
+    if (offsets + sizes > file_size).any() or (sizes >= 1 << 32).any():
+        raise _OtherLayoutError
+    durations = _numbers(_one(track, b"stts"), 2)
+    mdhd = _one(track, b"mdhd")
+    (timescale,) = struct.unpack_from(">I", mdhd, 20 if mdhd[0] == 1 else 12)
+    total = int((durations[:, 0] * durations[:, 1]).sum())
+    if total < 1 or timescale < 1:
+        raise _OtherLayoutError
+    return SampleTable(
+        offsets=offsets.astype(np.uint64),
+        sizes=sizes.astype(np.uint32),
+        extradata=extradata,
+        frame_rate=Fraction(len(sizes) * timescale, total),
+    )
+
+
+def _is_cut(elst: bytes) -> bool:
+    """Whether the edit list shows anything but the whole track from its start."""
+    (count,) = struct.unpack_from(">I", elst, 4)
+    media_time = (
+        struct.unpack_from(">q", elst, 16) if elst[0] == 1 else struct.unpack_from(">i", elst, 12)
+    )
+    return count != 1 or media_time[0] != 0
+
+
+def _decoder_specific_info(stsd: bytes) -> bytes:
+    """The MPEG-4 headers in the one sample entry (14496-14, 5.6; 14496-1, 7.2.6)."""
+    count, _, kind = struct.unpack_from(">II4s", stsd, 4)
+    if count != 1 or kind != b"mp4v":
+        raise _OtherLayoutError
+    entry = 8 + 8 + 78  # version and count, box head, VisualSampleEntry
+    esds = _one(_boxes(stsd[entry:]), b"esds")
+    tag, at = _descriptor(esds, 4)
+    if tag != 3:
+        raise _OtherLayoutError
+    flags = esds[at + 2]
+    at += 3 + (2 if flags & 0x80 else 0)
+    at += 1 + esds[at] if flags & 0x40 else 0
+    at += 2 if flags & 0x20 else 0
+    tag, at = _descriptor(esds, at)
+    if tag != 4 or esds[at] != _MPEG4_VISUAL:
+        raise _OtherLayoutError
+    at += 13
+    if at >= len(esds) or esds[at] != 5:
+        return b""
+    size = 0
+    at += 1
+    while esds[at] & 0x80:
+        size = size << 7 | esds[at] & 0x7F
+        at += 1
+    size = size << 7 | esds[at]
+    return esds[at + 1 : at + 1 + size]
+
+
+def _descriptor(data: bytes, at: int) -> tuple[int, int]:
+    """Tag of the descriptor at `at`, and where its content starts."""
+    tag = data[at]
+    at += 1
+    while data[at] & 0x80:
+        at += 1
+    return tag, at + 1
