@@ -100,6 +100,17 @@ def draw_motion(axis: Axes, picture: np.ndarray, motion: np.ndarray, *, step: in
     axis.axis("off")
 
 
+def log_ticks(axis: Axes, values: Sequence[float]) -> None:
+    """A logarithmic x axis over `values` with plain labels at 1, 2 and 5 times powers of ten."""
+    low, high = min(values) / 1.25, max(values) * 1.25
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    ticks = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    axis.set_xscale("log")
+    axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axis.minorticks_off()
+    axis.set_xlim(low, high)
+
+
 def learning_curves(records: pd.DataFrame, *, published: Mapping[str, float]) -> Figure:
     """Accuracy over epochs, one panel a dataset, as the replication report draws them.
 

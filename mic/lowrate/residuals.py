@@ -24,7 +24,7 @@ import torch
 
 from mic import bitstream, cache, codec, metrics
 from mic.codec.tree import run_isolated
-from mic.datasets.manifest import Manifest
+from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.tensors import ClipTensors, sampled
 from mic.errors import ConfigError
 from mic.experiments import splits
@@ -309,31 +309,52 @@ def speed_table(ladder: Ladder, *, clips: int = 8, repeats: int = 5) -> pd.DataF
         `factor`, `quantiser`, `frames_per_second` (of the video: parsing, accumulating and the
         network), `parse_share`, `clips`.
     """
-    rows = []
     data = ladder.tensors(ladder.rungs[0])
     network = Mic(
         ladder.method, classes=len(data.classes), identity=data.identity, steps=ladder.steps
-    )
-    network.eval()
-    for rung in ladder.rungs:
+    ).eval()
+    chosen = ladder.manifest.clips[:clips]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
         with tempfile.TemporaryDirectory() as folder:
-            targets, frames = [], 0
-            for clip in ladder.manifest.clips[:clips]:
-                path = ladder.manifest.path(clip)
-                targets.append(Path(folder) / f"{clip.clip_id}.mp4")
-                frames += _transmit(path, targets[-1], codec.probe(path), rung).frames
-            timings = [_timed(network, targets, ladder) for _ in range(repeats)]
-        parse, total = np.median(timings, axis=0)
-        rows.append(
+            received = [
+                _received(ladder, chosen, rung, Path(folder) / str(k))
+                for k, rung in enumerate(ladder.rungs)
+            ]
+            # Rungs take turns, so that a slower minute of the machine falls on all of them.
+            timings = [
+                [_timed(network, targets, ladder) for targets, _ in received]
+                for _ in range(repeats)
+            ]
+    finally:
+        torch.set_num_threads(threads)
+    return pd.DataFrame(
+        [
             {
                 "factor": rung.factor,
                 "quantiser": rung.quantiser,
                 "frames_per_second": frames / total,
                 "parse_share": parse / total,
-                "clips": len(targets),
+                "clips": len(chosen),
             }
-        )
-    return pd.DataFrame(rows)
+            for rung, (_, frames), (parse, total) in zip(
+                ladder.rungs, received, np.median(timings, axis=0), strict=True
+            )
+        ]
+    )
+
+
+def _received(
+    ladder: Ladder, clips: Sequence[Clip], rung: Rung, folder: Path
+) -> tuple[list[Path], int]:
+    """The clips as the rung's sender writes them, and their frames."""
+    targets, frames = [], 0
+    for clip in clips:
+        path = ladder.manifest.path(clip)
+        targets.append(folder / f"{clip.clip_id}.mp4")
+        frames += _transmit(path, targets[-1], codec.probe(path), rung).frames
+    return targets, frames
 
 
 @torch.no_grad()
