@@ -42,7 +42,7 @@ class EpochRecord:
         train_accuracy: On the augmented training clips, while they were trained on.
         parts: Means of the loss's parts; see `Mic.losses`.
         seconds: Wall-clock time; the only field that differs between equal runs.
-        evaluation: What the caller's `evaluate` returned.
+        evaluation: What the caller's `evaluate` returned; empty where it was not called.
     """
 
     epoch: int
@@ -79,7 +79,8 @@ class Training:
         checkpoint: File that the state is kept in; resumed from if it exists.
         every: Epochs between two states kept; the last is always kept.
         device: "cpu" or "cuda".
-        evaluate: Called after each epoch with the model; its result (JSON-like) is recorded.
+        evaluate: Called with the model after epochs; its result (JSON-like) is recorded.
+        evaluate_every: After every so many epochs, and after the last.
         compiled: Whether the expression branch runs through `torch.compile`.
 
     Raises:
@@ -98,6 +99,7 @@ class Training:
         every: int = 1,
         device: str = "cpu",
         evaluate: Callable[[Mic], dict[str, Any]] | None = None,
+        evaluate_every: int = 1,
         compiled: bool = False,
     ) -> None:
         if not len(rows):
@@ -111,6 +113,7 @@ class Training:
         self.every = every
         self.device = device
         self.evaluate = evaluate
+        self.evaluate_every = evaluate_every
         self.records: list[EpochRecord] = []
         if compiled:
             self.model.expression.encoder.compile(dynamic=True)
@@ -174,7 +177,8 @@ class Training:
                 seen += len(chosen)
                 for name, value in {**parts, "loss": float(loss.detach())}.items():
                     totals[name] = totals.get(name, 0.0) + value / len(batches)
-        evaluation = self.evaluate(self.model) if self.evaluate else {}
+        due = epoch % self.evaluate_every == 0 or epoch == self.schedule.epochs
+        evaluation = self.evaluate(self.model) if self.evaluate and due else {}
         return EpochRecord(
             epoch=epoch,
             learning_rate=rate,

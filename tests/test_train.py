@@ -133,6 +133,17 @@ def test_evaluation_is_recorded_each_epoch():
     assert [r.evaluation for r in run.fit()] == [{"training": True}] * 4
 
 
+def test_evaluation_can_be_rarer_but_never_misses_the_last_epoch():
+    data = clips()
+    torch.manual_seed(0)
+    model = Mic(Method(regulariser="none", **SMALL), classes=3, identity=data.identity)
+    schedule = dataclasses.replace(FAST, epochs=5)
+    run = Training(
+        model, data, range(9), schedule=schedule, evaluate=lambda _: {"x": 1}, evaluate_every=2
+    )
+    assert [bool(record.evaluation) for record in run.fit()] == [False, True, False, True, True]
+
+
 def test_paper_schedules_step_where_the_paper_says():
     afew = PRESETS["paper-afew"]
     rates = [learning_rate(afew, epoch / afew.epochs) for epoch in (0, 29, 30, 59, 60, 99)]

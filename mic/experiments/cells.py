@@ -134,7 +134,8 @@ class Outcome:
         labels: (N + M,) their classes.
         logits: (M, classes).
         z: (N + M, d) float16, z_E of the fitted and of the predicted clips.
-        curve: (epochs, M) the predicted class after each epoch.
+        epochs: (E,) the epochs after which the clips were predicted: about ten, the last included.
+        curve: (E, M) the class predicted after each of these.
         history: (epochs, columns of `HISTORY`).
     """
 
@@ -148,6 +149,7 @@ class Outcome:
     labels: np.ndarray
     logits: np.ndarray
     z: np.ndarray
+    epochs: np.ndarray
     curve: np.ndarray
     history: np.ndarray
 
@@ -258,7 +260,6 @@ def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
     text = json.dumps([data.manifest.digest(), data.network, cell.facts()], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     checkpoint = home() / "checkpoints" / f"{key}.safetensors"
-    curve: list[np.ndarray] = []
     with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(cell.seed)
         model = _model(cell, clips, fitted)
@@ -276,10 +277,11 @@ def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
             checkpoint=checkpoint,
             every=10,
             evaluate=evaluate,
+            evaluate_every=max(1, cell.schedule.epochs // 10),
         )
         for _ in training.fit():
             pass
-        curve = [np.array(record.evaluation["predicted"]) for record in training.records]
+        evaluated = [record for record in training.records if record.evaluation]
         history = np.array([_history(record) for record in training.records])
         z = predict(model, clips, fitted).z
         answer = predict(model, clips, tested)
@@ -293,7 +295,8 @@ def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
         "test": np.array(tested),
         "logits": logits.astype(np.float32),
         "z": z.astype(np.float16),
-        "curve": np.stack(curve).astype(np.uint8),
+        "epochs": np.array([record.epoch for record in evaluated]),
+        "curve": np.array([r.evaluation["predicted"] for r in evaluated], np.uint8),
         "history": history.astype(np.float32),
     }
 

@@ -143,14 +143,14 @@ def curves(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """Learning curves.
 
     Returns:
-        One line an epoch of a cell: dataset, row, split, seed, epoch, test_accuracy and the
+        One line an evaluated epoch: dataset, row, split, seed, epoch, test_accuracy and the
         columns of `HISTORY`.
     """
     parts = []
     for outcome in outcomes:
-        frame = pd.DataFrame(outcome.history, columns=list(HISTORY))
+        frame = pd.DataFrame(outcome.history[outcome.epochs - 1], columns=list(HISTORY))
         frame.insert(0, "test_accuracy", (outcome.curve == outcome.truth).mean(1))
-        frame.insert(0, "epoch", np.arange(1, len(frame) + 1))
+        frame.insert(0, "epoch", outcome.epochs)
         for name, value in (
             ("seed", outcome.cell.seed),
             ("split", outcome.cell.split),
