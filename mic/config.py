@@ -112,6 +112,7 @@ PROFILES: Mapping[str, Profile] = {
         bootstrap=200,
         mi_samples=1000,
         mi_steps=30,
+        jobs=1,
     ),
     "default": _DEFAULT,
     "full": dataclasses.replace(
