@@ -28,7 +28,7 @@ from mic.models.mic import Identity, Method, Mic
 from mic.train import EpochRecord, Schedule, Training, predict
 
 # The code version of a prediction: raised when the same cell gives other answers.
-STAGE = cache.Stage(name="cells", version=1)
+STAGE = cache.Stage(name="cells", version=2)
 # Columns of `Outcome.history`; a part that a method does not have is NaN.
 HISTORY = ("loss", "train_accuracy", "expression", "dependence", "critic", "apex")
 
