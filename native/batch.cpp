@@ -14,7 +14,8 @@ namespace {
 /// One thread's decoder, packet and, for interleaved output, planes.
 class Worker {
   public:
-    Worker(const VideoObjectLayer& layer, const BatchOutput& output) : output_(output) {
+    Worker(const Stream& stream, const VideoObjectLayer& layer, const BatchOutput& output)
+        : output_(output), decoder_(stream.decoder()) {
         std::size_t total = 0;
         for (std::size_t k = 0; k < 3; ++k) {
             const int width = scaled_side(layer.width, output.scale, k > 0);
@@ -49,7 +50,7 @@ class Worker {
         to.quantiser = advance(output_.quantiser, macroblocks_);
         to.bits = advance(output_.bits, macroblocks_);
         const VopResult result =
-            read_and_decode(*request.stream, request.vop, packet_, decoder_, to);
+            read_and_decode(*request.stream, request.vop, packet_, *decoder_, to);
         if (output_.pixels != nullptr)
             interleave(planes_, output_.space, output_.pixels + row * sizes_[0] * 3);
         return result;
@@ -61,7 +62,7 @@ class Worker {
     std::array<std::size_t, 3> sizes_{};
     std::size_t macroblocks_ = 0;
     std::vector<std::int16_t> scratch_;
-    VopDecoder decoder_;
+    DecoderPool::Loan decoder_;
     Packet packet_;
 };
 
@@ -91,7 +92,8 @@ std::vector<BatchError> decode_batch(std::span<const Request> requests, const Ba
     std::atomic<std::size_t> stop_after{requests.size()};
     const VideoObjectLayer& layer = requests.front().stream->layer_of(requests.front().vop);
     parallel_for(requests.size(), threads, [&] {
-        return [&, worker = Worker(layer, output)](std::size_t row) mutable {
+        return [&, worker =
+                       Worker(*requests.front().stream, layer, output)](std::size_t row) mutable {
             if (row > stop_after)
                 return;
             const Request& request = requests[row];

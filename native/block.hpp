@@ -44,19 +44,79 @@ constexpr int dequantise_h263(int level, int quantiser) {
     return saturate(level < 0 ? -magnitude : magnitude);
 }
 
+/// Up to two symbols of an H.263-quantised inter block, levels dequantised, by the next 12 bits.
+///
+/// Where only one symbol fits, the second repeats it at distance 0, so that the decoding loop
+/// stores two in any case and needs no branch.
+struct SymbolPair {
+    enum class Kind : std::uint8_t {
+        more,   ///< the block goes on
+        last,   ///< the second (or only) symbol ends the block
+        other,  ///< an escape, a code of 13 bits or an illegal one: not resolved here
+    };
+    std::uint8_t length;     ///< bits of both
+    std::uint8_t first_run;  ///< zeros before the first, plus one
+    std::uint8_t
+        second_run;  ///< the same from the first to the second; kLeave added unless `more`
+    Kind kind;
+    std::int16_t first_level;
+    std::int16_t second_level;
+
+    static constexpr std::uint8_t kLeave = 128;
+};
+
+inline constexpr unsigned kPairBits = 12;
+using PairLookup = std::array<SymbolPair, 1U << kPairBits>;
+
+/// Tables B.17 and 7.4.4.2 for one quantiser, as pairs.
+inline PairLookup make_pair_lookup(int quantiser) {
+    PairLookup lookup{};
+    constexpr unsigned spare = kCoefficientBits - kPairBits;
+    const auto dequantised = [&](const Coefficient& symbol) {
+        return static_cast<std::int16_t>(dequantise_h263(symbol.level, quantiser));
+    };
+    for (unsigned bits = 0; bits < lookup.size(); ++bits) {
+        using Kind = SymbolPair::Kind;
+        SymbolPair& pair = lookup[bits];
+        const Coefficient first = kInterLookup[bits << spare];
+        if (first.level == 0 || first.length > kPairBits) {
+            pair = {0, 0, SymbolPair::kLeave, Kind::other, 0, 0};
+            continue;
+        }
+        const bool ends = first.run > kLastFlag;
+        const auto run = static_cast<std::uint8_t>(first.run - (ends ? kLastFlag : 0));
+        const std::int16_t level = dequantised(first);
+        pair = {first.length, run, 0, Kind::more, level, level};
+        const unsigned rest = bits << first.length & (lookup.size() - 1);
+        const Coefficient second = kInterLookup[rest << spare];
+        bool second_ends = false;
+        if (!ends && second.level != 0 && first.length + second.length <= kPairBits) {
+            second_ends = second.run > kLastFlag;
+            pair.length = static_cast<std::uint8_t>(first.length + second.length);
+            pair.second_run =
+                static_cast<std::uint8_t>(second.run - (second_ends ? kLastFlag : 0));
+            pair.second_level = dequantised(second);
+        }
+        if (ends || second_ends) {
+            pair.kind = Kind::last;
+            pair.second_run = static_cast<std::uint8_t>(pair.second_run + SymbolPair::kLeave);
+        }
+    }
+    return lookup;
+}
+
 /// Everything that inverse quantisation of inter blocks with one quantiser needs.
 struct InterQuantiser {
-    int quantiser = 0;
-    CoefficientLookup lookup;              ///< H.263 method: levels are dequantised already
-    std::array<std::int32_t, 64> weights;  ///< MPEG method: W * quantiser by scan position
+    int quantiser;
+    PairLookup pairs{};                      ///< H.263 method
+    std::array<std::int32_t, 64> weights{};  ///< MPEG method: W * quantiser by scan position
 
-    InterQuantiser(int quantiser, bool mpeg, const std::array<std::uint8_t, 64>& matrix)
-        : quantiser(quantiser), lookup(kInterLookup), weights{} {
-        for (std::size_t position = 0; position < 64; ++position)
-            weights[position] = matrix[kZigzagScan[position]] * quantiser;
+    InterQuantiser(int value, bool mpeg, const std::array<std::uint8_t, 64>& matrix)
+        : quantiser(value) {
         if (!mpeg)
-            for (Coefficient& symbol : lookup)
-                symbol.level = static_cast<std::int16_t>(dequantise_h263(symbol.level, quantiser));
+            pairs = make_pair_lookup(value);
+        for (std::size_t position = 0; position < 64; ++position)
+            weights[position] = matrix[kZigzagScan[position]] * value;
     }
     /// 7.4.4.1.2: the first ("MPEG") method, before mismatch control.
     [[nodiscard]] int dequantise_mpeg(int level, std::size_t position) const {
@@ -108,56 +168,90 @@ struct Escape {
     return escape;
 }
 
-/// 6.2.7 block(), 7.4.1.2: runs `store(position, level, escaped)` over the coefficients of a
-/// block.
+inline constexpr const char* kTooFar = "a run leads past the 64th coefficient";
+
+/// 7.4.1.2, one symbol without a look-up of its own kind: moves `position`, true if it was the
+/// last.
 ///
-/// `position` starts below the first coefficient: -1, or 0 after an intra DC. Levels are those of
-/// `lookup`, or raw ones where `escaped`. Returns the scan position of the last coefficient.
+/// `store(position, level)` gets the level as coded.
+template <typename Store>
+[[gnu::always_inline]] inline bool read_coefficient(BitReader& bits, int& position,
+                                                    const CoefficientLookup& lookup,
+                                                    const EscapeLimits& limits, Store store) {
+    constexpr const char* clause = "7.4.1.2 TCOEF";
+    const Coefficient symbol = lookup[bits.peek(kCoefficientBits)];
+    bits.skip(symbol.length);
+    Escape plain{symbol.level, symbol.run, false};
+    if (symbol.level == 0) [[unlikely]] {
+        if (symbol.length == 0)
+            damaged(bits, clause, "an illegal coefficient code");
+        plain = read_escape(bits, lookup, limits);
+    } else if (symbol.run > kLastFlag) {
+        plain.run -= kLastFlag;
+        plain.last = true;
+    }
+    position += plain.run;
+    if (position > 63) [[unlikely]]
+        damaged(bits, clause, kTooFar);
+    store(static_cast<std::size_t>(position), plain.level);
+    return plain.last;
+}
+
+/// 6.2.7 block(): all coefficients after `position`, symbol by symbol; returns the last position.
+///
+/// `position` starts below the first coefficient: -1, or 0 after an intra DC.
 template <typename Store>
 [[gnu::always_inline]] inline int read_coefficients(BitReader& reader, int position,
                                                     const CoefficientLookup& lookup,
-                                                    const CoefficientLookup& raw_lookup,
                                                     const EscapeLimits& limits, Store store) {
-    constexpr int symbols_per_refill = 56 / kCoefficientBits;
+    reader.refill();
+    while (!read_coefficient(reader, position, lookup, limits, store))
+        reader.refill();
+    return position;
+}
+
+/// 6.2.7 block() of an H.263-quantised inter block, two symbols at a time.
+///
+/// `store(position, level)` gets dequantised levels.
+template <typename Store>
+[[gnu::always_inline]] inline int read_coefficient_pairs(BitReader& reader,
+                                                         const InterQuantiser& with, Store store) {
+    constexpr int pairs_per_refill = 56 / kPairBits;
     BitReader bits = reader;  // a copy stays in registers; the caller's would go through memory
-    const auto fail = [&](const char* message) {
-        reader = bits;
-        damaged(reader, "7.4.1.2 TCOEF", message);
-    };
-    constexpr const char* too_far = "a run leads past the 64th coefficient";
+    int position = -1;
     for (;;) {
         bits.refill();
-        for (int k = 0; k < symbols_per_refill; ++k) {
-            const Coefficient symbol = lookup[bits.peek(kCoefficientBits)];
-            bits.skip(symbol.length);
-            position += symbol.run;
-            if (position < 64) [[likely]] {
-                store(static_cast<std::size_t>(position), symbol.level, false);
-                continue;
-            }
-            if (position < kLastFlag) [[unlikely]]
-                fail(too_far);
-            position -= kLastFlag;
-            if (symbol.level != 0) {
-                if (position > 63) [[unlikely]]
-                    fail(too_far);
-                store(static_cast<std::size_t>(position), symbol.level, false);
-                reader = bits;
-                return position;
-            }
-            if (symbol.length == 0) [[unlikely]]
-                fail("an illegal coefficient code");
+        int k = 0;
+        SymbolPair pair;
+        int first, second;
+        do {
+            pair = with.pairs[bits.peek(kPairBits)];
+            first = position + pair.first_run;
+            second = first + pair.second_run;
+            if (second > 63)
+                break;
+            bits.skip(pair.length);
+            store(static_cast<std::size_t>(first), pair.first_level);
+            store(static_cast<std::size_t>(second), pair.second_level);
+            position = second;
+        } while (++k < pairs_per_refill);
+        if (k == pairs_per_refill)
+            continue;
+        second -= SymbolPair::kLeave;
+        if (pair.kind == SymbolPair::Kind::last && second < 64) [[likely]] {
+            bits.skip(pair.length);
+            store(static_cast<std::size_t>(first), pair.first_level);
+            store(static_cast<std::size_t>(second), pair.second_level);
             reader = bits;
-            const Escape escape = read_escape(reader, raw_lookup, limits);
-            bits = reader;
-            position += escape.run - (kNoRun - kLastFlag);
-            if (position > 63) [[unlikely]]
-                fail(too_far);
-            store(static_cast<std::size_t>(position), escape.level, true);
-            if (escape.last)
-                return position;
-            break;
+            return second;
         }
+        reader = bits;
+        const auto store_coded = [&](std::size_t at, int level) {
+            store(at, dequantise_h263(level, with.quantiser));
+        };
+        if (read_coefficient(reader, position, kInterLookup, kInterEscapes, store_coded))
+            return position;
+        bits = reader;
     }
 }
 
@@ -167,27 +261,26 @@ template <typename Store>
 template <bool kMpeg, Detail kDetail>
 [[gnu::always_inline]] inline int read_inter_block(BitReader& reader, const InterQuantiser& with,
                                                    std::int16_t* block) {
-    int parity = 0;
-    const auto store = [&](std::size_t position, int level, bool escaped) {
-        if constexpr (kDetail != Detail::none) {
-            if (kDetail == Detail::dc && position != 0)
-                return;
-            if constexpr (kMpeg)
-                level = with.dequantise_mpeg(level, position);
-            else if (escaped)
-                level = dequantise_h263(level, with.quantiser);
-            parity ^= level;
+    const auto put = [&](std::size_t position, int level) {
+        if (kDetail == Detail::all || (kDetail == Detail::dc && position == 0))
             block[kPairScan[position]] = static_cast<std::int16_t>(level);
-        }
     };
-    const int last =
-        read_coefficients(reader, -1, with.lookup, kInterLookup, kInterEscapes, store);
-    if constexpr (kMpeg && kDetail == Detail::all) {
+    if constexpr (!kMpeg) {
+        return read_coefficient_pairs(reader, with, put);
+    } else {
+        int parity = 0;
+        const int last = read_coefficients(reader, -1, kInterLookup, kInterEscapes,
+                                           [&](std::size_t position, int level) {
+                                               level = with.dequantise_mpeg(level, position);
+                                               parity ^= level;
+                                               put(position, level);
+                                           });
+        if constexpr (kDetail != Detail::all)
+            return last;
         // 7.4.4.5 mismatch control: an even sum toggles the least significant bit of F[7][7].
         block[kPairScan[63]] = static_cast<std::int16_t>(block[kPairScan[63]] ^ (~parity & 1));
         return 63;
     }
-    return last;
 }
 
 /// 7.4.1.1: the DC difference of an intra block coded by its own table.

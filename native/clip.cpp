@@ -15,8 +15,10 @@ namespace {
 /// Planes of one VOP in whole macroblocks, and what accumulation needs with them.
 class Frame {
   public:
-    Frame(const VideoObjectLayer& layer, int scale)
-        : motion_(static_cast<std::size_t>(layer.mb_count()) * 8),
+    Frame(const Stream& stream, int scale) : Frame(stream.decoder(), *stream.layer(), scale) {}
+    Frame(DecoderPool::Loan decoder, const VideoObjectLayer& layer, int scale)
+        : decoder_(std::move(decoder)),
+          motion_(static_cast<std::size_t>(layer.mb_count()) * 8),
           types_(static_cast<std::size_t>(layer.mb_count())) {
         output_.scale = scale;
         for (std::size_t k = 0; k < 3; ++k) {
@@ -31,7 +33,7 @@ class Frame {
     VopResult parse(const Stream& stream, std::size_t vop, bool with_motion) {
         output_.motion = with_motion ? motion_.data() : nullptr;
         output_.type = types_.data();
-        return read_and_decode(stream, vop, packet_, decoder_, output_);
+        return read_and_decode(stream, vop, packet_, *decoder_, output_);
     }
     [[nodiscard]] const std::array<Plane, 3>& residual() const { return output_.residual; }
     [[nodiscard]] const std::int16_t* motion() const { return motion_.data(); }
@@ -39,12 +41,12 @@ class Frame {
     [[nodiscard]] Packet& packet() { return packet_; }
 
   private:
+    DecoderPool::Loan decoder_;
     std::array<std::vector<std::int16_t>, 3> samples_;
     std::vector<std::int16_t> motion_;
     std::vector<std::uint8_t> types_;
     VopOutput output_;
     Packet packet_;
-    VopDecoder decoder_;
 };
 
 /// Errors from several threads, handed out in the order of the VOPs.
@@ -117,7 +119,7 @@ class Chain {
           with_intra_vop_(with_intra_vop),
           keep_going_(keep_going),
           errors_(errors),
-          frame_(*stream.layer(), output.scale),
+          frame_(stream, output.scale),
           accumulator_(*stream.layer(), output.scale, output.displacement != nullptr) {}
 
     /// From the I-VOP `first` through the VOPs of `rows`: ascending, with the rows they go to.
@@ -250,7 +252,7 @@ std::vector<BatchError> sum_segments(const Stream& stream, std::span<const std::
     const VideoObjectLayer& layer = *stream.layer();
     Errors errors;
     parallel_for(bounds.size() - 1, threads, [&] {
-        auto frame = std::make_unique<Frame>(layer, output.scale);
+        auto frame = std::make_unique<Frame>(stream, output.scale);
         return [&, frame = std::move(frame), sums = std::array<std::vector<std::int32_t>, 3>(),
                 scratch = std::vector<std::int32_t>()](std::size_t segment) mutable {
             for (std::size_t k = 0; k < 3; ++k) {

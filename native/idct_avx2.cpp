@@ -128,11 +128,27 @@ MIC_AVX2 void inverse_pair(const std::int16_t* pair, std::int16_t* left, std::in
     }
 }
 
+/// Both blocks have at most a DC coefficient: every sample is the same.
+MIC_AVX2 void fill_pair(const std::int16_t* pair, std::int16_t* left, std::int16_t* right,
+                        std::ptrdiff_t stride) {
+    constexpr int column_shift = 20, bias = (1 << (column_shift - 1)) / kW4;
+    const __m128i left_value =
+        _mm_set1_epi16(static_cast<short>((kW4 * (8 * pair[0] + bias)) >> column_shift));
+    const __m128i right_value =
+        _mm_set1_epi16(static_cast<short>((kW4 * (8 * pair[8] + bias)) >> column_shift));
+    for (int y = 0; y < 8; ++y, left += stride, right += stride) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(left), left_value);
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(right), right_value);
+    }
+}
+
 }  // namespace
 
 __attribute__((target("avx2"))) void inverse_pair_avx2(const std::int16_t* pair, int last_position,
                                                        std::int16_t* left, std::int16_t* right,
                                                        std::ptrdiff_t stride) {
+    if (last_position == 0)
+        return fill_pair(pair, left, right, stride);
     // Up to scan position 9 all coefficients lie in the lowest 4x4.
     constexpr int last_low_position = 9;
     if (last_position <= last_low_position)

@@ -131,8 +131,8 @@ void IntraVop::read_block(BitReader& reader, const MacroblockHeader& header, std
         const auto& scan = !header.ac_pred_flag ? kZigzagScan
                            : from_above         ? kAlternateHorizontalScan
                                                 : kAlternateVerticalScan;
-        read_coefficients(reader, position, kIntraLookup, kIntraLookup, kIntraEscapes,
-                          [&](std::size_t at, int level, bool) {
+        read_coefficients(reader, position, kIntraLookup, kIntraEscapes,
+                          [&](std::size_t at, int level) {
                               levels[scan[at]] = static_cast<std::int16_t>(level);
                           });
     }

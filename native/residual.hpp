@@ -99,7 +99,10 @@ class ResidualWriter {
             inverse_eighth(blocks, left);
             inverse_eighth(blocks + 8, right);
         }
-        std::memset(blocks, 0, kPairSize * sizeof(std::int16_t));
+        if constexpr (kSide == 1)
+            blocks[0] = blocks[8] = 0;  // nothing else was stored
+        else
+            std::memset(blocks, 0, kPairSize * sizeof(std::int16_t));
         last_position = -1;
     }
     template <int kColumns, int kRows>

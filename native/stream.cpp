@@ -42,6 +42,20 @@ std::size_t File::read(std::uint64_t offset, std::span<std::uint8_t> to) const {
     return done;
 }
 
+std::unique_ptr<VopDecoder> DecoderPool::take() {
+    const std::lock_guard guard(lock_);
+    if (idle_.empty())
+        return std::make_unique<VopDecoder>();
+    auto decoder = std::move(idle_.back());
+    idle_.pop_back();
+    return decoder;
+}
+
+void DecoderPool::give_back(std::unique_ptr<VopDecoder> decoder) {
+    const std::lock_guard guard(lock_);
+    idle_.push_back(std::move(decoder));
+}
+
 Stream::Stream(const std::string& path, std::span<const std::uint8_t> extradata) : file_(path) {
     scratch_.assign(extradata);
     const Headers headers = read_headers(scratch_, nullptr);

@@ -4,9 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "mpeg4.hpp"
@@ -26,6 +28,34 @@ class File {
 
   private:
     int descriptor_;
+};
+
+/// Decoders kept between calls, because their tables take longer to build than a VOP to parse.
+class DecoderPool {
+  public:
+    /// A decoder on loan, given back on destruction.
+    class Loan {
+      public:
+        explicit Loan(DecoderPool& pool) : pool_(&pool), decoder_(pool.take()) {}
+        ~Loan() {
+            if (decoder_)
+                pool_->give_back(std::move(decoder_));
+        }
+        Loan(Loan&&) noexcept = default;
+        Loan& operator=(Loan&&) = delete;
+        VopDecoder& operator*() { return *decoder_; }
+
+      private:
+        DecoderPool* pool_;
+        std::unique_ptr<VopDecoder> decoder_;
+    };
+
+  private:
+    std::unique_ptr<VopDecoder> take();
+    void give_back(std::unique_ptr<VopDecoder> decoder);
+
+    std::mutex lock_;
+    std::vector<std::unique_ptr<VopDecoder>> idle_;
 };
 
 /// One VOP of the index.
@@ -58,6 +88,9 @@ class Stream {
     /// Reads the packet of VOP `index`. Safe to call from several threads.
     void read(std::size_t index, Packet& packet) const;
 
+    /// A decoder for one thread.
+    [[nodiscard]] DecoderPool::Loan decoder() const { return DecoderPool::Loan(decoders_); }
+
     [[nodiscard]] const std::vector<VopEntry>& vops() const { return vops_; }
     [[nodiscard]] const VideoObjectLayer& layer_of(std::size_t index) const {
         return layers_[vops_[index].layer];
@@ -78,6 +111,7 @@ class Stream {
     std::vector<VopEntry> vops_;
     std::vector<std::uint8_t> kept_;
     Packet scratch_;
+    mutable DecoderPool decoders_;
 };
 
 }  // namespace mic::mpeg4

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -59,8 +60,7 @@ void skip_intra_block(BitReader& reader, bool coded, bool intra_dc_code, bool lu
         position = 0;
     }
     if (coded)
-        read_coefficients(reader, position, kIntraLookup, kIntraLookup, kIntraEscapes,
-                          [](std::size_t, int, bool) {});
+        read_coefficients(reader, position, kIntraLookup, kIntraEscapes, [](std::size_t, int) {});
 }
 
 /// 6.2.5.3, 7.3: the vectors of an inter macroblock, predicted only if somebody wants them.
@@ -158,9 +158,9 @@ const InterQuantiser& VopDecoder::Implementation::quantiser(const VideoObjectLay
 template <bool kMpeg, Detail kDetail>
 void VopDecoder::Implementation::read_inter_blocks(BitReader& reader, unsigned coded_blocks,
                                                    const InterQuantiser& with) {
-    for (unsigned block = 0; block < 6; ++block) {
-        if ((coded_blocks & (32U >> block)) == 0)
-            continue;
+    while (coded_blocks != 0) {
+        const auto block = static_cast<unsigned>(std::countl_zero(coded_blocks << 26));
+        coded_blocks &= ~(32U >> block);
         const int last =
             read_inter_block<kMpeg, kDetail>(reader, with, coefficients_.block(block));
         int& pair_last = coefficients_.last_position[block / 2];

@@ -14,7 +14,7 @@ SPACES = ("planes", "ycbcr", "rgb")
 SCALES = (1, 2, 4, 8)
 
 Frames = Iterable[int] | slice | None
-Out = np.ndarray | tuple[np.ndarray, np.ndarray, np.ndarray]
+Out = np.ndarray | tuple[np.ndarray, ...]
 
 
 def frame_numbers(frames: Frames, count: int) -> np.ndarray:

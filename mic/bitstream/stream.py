@@ -34,6 +34,7 @@ from mic.bitstream.source import open_index, syntax_error
 from mic.errors import BitstreamError, ConfigError
 
 PARTS = ("residual", "motion", "macroblocks")
+_CACHED_BYTES = 1 << 19  # about half of what a core has to itself
 
 
 class Stream:
@@ -118,6 +119,41 @@ class Stream:
         )
         assert clip.residual is not None
         return clip.residual
+
+    def blocks(
+        self,
+        *,
+        size: int | None = None,
+        scale: int = 1,
+        space: str = "planes",
+        threads: int = 1,
+        on_error: str = "raise",
+    ) -> Iterator[Residuals]:
+        """Parses all residuals in order, some frames at a time, in memory that does not grow.
+
+        Every block is written into the arrays of the one before, so copy what you keep.
+
+        Args:
+            size: Frames in a block; None for as many as fit a processor's cache.
+            scale: As for `residual`, and so are the other arguments and errors.
+            space: As for `residual`.
+            threads: Frames of a block are parsed in parallel.
+            on_error: "raise" or "mask".
+        """
+        check_common(scale, space, threads, on_error)
+        shape = (self.width, self.height)
+        if size is None:
+            arrays = sample_arrays(shape, 1, scale, space).values()
+            size = max(threads, _CACHED_BYTES // sum(array.nbytes for array in arrays))
+        if size < 1:
+            raise ConfigError(f"size is {size}", remedy="use 1 or more")
+        whole = sample_arrays(shape, min(size, self.frame_count), scale, space)
+        for start in range(0, self.frame_count, size):
+            frames = range(start, min(start + size, self.frame_count))
+            out = tuple(array[: len(frames)] for array in whole.values())
+            yield self.residual(
+                frames, scale=scale, space=space, out=out, threads=threads, on_error=on_error
+            )
 
     def motion(
         self,
