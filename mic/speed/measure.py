@@ -62,20 +62,32 @@ def interleaved(tasks: Mapping[str, Task], *, rounds: int, warm_up: int = 1) -> 
         raise ConfigError(f"{rounds} rounds measure nothing")
     names = list(tasks)
     rows = []
-    for number in range(-warm_up, rounds):
-        shift = number % len(names)
-        for name in names[shift:] + names[:shift]:
-            watch = Stopwatch()
-            # A collection of another task's garbage would be charged to this one.
-            gc.collect()
-            with watch(TOTAL):
-                tasks[name](watch)
-            if number >= 0:
-                rows += [
-                    (name, number, stage, watch.seconds[stage], watch.cpu[stage])
-                    for stage in watch.seconds
-                ]
+    with _only_new_garbage():
+        for number in range(-warm_up, rounds):
+            shift = number % len(names)
+            for name in names[shift:] + names[:shift]:
+                watch = Stopwatch()
+                # A collection of another task's garbage would be charged to this one.
+                gc.collect()
+                with watch(TOTAL):
+                    tasks[name](watch)
+                if number >= 0:
+                    rows += [
+                        (name, number, stage, watch.seconds[stage], watch.cpu[stage])
+                        for stage in watch.seconds
+                    ]
     return pd.DataFrame(rows, columns=["task", "round", "stage", "seconds", "cpu_seconds"])
+
+
+@contextlib.contextmanager
+def _only_new_garbage() -> Iterator[None]:
+    """Collections within look at new objects only; all of torch's take a quarter of a second."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def medians(timings: pd.DataFrame, *, column: str = "seconds") -> pd.DataFrame:
@@ -112,7 +124,6 @@ def peak_memory(task: Callable[[], object]) -> float:
     Linux keeps the peak and lets a process reset it; elsewhere the answer is NaN.
     """
     reset, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
-    gc.collect()
     if not (reset.exists() and status.exists()):
         task()
         return float("nan")

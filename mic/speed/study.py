@@ -1,24 +1,20 @@
 """The speed study: who is timed, on which clips, and the tables that come out.
 
 Networks carry random weights: time does not depend on them. Every method runs on the engine that
-suits it best, ONNX Runtime where it has an ONNX form, and `engine` says which; `engines` compares
-the engines on the same network.
+suits it best, ONNX Runtime where it has an ONNX form.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import nn
 
-from mic import export
+from mic.config import Profile
 from mic.datasets.tensors import Representation
-from mic.errors import ConfigError
 from mic.experiments.peers import OUTSIDER
 from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
 from mic.models.baselines.outsider import Outsider
@@ -69,6 +65,7 @@ def contestants(
     steps: int = 16,
     threads: int = 1,
     kind: str = "accumulated",
+    outsider: bool = True,
     seed: int = 0,
 ) -> list[Contestant]:
     """All that are timed on a clip.
@@ -81,6 +78,7 @@ def contestants(
         steps: Frames sampled.
         threads: Of parser, decoder and network.
         kind: MIC's representation; MIC with the papers' raw residuals is always added.
+        outsider: Whether the outsider is timed too.
         seed: Of the weights.
     """
     torch.manual_seed(seed)
@@ -105,16 +103,17 @@ def contestants(
         for suffix, wide in sizes.items():
             if suffix == "" or wide != width:
                 found.append(_peer(name, clip, wide, suffix, steps, scale, threads))
-    outsider = Outsider(threads=threads)
-    found.append(
-        Contestant(
-            row=OUTSIDER,
-            answer=pipelines.outsider(outsider, steps=steps, threads=threads),
-            engine="LiteRT",
-            domain="pictures",
-            parameters=0,
+    if outsider:
+        network = Outsider(threads=threads)
+        found.append(
+            Contestant(
+                row=OUTSIDER,
+                answer=pipelines.outsider(network, steps=steps, threads=threads),
+                engine="LiteRT",
+                domain="pictures",
+                parameters=0,
+            )
         )
-    )
     return found
 
 
@@ -294,74 +293,48 @@ def parts_table(clip: TimedClip, *, rounds: int, steps: int = 16) -> pd.DataFram
     )
 
 
-def engine_table(
-    networks: Mapping[str, nn.Module],
-    folder: str | Path,
-    *,
-    size: tuple[int, int] = (64, 64),
-    steps: int = 16,
-    batches: Sequence[int] = (1, 8, 32),
-    rounds: int = 5,
-    threads: int = 1,
-    seed: int = 0,
-) -> pd.DataFrame:
-    """The network alone, on each engine and at several batch sizes.
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """How much is timed.
 
-    Args:
-        networks: By row; without motion.
-        folder: For the exported files.
-        size: Height and width of the input.
-        steps: Frames a clip.
-        batches: Clips a run.
-        rounds: Timed runs.
-        threads: Of the engine.
-        seed: Of the input.
-
-    Returns:
-        Columns method, engine, threads, batch, ms_per_clip, cpu_ms, relative (times torch at the
-        first batch size), file_mb (NaN for torch).
+    Attributes:
+        main: Width, height and frames of the clip that everybody is timed on.
+        grid: The clips that some are timed on, sizes and lengths.
+        threads: That everybody is timed with.
+        rounds: Timed runs of each.
+        peers: Keys of `PEERS`.
+        followed: Those of the peers that are timed on every clip.
+        batches: Clips a run of the network alone.
     """
-    random = np.random.default_rng(seed)
-    clips = random.integers(-40, 40, (max(batches), steps, 3, *size), dtype=np.int16)
-    lines = []
-    for number, (row, network) in enumerate(networks.items()):
-        runners, files = {"torch": pipelines.torch_runner(network)}, {}
-        path = Path(folder) / f"network-{number}.onnx"
-        try:
-            files["ONNX Runtime"] = export.export(network, path, size=size, steps=steps)
-        except ConfigError:  # no ONNX form: torch alone
-            pass
-        else:
-            files["ONNX Runtime, int8"] = export.quantise(
-                path, path.with_suffix(".int8.onnx"), [(clips[:4], None)]
-            )
-        for engine, file in files.items():
-            session = export.Session(file, threads=threads)
-            runners[engine] = lambda x, m, session=session: session(x, m).logits
-        tasks = {
-            f"{engine}|{batch}": lambda watch, run=run, batch=batch: run(clips[:batch], None)
-            for engine, run in runners.items()
-            for batch in batches
-        }
-        with pipelines.torch_threads(threads):
-            timings = measure.interleaved(tasks, rounds=rounds)
-        total = measure.medians(timings)[measure.TOTAL]
-        busy = measure.medians(timings, column="cpu_seconds")[measure.TOTAL]
-        base = total[f"torch|{batches[0]}"] / batches[0]
-        for name in tasks:
-            engine, batch = name.split("|")
-            each = total[name] / int(batch)
-            file = files.get(engine)
-            lines.append(
-                {
-                    "method": row,
-                    "engine": engine,
-                    "threads": threads,
-                    "batch": int(batch),
-                    "ms_per_clip": 1e3 * each,
-                    "cpu_ms": 1e3 * busy[name] / int(batch),
-                    "relative": each / base,
-                    "file_mb": float("nan") if file is None else file.stat().st_size / 2**20,
-                }
-            )
-    return pd.DataFrame(lines)
+
+    main: tuple[int, int, int]
+    grid: tuple[tuple[int, int, int], ...]
+    threads: tuple[int, ...]
+    rounds: int
+    peers: tuple[str, ...]
+    followed: tuple[str, ...]
+    batches: tuple[int, ...]
+
+
+def scope(config: Profile) -> Scope:
+    """A small study for `smoke`, everything otherwise."""
+    if config.name == "smoke":
+        return Scope(
+            main=(112, 112, 20),
+            grid=((112, 112, 20), (64, 64, 20), (112, 112, 30)),
+            threads=(1,),
+            rounds=1,
+            peers=("fan", "coviar"),
+            followed=("cnn-lstm",),
+            batches=(1, 2),
+        )
+    sizes = ((112, 112), (224, 224), (320, 240), (640, 480))
+    return Scope(
+        main=(224, 224, 100),
+        grid=(*((*size, 100) for size in sizes), (224, 224, 30), (224, 224, 300)),
+        threads=(1, 2),
+        rounds=config.repeats,
+        peers=tuple(PEERS),
+        followed=("cnn-lstm", "mode-vlstm", "fan"),
+        batches=(1, 8, 32),
+    )

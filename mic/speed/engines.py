@@ -1,0 +1,87 @@
+"""The network alone: the same weights on each engine, in full precision and in eight bits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from torch import nn
+
+from mic import export
+from mic.errors import ConfigError
+from mic.speed import measure, pipelines
+
+
+def engine_table(
+    networks: Mapping[str, nn.Module],
+    folder: str | Path,
+    *,
+    size: tuple[int, int] = (64, 64),
+    steps: int = 16,
+    batches: Sequence[int] = (1, 8, 32),
+    rounds: int = 5,
+    threads: int = 1,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """The network alone, on each engine and at several batch sizes.
+
+    Args:
+        networks: By row; without motion.
+        folder: For the exported files.
+        size: Height and width of the input.
+        steps: Frames a clip.
+        batches: Clips a run.
+        rounds: Timed runs.
+        threads: Of the engine.
+        seed: Of the input.
+
+    Returns:
+        Columns method, engine, threads, batch, ms_per_clip, cpu_ms, relative (times torch at the
+        first batch size), file_mb (NaN for torch).
+    """
+    random = np.random.default_rng(seed)
+    clips = random.integers(-40, 40, (max(batches), steps, 3, *size), dtype=np.int16)
+    lines = []
+    for number, (row, network) in enumerate(networks.items()):
+        runners, files = {"torch": pipelines.torch_runner(network)}, {}
+        path = Path(folder) / f"network-{number}.onnx"
+        try:
+            files["ONNX Runtime"] = export.export(network, path, size=size, steps=steps)
+        except ConfigError:  # no ONNX form: torch alone
+            pass
+        else:
+            files["ONNX Runtime, int8"] = export.quantise(
+                path, path.with_suffix(".int8.onnx"), [(clips[:4], None)]
+            )
+        for engine, file in files.items():
+            session = export.Session(file, threads=threads)
+            runners[engine] = lambda x, m, session=session: session(x, m).logits
+        tasks = {
+            f"{engine}|{batch}": lambda watch, run=run, batch=batch: run(clips[:batch], None)
+            for engine, run in runners.items()
+            for batch in batches
+        }
+        with pipelines.torch_threads(threads):
+            timings = measure.interleaved(tasks, rounds=rounds)
+        total = measure.medians(timings)[measure.TOTAL]
+        busy = measure.medians(timings, column="cpu_seconds")[measure.TOTAL]
+        base = total[f"torch|{batches[0]}"] / batches[0]
+        for name in tasks:
+            engine, batch = name.split("|")
+            each = total[name] / int(batch)
+            file = files.get(engine)
+            lines.append(
+                {
+                    "method": row,
+                    "engine": engine,
+                    "threads": threads,
+                    "batch": int(batch),
+                    "ms_per_clip": 1e3 * each,
+                    "cpu_ms": 1e3 * busy[name] / int(batch),
+                    "relative": each / base,
+                    "file_mb": float("nan") if file is None else file.stat().st_size / 2**20,
+                }
+            )
+    return pd.DataFrame(lines)

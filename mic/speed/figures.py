@@ -1,0 +1,89 @@
+"""Pictures of the speed study: where the time goes, how it grows, what it buys."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
+
+from mic.speed.study import STAGES
+
+_HATCHES = ("", "///", "...", "xx", "\\\\\\", "++")
+_MARKERS = "osD^vP*Xh<>"
+
+
+def stages(table: pd.DataFrame) -> Figure:
+    """Stacked bars of the stages, one method a line; hatches tell them apart without colour."""
+    figure, axis = plt.subplots(figsize=(7.2, 0.3 * len(table) + 1.2))
+    places = np.arange(len(table))[::-1]
+    left = np.zeros(len(table))
+    for stage, hatch in zip(STAGES, _HATCHES, strict=True):
+        width = table[f"{stage.replace(' ', '_')}_ms"].to_numpy()
+        axis.barh(places, width, left=left, label=stage, hatch=hatch, edgecolor="white")
+        left += width
+    axis.set_yticks(places, table["method"])
+    axis.set(xlabel="milliseconds a clip")
+    axis.set_xscale("symlog", linthresh=max(1.0, float(np.median(left))))
+    axis.legend(loc="lower right")
+    return figure
+
+
+def growth(table: pd.DataFrame) -> Figure:
+    """Frames per second over picture size (equal lengths) and over length (equal sizes)."""
+    figure, axes = plt.subplots(1, 2, figsize=(8.4, 3.2), sharey=True)
+    pixels = table["width"] * table["height"]
+    length = table.groupby("frames")["width"].transform("nunique")
+    by_size = table[length == length.max()].assign(x=np.sqrt(pixels))
+    lengths = table.groupby(["width", "height"])["frames"].transform("nunique")
+    by_length = table[lengths == lengths.max()].assign(x=table["frames"])
+    panels = (
+        (by_size, "edge of the picture, $\\sqrt{width \\cdot height}$"),
+        (by_length, "frames"),
+    )
+    for axis, (part, label) in zip(axes, panels, strict=True):
+        for (method, lines), marker in zip(
+            part.groupby("method", sort=False), _MARKERS, strict=False
+        ):
+            lines = lines.sort_values("x")
+            axis.plot(lines["x"], lines["fps"], marker=marker, label=method)
+        axis.set(xscale="log", yscale="log", xlabel=label)
+        axis.xaxis.set_major_locator(FixedLocator(sorted(part["x"].unique())))
+        axis.xaxis.set_major_formatter(ScalarFormatter())
+        axis.xaxis.set_minor_formatter(NullFormatter())
+    axes[0].set_ylabel("frames per second, file to label")
+    axes[1].legend(fontsize=7)
+    return figure
+
+
+def value_for_time(table: pd.DataFrame, *, chance: float) -> Figure:
+    """Accuracy with its interval over milliseconds a clip, one marker a method.
+
+    Args:
+        table: Columns method, ms_per_clip, accuracy, accuracy_low, accuracy_high.
+        chance: Drawn as a line.
+    """
+    figure, axis = plt.subplots(figsize=(7.2, 4.0))
+    for line, marker in zip(table.itertuples(), _MARKERS * 2, strict=False):
+        reach = [
+            [line.accuracy - line.accuracy_low],
+            [line.accuracy_high - line.accuracy],
+        ]
+        axis.errorbar(
+            line.ms_per_clip,
+            line.accuracy,
+            yerr=np.maximum(reach, 0),
+            fmt=marker,
+            capsize=2,
+            label=line.method,
+        )
+    axis.axhline(chance, color="0.35", linestyle=":", label="chance")
+    axis.set(
+        xscale="log",
+        xlabel="milliseconds a clip, file to label",
+        ylabel="accuracy",
+        ylim=(0, 1.02),
+    )
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
+    return figure
