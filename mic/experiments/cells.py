@@ -320,7 +320,8 @@ def _erased(
     """z_E without what a linear map can tell of z_I, and the logits of a classifier on it."""
     count = len(fitted)
     raw = clips.identity[list(fitted)]
-    z_i = Identity(raw, size=method.identity_size)(raw)
+    # A direction erased on the strength of few clips erases chance.
+    z_i = Identity(raw, size=min(method.identity_size, count // 4))(raw)
     features = torch.from_numpy(z)
     erasure = fit_erasure(features[:count], z_i, within=torch.from_numpy(labels), shrinkage=0.1)
     erased = erasure(features).numpy()
