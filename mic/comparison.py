@@ -12,15 +12,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from mic.errors import ResultError
 from mic.models.baselines import PEERS
-
-# Which generated protocol stands for which dataset.
-PROTOCOLS: Mapping[str, str] = MappingProxyType(
-    {"CK+": "synth-ck", "MMI": "synth-mmi", "AFEW": "synth-afew"}
-)
 
 PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
     {
@@ -36,6 +34,9 @@ PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
 _LANDMARKS = "needs facial landmarks for training and testing, which no clip here has annotated"
 _EXTRA = "needs additional data that is not public"
 _IMAGE = "an image network trained on photographs; its video part is averaging, see Frame voting"
+
+# Rows that we spell otherwise.
+_SPELLING = {"MIC-Î": "MIC-I_hat"}
 
 # Published rows that have a counterpart here, run or not.
 RUNNABLE = frozenset(
@@ -76,7 +77,7 @@ def table(
         accuracy: Our rows, from `mic.experiments.accuracy_table`: row, accuracy, accuracy_low,
             accuracy_high, n. A row with a published row's name is set beside it.
         paper: `results/paper.csv`.
-        dataset: As the paper calls it: a key of `PROTOCOLS`.
+        dataset: As the paper calls it: a key of `PROTOCOL_NOTES`.
         differs: What is not as published, by row.
         rates: Our frames per second, by row.
 
@@ -88,7 +89,7 @@ def table(
     Raises:
         ResultError: A published row is neither run nor excused.
     """
-    ours = {str(line["row"]): line for line in accuracy.to_dict("records")}
+    ours = {_SPELLING.get(line["row"], line["row"]): line for line in accuracy.to_dict("records")}
     differs, rates = differs or {}, rates or {}
     published = paper[paper["dataset"] == dataset].to_dict("records")
     lines = [
@@ -108,6 +109,23 @@ def table(
         if row not in known
     ]
     return pd.DataFrame(lines)
+
+
+def figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Published and own accuracies, one panel a dataset; crosses are published, dots are ours."""
+    count = max(len(table) for table in tables.values())
+    figure, axes = plt.subplots(1, len(tables), figsize=(4.4 * len(tables), 0.2 * count + 1.0))
+    for axis, (dataset, table) in zip(np.atleast_1d(axes), tables.items(), strict=True):
+        places = np.arange(len(table))[::-1]
+        axis.plot(table["published_accuracy"], places, "x", color="0.35", label="published")
+        middle = table["accuracy"].to_numpy()
+        reach = np.stack([middle - table["accuracy_low"], table["accuracy_high"] - middle])
+        axis.errorbar(middle, places, xerr=np.fmax(reach, 0), fmt="o", capsize=2, label="ours")
+        axis.set_yticks(places, table["method"], fontsize=7)
+        axis.set(title=dataset, xlabel="accuracy", xlim=(0, 1.02))
+    np.atleast_1d(axes)[0].legend(loc="lower left")
+    figure.tight_layout()
+    return figure
 
 
 def _remark(

@@ -1,5 +1,6 @@
 """Published and own numbers side by side: nothing lost, nothing mixed, nothing unexplained."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -19,7 +20,7 @@ def _ours(*rows):
     )
 
 
-@pytest.mark.parametrize("dataset", sorted(comparison.PROTOCOLS))
+@pytest.mark.parametrize("dataset", sorted(comparison.PROTOCOL_NOTES))
 def test_every_published_row_is_there_in_order_and_run_or_excused(dataset):
     table = comparison.table(_ours("MIC"), PAPER, dataset=dataset)
     published = PAPER[PAPER["dataset"] == dataset]
@@ -52,6 +53,20 @@ def test_our_numbers_stand_in_their_own_columns():
     assert table.loc["Flow CNN", "accuracy_high"] == 0.95
     assert table.loc["NST", "remark"].startswith("not run: ")
     assert table.loc["Mode VLSTM", "remark"] == "not in this run"
+
+
+def test_rows_spelt_otherwise_find_theirs():
+    table = comparison.table(_ours("MIC-Î"), PAPER, dataset="MMI").set_index("method")
+    assert table.loc["MIC-I_hat", "accuracy"] == 0.9
+    assert "MIC-Î" not in table.index
+
+
+def test_the_figure_has_every_row():
+    tables = {d: comparison.table(_ours("MIC"), PAPER, dataset=d) for d in ("CK+", "MMI")}
+    drawn = comparison.figure(tables)
+    names = [label.get_text() for label in drawn.axes[0].get_yticklabels()]
+    assert names == tables["CK+"]["method"].tolist()
+    plt.close(drawn)
 
 
 def test_an_unknown_published_row_is_an_error():
