@@ -9,13 +9,6 @@
 namespace mic::mpeg4 {
 namespace {
 
-std::int16_t sum(std::int16_t a, std::int16_t b) {
-    return static_cast<std::int16_t>(std::clamp(a + b, -32768, 32767));
-}
-float sum(float a, std::int16_t b) {
-    return a + static_cast<float>(b);
-}
-
 /// 7.6.5, Table 7-9: sixteenths of a sample to halves, for chroma of four vectors.
 constexpr std::array<int, 16> kSixteenthsToHalves{0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2};
 
@@ -33,15 +26,15 @@ int chroma_halves(const std::array<int, 4>& luma, bool four, bool quarter_sample
                           : 2 * (halves >> 2) + ((halves & 3) != 0 ? 1 : 0);
 }
 
-/// Adds the residual of one block, while its prediction is still close by.
-template <int kSide, typename T>
-void add(const Plane& residual, Surface<T>& to, int x, int y) {
-    for (int row = 0; row < kSide; ++row) {
-        const std::int16_t* from = residual.data + (y + row) * residual.stride + x;
-        T* line = to.at(x, y + row);
-        for (int column = 0; column < kSide; ++column)
-            line[column] = sum(line[column], from[column]);
+/// A block of `to`, with the block of the residual plane above it, if there is one.
+template <typename U>
+Target<U> target_of(Surface<U>& to, int x, int y, const Plane* residual) {
+    Target<U> target(to, x, y);
+    if (residual != nullptr) {
+        target.residual = residual->data + y * residual->stride + x;
+        target.residual_stride = residual->stride;
     }
+    return target;
 }
 
 template <typename U>
@@ -67,6 +60,8 @@ Accumulator<T>::Accumulator(const VideoObjectLayer& layer, int scale, bool displ
             displacement_[k] = next_displacement_[k] = Surface<T>(width, height);
     broken_ = {Surface<std::uint8_t>(width, height), Surface<std::uint8_t>(width / 2, height / 2)};
     next_broken_ = broken_;
+    marked_.resize(static_cast<std::size_t>(layer.mb_count()));
+    next_marked_ = marked_;
 }
 
 template <typename T>
@@ -77,7 +72,7 @@ void Accumulator<T>::reset() {
         std::fill(plane.samples.begin(), plane.samples.end(), T{});
     for (auto& plane : broken_)
         std::fill(plane.samples.begin(), plane.samples.end(), std::uint8_t{0});
-    any_broken_ = false;
+    std::fill(marked_.begin(), marked_.end(), std::uint8_t{0});
 }
 
 template <typename T>
@@ -93,15 +88,15 @@ void Accumulator<T>::lose() {
     reset();
     for (auto& plane : broken_)
         std::fill(plane.samples.begin(), plane.samples.end(), std::uint8_t{1});
-    any_broken_ = true;
+    std::fill(marked_.begin(), marked_.end(), std::uint8_t{1});
 }
 
 /// 7.6.2: one luma block; `kSamples` is false for planes that are not samples (displacement).
 template <typename T>
 template <int kSide, bool kSamples, typename U>
 void Accumulator<T>::carry_luma(const Surface<U>& from, Surface<U>& to, int x, int y,
-                                const std::int16_t* v) {
-    const Target<U> target(to, x, y);
+                                const std::int16_t* v, const Plane* residual) {
+    const Target<U> target = target_of(to, x, y, residual);
     if constexpr (std::is_same_v<T, std::int16_t>) {
         predict_whole<U, kSide>(from, x + v[0] / (4 * scale_), y + v[1] / (4 * scale_), target);
     } else {
@@ -116,7 +111,8 @@ void Accumulator<T>::carry_luma(const Surface<U>& from, Surface<U>& to, int x, i
 template <typename T>
 template <int kSide, typename U>
 void Accumulator<T>::carry_chroma(const Surface<U>& from, Surface<U>& to, int x, int y,
-                                  const std::array<const std::int16_t*, 4>& v, bool four) {
+                                  const std::array<const std::int16_t*, 4>& v, bool four,
+                                  const Plane* residual) {
     std::array<std::array<int, 4>, 2> parts{};
     std::array<int, 2> total{};
     for (std::size_t axis = 0; axis < 2; ++axis)
@@ -124,7 +120,7 @@ void Accumulator<T>::carry_chroma(const Surface<U>& from, Surface<U>& to, int x,
             parts[axis][block] = v[block][axis];
             total[axis] += parts[axis][block];
         }
-    const Target<U> target(to, x, y);
+    const Target<U> target = target_of(to, x, y, residual);
     if constexpr (std::is_same_v<T, std::int16_t>) {
         const int unit = 32 * scale_;  // four vectors, quarter samples, half resolution
         predict_whole<U, kSide>(from, x + total[0] / unit, y + total[1] / unit, target);
@@ -142,7 +138,7 @@ template <int kSide>
 void Accumulator<T>::carry_displacement(int x, int y, const std::int16_t* v) {
     for (std::size_t axis = 0; axis < 2; ++axis) {
         Surface<T>& to = next_displacement_[axis];
-        carry_luma<kSide, false>(displacement_[axis], to, x, y, v);
+        carry_luma<kSide, false>(displacement_[axis], to, x, y, v, nullptr);
         T step;
         if constexpr (std::is_same_v<T, std::int16_t>)
             step = static_cast<T>(v[axis] / (4 * scale_));
@@ -173,6 +169,39 @@ void Accumulator<T>::clear(int mb_x, int mb_y) {
     fill<std::uint8_t>(next_broken_[1], mb_x * kSide / 2, mb_y * kSide / 2, kSide / 2, 1);
 }
 
+/// Whether a macroblock's prediction may touch broken samples; if not, it is entered as whole.
+///
+/// Intra macroblocks are few, so nearly all marks are zeros that nobody has to carry.
+template <typename T>
+template <int kSide>
+bool Accumulator<T>::carries_marks(int index, const std::array<const std::int16_t*, 4>& v) {
+    constexpr int margin = 4;  // interpolation and the rounding of chroma vectors reach less far
+    const int columns = layer_.mb_width(), rows = layer_.mb_height();
+    const int mb_x = index % columns, mb_y = index / columns;
+    std::array<int, 2> low{}, high{};
+    for (std::size_t axis = 0; axis < 2; ++axis) {
+        const auto [least, most] = std::minmax({v[0][axis], v[1][axis], v[2][axis], v[3][axis]});
+        const int start = (axis == 0 ? mb_x : mb_y) * kSide;
+        const int last = (axis == 0 ? columns : rows) - 1;
+        const auto macroblock = [&](int sample) {
+            return std::clamp(sample, 0, last * kSide) / kSide;
+        };
+        low[axis] = macroblock(start + least / (4 * scale_) - margin);
+        high[axis] = macroblock(start + most / (4 * scale_) + kSide - 1 + margin);
+    }
+    bool found = false;
+    for (int y = low[1]; y <= high[1]; ++y)
+        for (int x = low[0]; x <= high[0]; ++x)
+            found = found || marked_[static_cast<std::size_t>(y * columns + x)] != 0;
+    std::uint8_t& stale = next_marked_[static_cast<std::size_t>(index)];
+    if (!found && stale != 0) {
+        fill<std::uint8_t>(next_broken_[0], mb_x * kSide, mb_y * kSide, kSide, 0);
+        fill<std::uint8_t>(next_broken_[1], mb_x * kSide / 2, mb_y * kSide / 2, kSide / 2, 0);
+    }
+    stale = found ? 1 : 0;
+    return found;
+}
+
 /// 7.6: every macroblock of `kSide` luma samples.
 template <typename T>
 template <int kSide>
@@ -184,13 +213,12 @@ void Accumulator<T>::advance_all(const std::array<Plane, 3>& residual, const std
     const auto breaks = [&](int index) {
         return is_intra(type_of(index)) || type_of(index) == MacroblockType::missing;
     };
-    for (int index = 0; index < layer_.mb_count(); ++index)
-        any_broken_ = any_broken_ || breaks(index);
     for (int index = 0; index < layer_.mb_count(); ++index) {
         const int mb_x = index % columns, mb_y = index / columns;
         const int x = mb_x * kSide, y = mb_y * kSide;
         if (breaks(index)) {
             clear<kSide>(mb_x, mb_y);
+            next_marked_[static_cast<std::size_t>(index)] = 1;
             continue;
         }
         std::array<const std::int16_t*, 4> v;
@@ -199,13 +227,16 @@ void Accumulator<T>::advance_all(const std::array<Plane, 3>& residual, const std
                 motion +
                 2 * (std::ptrdiff_t{2 * mb_y + block / 2} * 2 * columns + 2 * mb_x + block % 2);
         const bool four = type_of(index) == MacroblockType::inter4v;
+        const bool coded = type_of(index) != MacroblockType::not_coded;
+        const bool marked = carries_marks<kSide>(index, v);
         for (int block = 0; block < (four ? 4 : 1); ++block) {
             const int bx = x + block % 2 * half, by = y + block / 2 * half;
             const std::int16_t* vector = v[static_cast<std::size_t>(block)];
             const auto carry = [&]<int kBlock>() {
-                carry_luma<kBlock, true>(sums_[0], next_[0], bx, by, vector);
-                if (any_broken_)
-                    carry_luma<kBlock, true>(broken_[0], next_broken_[0], bx, by, vector);
+                carry_luma<kBlock, true>(sums_[0], next_[0], bx, by, vector,
+                                         coded ? &residual[0] : nullptr);
+                if (marked)
+                    carry_luma<kBlock, true>(broken_[0], next_broken_[0], bx, by, vector, nullptr);
                 if (with_displacement_)
                     carry_displacement<kBlock>(bx, by, vector);
             };
@@ -216,14 +247,10 @@ void Accumulator<T>::advance_all(const std::array<Plane, 3>& residual, const std
         }
         const int cx = mb_x * half, cy = mb_y * half;
         for (std::size_t plane = 1; plane < 3; ++plane)
-            carry_chroma<half>(sums_[plane], next_[plane], cx, cy, v, four);
-        if (any_broken_)
-            carry_chroma<half>(broken_[1], next_broken_[1], cx, cy, v, four);
-        if (type_of(index) != MacroblockType::not_coded) {
-            add<kSide>(residual[0], next_[0], x, y);
-            add<half>(residual[1], next_[1], cx, cy);
-            add<half>(residual[2], next_[2], cx, cy);
-        }
+            carry_chroma<half>(sums_[plane], next_[plane], cx, cy, v, four,
+                               coded ? &residual[plane] : nullptr);
+        if (marked)
+            carry_chroma<half>(broken_[1], next_broken_[1], cx, cy, v, four, nullptr);
     }
 }
 
@@ -246,8 +273,8 @@ void Accumulator<T>::advance(const std::array<Plane, 3>& residual, const std::in
     }
     std::swap(sums_, next_);
     std::swap(displacement_, next_displacement_);
-    if (any_broken_)
-        std::swap(broken_, next_broken_);
+    std::swap(broken_, next_broken_);
+    std::swap(marked_, next_marked_);
 }
 
 template class Accumulator<std::int16_t>;

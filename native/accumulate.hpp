@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "interpolate.hpp"
 #include "mpeg4.hpp"
@@ -63,10 +64,14 @@ class Accumulator {
     void advance_all(const std::array<Plane, 3>& residual, const std::int16_t* motion,
                      const std::uint8_t* types);
     template <int kSide, bool kSamples, typename U>
-    void carry_luma(const Surface<U>& from, Surface<U>& to, int x, int y, const std::int16_t* v);
+    void carry_luma(const Surface<U>& from, Surface<U>& to, int x, int y, const std::int16_t* v,
+                    const Plane* residual);
     template <int kSide, typename U>
     void carry_chroma(const Surface<U>& from, Surface<U>& to, int x, int y,
-                      const std::array<const std::int16_t*, 4>& v, bool four);
+                      const std::array<const std::int16_t*, 4>& v, bool four,
+                      const Plane* residual);
+    template <int kSide>
+    bool carries_marks(int index, const std::array<const std::int16_t*, 4>& v);
     template <int kSide>
     void carry_displacement(int x, int y, const std::int16_t* v);
     template <int kSide>
@@ -76,10 +81,10 @@ class Accumulator {
     int scale_;
     int scale_bits_;
     bool with_displacement_;
-    bool any_broken_ = false;
     std::array<Surface<T>, 3> sums_, next_;
     std::array<Surface<T>, 2> displacement_, next_displacement_;
     std::array<Surface<std::uint8_t>, 2> broken_, next_broken_;
+    std::vector<std::uint8_t> marked_, next_marked_;  ///< macroblocks with broken samples
 };
 
 extern template class Accumulator<std::int16_t>;

@@ -10,9 +10,9 @@
 namespace mic::mpeg4 {
 namespace {
 
-/// 16.16 fixed point of the ITU-R BT.601 inverse with luma in 219 and chroma in 224 steps.
-constexpr int kFractionBits = 16;
-constexpr int kY = 76309, kRedCr = 104597, kGreenCb = -25675, kGreenCr = -53279, kBlueCb = 132201;
+/// ITU-R BT.601 with luma in 219 and chroma in 224 steps.
+constexpr int kFractionBits = BlueRedToRgb::fraction_bits;
+constexpr BlueRedToRgb kToRgb{9539, 13075, -3209, -6660, 16525};
 
 /// What products and their sums are held in; wide enough for any three samples of T.
 template <typename T>
@@ -31,30 +31,46 @@ T rounded(Wide<T> fixed) {
     }
 }
 
+/// The columns of a row from `column` on.
+template <typename T>
+void interleave_row(const T* y, const T* cb, const T* cr, int column, int width, ColourSpace space,
+                    T* out) {
+    for (; column < width; ++column, out += 3) {
+        const T blue = cb[column / 2], red = cr[column / 2];
+        if (space == ColourSpace::ycbcr) {
+            out[0] = y[column];
+            out[1] = blue;
+            out[2] = red;
+            continue;
+        }
+        const Wide<T> grey = static_cast<Wide<T>>(kToRgb.y) * y[column];
+        const Wide<T> b = blue, r = red;
+        out[0] = rounded<T>(grey + kToRgb.red_cr * r);
+        out[1] = rounded<T>(grey + kToRgb.green_cb * b + kToRgb.green_cr * r);
+        out[2] = rounded<T>(grey + kToRgb.blue_cb * b);
+    }
+}
+
 }  // namespace
 
 template <typename T>
 void interleave(const std::array<PlaneOf<T>, 3>& planes, ColourSpace space, T* out) {
     const auto& [luma, blue, red] = planes;
-    for (int row = 0; row < luma.height; ++row) {
+#if defined(__x86_64__)
+    const bool avx2 = std::is_same_v<T, std::int16_t> && __builtin_cpu_supports("avx2");
+#endif
+    for (int row = 0; row < luma.height; ++row, out += std::ptrdiff_t{3} * luma.width) {
         const T* y = luma.data + row * luma.stride;
         const T* cb = blue.data + row / 2 * blue.stride;
         const T* cr = red.data + row / 2 * red.stride;
-        if (space == ColourSpace::ycbcr) {
-            for (int column = 0; column < luma.width; ++column, out += 3) {
-                out[0] = y[column];
-                out[1] = cb[column / 2];
-                out[2] = cr[column / 2];
-            }
-            continue;
-        }
-        for (int column = 0; column < luma.width; ++column, out += 3) {
-            const Wide<T> grey = static_cast<Wide<T>>(kY) * y[column];
-            const Wide<T> b = cb[column / 2], r = cr[column / 2];
-            out[0] = rounded<T>(grey + kRedCr * r);
-            out[1] = rounded<T>(grey + kGreenCb * b + kGreenCr * r);
-            out[2] = rounded<T>(grey + kBlueCb * b);
-        }
+        int done = 0;
+#if defined(__x86_64__)
+        if constexpr (std::is_same_v<T, std::int16_t>)
+            if (avx2)
+                done = interleave_row_avx2(y, cb, cr, luma.width,
+                                           space == ColourSpace::rgb ? &kToRgb : nullptr, out);
+#endif
+        interleave_row(y, cb, cr, done, luma.width, space, out + std::ptrdiff_t{3} * done);
     }
 }
 

@@ -17,10 +17,24 @@ enum class ColourSpace : std::uint8_t {
 /// Writes (height, width, 3) samples; chroma is repeated to the size of `planes[0]`.
 ///
 /// RGB: R = 1.164384 Y + 1.596027 Cr, G = 1.164384 Y - 0.391762 Cb - 0.812968 Cr,
-/// B = 1.164384 Y + 2.017232 Cb, with 16.16 fixed-point constants; integers are rounded to
-/// nearest, halves upwards, and saturate. There is no offset: a residual of zero stays zero.
-/// T is std::int16_t, std::int32_t or float.
+/// B = 1.164384 Y + 2.017232 Cb, with 13 fractional bits, so that 16-bit samples cannot
+/// overflow 32-bit sums; integers are rounded to nearest, halves upwards, and saturate. There is
+/// no offset: a residual of zero stays zero. T is std::int16_t, std::int32_t or float.
 template <typename T>
 void interleave(const std::array<PlaneOf<T>, 3>& planes, ColourSpace space, T* out);
+
+/// Weights of the conversion in fixed point.
+struct BlueRedToRgb {
+    static constexpr int fraction_bits = 13;
+    int y, red_cr, green_cb, green_cr, blue_cb;
+};
+
+#if defined(__x86_64__)
+/// Whole groups of eight columns of one row, for processors with AVX2; returns how many columns.
+///
+/// @param by null for ColourSpace::ycbcr.
+int interleave_row_avx2(const std::int16_t* y, const std::int16_t* cb, const std::int16_t* cr,
+                        int width, const BlueRedToRgb* by, std::int16_t* out);
+#endif
 
 }  // namespace mic::mpeg4

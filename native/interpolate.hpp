@@ -5,7 +5,13 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <type_traits>
 #include <vector>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace mic::mpeg4 {
 
@@ -82,14 +88,54 @@ class Window {
     std::ptrdiff_t stride_;
 };
 
-/// Where a predicted block goes.
+inline std::int16_t sum(std::int16_t a, std::int16_t b) {
+    return static_cast<std::int16_t>(std::clamp(a + b, -32768, 32767));
+}
+inline float sum(float a, std::int16_t b) {
+    return a + static_cast<float>(b);
+}
+/// Marks have no residual; it is never set for them.
+inline std::uint8_t sum(std::uint8_t a, std::int16_t) {
+    return a;
+}
+
+/// `to` = `values` + `residual`, for one row of a block; the three do not overlap.
+template <int kSide, typename T>
+void sum_row(T* __restrict to, const T* __restrict values,
+             const std::int16_t* __restrict residual) {
+#if defined(__SSE2__)
+    // Compilers do not find the saturating addition behind std::clamp.
+    if constexpr (std::is_same_v<T, std::int16_t> && kSide % 8 == 0) {
+        for (int column = 0; column < kSide; column += 8) {
+            const __m128i a = _mm_loadu_si128(reinterpret_cast<const __m128i*>(values + column));
+            const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual + column));
+            _mm_storeu_si128(reinterpret_cast<__m128i*>(to + column), _mm_adds_epi16(a, b));
+        }
+        return;
+    }
+#endif
+    for (int column = 0; column < kSide; ++column)
+        to[column] = sum(values[column], residual[column]);
+}
+
+/// Where a predicted block goes, and the residual that is added on the way, if there is one.
 template <typename T>
 struct Target {
     T* data;
     std::ptrdiff_t stride;
+    const std::int16_t* residual = nullptr;
+    std::ptrdiff_t residual_stride = 0;
 
     Target(Surface<T>& to, int x, int y) : data(to.at(x, y)), stride(to.width) {}
-    T* row(int y) const { return data + y * stride; }
+
+    template <int kSide>
+    void put_row(int y, const T* values) const {
+        T* to = data + y * stride;
+        if (residual == nullptr)
+            std::memcpy(to, values, kSide * sizeof(T));
+        else
+            sum_row<kSide>(to, values, residual + y * residual_stride);
+    }
 };
 
 /// The block at whole-sample displacement; fractions are ignored.
@@ -97,7 +143,7 @@ template <typename T, int kSide>
 void predict_whole(const Surface<T>& from, int x, int y, Target<T> to) {
     const Window<T, kSide> window(from, x, y);
     for (int row = 0; row < kSide; ++row)
-        std::copy_n(window.row(row), kSide, to.row(row));
+        to.template put_row<kSide>(row, window.row(row));
 }
 
 /// 7.6.2.1 without its rounding: bilinear, first along rows, then along columns.
@@ -117,18 +163,17 @@ void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by, Tar
         const T* line = window.row(row);
         T* out = across.data() + row * kSide;
         if ((by.x & mask) == 0)
-            std::copy_n(line, kSide, out);
+            std::memcpy(out, line, kSide * sizeof(T));
         else
             for (int column = 0; column < kSide; ++column)
                 out[column] = mix(line[column], line[column + 1], wx);
     }
     for (int row = 0; row < kSide; ++row) {
-        const T* upper = across.data() + row * kSide;
-        if ((by.y & mask) == 0)
-            std::copy_n(upper, kSide, to.row(row));
-        else
+        T* upper = across.data() + row * kSide;
+        if ((by.y & mask) != 0)
             for (int column = 0; column < kSide; ++column)
-                to.row(row)[column] = mix(upper[column], upper[column + kSide], wy);
+                upper[column] = mix(upper[column], upper[column + kSide], wy);
+        to.template put_row<kSide>(row, upper);
     }
 }
 
@@ -164,13 +209,13 @@ void predict_quarter(const Surface<T>& from, int x, int y, Displacement by, Targ
         else
             quarter_line<T, kSide>(window.row(row), 1, fx, out, 1);
     }
-    if (fy == 0)
-        for (int row = 0; row < kSide; ++row)
-            std::copy_n(across.data() + row * kSide, kSide, to.row(row));
-    else
+    std::array<T, static_cast<std::size_t>(kSide) * kSide> block;
+    if (fy != 0)
         for (int column = 0; column < kSide; ++column)
-            quarter_line<T, kSide>(across.data() + column, kSide, fy, to.row(0) + column,
-                                   to.stride);
+            quarter_line<T, kSide>(across.data() + column, kSide, fy, block.data() + column,
+                                   kSide);
+    for (int row = 0; row < kSide; ++row)
+        to.template put_row<kSide>(row, (fy == 0 ? across.data() : block.data()) + row * kSide);
 }
 
 }  // namespace mic::mpeg4

@@ -13,8 +13,8 @@ from mic.bitstream.arrays import Frames, frame_numbers
 from mic.bitstream.records import INTER, INTRA, Clip, Motion, Residuals
 from mic.errors import ConfigError
 
-# 16.16 fixed point, as native/colour.cpp has it.
-_RGB = np.array([[76309, 0, 104597], [76309, -25675, -53279], [76309, 132201, 0]])
+# 13 fractional bits, as native/colour.cpp has it.
+_RGB = np.array([[9539, 0, 13075], [9539, -3209, -6660], [9539, 16525, 0]])
 
 
 def read_decoded(path: Path, *, what: Sequence[str], frames: Frames, space: str) -> Clip:
@@ -81,4 +81,4 @@ def _interleaved(y: np.ndarray, cb: np.ndarray, cr: np.ndarray, space: str) -> n
     if space == "ycbcr":
         return pixels
     fixed = pixels.astype(np.int32) @ _RGB.T.astype(np.int32)
-    return np.clip((fixed + (1 << 15)) >> 16, -32768, 32767).astype(np.int16)
+    return np.clip((fixed + (1 << 12)) >> 13, -32768, 32767).astype(np.int16)
