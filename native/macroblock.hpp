@@ -31,7 +31,7 @@ inline MacroblockHeader read_macroblock_header(BitReader& reader, int& quantiser
         reader.refill();
         if constexpr (kPredictive)
             if (reader.take_flag())
-                return header;
+                return {};  // not header: stuffing may have gone before
         mcbpc = (kPredictive ? kMcbpcPLookup : kMcbpcILookup)[reader.peek(9)];
         if (mcbpc.length == 0) [[unlikely]]
             damaged(reader, clause, "an illegal mcbpc code");

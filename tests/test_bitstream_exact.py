@@ -3,8 +3,9 @@
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
-from oracles import compare, material
+from oracles import compare, material, stream
 from oracles.encoders import Options, encode, ffmpeg, frames, synthetic
 
 import mic.assets
@@ -127,3 +128,42 @@ def test_a_third_partys_file(record_property):
     total = check(mic.assets.path("psychopy"), record_property, reconstruct=False)
     assert total.samples > 36_000_000
     assert total.intra > 0
+
+
+def with_stuffing(clip: stream.Clip, ends: np.ndarray) -> bytes:
+    """The clip with mcbpc stuffing (Tables B.6 and B.7) before every third macroblock.
+
+    Args:
+        clip: A clip without video packets.
+        ends: Bits of each macroblock, (T, h * w).
+    """
+    out = clip.headers
+    for vop, sizes in zip(clip.vops, ends, strict=True):
+        text = "".join(f"{byte:08b}" for byte in vop.data)
+        # Stuffing ends the VOP (one 0, then ones), so the macroblocks end before the last 0.
+        position = text.rindex("0") - int(sizes.sum())
+        bits = text[:position]
+        code = "000000001" if vop.kind == "I" else "0" + "000000001"
+        for number, size in enumerate(sizes):
+            bits += code * (number % 3 + number % 2 if number % 3 else 0)
+            bits += text[position : position + size]
+            position += size
+        bits += "0" + "1" * ((-len(bits) - 1) % 8)
+        out += int(bits, 2).to_bytes(len(bits) // 8, "big")
+    return out
+
+
+@pytest.mark.parametrize("four", [False, True])
+def test_macroblock_stuffing(four, tmp_path, record_property):
+    options = Options(width=80, height=64, frames=6, four_mv=four, cut_every=4, speed=0.3, noise=1)
+    path = synthetic(tmp_path, options)
+    parsed = mic.bitstream.read(path, what=("residual", "macroblocks"))
+    assert parsed.residual.skipped.any()
+    stuffed = tmp_path / "stuffed.m4v"
+    bits = parsed.macroblocks.bits.reshape(options.frames, -1)
+    stuffed.write_bytes(with_stuffing(stream.load(path), bits))
+    assert stuffed.stat().st_size > path.stat().st_size + 50
+    check(stuffed, record_property)
+    found = mic.bitstream.read(stuffed)
+    assert (found.residual.y == parsed.residual.y).all()
+    assert (found.residual.types == parsed.residual.types).all()
