@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import mic.config
 from mic import cache, codec, experiments
 from mic.assets import sha256_of
 from mic.datasets.manifest import Clip, Manifest
@@ -14,6 +15,7 @@ from mic.datasets.tensors import Representation, clip_arrays
 from mic.datasets.tensors import load as load_tensors
 from mic.errors import ConfigError, DatasetError
 from mic.experiments import cells as cells_module
+from mic.experiments import plan
 from mic.models.baselines import PeerMethod
 from mic.models.mic import Method
 from mic.train import Schedule
@@ -187,6 +189,21 @@ def test_tables_have_their_columns_and_add_up(data):
     leaks = experiments.leakage_table(outcomes, data.coefficients())
     assert leaks["folds"].tolist() == [4, 4]
     assert pd.notna(leaks["r2_linear"]).all()
+
+
+def test_rows_of_the_tables_are_methods_and_share_their_common_cells(data):
+    config = mic.config.load("default", folds=1)
+    paper = plan.methods(config, plan.PAPER_ROWS)
+    regularisers = plan.methods(config, plan.REGULARISERS)
+    assert paper["MIC"] == regularisers["MINE (MIC)"] == plan.method(config)
+    assert len(set(paper.values())) == len(paper)
+    assert len(set(regularisers.values())) == len(regularisers)
+    for change in plan.REPRESENTATIONS.values():
+        plan.representation(config, **change)
+    one, other = (plan.cells(data, config, {row: paper["MIC"]})[0] for row in ("MIC", "MINE"))
+    assert one.facts() == other.facts()
+    full = mic.config.load("full")
+    assert [len(plan.cells(data, c, paper)) for c in (config, full)] == [6, 6 * 10 * 3]
 
 
 def test_every_available_representation_has_its_shape(manifest, tmp_path):
