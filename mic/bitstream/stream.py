@@ -18,26 +18,23 @@ from mic.bitstream.arrays import (
     check_choice,
     check_common,
     frame_numbers,
-    plane_shapes,
     sample_arrays,
 )
 from mic.bitstream.records import (
-    Accumulated,
     Clip,
-    IFrame,
     Macroblocks,
     Motion,
     Residuals,
-    SegmentSums,
 )
-from mic.bitstream.source import open_index, syntax_error
-from mic.errors import BitstreamError, ConfigError
+from mic.bitstream.source import open_index
+from mic.bitstream.sums import Sums
+from mic.errors import ConfigError
 
 PARTS = ("residual", "motion", "macroblocks")
 _CACHED_BYTES = 1 << 19  # about half of what a core has to itself
 
 
-class Stream:
+class Stream(Sums):
     """An MPEG-4 Part 2 clip, opened for random access; see `mic.bitstream.open`.
 
     Only an index is kept: some 24 bytes a frame. Frame number t is the t-th VOP; there are no
@@ -55,6 +52,7 @@ class Stream:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._native: _native.Stream | None
         self._native, self.frame_rate = open_index(self.path)
         self.width, self.height = self._native.size
         self.frame_count = len(self._native)
@@ -75,7 +73,7 @@ class Stream:
         return self.frame_count
 
     def close(self) -> None:
-        """Closes the file; the stream is of no use afterwards."""
+        """Closes the file; what is read afterwards raises ConfigError."""
         self._native = None
 
     def residual(
@@ -216,7 +214,7 @@ class Stream:
             arrays["quantiser"] = np.empty(types.shape, np.uint8)
             arrays["bits"] = np.empty(types.shape, np.uint32)
         records = _native.decode(
-            [(self._native, rows.tolist())],
+            [(self.native, rows.tolist())],
             scale=scale,
             space=SPACES.index(space),
             threads=threads,
@@ -248,161 +246,13 @@ class Stream:
             macroblocks=macroblocks,
         )
 
-    def accumulated(
-        self,
-        frames: Frames = None,
-        *,
-        scale: int = 1,
-        definition: str = "standard",
-        space: str = "planes",
-        displacement: bool = False,
-        with_iframe: bool = False,
-        out: Out | None = None,
-        threads: int = 1,
-        on_error: str = "raise",
-    ) -> Accumulated:
-        """Accumulates residuals along the motion since the I-VOP before each frame.
-
-        No pixel is decoded: residual planes are motion-compensated and the next residual added.
-
-        Args:
-            frames: As for `residual`; all frames from an I-VOP to the last one wanted are parsed.
-            scale: As for `residual`. Motion vectors are divided by it.
-            definition: Which motion compensation is carried along:
-
-                - "standard": half- and quarter-sample interpolation of clause 7.6.2 with the
-                  chroma vectors of 7.6.5, as exact linear maps, nothing rounded; float32. Reduced
-                  sizes interpolate bilinearly, chroma at the macroblock's mean vector.
-                - "coviar": vectors truncated towards zero to whole samples of each plane, so that
-                  one look-up leads from any frame into the I-VOP; chroma at the macroblock's mean
-                  vector; int16, saturating. CoViAR's loader does this with decoded frames.
-            space: As for `residual`.
-            displacement: Also carry where in the I-VOP each chain starts.
-            with_iframe: Start from the I-VOP's samples instead of zero: the sums are then the
-                decoded frames but for rounding and clipping. Full size only.
-            out: Arrays to fill, as for `residual` but float32 with the standard's definition.
-            threads: Groups of pictures are processed in parallel.
-            on_error: "raise", or "mask": missing macroblocks break the chain.
-
-        Raises:
-            BitstreamError: A frame on the way is damaged (with on_error="raise").
-            UnsupportedSyntaxError: A frame on the way is outside the supported profile.
-            ConfigError: An argument is out of its range.
-        """
-        check_common(scale, space, threads, on_error)
-        check_choice("definition", (definition,), ("standard", "coviar"))
-        if with_iframe and scale != 1:
-            raise ConfigError("with_iframe needs scale=1", place=f"scale={scale}")
-        rows = frame_numbers(frames, self.frame_count)
-        standard = definition == "standard"
-        dtype = np.float32 if standard else np.int16
-        luma, chroma = plane_shapes(self.width, self.height, scale)
-        samples = sample_arrays(
-            (self.width, self.height), len(rows), scale, space, dtype=dtype, out=out
-        )
-        broken = np.empty((len(rows), *luma), np.bool_)
-        broken_chroma = np.empty((len(rows), *chroma), np.bool_)
-        field = np.empty((len(rows), *luma, 2), dtype) if displacement else None
-        run = _native.accumulate_standard if standard else _native.accumulate_coviar
-        records = run(
-            self._native,
-            rows.tolist(),
-            scale=scale,
-            space=SPACES.index(space),
-            displacement=field,
-            broken=broken.view(np.uint8),
-            broken_chroma=broken_chroma.view(np.uint8),
-            with_intra_vop=with_iframe,
-            threads=threads,
-            keep_going=on_error == "mask",
-            **samples,
-        )
-        return Accumulated(
-            frames=rows,
-            definition=definition,
-            scale=scale,
-            space=space,
-            broken=broken,
-            broken_chroma=broken_chroma,
-            displacement=field,
-            errors=tuple(self.errors_of(records, on_error)),
-            **samples,
-        )
-
-    def segment_sums(
-        self,
-        count: int,
-        *,
-        scale: int = 1,
-        space: str = "planes",
-        threads: int = 1,
-        on_error: str = "raise",
-    ) -> SegmentSums:
-        """Sums residuals over `count` segments of equal length (to one frame), without motion.
-
-        Args:
-            count: Segments, 1 to the number of frames.
-            scale: As for `residual`, and so are the other arguments and errors.
-            space: As for `residual`.
-            threads: Segments are parsed in parallel.
-            on_error: "raise" or "mask".
-        """
-        check_common(scale, space, threads, on_error)
-        if not 1 <= count <= self.frame_count:
-            raise ConfigError(
-                f"count is {count}", remedy=f"choose from 1 to {self.frame_count} segments"
-            )
-        bounds = np.arange(count + 1) * self.frame_count // count
-        samples = sample_arrays((self.width, self.height), count, scale, space, dtype=np.int32)
-        records = _native.sum_segments(
-            self._native,
-            bounds.tolist(),
-            scale=scale,
-            space=SPACES.index(space),
-            threads=threads,
-            keep_going=on_error == "mask",
-            **samples,
-        )
-        errors = tuple(self.errors_of(records, on_error))
-        return SegmentSums(bounds=bounds, scale=scale, space=space, errors=errors, **samples)
-
-    def iframe(self, frame: int = 0) -> IFrame:
-        """Parses an I-VOP: its coefficients, and, for convenience, its samples.
-
-        Args:
-            frame: Number of a frame of type "I".
-
-        Raises:
-            BitstreamError: It is damaged.
-            ConfigError: There is no such frame, or it is of another type.
-        """
-        number = int(frame_numbers((frame,), self.frame_count)[0])
-        if self.vop_types[number] not in "I?":
-            raise ConfigError(
-                f"frame {number} is of type {self.vop_types[number]}",
-                remedy='choose one where `vop_types` has "I"',
-            )
-        luma, chroma = plane_shapes(self.width, self.height, 1)
-        columns, lines = -(-self.width // 16), -(-self.height // 16)
-        coefficients = np.empty((lines, columns, 6, 8, 8), np.int16)
-        y, cb, cr = (np.empty(shape, np.uint8) for shape in (luma, chroma, chroma))
-        try:
-            _native.decode_intra(
-                self._native, number, coefficients=coefficients, y=y, cb=cb, cr=cr
-            )
-        except _native.SyntaxError as error:
-            raise syntax_error(*error.args, path=self.path, packet=number) from None
-        return IFrame(frame=number, coefficients=coefficients, y=y, cb=cb, cr=cr)
-
     @property
     def native(self) -> _native.Stream:
-        """The parser's own index, for the other modules of this package."""
-        return self._native
+        """The parser's own index, for the other modules of this package.
 
-    def errors_of(self, records: Sequence[tuple], on_error: str) -> Iterator[BitstreamError]:
-        """The typed errors of what the parser reported; raises the first unless masked."""
-        for _, packet, _, *details in records:
-            error = syntax_error(*details, path=self.path, packet=packet)
-            if on_error == "raise":
-                raise error
-            yield error
+        Raises:
+            ConfigError: The stream is closed.
+        """
+        if self._native is None:
+            raise ConfigError("the stream is closed", file=self.path, remedy="open it again")
+        return self._native

@@ -1,0 +1,127 @@
+"""
+MPEG-4 Part 2 residuals, vectors and modes without reconstructing a pixel.
+"""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy
+from numpy.typing import NDArray
+
+class SyntaxError(Exception):
+    """args: (unsupported, clause, bit_offset, message), see mic.bitstream."""
+
+class Stream:
+    """The index of one clip: where its VOPs lie."""
+
+    def __init__(self, path: str, extradata: object = ...) -> None: ...
+    def append(self, offset: int, packet: object) -> None:
+        """Appends the VOP of one packet found at a file offset."""
+
+    def append_table(
+        self,
+        offsets: Annotated[NDArray[numpy.uint64], dict(order="C", device="cpu", writable=False)],
+        sizes: Annotated[NDArray[numpy.uint32], dict(order="C", device="cpu", writable=False)],
+    ) -> None:
+        """Appends the VOPs of a container's sample table."""
+
+    def scan(self) -> None:
+        """Indexes an elementary stream."""
+
+    def __len__(self) -> int: ...
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in samples; (0, 0) before any layer was found."""
+
+    @property
+    def ticks(self) -> tuple[int, int]:
+        """(vop_time_increment_resolution, fixed_vop_time_increment or 0)."""
+
+    @property
+    def coding_types(self) -> str:
+        """One letter a VOP: I, P, N (not coded) or ? (its header is damaged)."""
+
+def decode(
+    sources: Sequence[tuple[Stream, Sequence[int]]],
+    *,
+    scale: int = 1,
+    space: int = 0,
+    y: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    cb: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    cr: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    pixels: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    motion: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    type: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    quantiser: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    bits: Annotated[NDArray[numpy.uint32], dict(order="C", device="cpu")] | None = None,
+    threads: int = 1,
+    keep_going: bool = False,
+) -> list[tuple[int, int, int, bool, str, int, str]]:
+    """
+    Parses VOPs of one or several streams into arrays with one row a VOP; returns what
+    failed: (source, vop, first_missing, unsupported, clause, bit_offset, message).
+    """
+
+def accumulate_standard(
+    stream: Stream,
+    vops: Sequence[int],
+    *,
+    scale: int = 1,
+    space: int = 0,
+    y: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu")] | None = None,
+    cb: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu")] | None = None,
+    cr: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu")] | None = None,
+    pixels: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu")] | None = None,
+    displacement: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu")] | None = None,
+    broken: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    broken_chroma: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    with_intra_vop: bool = False,
+    threads: int = 1,
+    keep_going: bool = False,
+) -> list[tuple[int, int, int, bool, str, int, str]]:
+    """Residuals accumulated by the standard's interpolation, float32."""
+
+def accumulate_coviar(
+    stream: Stream,
+    vops: Sequence[int],
+    *,
+    scale: int = 1,
+    space: int = 0,
+    y: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    cb: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    cr: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    pixels: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    displacement: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    broken: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    broken_chroma: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    with_intra_vop: bool = False,
+    threads: int = 1,
+    keep_going: bool = False,
+) -> list[tuple[int, int, int, bool, str, int, str]]:
+    """Residuals accumulated at whole samples, as CoViAR does, int16."""
+
+def sum_segments(
+    stream: Stream,
+    bounds: Sequence[int],
+    *,
+    scale: int = 1,
+    space: int = 0,
+    y: Annotated[NDArray[numpy.int32], dict(order="C", device="cpu")] | None = None,
+    cb: Annotated[NDArray[numpy.int32], dict(order="C", device="cpu")] | None = None,
+    cr: Annotated[NDArray[numpy.int32], dict(order="C", device="cpu")] | None = None,
+    pixels: Annotated[NDArray[numpy.int32], dict(order="C", device="cpu")] | None = None,
+    threads: int = 1,
+    keep_going: bool = False,
+) -> list[tuple[int, int, int, bool, str, int, str]]:
+    """Sums residuals over [bounds[k], bounds[k + 1]), int32."""
+
+def decode_intra(
+    stream: Stream,
+    vop: int,
+    *,
+    coefficients: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    y: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    cb: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    cr: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+) -> None:
+    """Parses an I-VOP: dequantised coefficients and samples."""

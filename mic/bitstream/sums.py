@@ -1,0 +1,186 @@
+"""Sums over a clip, and the I-VOPs they start from: the half of `Stream` that follows chains."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mic import _native
+from mic.bitstream.arrays import (
+    SPACES,
+    Frames,
+    Out,
+    check_choice,
+    check_common,
+    frame_numbers,
+    plane_shapes,
+    sample_arrays,
+)
+from mic.bitstream.records import Accumulated, IFrame, SegmentSums
+from mic.bitstream.source import syntax_error
+from mic.errors import BitstreamError, ConfigError
+
+
+class Sums:
+    """What `Stream` does with chains of frames; it provides the attributes declared here."""
+
+    path: Path
+    width: int
+    height: int
+    frame_count: int
+    vop_types: str
+    native: _native.Stream
+
+    def accumulated(
+        self,
+        frames: Frames = None,
+        *,
+        scale: int = 1,
+        definition: str = "standard",
+        space: str = "planes",
+        displacement: bool = False,
+        with_iframe: bool = False,
+        out: Out | None = None,
+        threads: int = 1,
+        on_error: str = "raise",
+    ) -> Accumulated:
+        """Accumulates residuals along the motion since the I-VOP before each frame.
+
+        No pixel is decoded: residual planes are motion-compensated and the next residual added.
+
+        Args:
+            frames: As for `residual`; all frames from an I-VOP to the last one wanted are parsed.
+            scale: As for `residual`. Motion vectors are divided by it.
+            definition: Which motion compensation is carried along:
+
+                - "standard": half- and quarter-sample interpolation of clause 7.6.2 with the
+                  chroma vectors of 7.6.5, as exact linear maps, nothing rounded; float32. Reduced
+                  sizes interpolate bilinearly, chroma at the macroblock's mean vector.
+                - "coviar": vectors truncated towards zero to whole samples of each plane, so that
+                  one look-up leads from any frame into the I-VOP; chroma at the macroblock's mean
+                  vector; int16, saturating. CoViAR's loader does this with decoded frames.
+            space: As for `residual`.
+            displacement: Also carry where in the I-VOP each chain starts.
+            with_iframe: Start from the I-VOP's samples instead of zero: the sums are then the
+                decoded frames but for rounding and clipping. Full size only.
+            out: Arrays to fill, as for `residual` but float32 with the standard's definition.
+            threads: Groups of pictures are processed in parallel.
+            on_error: "raise", or "mask": missing macroblocks break the chain.
+
+        Raises:
+            BitstreamError: A frame on the way is damaged (with on_error="raise").
+            UnsupportedSyntaxError: A frame on the way is outside the supported profile.
+            ConfigError: An argument is out of its range.
+        """
+        check_common(scale, space, threads, on_error)
+        check_choice("definition", (definition,), ("standard", "coviar"))
+        if with_iframe and scale != 1:
+            raise ConfigError("with_iframe needs scale=1", place=f"scale={scale}")
+        rows = frame_numbers(frames, self.frame_count)
+        standard = definition == "standard"
+        dtype = np.float32 if standard else np.int16
+        luma, chroma = plane_shapes(self.width, self.height, scale)
+        samples = sample_arrays(
+            (self.width, self.height), len(rows), scale, space, dtype=dtype, out=out
+        )
+        broken = np.empty((len(rows), *luma), np.bool_)
+        broken_chroma = np.empty((len(rows), *chroma), np.bool_)
+        field = np.empty((len(rows), *luma, 2), dtype) if displacement else None
+        run = _native.accumulate_standard if standard else _native.accumulate_coviar
+        records = run(
+            self.native,
+            rows.tolist(),
+            scale=scale,
+            space=SPACES.index(space),
+            displacement=field,
+            broken=broken.view(np.uint8),
+            broken_chroma=broken_chroma.view(np.uint8),
+            with_intra_vop=with_iframe,
+            threads=threads,
+            keep_going=on_error == "mask",
+            **samples,
+        )
+        return Accumulated(
+            frames=rows,
+            definition=definition,
+            scale=scale,
+            space=space,
+            broken=broken,
+            broken_chroma=broken_chroma,
+            displacement=field,
+            errors=tuple(self.errors_of(records, on_error)),
+            **samples,
+        )
+
+    def segment_sums(
+        self,
+        count: int,
+        *,
+        scale: int = 1,
+        space: str = "planes",
+        threads: int = 1,
+        on_error: str = "raise",
+    ) -> SegmentSums:
+        """Sums residuals over `count` segments of equal length (to one frame), without motion.
+
+        Args:
+            count: Segments, 1 to the number of frames.
+            scale: As for `residual`, and so are the other arguments and errors.
+            space: As for `residual`.
+            threads: Segments are parsed in parallel.
+            on_error: "raise" or "mask".
+        """
+        check_common(scale, space, threads, on_error)
+        if not 1 <= count <= self.frame_count:
+            raise ConfigError(
+                f"count is {count}", remedy=f"choose from 1 to {self.frame_count} segments"
+            )
+        bounds = np.arange(count + 1) * self.frame_count // count
+        samples = sample_arrays((self.width, self.height), count, scale, space, dtype=np.int32)
+        records = _native.sum_segments(
+            self.native,
+            bounds.tolist(),
+            scale=scale,
+            space=SPACES.index(space),
+            threads=threads,
+            keep_going=on_error == "mask",
+            **samples,
+        )
+        errors = tuple(self.errors_of(records, on_error))
+        return SegmentSums(bounds=bounds, scale=scale, space=space, errors=errors, **samples)
+
+    def iframe(self, frame: int = 0) -> IFrame:
+        """Parses an I-VOP: its coefficients, and, for convenience, its samples.
+
+        Args:
+            frame: Number of a frame of type "I".
+
+        Raises:
+            BitstreamError: It is damaged.
+            ConfigError: There is no such frame, or it is of another type.
+        """
+        number = int(frame_numbers((frame,), self.frame_count)[0])
+        if self.vop_types[number] not in "I?":
+            raise ConfigError(
+                f"frame {number} is of type {self.vop_types[number]}",
+                remedy='choose one where `vop_types` has "I"',
+            )
+        luma, chroma = plane_shapes(self.width, self.height, 1)
+        columns, lines = -(-self.width // 16), -(-self.height // 16)
+        coefficients = np.empty((lines, columns, 6, 8, 8), np.int16)
+        y, cb, cr = (np.empty(shape, np.uint8) for shape in (luma, chroma, chroma))
+        try:
+            _native.decode_intra(self.native, number, coefficients=coefficients, y=y, cb=cb, cr=cr)
+        except _native.SyntaxError as error:
+            raise syntax_error(*error.args, path=self.path, packet=number) from None
+        return IFrame(frame=number, coefficients=coefficients, y=y, cb=cb, cr=cr)
+
+    def errors_of(self, records: Sequence[tuple], on_error: str) -> Iterator[BitstreamError]:
+        """The typed errors of what the parser reported; raises the first unless masked."""
+        for _, packet, _, *details in records:
+            error = syntax_error(*details, path=self.path, packet=packet)
+            if on_error == "raise":
+                raise error
+            yield error
