@@ -176,7 +176,7 @@ class Runner:
                 cwd=str(path.parent),
                 on_cell_executed=tell,
                 # The kernel warns at each start that loopback traffic is not encrypted.
-                extra_arguments=["--IPKernelApp.log_level=ERROR"],
+                extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
             )
             executed = nbformat.read(draft, 4)
             check_executed(executed, path)
