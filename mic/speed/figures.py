@@ -26,7 +26,7 @@ def stages(table: pd.DataFrame) -> Figure:
     axis.set_yticks(places, table["method"])
     axis.set(xlabel="milliseconds a clip")
     axis.set_xscale("symlog", linthresh=max(1.0, float(np.median(left))))
-    axis.legend(loc="lower right")
+    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
 
