@@ -36,6 +36,7 @@ class Profile:
         parts: Parts that cross-validation divides the people into; ten in the papers. With three,
             three trainings on two thirds of the people test everybody.
         folds: How many of these parts are tested.
+        rows: Rows of the large ablation tables; 0 means all.
         seeds: Repetitions of each fold with another seed of weights and batches.
         epochs: Training epochs of the recognition networks.
         sr_epochs: Training epochs of the super-resolution and valence networks.
@@ -62,6 +63,7 @@ class Profile:
     avec_seconds: int = 20
     parts: int = 3
     folds: int = 3
+    rows: int = 0
     seeds: int = 1
     epochs: int = 30
     sr_epochs: int = 8
@@ -103,6 +105,7 @@ PROFILES: Mapping[str, Profile] = {
         avec_subjects=4,
         avec_seconds=3,
         folds=1,
+        rows=2,
         epochs=2,
         sr_epochs=1,
         ladder=(2, 8, 31),

@@ -44,13 +44,14 @@ REGULARISERS: Mapping[str, Mapping[str, Any]] = {
     "nHSIC + erasure": {"regulariser": "nhsic", "alpha": 1.0, "erase": True},
 }
 
+# The first needs a decoder; it is what the others are measured against.
 REPRESENTATIONS: Mapping[str, Mapping[str, Any]] = {
-    "raw residuals (the papers)": {"kind": "raw"},
-    "segment sums": {"kind": "segment"},
+    "decoded - I-frame": {"kind": "decoded"},
     "accumulated": {"kind": "accumulated"},
     "accumulated, CoViAR": {"kind": "accumulated_coviar"},
+    "raw residuals (the papers)": {"kind": "raw"},
+    "segment sums": {"kind": "segment"},
     "motion vectors": {"kind": "motion"},
-    "decoded - I-frame": {"kind": "decoded"},
     "decoded frames": {"kind": "decoded_frames"},
 }
 
@@ -75,15 +76,20 @@ def representation(config: Profile, **changes: Any) -> Representation:
     return dataclasses.replace(Representation(steps=config.steps, scale=config.scale), **changes)
 
 
-def methods(config: Profile, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Method]:
-    """The methods of a table such as `PAPER_ROWS`."""
-    return {row: method(config, **changes) for row, changes in rows.items()}
+def rows(config: Profile, table: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a table that the profile computes, its reference row included."""
+    return dict(list(table.items())[: config.rows or None])
+
+
+def methods(config: Profile, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Method]:
+    """The methods of a table such as `PAPER_ROWS`, those rows that the profile computes."""
+    return {row: method(config, **changes) for row, changes in rows(config, table).items()}
 
 
 def cells(
     data: Dataset,
     config: Profile,
-    rows: Mapping[str, Method],
+    table: Mapping[str, Method],
     *,
     like: Representation | None = None,
     seeds: Sequence[int] | None = None,
@@ -94,7 +100,7 @@ def cells(
     Args:
         data: The dataset.
         config: Folds, seeds, epochs, representation.
-        rows: Name and method.
+        table: Rows, name and method.
         like: Another representation than the profile's.
         seeds: Other seeds than the profile's.
         **options: Further arguments of `grid`, `schedule` and `target` for instance.
@@ -102,7 +108,7 @@ def cells(
     options = {"schedule": schedule(config), "parts": config.parts} | options
     return grid(
         data,
-        rows,
+        table,
         representation=like or representation(config),
         folds=config.folds,
         seeds=range(config.seed, config.seed + config.seeds) if seeds is None else seeds,
