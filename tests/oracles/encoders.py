@@ -102,7 +102,7 @@ def encode(path: Path, pictures: np.ndarray, options: Options) -> Path:
         settings |= {"lumi_mask": "0.5", "dark_mask": "0.5", "scplx_mask": "0.5"}
     if options.four_mv or options.adaptive_quant:
         settings |= {"mbd": "rd"}
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", format=_format(path)) as container:
         stream = container.add_stream("mpeg4", rate=FRAME_RATE)
         height, width = pictures.shape[1:3]
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -114,6 +114,11 @@ def encode(path: Path, pictures: np.ndarray, options: Options) -> Path:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
         container.mux(stream.encode(None))
     return path
+
+
+def _format(path: Path) -> str | None:
+    # libavformat takes .m4v for an MP4 file; here it is the elementary stream.
+    return "m4v" if path.suffix == ".m4v" else None
 
 
 def synthetic(folder: Path, options: Options) -> Path:
@@ -135,5 +140,8 @@ def ffmpeg(path: Path, pictures: np.ndarray, *arguments: str) -> Path:
         "-pix_fmt",
         "yuv420p",
     ]
-    subprocess.run([*command, *arguments, str(path)], input=pictures.tobytes(), check=True)
+    container = ["-f", _format(path)] if _format(path) else []
+    subprocess.run(
+        [*command, *arguments, *container, str(path)], input=pictures.tobytes(), check=True
+    )
     return path
