@@ -5,6 +5,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 
 #include "bitreader.hpp"
 #include "errors.hpp"
@@ -19,20 +20,16 @@ struct Vector {
 
 /// 7.6.3: one component of a motion vector difference; at most 19 bits.
 inline int read_mv_difference(BitReader& reader, int fcode) {
-    const Code code = kMvDataLookup[reader.peek(12)];
+    const SignedCode code = kMvDataLookup[reader.peek(kMvDataBits)];
     if (code.length == 0) [[unlikely]]
         damaged(reader, "7.6.3 motion vector", "an illegal mv_data code");
     reader.skip(code.length);
-    if (code.value == 0)
-        return 0;
-    const bool negative = reader.take_flag();
-    int magnitude = code.value;
-    if (fcode > 1) {
-        const auto residual_bits = static_cast<std::size_t>(fcode - 1);
-        magnitude =
-            ((magnitude - 1) << residual_bits) + static_cast<int>(reader.take(residual_bits)) + 1;
-    }
-    return negative ? -magnitude : magnitude;
+    if (fcode == 1 || code.value == 0)
+        return code.value;
+    const auto residual_bits = static_cast<std::size_t>(fcode - 1);
+    const int residual = static_cast<int>(reader.take(residual_bits));
+    const int magnitude = ((std::abs(code.value) - 1) << residual_bits) + residual + 1;
+    return code.value < 0 ? -magnitude : magnitude;
 }
 
 /// 7.6.3: prediction plus difference, wrapped into [-32 f, 32 f - 1], f = 2^(fcode - 1).

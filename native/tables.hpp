@@ -140,9 +140,30 @@ constexpr auto make_lookup(const std::array<McbpcRow, count>& rows) {
 inline constexpr auto kMcbpcILookup = make_lookup(kMcbpcI);
 inline constexpr auto kMcbpcPLookup = make_lookup(kMcbpcP);
 inline constexpr auto kCbpyLookup = make_lookup<6>(kCbpy);
-inline constexpr auto kMvDataLookup = make_lookup<12>(kMvData);
 inline constexpr auto kDcSizeLuminanceLookup = make_lookup<11>(kDcSizeLuminance);
 inline constexpr auto kDcSizeChrominanceLookup = make_lookup<12>(kDcSizeChrominance);
+
+/// A motion vector difference in steps, sign resolved; `length` 0 marks an illegal code.
+struct SignedCode {
+    std::int8_t value;
+    std::uint8_t length;
+};
+inline constexpr std::size_t kMvDataBits = 13;  ///< twelve code bits and the sign
+
+/// Table B.12 with the sign bit that follows every code but that of 0.
+inline constexpr auto kMvDataLookup = [] {
+    constexpr auto unsigned_lookup = make_lookup<kMvDataBits - 1>(kMvData);
+    std::array<SignedCode, 1U << kMvDataBits> lookup{};
+    for (std::size_t bits = 0; bits < lookup.size(); ++bits) {
+        const Code code = unsigned_lookup[bits >> 1];
+        const bool negative = (bits >> (kMvDataBits - 1 - code.length) & 1U) != 0;
+        const int sign_bits = code.length != 0 && code.value != 0 ? 1 : 0;
+        lookup[bits] = {
+            static_cast<std::int8_t>(sign_bits != 0 && negative ? -code.value : code.value),
+            static_cast<std::uint8_t>(code.length + sign_bits)};
+    }
+    return lookup;
+}();
 
 /// Table 6.32: dquant by its two bits.
 inline constexpr std::array<std::int8_t, 4> kDquant{-1, -2, 1, 2};
