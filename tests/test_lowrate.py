@@ -12,7 +12,7 @@ from mic.datasets import valence
 from mic.datasets.transmission import Channel, downsample, upsample
 from mic.datasets.valence import FaceSequence
 from mic.errors import DatasetError
-from mic.lowrate import methods, scores, study, training
+from mic.lowrate import claims, methods, scores, study, training
 from mic.lowrate.training import Recipe
 from mic.lowrate.views import Corpus
 from mic.models.lowbitrate import Architecture
@@ -158,6 +158,32 @@ def test_mixing_options_and_time_fill_every_cell(tiny):
     assert list(over_time["head"]) == ["per frame", "LSTM, CCC loss"]
     for table in (mixing, options, over_time):
         assert table[["rmse", "cc", "ccc", "ccc_low", "ccc_high"]].notna().all().all()
+
+
+def test_verdicts_need_intervals_that_exclude_the_bound(tiny):
+    gains = pd.DataFrame(
+        [
+            ("LR-S", "seen", 0.2, 0.1, 0.3),
+            ("LR-S", "unseen", 0.2, -0.1, 0.3),
+            ("joint-S", "unseen", -0.2, -0.3, -0.1),
+            ("joint-S", "4", 0.9, 0.8, 0.95),
+        ],
+        columns=["baseline", "factors", "gain", "gain_low", "gain_high"],
+    )
+    residual = pd.DataFrame(
+        [("max-mix", 1, 2, 0.01, -0.01, 0.02), ("max-mix", 2, 9, 0.04, 0.01, 0.09)],
+        columns=["model", "factor", "quantiser", "loss", "loss_low", "loss_high"],
+    )
+    mixing = study.mixing_table(tiny, [(4,)])
+    found = claims.verdicts(gains, study.factor_table(tiny), mixing, residual)
+    decided = found[found["low"].notna()]["verdict"]
+    assert list(decided) == [
+        "supported",
+        "undecided",
+        "contradicted",
+        "supported",
+        "undecided",
+    ]
 
 
 def test_processes_and_reruns_give_the_same_predictions(home, monkeypatch, tmp_path):

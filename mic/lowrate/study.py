@@ -22,45 +22,6 @@ from mic.models.lowbitrate import Architecture
 
 MIX = (3, 4, 6)  # the paper's choice of factors for max-mix training
 ONE_FOR_ALL = "joint-OA"
-_COLUMNS = {
-    "method": "as in the paper",
-    "baseline": "dedicated model that joint-OA is compared with",
-    "choice": "what is changed",
-    "head": "what follows the features",
-    "model": "dedicated to its rung, that of the finest rung, or one trained on all rungs",
-    "mix": "factors of the frames it is tuned on",
-    "initialised": "whether SR-FCN's convolutions are its first",
-    "factor": "edge lengths are divided by it before coding",
-    "factors": "one factor, or the mean over those in or not in joint-OA's mix",
-    "seen": "whether joint-OA was tuned on this factor",
-    "codec": "of the transmission",
-    "frames": "I: every frame intra; P: the first only",
-    "quantiser": "vop_quant of mpeg4, QP of h264 and hevc",
-    "bits_per_pixel": "bits over samples before down-sampling",
-    "bit_rate": "bits/s",
-    "delay": "seconds",
-    "correlation": "of predictions for unseen training subjects with the labels moved back so far",
-    "frames_per_second": "of video, from received bytes to the answer, one thread",
-    "parse_share": "of that time",
-    "clips": "clips timed",
-    "n": "test frames (clips, where answers are classes)",
-    "subjects": "test subjects; intervals draw them",
-    "loss": "accuracy of the dedicated model minus this one's, same clips",
-    "loss_low": "95 % interval over subjects, lower end",
-    "loss_high": "upper end",
-    "gain": "CCC of joint-OA minus the baseline's, same frames",
-    "gain_low": "95 % interval over subjects, lower end",
-    "gain_high": "upper end",
-    "rmse": "root mean square error",
-    "cc": "Pearson correlation",
-    "ccc": "concordance correlation",
-    "accuracy": "share of clips",
-    **{
-        f"{metric}_{end}": f"95 % interval over subjects, {end} end"
-        for metric in ("rmse", "cc", "ccc", "accuracy")
-        for end in ("low", "high")
-    },
-}
 
 
 def recipe_for(config: Profile) -> Recipe:
@@ -350,8 +311,3 @@ def _row(study: Study, name: str, cell: Cell, channel: Channel) -> dict[str, obj
 
 def _ends(corpus: Corpus) -> NDArray[np.int64]:
     return np.cumsum(corpus.lengths)[:-1]
-
-
-def describe(table: pd.DataFrame) -> dict[str, str]:
-    """What each column of this package's tables means, for `mic.results`."""
-    return {column: _COLUMNS[column] for column in table.columns}

@@ -1,0 +1,91 @@
+"""What the tables' columns mean, and what the tables say about the papers' claims."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+_COLUMNS = {
+    "method": "as in the paper",
+    "baseline": "dedicated model that joint-OA is compared with",
+    "choice": "what is changed",
+    "head": "what follows the features",
+    "model": "dedicated to its rung, that of the finest rung, or one trained on all rungs",
+    "mix": "factors of the frames it is tuned on",
+    "initialised": "whether SR-FCN's convolutions are its first",
+    "factor": "edge lengths are divided by it before coding",
+    "factors": "one factor, or the mean over those in or not in joint-OA's mix",
+    "seen": "whether joint-OA was tuned on this factor",
+    "codec": "of the transmission",
+    "frames": "I: every frame intra; P: the first only",
+    "quantiser": "vop_quant of mpeg4, QP of h264 and hevc",
+    "bits_per_pixel": "bits over samples before down-sampling",
+    "bit_rate": "bits/s",
+    "delay": "seconds",
+    "correlation": "of predictions for unseen training subjects with the labels moved back so far",
+    "frames_per_second": "of video, from received bytes to the answer, one thread",
+    "parse_share": "of that time",
+    "clips": "clips timed",
+    "n": "test frames (clips, where answers are classes)",
+    "subjects": "test subjects; intervals draw them",
+    "loss": "accuracy of the dedicated model minus this one's, same clips",
+    "loss_low": "95 % interval over subjects, lower end",
+    "loss_high": "upper end",
+    "gain": "CCC of joint-OA minus the baseline's, same frames",
+    "gain_low": "95 % interval over subjects, lower end",
+    "gain_high": "upper end",
+    "rmse": "root mean square error",
+    "cc": "Pearson correlation",
+    "ccc": "concordance correlation",
+    "accuracy": "share of clips",
+    **{
+        f"{metric}_{end}": f"95 % interval over subjects, {end} end"
+        for metric in ("rmse", "cc", "ccc", "accuracy")
+        for end in ("low", "high")
+    },
+}
+
+
+def describe(table: pd.DataFrame) -> dict[str, str]:
+    """What each column of this package's tables means, for `mic.results`."""
+    return {column: _COLUMNS[column] for column in table.columns}
+
+
+def verdicts(
+    gains: pd.DataFrame, factors: pd.DataFrame, mixing: pd.DataFrame, residual: pd.DataFrame
+) -> pd.DataFrame:
+    """The papers' claims beside the tables' numbers.
+
+    Args:
+        gains: `gain_table`.
+        factors: `factor_table`.
+        mixing: `mixing_table`.
+        residual: `mic.lowrate.residuals.accuracy_table`.
+
+    Returns:
+        `claim`, `value` with `low` and `high` where there is an interval, and `verdict`.
+    """
+    rows = []
+    for line in gains[gains["factors"].isin(["seen", "unseen"])].itertuples():
+        claim = f"joint-OA beats {line.baseline} at {line.factors} factors (CCC)"
+        rows.append(_judged(claim, line.gain, line.gain_low, line.gain_high, 0.0))
+    mean = factors[factors["factor"] > 1].groupby("method")["ccc"].mean()
+    for first, second in (("joint-S", "LR-S"), ("joint-S", "non-joint-S"), ("LR-S", "HR")):
+        value = mean[first] - mean[second]
+        claim = f"{first} beats {second}, mean over factors (CCC)"
+        rows.append((claim, value, np.nan, np.nan, "point estimate only"))
+    halves = mixing.groupby("initialised")["ccc"].mean()
+    value = halves[True] - halves[False]
+    claim = "SR-FCN helps a mix, mean over mixes and factors (CCC)"
+    rows.append((claim, value, np.nan, np.nan, "point estimate only"))
+    for line in residual[residual["model"] == "max-mix"].itertuples():
+        claim = f"max-mix loses at most 3 points at 1/{line.factor}, q {line.quantiser}"
+        rows.append(_judged(claim, -line.loss, -line.loss_high, -line.loss_low, -0.03))
+    return pd.DataFrame(rows, columns=["claim", "value", "low", "high", "verdict"])
+
+
+def _judged(
+    claim: str, value: float, low: float, high: float, bound: float
+) -> tuple[str, float, float, float, str]:
+    verdict = "supported" if low > bound else "contradicted" if high < bound else "undecided"
+    return claim, value, low, high, verdict
