@@ -14,6 +14,7 @@ import random
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -34,6 +35,7 @@ CLIPS = (
     ("single_face", (80, 0, 480, 360), (640, 480), 72),
 )
 QUANTISERS = (1, 2, 5, 12)
+SHORTEST = 0.02  # seconds that a timing takes at least
 
 
 def encoded(folder: Path, clip: tuple, quantiser: int) -> tuple[Path, int]:
@@ -48,20 +50,32 @@ def encoded(folder: Path, clip: tuple, quantiser: int) -> tuple[Path, int]:
 
 
 def timed(path: Path, rounds: int, seed: int) -> dict[str, np.ndarray]:
-    """Seconds of each contestant in each round: (rounds, 2), processor and wall time."""
+    """Seconds of each contestant in each round: (rounds, 2), processor and wall time.
+
+    A short one is called several times a round, so that none is timed below `SHORTEST`.
+    """
     order = random.Random(seed)
     functions = contestants()
+    calls = {}
+    for name, function in functions.items():
+        function(path)  # warms caches and allocates
+        calls[name] = max(1, round(SHORTEST / once(function, path, 1)[1]))
     seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in functions}
-    for turn in range(rounds + 1):
+    for _ in range(rounds):
         names = list(functions)
         order.shuffle(names)
         for name in names:
-            wall, processor = time.perf_counter(), time.process_time()
-            functions[name](path)
-            spent = time.process_time() - processor, time.perf_counter() - wall
-            if turn:  # the first round warms caches and allocates
-                seconds[name].append(spent)
+            seconds[name].append(once(functions[name], path, calls[name]))
     return {name: np.array(values) for name, values in seconds.items()}
+
+
+def once(function: Callable[[Path], None], path: Path, calls: int) -> tuple[float, float]:
+    """Processor and wall seconds of one call, as the mean of `calls` in a row."""
+    wall, processor = time.perf_counter(), time.process_time()
+    for _ in range(calls):
+        function(path)
+    processor, wall = time.process_time() - processor, time.perf_counter() - wall
+    return processor / calls, wall / calls
 
 
 def measure(rounds: int, seed: int) -> pd.DataFrame:
