@@ -8,6 +8,8 @@ import tomllib
 import pytest
 from environment_file import ROOT, expected
 
+from mic import report
+
 
 def _tracked(*patterns):
     command = ["git", "-C", str(ROOT), "ls-files", *patterns]
@@ -71,3 +73,15 @@ def test_the_version_is_the_same_everywhere():
 def test_importing_mic_is_light():
     code = "import sys, mic; sys.exit('torch' in sys.modules or 'av' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_the_tables_of_the_readme_are_those_of_the_results():
+    text = (ROOT / "README.md").read_text()
+    assert len(report.names_in(text)) >= 4
+    assert report.filled(text, ROOT / "results") == text
+
+
+def test_every_notebook_is_in_the_readme():
+    text = (ROOT / "README.md").read_text()
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f"(notebooks/{path.name})" in text
