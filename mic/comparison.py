@@ -124,7 +124,6 @@ def figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
         axis.set_yticks(places, table["method"], fontsize=7)
         axis.set(title=dataset, xlabel="accuracy", xlim=(0, 1.02))
     np.atleast_1d(axes)[0].legend(loc="lower left")
-    figure.tight_layout()
     return figure
 
 
