@@ -12,9 +12,9 @@ namespace mic::mpeg4 {
 
 /// One packet's bytes followed by zeros, so that the reader may load eight bytes anywhere.
 ///
-/// No variable-length code of the standard begins with more than 19 zeros except fixed-length
-/// escapes, so a parser that runs off the end stops within `kPadding` bytes by itself; the check
-/// of `BitReader::exhausted` after each macroblock then reports the truncation.
+/// Every code of the standard has a 1 among its first twelve bits. So a parser that runs off the
+/// end meets an illegal code after at most one fixed-length field, long before `kPadding` bytes;
+/// `BitReader::exhausted` after each header and macroblock finds what is cut short but legal.
 class Packet {
   public:
     static constexpr std::size_t kPadding = 64;

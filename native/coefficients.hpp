@@ -96,9 +96,6 @@ inline constexpr std::array<CoefficientRow, 102> kInterCoefficients{{
 // clang-format on
 
 /// One symbol of the 13-bit look-up: code and sign bit resolved together.
-///
-/// The length comes first: it is what the next look-up waits for, and the low byte of a register
-/// shifts without being extracted.
 struct Coefficient {
     std::uint8_t length;  ///< bits to consume, sign included
     std::uint8_t run;     ///< zeros before the coefficient plus one; kLastFlag added on the last
@@ -106,8 +103,6 @@ struct Coefficient {
 };
 
 inline constexpr std::uint8_t kLastFlag = 128;
-/// `run` of escapes and illegal codes: large enough to leave the decoding loop.
-inline constexpr std::uint8_t kNoRun = kLastFlag + 1;
 inline constexpr unsigned kCoefficientBits = 13;  ///< twelve code bits and the sign
 using CoefficientLookup = std::array<Coefficient, 1U << kCoefficientBits>;
 
@@ -132,10 +127,7 @@ constexpr CoefficientLookup make_coefficient_lookup(const std::array<Coefficient
         fill(row.code, 1, 0, {length, run, level});
         fill(row.code, 1, 1, {length, run, static_cast<std::int16_t>(-level)});
     }
-    fill(kEscapeCode, 0, 0, {static_cast<std::uint8_t>(kEscapeCode.size()), kNoRun, 0});
-    for (Coefficient& symbol : lookup)
-        if (symbol.length == 0)
-            symbol.run = kNoRun;
+    fill(kEscapeCode, 0, 0, {static_cast<std::uint8_t>(kEscapeCode.size()), 0, 0});
     return lookup;
 }
 

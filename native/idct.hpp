@@ -1,6 +1,9 @@
 #pragma once
 /// Clause 7.4.5 (Annex A): the inverse DCT, in the exact integer arithmetic of libavcodec's
 /// "simple" transform, which MPEG-4 streams written by FFmpeg are coded against.
+///
+/// The standard asks for the accuracy of IEEE 1180 only. libavcodec takes Xvid's transform for
+/// streams whose user data names Xvid; ours is the same for all, as libavcodec's with idct=simple.
 
 #include <cstddef>
 #include <cstdint>
