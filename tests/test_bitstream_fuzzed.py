@@ -7,22 +7,33 @@ from pathlib import Path
 
 import pytest
 
-FUZZ = Path(__file__).resolve().parents[1] / "native" / "fuzz"
+from mic.home import locked
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+FUZZ = REPOSITORY / "native" / "fuzz"
+BUILD = REPOSITORY / "build" / "fuzz"
+HARNESSES = ("headers", "packets", "clips")
 
 
-@pytest.mark.parametrize("harness", ["headers", "packets", "clips"])
-def test_corpus_and_regressions(harness, tmp_path):
-    compiler = shutil.which(os.environ.get("CXX", "c++"))
-    assert compiler, "the native part needs a C++ compiler anyway"
-    subprocess.run(
-        ["make", "-s", "-C", FUZZ, f"build={tmp_path}", f"{tmp_path}/replay/{harness}"],
-        check=True,
-    )
-    inputs = [folder / harness for folder in (FUZZ / "corpus", FUZZ / "regressions")]
-    count = sum(len(list(folder.glob("*"))) for folder in inputs)
+@pytest.fixture(scope="module")
+def binaries():
+    """The harnesses with a main of their own; built once, then only when a source changed."""
+    assert shutil.which(os.environ.get("CXX", "c++")), "the native part needs a compiler anyway"
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with locked(BUILD / ".lock"):
+        targets = [f"../../build/fuzz/replay/{name}" for name in HARNESSES]
+        subprocess.run(["make", "-s", "-j2", "-C", FUZZ, *targets], check=True)
+    return BUILD / "replay"
+
+
+@pytest.mark.parametrize("harness", HARNESSES)
+def test_corpus_and_regressions(harness, binaries):
+    inputs = [FUZZ / folder / harness for folder in ("corpus", "regressions")]
+    inputs = [folder for folder in inputs if folder.is_dir()]
+    count = sum(len(list(folder.iterdir())) for folder in inputs)
     assert count >= 20
     done = subprocess.run(
-        [tmp_path / "replay" / harness, *inputs], capture_output=True, text=True, check=False
+        [binaries / harness, *inputs], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout == f"{count} inputs\n"
