@@ -22,18 +22,14 @@ from mic.models.baselines import PEERS
 
 PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
     {
-        "CK+": "published: 327 sequences of 118 people, 10 subject-disjoint folds; ours: as many "
-        "generated clips and people, the same kind of folds, epochs never chosen on the test fold",
-        "MMI": "published: 213 sequences of 31 people, 10 subject-disjoint folds; ours: as many "
-        "generated clips of 32 people, the same kind of folds",
+        "CK+": "published: 327 sequences of 118 people, ten subject-disjoint parts; ours: "
+        "generated clips, subject-disjoint parts, no epoch chosen on the test people",
+        "MMI": "published: 213 sequences, ten subject-disjoint parts; ours: generated clips, "
+        "subject-disjoint parts, no epoch chosen on the test people",
         "AFEW": "published: 773 training and 383 validation clips of films, reported on "
         "validation; ours: generated clips with clutter, movement and speech, split by identity",
     }
 )
-
-_LANDMARKS = "needs facial landmarks for training and testing, which no clip here has annotated"
-_EXTRA = "needs additional data that is not public"
-_IMAGE = "an image network trained on photographs; its video part is averaging, see Frame voting"
 
 # Rows that we spell otherwise.
 _SPELLING = {"MIC-Î": "MIC-I_hat"}
@@ -45,19 +41,22 @@ RUNNABLE = frozenset(
 )
 
 # Published methods that we do not run, and why.
+_LANDMARKS = "needs facial landmarks, which no clip here has annotated"
+_EXTRA = "started from additional data that we do not have"
+
 NOT_RUN: Mapping[str, str] = MappingProxyType(
     {
         "PHRNN-MSCNN": _LANDMARKS,
         "CTSLSTM": _LANDMARKS,
-        "(N+M)-tuplet": f"{_LANDMARKS}; its tuplets need several clips a person and label",
+        "(N+M)-tuplet": _LANDMARKS,
         "SC": _LANDMARKS,
         "3D CNN-DAP": _LANDMARKS,
-        "G2-VER": "its geometry branch is not described fully enough to be written",
-        "LBVCNN": "not written: local binary volumes with fixed weights, no frame rate to compare",
+        "G2-VER": "nobody has written it here yet",
+        "LBVCNN": "nobody has written it here yet",
         "NST": _EXTRA,
-        "DSTA": "needs TV-L1 flow and networks started from film data; see Flow CNN",
-        "DenseNet-161": _IMAGE,
-        "Unidirectional LSTM": "VGG features trained on photographs; as CNN+LSTM otherwise",
+        "DSTA": "nobody has written it here yet; it reads optical flow, as Flow CNN does",
+        "DenseNet-161": "an image network; Frame voting stands for its kind",
+        "Unidirectional LSTM": "CNN+LSTM stands for its kind",
         "replication report": "another run of MIC, quoted for comparison, not a method",
     }
 )
