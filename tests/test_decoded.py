@@ -9,9 +9,10 @@ from av.video.reformatter import Interpolation
 from oracles import compensation, flat, stream
 from oracles.encoders import Options, ffmpeg, frames, synthetic
 
+import mic.bitstream
 import mic.coviar
 import mic.decoded
-from mic.errors import CodecError, UnsupportedSyntaxError
+from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
 
 QUIET = Options(width=96, height=72, frames=10, noise=0, speed=0.4)
 X264 = "no-deblock=1:weightp=0:weightb=0:b-pyramid=none:ref=1:scenecut=0:partitions=p8x8,b8x8,i4x4"
@@ -170,3 +171,20 @@ def test_coviar_equals_its_loops(accumulate, quarter, tmp_path):
         assert (mine.motion == motion).all()
     assert [frame.position for frame in ours] == [0, 1, 2, 3, 0, 1]
     assert any(frame.motion.any() for frame in ours)
+
+
+def test_read_hands_out_the_same(tmp_path):
+    path = ffmpeg(tmp_path / "h264.mkv", frames(QUIET), *CODECS["h264"])
+    clip = mic.bitstream.read(path, method="decoded", what=("residual", "motion"))
+    singles = list(mic.decoded.frames(path))
+    assert clip.frame_count == len(singles) == len(clip.residual.y)
+    for row, single in enumerate(singles):
+        assert (clip.residual.y[row] == single.y).all()
+        assert (clip.residual.cr[row] == single.cr).all()
+        rows, columns = single.motion.shape[:2]
+        assert (clip.motion.blocks[row][:rows, :columns] == single.motion).all()
+    part = mic.bitstream.read(path, method="decoded", frames=[4, 2], space="rgb")
+    whole = mic.bitstream.read(path, method="decoded", space="rgb")
+    assert (part.residual.pixels == whole.residual.pixels[[4, 2]]).all()
+    with pytest.raises(ConfigError):
+        mic.bitstream.read(path, method="decoded", scale=2)
