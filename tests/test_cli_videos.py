@@ -27,6 +27,8 @@ def test_extract_writes_what_is_asked(folder, tmp_path, capsys):
     assert "12 frames, bitstream" in capsys.readouterr().out
     assert cli.main([*command, "--to", str(tmp_path), "--out", "png"]) == 0
     assert len(list((tmp_path / "a_residual_motion").glob("*.png"))) == 24
+    assert cli.main([*command, "--out", str(tmp_path / "mine.npz")]) == 0
+    assert (tmp_path / "mine.npz").is_file()
 
 
 def test_a_broken_file_does_not_end_the_others(folder, tmp_path, capsys):
@@ -34,7 +36,7 @@ def test_a_broken_file_does_not_end_the_others(folder, tmp_path, capsys):
     assert (tmp_path / "a_residual.npz").is_file()
     assert "b.mp4" in capsys.readouterr().err
     assert cli.main(["extract", str(folder / "a.mp4"), "--out", "gif"]) == 1
-    assert "Remedy: choose of npz, png, mp4" in capsys.readouterr().err
+    assert "Remedy: choose of npz, png, mp4, or name" in capsys.readouterr().err
 
 
 def test_predict_writes_a_table_and_says_how_fast(folder, tmp_path, capsys):

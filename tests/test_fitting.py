@@ -1,7 +1,9 @@
 """Own class folders become a network, its confusion matrix and its leakage; and the CLI."""
 
+import dataclasses
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +12,8 @@ import pytest
 import mic
 from mic import cli, codec, fitting, synthface
 from mic.errors import ConfigError, DatasetError
-from mic.fitting import fit as fit_module
+from mic.fitting import clips
+from mic.fitting import training as fit_module
 from mic.train import Schedule
 
 SCHEDULE = Schedule(epochs=2, batch=4, frames=6)
@@ -95,25 +98,41 @@ def test_nobody_is_trained_on_and_tested(folder, tmp_path, cache, monkeypatch):
     assert len(seen["train"]) + len(seen["test"]) == 10
 
 
-def test_an_interrupted_training_ends_in_the_same_bytes(folder, tmp_path, cache):
-    options = {"schedule": Schedule(epochs=7, batch=4, frames=6), "network": "none"}
-    whole = fitting.fit(folder, tmp_path / "whole", folder=cache, **options)
+def test_an_interrupted_training_ends_in_the_same_bytes(tmp_path, monkeypatch):
+    def drawn(path, recipe, network, folder):
+        rng = np.random.default_rng(int(path.name))
+        residual = rng.integers(-40, 40, (16, 3, 32, 32)).astype(np.int16)
+        return {"residual": residual, "identity": rng.standard_normal(16).astype(np.float32)}
+
+    monkeypatch.setattr(clips, "_arrays", drawn)
+    videos = [
+        fitting.Labelled(path=Path(str(k)), label="ab"[k % 2], subject=str(k)) for k in range(10)
+    ]
+    options = {
+        "schedule": Schedule(epochs=7, batch=4, frames=6),
+        "network": "none",
+        "method": dataclasses.replace(fit_module.METHOD, feature_size=16, z_size=16, width=4),
+    }
+    whole = fitting.fit(videos, tmp_path / "whole", **options)
 
     def stop(stage, done, total):
         if stage == "epochs" and done == 6:  # the state was kept after epoch 5
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fitting.fit(folder, tmp_path / "cut", folder=cache, progress=stop, **options)
+        fitting.fit(videos, tmp_path / "cut", progress=stop, **options)
     assert (tmp_path / "cut" / "training.safetensors").is_file()
-    resumed = fitting.fit(folder, tmp_path / "cut", folder=cache, **options)
+    resumed = fitting.fit(videos, tmp_path / "cut", **options)
     assert resumed.sha256 == whole.sha256
     assert not (tmp_path / "cut" / "training.safetensors").exists()
 
 
 def test_folders_that_cannot_be_trained_on_are_explained(folder, tmp_path, cache):
+    (tmp_path / "one").mkdir()
+    shutil.move(folder / "moved", tmp_path / "one" / "moved")
     with pytest.raises(DatasetError, match="fewer than two class folders"):
-        fitting.class_folders(folder / "calm")
+        fitting.class_folders(tmp_path / "one")
+    shutil.move(tmp_path / "one" / "moved", folder / "moved")
     with pytest.raises(DatasetError, match="fewer than two class folders"):
         fitting.class_folders(tmp_path / "none")
     with pytest.raises(ConfigError, match="subject pattern"):

@@ -29,7 +29,12 @@ def _add_extract(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument("--scale", type=int, default=1, help="1, 2, 4 or 8: sides of 1/scale")
     command.add_argument("--space", default="rgb", help="rgb or ycbcr")
-    command.add_argument("--out", default="npz", help="npz, png (a folder) or mp4")
+    command.add_argument(
+        "--out",
+        default="npz",
+        help="npz, png (a folder of pictures) or mp4, named after the video; or, of one video, "
+        "a file ending in .npz or .mp4",
+    )
     command.add_argument("--to", type=Path, default=Path(), help="folder for the results")
     command.add_argument("--method", default="auto", help="auto, bitstream, reencoded, decoded")
     command.add_argument("--mask", action="store_true", help="mark damage instead of stopping")
@@ -42,12 +47,17 @@ def _extract(options: argparse.Namespace) -> int:
     from mic.extraction.extract import FORMATS
     from mic.prediction.files import videos_in
 
-    if options.out not in FORMATS:
-        raise ConfigError(f"--out is {options.out!r}", remedy=f"choose of {', '.join(FORMATS)}")
-    failed = 0
-    for video in (videos := videos_in(options.videos)):
+    videos, failed = videos_in(options.videos), 0
+    named = options.out not in FORMATS
+    if named and (len(videos) > 1 or Path(options.out).suffix not in (".npz", ".mp4")):
+        raise ConfigError(
+            f"--out is {options.out!r}",
+            remedy=f"choose of {', '.join(FORMATS)}, or name a .npz or .mp4 file for one video",
+        )
+    for video in videos:
         suffix = "" if options.out == "png" else f".{options.out}"
-        target = options.to / f"{video.stem}_{options.what.replace(',', '_')}{suffix}"
+        name = f"{video.stem}_{options.what.replace(',', '_')}{suffix}"
+        target = options.to / (options.out if named else name)
         start = time.perf_counter()
         try:
             with terminal.progress(video.name, unit="frames") as progress:

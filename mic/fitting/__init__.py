@@ -10,6 +10,6 @@ faces (`mic.fitting.shipped`).
 """
 
 from mic.fitting.clips import Labelled, Recipe, class_folders
-from mic.fitting.fit import Fit, fit
+from mic.fitting.training import Fit, fit
 
 __all__ = ["Fit", "Labelled", "Recipe", "class_folders", "fit"]

@@ -2,8 +2,9 @@
 
     mic train-shipped            # writes mic/weights/: the network, its digest, its card
 
-Posed expressions from neutral to apex and expressions in the wild (with neutral faces, speech,
-head movement, clutter) together, so that "no expression" is an answer too.
+Posed expressions from neutral to apex (synth-ck), and as an eighth class people of the same kind
+who blink, look about and breathe but show nothing: without them a face at rest would have to be
+called some expression.
 """
 
 from __future__ import annotations
@@ -15,16 +16,20 @@ from pathlib import Path
 
 import pandas as pd
 
-from mic import atomic, provenance, recogniser
+from mic import atomic, codec, provenance, recogniser
 from mic.config import Profile
 from mic.datasets import synth
 from mic.fitting.clips import Labelled
-from mic.fitting.fit import Fit, fit
+from mic.fitting.training import Fit, fit
 from mic.home import home
 from mic.results import to_markdown
+from mic.synthface.film import film
+from mic.synthface.generate import recipe
+from mic.synthface.protocols import PROTOCOLS, seed_of
 
-PROTOCOLS = ("synth-ck", "synth-afew")
-_ABOUT = "generated faces (synth-ck and synth-afew of mic.synthface), not on photographs"
+_PROTOCOL = "synth-ck"
+_RESTING = 3  # one in so many people is also filmed at rest
+_ABOUT = "generated faces (synth-ck of mic.synthface, and the same people at rest)"
 _EXPECT = "Expect less on real people; it is a demonstration, not an instrument."
 
 
@@ -45,20 +50,16 @@ def train(
         MicError: As the stages raise them.
     """
     target = Path(target)
-    videos = []
-    for name in PROTOCOLS:
-        manifest = synth.load(
-            name,
-            config,
-            progress=None
-            if progress is None
-            else lambda done, total: progress("faces", done, total),
-        )
-        # The protocols draw their people independently: S001 of one is not S001 of the other.
-        videos += [
-            Labelled(path=manifest.path(clip), label=clip.label, subject=f"{name} {clip.subject}")
-            for clip in manifest
-        ]
+    manifest = synth.load(
+        _PROTOCOL,
+        config,
+        progress=None if progress is None else lambda done, total: progress("faces", done, total),
+    )
+    videos = [
+        Labelled(path=manifest.path(clip), label=clip.label, subject=clip.subject)
+        for clip in manifest
+    ]
+    videos += _at_rest(sorted({clip.subject for clip in manifest}), config)
     made = fit(
         videos,
         home() / "fits" / f"shipped-{config.digest()}",
@@ -73,6 +74,29 @@ def train(
     # Last, because it vouches for the others.
     atomic.write_text(target / recogniser.PINS.name, f"{made.sha256}  {recogniser.DEFAULT}\n")
     return dataclasses.replace(made, weights=target / recogniser.DEFAULT)
+
+
+def _at_rest(subjects: list[str], config: Profile) -> list[Labelled]:
+    """Clips without an expression of some of the people; made once, whatever is interrupted."""
+    chosen = PROTOCOLS[_PROTOCOL]
+    wanted = set(subjects[::_RESTING])
+    # What decides a clip stands in the folder's name, so that none of another version is taken.
+    folder = home() / "datasets" / f"at-rest-{config.size}-seed{config.seed}-{recipe()[:12]}"
+    found = []
+    for plan in chosen.plan(config.seed, 0.0):
+        if plan.subject not in wanted:
+            continue
+        wanted.remove(plan.subject)
+        name = f"{plan.subject}-neutral-1"
+        video = folder / f"{name}.mp4"
+        if not video.is_file():
+            resting = dataclasses.replace(
+                plan, clip_id=name, label="neutral", seed=seed_of(_PROTOCOL, config.seed, name)
+            )
+            made = film(chosen, resting, size=config.size)
+            codec.encode_frames(made.watched(), video, frame_rate=chosen.frame_rate)
+        found.append(Labelled(path=video, label="neutral", subject=plan.subject))
+    return found
 
 
 def _card(made: Fit, config: Profile) -> str:
@@ -93,7 +117,8 @@ def _card(made: Fit, config: Profile) -> str:
         f"**Task.** One of {len(made.classes)} expressions ({', '.join(made.classes)}) from the "
         "MPEG-4 residuals of a face, accumulated along the motion since a first picture.",
         f"**Trained on.** {made.train_clips} clips of {made.train_subjects} generated people "
-        f"({' and '.join(PROTOCOLS)}, seed {config.seed}, {config.size} pixels). No photograph "
+        f"({_PROTOCOL} and the same people at rest, seed {config.seed}, {config.size} pixels). "
+        "No photograph "
         "and no video of a real person was used; the head's geometry is CC0.",
         f"**Accuracy.** {made.accuracy.value:.1%} of {made.test_clips} clips of "
         f"{made.test_subjects} other generated people, 95 % interval {made.accuracy.low:.1%} to "
