@@ -42,7 +42,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def _train(options: argparse.Namespace) -> int:
     from mic import fitting
     from mic.fitting.clips import SUBJECT
-    from mic.fitting.fit import SCHEDULE
+    from mic.fitting.training import SCHEDULE
 
     schedule = SCHEDULE
     if options.epochs is not None:
