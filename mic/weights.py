@@ -130,9 +130,18 @@ def write(
             place=f"tensor {wrong[0]}",
             remedy="the training diverged: lower the learning rate",
         )
-    data = serialise(ready, metadata=dict(sorted(metadata.items())))
+    data = _canonical(serialise(ready, metadata=dict(metadata)))
     atomic.write_bytes(path, data)
     return hashlib.sha256(data).hexdigest()
+
+
+def _canonical(data: bytes) -> bytes:
+    """The same file with its header's keys in order: the library writes metadata in random order."""
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight bytes
+    return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
 def load_into(network: torch.nn.Module, weights: Weights) -> None:

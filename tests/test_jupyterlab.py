@@ -72,7 +72,7 @@ def test_run_all_shows_pictures_and_no_error(lab, name, tmp_path):
         )
         page.get_by_role("menuitem", name="Kernel", exact=True).click()
         page.get_by_text("Restart Kernel and Run All Cells").click()
-        page.locator(".jp-Dialog").get_by_role("button", name="Restart").click()
+        page.get_by_role("button", name="Confirm Kernel Restart").click()
         saved = _await_completion(lab, name, page)
         page.screenshot(path=tmp_path / f"{name}.png")
         _scroll_to_end(page)

@@ -239,7 +239,7 @@ def test_options_out_of_range_are_refused():
     with pytest.raises(ConfigError, match="alpha"):
         Method(alpha=1.5)
     with pytest.raises(ConfigError, match="min-min"):
-        Method(literal_min_min=True)
+        Method(regulariser="smile", literal_min_min=True)
     with pytest.raises(ConfigError, match="backbone"):
         FrameEncoder("vgg")
     with pytest.raises(ConfigError, match="pooling"):

@@ -8,6 +8,7 @@ of all threads of the process and stand for energy.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -127,6 +128,10 @@ def peak_memory(task: Callable[[], object]) -> float:
     if not (reset.exists() and status.exists()):
         task()
         return float("nan")
+    # Memory that the allocator kept from earlier work would be used again and not be seen.
+    gc.collect()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
     reset.write_text("5")
     before = _resident(status, "VmRSS")
     task()
