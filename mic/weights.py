@@ -136,7 +136,7 @@ def write(
 
 
 def _canonical(data: bytes) -> bytes:
-    """The same file with its header's keys in order: the library writes metadata in random order."""
+    """The same file with its header's keys in order, which the library leaves to chance."""
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])
     text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()

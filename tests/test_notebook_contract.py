@@ -47,7 +47,7 @@ def test_the_first_cell_says_what_it_is(notebook):
     assert re.match(r"# \S", first.source)
     for field in ("Reproduces", "Inputs", "Outputs", "Run time"):
         assert re.search(rf"(?m)^\*\*{field}:\*\* \S", first.source), field
-    assert re.search(r"(?m)^\*\*Run time:\*\* \d+ s \(default profile, \d+ cores\)", first.source)
+    assert re.search(r"(?m)^\*\*Run time:\*\* \d+ s \(\w+ profile, \d+ cores\)", first.source)
 
 
 def test_parameters_are_one_cell_of_literals_and_checked_in_the_next(notebook):
