@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -91,7 +92,10 @@ def _await_completion(lab, name, page):
     while time.monotonic() < deadline:
         time.sleep(1)
         page.keyboard.press("Control+s")
-        cells = json.load(urllib.request.urlopen(address))["content"]["cells"]
+        try:
+            cells = json.load(urllib.request.urlopen(address))["content"]["cells"]
+        except urllib.error.HTTPError:
+            continue  # the server answers 500 while it writes the file
         code = [cell for cell in cells if cell["cell_type"] == "code"]
         if any(o["output_type"] == "error" for cell in code for o in cell["outputs"]):
             return cells
