@@ -90,8 +90,13 @@ def _await_completion(lab, name, page):
     before = None
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
-        time.sleep(1)
+        time.sleep(3)
+        # One save at a time, as a person would: the next cell may be writing to the page.
+        if not page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").count():
+            before = []
+            continue
         page.keyboard.press("Control+s")
+        time.sleep(1)
         try:
             cells = json.load(urllib.request.urlopen(address))["content"]["cells"]
         except urllib.error.HTTPError:
