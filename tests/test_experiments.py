@@ -242,3 +242,10 @@ def test_clips_without_a_face_get_an_identity_that_tells_nothing(manifest, tmp_p
     assert clips.apex.shape == (30, 1, 32, 32)
     with pytest.raises(DatasetError, match="no face"):
         load_tensors(manifest, RAW, identity=np.full((30, 4), np.nan), folder=tmp_path)
+
+
+def test_a_short_clip_has_a_segment_a_frame_at_most(manifest, tmp_path):
+    path = manifest.path(manifest.clips[0])
+    summed = clip_arrays(path, Representation(kind="segment", steps=16, scale=2), folder=tmp_path)
+    single = clip_arrays(path, Representation(kind="all", scale=2), folder=tmp_path)
+    assert np.array_equal(summed["residual"], single["residual"])

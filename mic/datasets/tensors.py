@@ -49,7 +49,7 @@ class Representation:
             `motion`: motion vectors alone. `decoded`: decoded frame minus I-frame, the upper
             reference, which needs a decoder. `decoded_frames`: decoded frames as they are.
             `fusion`: the I-picture as first row, then as `accumulated_coviar`.
-        steps: Frames or segments a clip; `all` ignores it.
+        steps: Frames or segments a clip, at most one segment a P-frame; `all` ignores it.
         scale: 1, 2, 4 or 8: residuals are taken at 1/scale, without leaving the DCT domain where
             the kind allows.
         with_motion: Whether motion vectors of the same frames come along, for "+T".
@@ -304,7 +304,8 @@ def represent(
         case "raw" | "all":
             pixels = stream.residual(index, scale=scale, space="rgb", threads=threads).pixels
         case "segment":
-            pixels = stream.segment_sums(representation.steps, scale=scale, space="rgb").pixels
+            segments = min(representation.steps, count - 1)  # short clips have fewer
+            pixels = stream.segment_sums(segments, scale=scale, space="rgb").pixels
         case "accumulated":
             pixels = stream.accumulated(index, scale=scale, space="rgb").pixels
         case "accumulated_coviar" | "fusion":
