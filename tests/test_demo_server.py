@@ -251,3 +251,13 @@ def test_a_film_that_breaks_off_leaves_nothing(demo, tmp_path, monkeypatch):
     assert b"400" in answer.split(b"\r\n")[0]
     assert list(tmp_path.iterdir()) == []
     assert _json(demo, "about")[0] == 200
+
+
+def test_a_browser_that_goes_away_is_no_news(demo, capsys):
+    link = socket.create_connection(("127.0.0.1", demo.server_port), timeout=10)
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    head = f"GET /{demo.token}/ HTTP/1.1\r\nHost: 127.0.0.1:{demo.server_port}\r\n\r\n"
+    link.sendall(head.encode() * 50)
+    link.close()  # with a reset, while fifty answers are on their way
+    assert _json(demo, "about")[0] == 200
+    assert capsys.readouterr().err == ""

@@ -6,6 +6,7 @@ import http
 import json
 import secrets
 import struct
+import sys
 import threading
 import urllib.parse
 from collections.abc import Callable
@@ -103,6 +104,11 @@ class DemoServer(ThreadingHTTPServer):
             source = self.sources.pop(name, None)
         if source is not None:
             source.close()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Keeps quiet about a browser that went away in the middle of an answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     def server_close(self) -> None:
         """Closes the socket and every source."""
