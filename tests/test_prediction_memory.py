@@ -77,7 +77,7 @@ def test_five_minutes_take_the_memory_of_one(clip, tmp_path):
 
 @pytest.mark.long
 def test_an_hour_takes_the_memory_of_a_minute(clip, tmp_path):
-    short, long = _compare(clip, tmp_path, minutes=60, hop=2.0)
+    short, long = _compare(clip, tmp_path, minutes=60, hop=10.0)
     reliability.record(
         "memory of predict, 60 minutes over 1",
         unit="% of the peak",
