@@ -6,6 +6,7 @@ import json
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from environment_file import ROOT
 
 from mic import config, report, results
 from mic.errors import ResultError
@@ -129,3 +130,9 @@ def test_marked_tables_are_renewed_and_nothing_else(folder):
 def test_wrong_marks_are_errors(folder, text, fault):
     with pytest.raises(ResultError, match=fault):
         report.filled(text, folder)
+
+
+def test_the_readme_shows_the_committed_results():
+    text = (ROOT / "README.md").read_text()
+    assert report.names_in(text)
+    assert report.filled(text, ROOT / "results") == text, "run `mic report --fill README.md`"
