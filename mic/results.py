@@ -126,7 +126,7 @@ class Run:
         atomic.write_text(self._staging / "tables" / f"{name}.md", markdown)
         return back
 
-    def figure(self, figure: Figure, name: str) -> Path:
+    def figure(self, figure: Figure, name: str) -> None:
         """Stages a figure as PNG, without the metadata that would change from run to run."""
         if name not in self.figures:
             raise ResultError(
@@ -135,7 +135,6 @@ class Run:
         path = self._staging / "figures" / f"{name}.png"
         with atomic.replacing(path) as temporary:
             figure.savefig(temporary, metadata={"Software": None})
-        return path
 
     def read(self, name: str) -> pd.DataFrame:
         """A table that this run or an earlier notebook wrote; see `read_table`."""

@@ -138,5 +138,5 @@ def test_every_notebook_has_the_same_order(notebook):
 
 def test_metadata_names_no_machine(notebook):
     text = nbformat.writes(notebook)
-    assert not re.search(r'"/(tmp|root|home|work)/', text)
+    assert not re.search(r"[\"'(]/(tmp|root|home|work)/", text)
     assert "papermill" not in notebook.metadata
