@@ -57,3 +57,15 @@ def test_predict_prints_csv_without_a_file(folder, tmp_path, capsys):
     weights = recogniser_factory.write(tmp_path)
     assert cli.main(["predict", str(folder / "a.mp4"), "--weights", str(weights)]) == 0
     assert capsys.readouterr().out.startswith("video,window,start,end,")
+
+
+def test_equal_names_of_several_folders_do_not_overwrite_each_other(folder, tmp_path, capsys):
+    for name in ("one/a.mp4", "one/a.avi", "two/a.mp4", "two/.a-half-written.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((folder / "a.mp4").read_bytes())
+    command = ["extract", "--what", "motion", "--to", str(tmp_path / "out")]
+    assert cli.main([*command, str(tmp_path / "one"), str(tmp_path / "two")]) == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["one_a_avi_motion.npz", "one_a_mp4_motion.npz", "two_a_mp4_motion.npz"]
+    assert cli.main([*command, str(tmp_path / "one/a.mp4"), str(tmp_path / "one/a.mp4")]) == 1
+    assert "would have one name" in capsys.readouterr().err

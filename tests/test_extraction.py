@@ -1,6 +1,7 @@
 """What `mic extract` writes is what the parser reads, for any length, format and codec."""
 
 import json
+import zipfile
 
 import av
 import numpy as np
@@ -53,6 +54,12 @@ def test_arrays_are_those_of_the_parser(folder, tmp_path, monkeypatch, scale, sp
     assert about["method"] == report.method == "bitstream"
     assert (about["scale"], about["space"], about["frame_rate"]) == (scale, space, "25")
     assert (report.frames, report.iframes, report.damaged) == (31, 4, 0)
+
+
+def test_the_same_video_gives_the_same_bytes_on_any_day(folder, tmp_path):
+    mic.extract(folder / "mpeg4.mp4", tmp_path / "x.npz", what=("residual", "iframe"))
+    with zipfile.ZipFile(tmp_path / "x.npz") as archive:
+        assert {entry.date_time for entry in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
 
 
 def test_other_codecs_are_coded_anew_and_it_is_said(folder, tmp_path):

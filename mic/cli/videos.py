@@ -6,6 +6,7 @@ import argparse
 import sys
 import time
 import webbrowser
+from collections import Counter
 from pathlib import Path
 
 from mic.cli import terminal
@@ -54,9 +55,9 @@ def _extract(options: argparse.Namespace) -> int:
             f"--out is {options.out!r}",
             remedy=f"choose of {', '.join(FORMATS)}, or name a .npz or .mp4 file for one video",
         )
-    for video in videos:
+    for video, stem in zip(videos, _distinct(videos), strict=True):
         suffix = "" if options.out == "png" else f".{options.out}"
-        name = f"{video.stem}_{options.what.replace(',', '_')}{suffix}"
+        name = f"{stem}_{options.what.replace(',', '_')}{suffix}"
         target = options.to / (options.out if named else name)
         start = time.perf_counter()
         try:
@@ -82,6 +83,27 @@ def _extract(options: argparse.Namespace) -> int:
         damage = f", {made.damaged} damaged" if made.damaged else ""
         print(f"{target}: {made.frames} frames{damage}, {made.method}, {speed:.0f} frames/s")
     return 1 if failed else 0
+
+
+def _distinct(videos: list[Path]) -> list[str]:
+    """A name for each video's results: its stem, with folder and suffix where stems are equal."""
+    stems = Counter(video.stem for video in videos)
+    names = [
+        video.stem
+        if stems[video.stem] == 1
+        else f"{video.resolve().parent.name}_{video.stem}_{video.suffix[1:]}"
+        for video in videos
+    ]
+    for name, count in Counter(names).items():
+        if count > 1:
+            same = [
+                str(video) for video, other in zip(videos, names, strict=True) if other == name
+            ]
+            raise ConfigError(
+                f"the results of {' and '.join(same[:2])} would have one name",
+                remedy="extract them with two commands and another --to",
+            )
+    return names
 
 
 def _add_predict(commands: argparse._SubParsersAction) -> None:

@@ -15,7 +15,7 @@ imported here.
 from mic.codec.encode import EncodeOptions, EncodeReport, encode_frames, reencode
 from mic.codec.live import LiveEncoder
 from mic.codec.probe import Demuxed, EncodedPacket, VideoInfo, decode, demux, probe
-from mic.codec.tree import VIDEO_SUFFIXES, ClipOutcome, TreeReport, reencode_tree
+from mic.codec.tree import VIDEO_SUFFIXES, ClipOutcome, TreeReport, reencode_tree, videos_below
 
 __all__ = [
     "VIDEO_SUFFIXES",
@@ -33,4 +33,5 @@ __all__ = [
     "probe",
     "reencode",
     "reencode_tree",
+    "videos_below",
 ]

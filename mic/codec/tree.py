@@ -98,6 +98,11 @@ class TreeReport:
         return tuple(clip for clip in self.clips if clip.status == status)
 
 
+def videos_below(folder: str | Path) -> list[Path]:
+    """The video files of a folder and its sub-folders in a stable order, hidden ones excepted."""
+    return [path for path in _files(Path(folder)) if path.suffix.lower() in VIDEO_SUFFIXES]
+
+
 def reencode_tree(
     source: str | Path,
     target: str | Path,
@@ -236,16 +241,22 @@ def _scan(source: Path, target: Path) -> tuple[list[str], list[str]]:
         raise CodecError("is no folder", file=source, remedy="give the folder of class folders")
     inside = target.resolve()
     videos, ignored = [], []
-    for path in sorted(source.rglob("*")):
+    for path in _files(source):
         below = path.relative_to(source)
-        if any(part.startswith(".") for part in below.parts) or not path.is_file():
-            continue
         if path.resolve().is_relative_to(inside) and inside != source.resolve():
             continue
         (videos if path.suffix.lower() in VIDEO_SUFFIXES else ignored).append(str(below))
     if not videos:
         raise CodecError("holds no video", file=source, remedy="check the folder's name")
     return videos, ignored
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    # Hidden files are not the user's: records, system litter, what a killed run had half written.
+    for path in sorted(folder.rglob("*")):
+        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+        if not hidden and path.is_file():
+            yield path
 
 
 def _target_names(names: list[str], suffix: str) -> list[str]:

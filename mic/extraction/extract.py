@@ -292,7 +292,9 @@ class _Member:
 def _write_whole(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
     buffer = io.BytesIO()
     np.save(buffer, array)
-    archive.writestr(f"{name}.npy", buffer.getvalue())
+    # Opened by name it bears the format's first date; `writestr` would write today's.
+    with archive.open(f"{name}.npy", "w") as stream:
+        stream.write(buffer.getvalue())
 
 
 def _write_png(path: Path, picture: np.ndarray) -> None:

@@ -84,11 +84,10 @@ def class_folders(folder: str | Path, *, subject: str = SUBJECT) -> list[Labelle
     except re.error as error:
         raise ConfigError(f"the subject pattern is wrong: {error}", place=subject) from error
     found = []
-    classes = sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else []
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    classes = [path for path in entries if path.is_dir() and not path.name.startswith(".")]
     for label in classes:
-        for path in sorted(label.rglob("*")):
-            if path.suffix.lower() not in codec.VIDEO_SUFFIXES or not path.is_file():
-                continue
+        for path in codec.videos_below(label):
             inside = path.relative_to(label).parts[:-1]
             match = pattern.match(path.stem)
             if not inside and (match is None or not match[0]):

@@ -26,8 +26,7 @@ def videos_in(video: str | Path | Sequence[str | Path]) -> list[Path]:
         if one.is_file():
             found.append(one)
             continue
-        inside = sorted(one.rglob("*")) if one.is_dir() else []
-        chosen = [path for path in inside if path.suffix.lower() in codec.VIDEO_SUFFIXES]
+        chosen = codec.videos_below(one) if one.is_dir() else []
         if not chosen:
             raise ConfigError(
                 "holds no video" if one.is_dir() else "does not exist",
