@@ -212,6 +212,7 @@ def test_every_available_representation_has_its_shape(manifest, tmp_path):
         "raw": (4, 3, 24, 24),
         "all": (5, 3, 24, 24),
         "segment": (4, 3, 24, 24),
+        "running": (4, 3, 24, 24),
         "accumulated": (4, 3, 24, 24),
         "accumulated_coviar": (4, 3, 24, 24),
         "motion": (4, 3, 24, 24),
@@ -231,6 +232,8 @@ def test_every_available_representation_has_its_shape(manifest, tmp_path):
     # was decoded minus the I-frame is large where it was and where it is.
     assert np.abs(found["decoded"][-1]).max() > 60
     assert np.array_equal(found["fusion"][1:], found["accumulated_coviar"])
+    assert np.array_equal(found["running"], found["segment"].cumsum(0))
+    assert np.array_equal(found["running"][-1], found["all"].sum(0))
 
 
 def test_clips_without_a_face_get_an_identity_that_tells_nothing(manifest, tmp_path):

@@ -26,6 +26,7 @@ Kind = Literal[
     "raw",
     "all",
     "segment",
+    "running",
     "accumulated",
     "accumulated_coviar",
     "motion",
@@ -36,6 +37,7 @@ Kind = Literal[
 
 STAGE = cache.Stage(name="tensors", version=1)
 APEX_STAGE = cache.Stage(name="apex", version=1)
+APEX_EDGE = 32  # of the apex targets
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -44,8 +46,10 @@ class Representation:
 
     Attributes:
         kind: `raw`: residuals of sampled frames (the papers). `all`: of every frame. `segment`:
-            sums over equal segments. `accumulated`: residuals accumulated along the motion since
-            the I-frame, at sampled frames. `accumulated_coviar`: the same as CoViAR's code has it.
+            sums over equal segments. `running`: sums of all residuals since the I-frame, as if
+            nothing had moved: the accumulation that costs no more than parsing. `accumulated`:
+            residuals accumulated along the motion since the I-frame, at sampled frames.
+            `accumulated_coviar`: the same as CoViAR's code has it.
             `motion`: motion vectors alone. `decoded`: decoded frame minus I-frame, the upper
             reference, which needs a decoder. `decoded_frames`: decoded frames as they are.
             `fusion`: the I-picture as first row, then as `accumulated_coviar`.
@@ -182,7 +186,7 @@ def load(
     representation: Representation,
     *,
     identity: np.ndarray,
-    apex_edge: int = 32,
+    apex_edge: int = APEX_EDGE,
     folder: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClipTensors:
@@ -303,9 +307,11 @@ def represent(
     match kind:
         case "raw" | "all":
             pixels = stream.residual(index, scale=scale, space="rgb", threads=threads).pixels
-        case "segment":
+        case "segment" | "running":
             segments = min(representation.steps, count - 1)  # short clips have fewer
             pixels = stream.segment_sums(segments, scale=scale, space="rgb").pixels
+            if kind == "running":
+                np.cumsum(pixels, axis=0, out=pixels)
         case "accumulated":
             pixels = stream.accumulated(index, scale=scale, space="rgb").pixels
         case "accumulated_coviar" | "fusion":
@@ -319,15 +325,27 @@ def represent(
     if kind == "fusion":
         first = _decoded(stream.path, np.array([0]), scale, relative=False)
         pixels = np.concatenate([first, pixels])
-    # Accumulated residuals come unrounded; half a step matters to nobody, 16 bits to memory do.
-    pixels = np.rint(pixels).clip(-(1 << 15), (1 << 15) - 1).astype(np.int16)
-    arrays = {"residual": np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))}
+    arrays = {"residual": _planes(pixels)}
     if representation.with_motion:
         blocks = stream.motion(index, threads=threads).blocks
         if kind == "fusion":
             blocks = np.concatenate([np.zeros_like(blocks[:1]), blocks])
         arrays["motion"] = np.ascontiguousarray(blocks.transpose(0, 3, 1, 2), np.int16)
     return arrays
+
+
+def _planes(pixels: np.ndarray) -> np.ndarray:
+    """(T, h, w, 3) of any type, which may be overwritten, to int16 (T, 3, h, w)."""
+    if pixels.dtype != np.int16:
+        # Accumulated residuals come unrounded; half a step matters to nobody, 16 bits of memory
+        # do. In place: fresh pages would cost as much as the parsing.
+        if pixels.dtype.kind == "f":
+            np.rint(pixels, out=pixels)
+        np.clip(pixels, -(1 << 15), (1 << 15) - 1, out=pixels)
+    count, height, width, channels = pixels.shape
+    planes = np.empty((count, channels, height, width), np.int16)
+    np.copyto(planes, pixels.transpose(0, 3, 1, 2), casting="unsafe")
+    return planes
 
 
 def _motion_picture(blocks: np.ndarray) -> np.ndarray:
