@@ -1,6 +1,7 @@
 """Each way a notebook run can go wrong ends in an error and leaves the earlier results whole."""
 
 import io
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -116,3 +117,25 @@ def test_a_full_disk_fails_the_run_and_keeps_the_old_results(tmp_path):
     command = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, "-c"]
     process = subprocess.run([*command, textwrap.dedent(script)], check=False)
     assert process.returncode == 17
+
+
+def _run_all(tmp_path):
+    _runner(tmp_path, force=True).run()
+
+
+def test_two_runs_at_once_lose_and_double_no_row(tmp_path):
+    pause = "import time; time.sleep(0.3)"
+    notebook_factory.write(tmp_path / "notebooks", value="*range(200)", sabotage=pause)
+    # Forked, because the packages are loaded here already.
+    context = multiprocessing.get_context("fork")
+    runs = [context.Process(target=_run_all, args=(tmp_path,)) for _ in range(2)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join(120)
+    assert [run.exitcode for run in runs] == [0, 0]
+    assert _numbers(tmp_path) == list(range(200))
+    assert [path.name for path in (tmp_path / "results").glob(".*")] == []
+    assert [p for p in (tmp_path / "results/notebooks").iterdir() if p.name.startswith(".")] == []
+    (again,) = _runner(tmp_path).run()
+    assert not again.ran

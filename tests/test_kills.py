@@ -1,0 +1,31 @@
+"""Killed at any moment, a stage goes on and ends in the bytes of a run that nobody disturbed."""
+
+import pytest
+from campaigns.kills import campaign
+from campaigns.stages import STAGES
+
+import mic.reliability
+
+KILLS = 20
+
+
+def test_a_few_kills_of_the_re_encoding(tmp_path):
+    tally = campaign(STAGES["re-encode"], tmp_path, kills=3, seed=1)
+    assert tally.failures == []
+    assert tally.resumed
+
+
+@pytest.mark.long
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("name", STAGES)
+def test_kills_at_random_moments(name, tmp_path):
+    tally = campaign(STAGES[name], tmp_path, kills=KILLS, seed=0)
+    mic.reliability.record(
+        f"SIGKILL, {name}",
+        unit=f"kills at random moments; {tally.resumed} resumed runs byte-identical or failed",
+        count=tally.kills,
+        failures=len(tally.failures),
+        seconds=tally.seconds,
+    )
+    assert tally.failures == []
+    assert tally.kills == KILLS
