@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from mic import config
+from mic import atomic, config
 from mic.cli import terminal
+from mic.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mic.datasets import Manifest
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -23,6 +28,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )
     command.add_argument(
         "--profile", default="auto", help="size of pictures and of generated data"
+    )
+    command.add_argument(
+        "--class-folders",
+        type=Path,
+        metavar="FOLDER",
+        help="also copy the clips into folders named as their classes, as `mic train` reads them",
     )
     command.set_defaults(command=_fetch)
 
@@ -47,6 +58,7 @@ def _fetch(options: argparse.Namespace) -> int:
         if options.name in synth.SIZES:
             manifest = datasets.load(options.name, profile, progress=progress)
             print(f"manifest: {manifest.root / 'manifest.csv'} ({len(manifest)} clips)")
+            _copy_into_classes(manifest, options.class_folders)
             return 0
         report = datasets.fetch(
             options.name,
@@ -59,4 +71,21 @@ def _fetch(options: argparse.Namespace) -> int:
             progress=progress,
         )
     print("\n".join(report.lines()))
+    if report.manifest is not None:
+        _copy_into_classes(report.manifest, options.class_folders)
     return 0 if report.root is None or report.manifest is not None else 1
+
+
+def _copy_into_classes(manifest: Manifest, folder: Path | None) -> None:
+    if folder is None:
+        return
+    for clip in manifest:
+        if not clip.label:
+            raise ConfigError(
+                f"the clips of {manifest.root} have no classes", remedy="leave out --class-folders"
+            )
+        # A folder of the subject, because only generated clips are named by it.
+        source = manifest.path(clip)
+        target = folder / clip.label / clip.subject / source.name
+        atomic.write_bytes(target, source.read_bytes(), durable=False)
+    print(f"class folders: {folder}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +60,7 @@ def _train(options: argparse.Namespace) -> int:
         progress=_progress,
     )
     _show(made)
+    print("beside them: confusion.csv, confusion.png, leakage.csv, fit.json")
     print(f"try it: mic predict VIDEO --weights {made.weights}")
     return 0
 
@@ -89,8 +91,11 @@ def _show(made: Fit) -> None:
         f"clips of {made.test_subjects} people who are not among the {made.train_subjects} "
         f"trained on ({made.train_clips} clips)"
     )
-    leaked = dataclasses.asdict(made.leakage)
-    print("leakage: " + ", ".join(f"{name} {value:.3g}" for name, value in leaked.items()))
+    leaked = {
+        name: "not measurable" if math.isnan(value) else f"{value:.3g}"
+        for name, value in dataclasses.asdict(made.leakage).items()
+    }
+    print("leakage: " + ", ".join(f"{name} {value}" for name, value in leaked.items()))
     print(f"weights: {made.weights}")
 
 

@@ -8,11 +8,12 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 
-from mic import atomic, identity, leakage, metrics, recogniser
+from mic import atomic, identity, leakage, metrics, plots, recogniser
 from mic.datasets.protocols import assign_folds
 from mic.datasets.tensors import ClipTensors
 from mic.errors import DatasetError
@@ -76,8 +77,8 @@ def fit(
 
     Args:
         videos: A folder of class folders, or labelled videos.
-        target: Folder for model.safetensors, confusion.csv and fit.json; the training's state is
-            kept there too, and an interrupted one goes on.
+        target: Folder for model.safetensors, confusion.csv and .png, leakage.csv and fit.json;
+            the training's state is kept there too, and an interrupted one goes on.
         recipe: How a video becomes an input.
         method: What is trained.
         schedule: How.
@@ -221,6 +222,11 @@ def _write(result: Fit, target: Path) -> None:
     table = pd.DataFrame(result.confusion, result.classes, result.classes)
     table.index.name = "true"
     atomic.write_text(target / "confusion.csv", table.to_csv(lineterminator="\n"))
+    _draw(result, target / "confusion.png")
+    leaked = dataclasses.asdict(result.leakage)
+    probes = pd.DataFrame({"probe": list(leaked), "value": [float(v) for v in leaked.values()]})
+    text = probes.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    atomic.write_text(target / "leakage.csv", text)
     facts = dataclasses.asdict(result) | {
         "confusion": result.confusion.tolist(),
         "weights": result.weights.name,
@@ -232,3 +238,11 @@ def _write(result: Fit, target: Path) -> None:
         for name, value in facts["leakage"].items()
     }
     atomic.write_text(target / "fit.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
+def _draw(result: Fit, path: Path) -> None:
+    with plt.rc_context(fname=plots.STYLE), atomic.replacing(path) as temporary:
+        title = f"{result.accuracy.value:.0%} of {result.test_clips} clips of other people"
+        figure = plots.confusion(result.confusion, result.classes, title=title)
+        figure.savefig(temporary, metadata={"Software": None})
+        plt.close(figure)
