@@ -116,9 +116,7 @@ class Runner:
         return [self._run_one(path) for path in paths]
 
     def _check_parameters(self, path: Path) -> None:
-        import papermill
-
-        declared = set(papermill.inspect_notebook(str(path)))
+        declared = declared_parameters(path)
         unknown = set(self.parameters) - declared
         if unknown:
             raise NotebookError(
@@ -138,6 +136,9 @@ class Runner:
         executed = self._execute(path)
         seconds = time.monotonic() - start
         cells = sum(cell.cell_type == "code" for cell in executed.cells)
+        given = {k: v for k, v in self.parameters.items() if k != "results_folder"}
+        facts = {"parameters": given, "source": source_digest(path), "inputs": self._inputs(path)}
+        results.note(self.folder, path.stem, facts)
         clean = cleaned(executed, seconds=seconds, profile=self.config.name)
         atomic.write_text(self.folder / "notebooks" / path.name, nbformat.writes(clean) + "\n")
         if self.in_place:
@@ -211,22 +212,22 @@ class Runner:
 
     def _key(self, path: Path) -> str:
         """Changes with whatever the notebook's outputs depend on."""
-        notebook = nbformat.read(path, 4)
-        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-        described = notebook.cells[0].source if notebook.cells else ""
-        inputs = {
-            name: hashlib.sha256(table.read_bytes()).hexdigest()
-            for name in _declared_inputs(described)
-            if (table := self.folder / "tables" / f"{name}.csv").is_file()
-        }
         parts = [
-            code,
-            inputs,
+            source_digest(path),
+            self._inputs(path),
             provenance.code_digest(),
             self.config.digest(),
             {name: repr(value) for name, value in sorted(self.parameters.items())},
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def _inputs(self, path: Path) -> dict[str, str]:
+        """SHA-256 of the tables that a notebook reads, by name."""
+        return {
+            name: hashlib.sha256(table.read_bytes()).hexdigest()
+            for name in declared_inputs(path)
+            if (table := self.folder / "tables" / f"{name}.csv").is_file()
+        }
 
     def _unchanged(self, stamp: Path, key: str) -> Outcome | None:
         record_path = self.folder / "provenance" / f"{stamp.stem}.json"
@@ -336,12 +337,27 @@ def cleaned(
     return copy
 
 
-def _declared_inputs(description: str) -> list[str]:
-    """Names in backticks on the first cell's "Inputs" line."""
-    for line in description.splitlines():
+def declared_parameters(path: Path) -> set[str]:
+    """Names in a notebook's parameters cell."""
+    import papermill
+
+    return set(papermill.inspect_notebook(str(path)))
+
+
+def declared_inputs(path: Path) -> list[str]:
+    """Names in backticks on the "Inputs" line of a notebook's first cell."""
+    cells = nbformat.read(path, 4).cells
+    for line in cells[0].source.splitlines() if cells else ():
         if line.startswith("**Inputs:**"):
             return re.findall(r"`([\w.-]+)`", line)
     return []
+
+
+def source_digest(path: Path) -> str:
+    """SHA-256 of a notebook's code, 16 digits; its text and outputs decide nothing."""
+    cells = nbformat.read(path, 4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
 
 
 def _clear_left_over(folder: Path) -> None:

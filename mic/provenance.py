@@ -6,13 +6,29 @@ import dataclasses
 import functools
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import mic
 from mic.config import Profile
+from mic.errors import ResultError
+
+# What every record holds, and as what.
+_RECORDED = {
+    "notebook": str,
+    "outputs": dict,
+    "tables": dict,
+    "data": dict,
+    "commit": str,
+    "code_digest": str,
+    "config": dict,
+    "device": dict,
+    "versions": dict,
+}
 
 # The packages whose version can change a number.
 _PACKAGES = ("av", "facenet-pytorch", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy")
@@ -99,3 +115,32 @@ def record(config: Profile, *, data: dict[str, str] | None = None) -> dict:
         "versions": versions(),
         "device": device(),
     }
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The provenance of a notebook's results, as `mic.results.Run` wrote it.
+
+    Args:
+        path: A file of `results/provenance`.
+
+    Raises:
+        ResultError: It cannot be read, or is no provenance record.
+    """
+    try:
+        record = json.loads(Path(path).read_text())
+        wrong = [name for name, kind in _RECORDED.items() if type(record[name]) is not kind]
+        if wrong:
+            raise ValueError(f"{', '.join(wrong)} is not what it should be")
+    except OSError as error:
+        raise ResultError(
+            f"cannot be read: {error.strerror}",
+            file=path,
+            remedy="name a file of results/provenance",
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ResultError(
+            f"is not a provenance record: {error}",
+            file=path,
+            remedy="run its notebook again: `mic run --only ... --force`",
+        ) from error
+    return record

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import io
+import json
+import re
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, TextIO
 
 import pandas as pd
 
-from mic import provenance
+from mic import atomic, provenance
+from mic.config import PROFILES, Profile, load
+from mic.errors import ConfigError, ResultError
+from mic.home import home
+from mic.notebooks import Runner, declared_inputs, declared_parameters, find
 
 # Columns whose difference says nothing about the science; their tables are about time or memory.
 _TIMING = ("seconds", "ms", "fps", "milliseconds", "memory", "speed", "ratio")
+
+_COUNTS = ("equal", "within", "outside", "timing", "missing")
 
 
 def committed_tables(root: Path | None = None) -> dict[str, pd.DataFrame]:
@@ -55,7 +68,7 @@ def compare(committed: pd.DataFrame, reproduced: pd.DataFrame) -> dict[str, int]
         Counts `equal`, `within`, `outside`, `timing` (differing times, which are the machine's)
         and `missing` (rows or columns that only one of the two has).
     """
-    counts = dict.fromkeys(("equal", "within", "outside", "timing", "missing"), 0)
+    counts = dict.fromkeys(_COUNTS, 0)
     shared = [column for column in committed if column in reproduced]
     rows = min(len(committed), len(reproduced))
     all_cells = max(len(committed), len(reproduced)) * len(
@@ -95,16 +108,163 @@ def report(folder: str | Path) -> pd.DataFrame:
         One row a table: `table`, the counts of `compare`, and `state`: "same", "within intervals",
         "differs" or "not run".
     """
-    lines = []
-    for name, committed in committed_tables().items():
-        path = Path(folder) / "tables" / f"{name}.csv"
-        if not path.is_file():
-            lines.append({"table": name, "state": "not run"})
-            continue
-        counts = compare(committed, pd.read_csv(path))
-        if counts["outside"] or counts["missing"]:
-            state = "differs"
-        else:
-            state = "within intervals" if counts["within"] else "same"
-        lines.append({"table": name, **counts, "state": state})
+    lines = [
+        _line(name, committed, Path(folder)) for name, committed in committed_tables().items()
+    ]
     return pd.DataFrame(lines)
+
+
+def _line(name: str, committed: pd.DataFrame, folder: Path) -> dict[str, str | int]:
+    path = folder / "tables" / f"{name}.csv"
+    if not path.is_file():
+        return {"table": name, "state": "not run"}
+    counts = compare(committed, pd.read_csv(path))
+    if counts["outside"] or counts["missing"]:
+        state = "differs"
+    else:
+        state = "within intervals" if counts["within"] else "same"
+    return {"table": name, **counts, "state": state}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Repetition:
+    """A committed notebook run that was done again.
+
+    Attributes:
+        notebook: Its name.
+        folder: Where the repeated results lie.
+        differences: What is not as the record says (code, data, versions, device): a sentence
+            each. They may explain differing cells.
+        tables: As of `report`, the tables of this notebook.
+    """
+
+    notebook: str
+    folder: Path
+    differences: tuple[str, ...]
+    tables: pd.DataFrame
+
+    @property
+    def holds(self) -> bool:
+        """Whether every cell is equal, within its interval, or a time."""
+        return not self.tables["state"].isin(["differs", "not run"]).any()
+
+
+def repeat(
+    path: str | Path,
+    *,
+    notebooks: str | Path | None = None,
+    folder: str | Path = "",
+    progress: TextIO = sys.stderr,
+) -> Repetition:
+    """Runs a notebook as a provenance record says it was run, beside the results it vouches for.
+
+    Args:
+        path: The record, `results/provenance/NN_name.json`; its tables lie in `../tables`.
+        notebooks: Folder of the notebooks; by default the checkout's.
+        folder: Where the results go; by default below `MIC_HOME/repeated`.
+        progress: As of `Runner`.
+
+    Raises:
+        ResultError: It is no such record, or a table that it names is not there.
+        ConfigError: No such notebook or profile, or a setting of the record cannot be given.
+        NotebookError: The notebook failed.
+    """
+    path = Path(path)
+    record = provenance.read(path)
+    origin = path.resolve().parents[1]
+    committed = {name: _recorded_table(path, origin, name) for name in record["tables"]}
+    notebooks = Path(notebooks or provenance.repository() / "notebooks")
+    source = notebooks / f"{record['notebook']}.ipynb"
+    if source not in find(notebooks):
+        raise ConfigError(
+            f"there is no notebook {record['notebook']!r}",
+            file=notebooks,
+            remedy=f"check out {record['commit']}, or give --notebooks",
+        )
+    config, parameters = _settings(path, record, declared_parameters(source))
+    folder = Path(folder or home() / "repeated" / f"{source.stem}-{config.digest()}")
+    if folder.resolve() == origin:
+        raise ConfigError(
+            "would replace the results it is compared with",
+            file=folder,
+            remedy="choose another folder",
+        )
+    for name in declared_inputs(source):
+        given = origin / "tables" / f"{name}.csv"
+        if given.is_file():
+            atomic.write_bytes(folder / "tables" / given.name, given.read_bytes())
+    runner = Runner(
+        notebooks, config, folder=folder, parameters=parameters, force=True, progress=progress
+    )
+    runner.run([source.stem])
+    repeated = provenance.read(folder / "provenance" / path.name)
+    tables = [_line(name, frame, folder) for name, frame in committed.items()]
+    return Repetition(
+        notebook=source.stem,
+        folder=folder,
+        differences=tuple(_differences(record, repeated, origin)),
+        tables=pd.DataFrame(tables, columns=["table", *_COUNTS, "state"]),
+    )
+
+
+def _recorded_table(path: Path, origin: Path, name: str) -> pd.DataFrame:
+    table = origin / "tables" / f"{name}.csv"
+    if re.fullmatch(r"\w+", name) is None or not table.is_file():
+        raise ResultError(
+            f"names a table {name!r} that is not beside it",
+            file=path,
+            remedy="name a record in the folder that its run wrote: results/provenance",
+        )
+    return pd.read_csv(table)
+
+
+def _settings(
+    path: Path, record: dict[str, Any], declared: set[str]
+) -> tuple[Profile, dict[str, Any]]:
+    """The profile of a record, and the notebook parameters that lead to it."""
+    then = dict(record["config"])
+    name = then.pop("name", None)
+    remedy = f"check out its code: git checkout {record['commit'].removesuffix('+changes')}"
+    now = dataclasses.asdict(PROFILES[name]) if name in PROFILES else None
+    if now is None or set(then) - set(now):
+        raise ConfigError("is of other settings than this code's", file=path, remedy=remedy)
+    changed = {
+        field: value
+        for field, value in then.items()
+        # Results do not depend on the number of processes.
+        if field != "jobs" and value != _plain(now[field])
+    }
+    given = {k: v for k, v in record.get("parameters", {}).items() if k != "profile"}
+    parameters = {k: v for k, v in given.items() if k not in now} | changed
+    if set(parameters) - declared:
+        undeclared = ", ".join(sorted(set(parameters) - declared))
+        raise ConfigError(
+            f"its run had other settings than a notebook can be given now: {undeclared}",
+            file=path,
+            remedy=remedy,
+        )
+    return load(name, **changed), parameters
+
+
+def _differences(then: dict[str, Any], now: dict[str, Any], origin: Path) -> Iterator[str]:
+    for name in then["tables"]:
+        path = origin / "tables" / f"{name}.csv"
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        if digest != then["outputs"].get(f"tables/{name}.csv"):
+            yield f"{path} is not the file that its run wrote"
+    for name in sorted(now["config"].keys() - then["config"].keys()):
+        yield f"the setting {name} is newer than the record"
+    if then["code_digest"] != now["code_digest"]:
+        yield f"code: then {then['commit']}, now {now['commit']}"
+    if then.get("source", now["source"]) != now["source"]:
+        yield "the notebook's code has changed"
+    for part in ("data", "inputs", "versions", "device"):
+        # Records of earlier versions do not name their input tables.
+        before, after = then.get(part, now[part]), now[part]
+        for name in sorted(before.keys() | after.keys()):
+            if before.get(name) != after.get(name):
+                yield f"{part}, {name}: then {before.get(name)}, now {after.get(name)}"
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value))

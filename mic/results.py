@@ -173,6 +173,20 @@ class Run:
         print(f"{MARKER} {self.notebook}: {len(self.tables)} tables, {len(self.figures)} figures")
 
 
+def note(folder: Path, notebook: str, facts: Mapping[str, object]) -> None:
+    """Adds to a notebook's provenance what only its runner knows.
+
+    Raises:
+        ResultError: The notebook has no provenance record.
+        StorageError: It cannot be written; the old one is untouched.
+    """
+    path = folder / "provenance" / f"{notebook}.json"
+    with locked(folder / ".lock"):
+        record = provenance.read(path) | dict(facts)
+        text = json.dumps(record, indent=1, sort_keys=True, default=repr)
+        atomic.write_text(path, text + "\n")
+
+
 def read_table(name: str, *, folder: str | Path) -> pd.DataFrame:
     """A published table.
 

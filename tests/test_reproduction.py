@@ -1,10 +1,17 @@
 """Committed against reproduced: what counts as the same."""
 
+import io
+import json
+import shutil
 import subprocess
 
+import notebook_factory
 import pandas as pd
+import pytest
 
-from mic import reproduction
+from mic import cli, config, reproduction
+from mic.errors import ConfigError, ResultError
+from mic.notebooks import Runner
 
 COMMITTED = pd.DataFrame(
     {
@@ -47,3 +54,86 @@ def test_the_report_reads_the_commit_and_not_the_working_tree(tmp_path):
     committed = reproduction.committed_tables(tmp_path)
     assert committed["accuracy"]["accuracy"].tolist() == [0.9, 0.5]
     assert reproduction.committed_tables(tmp_path / "results" / "nowhere") == {}
+
+
+@pytest.fixture(scope="module")
+def committed(tmp_path_factory):
+    """A results folder as a run with a parameter of its own wrote it."""
+    root = tmp_path_factory.mktemp("committed")
+    notebook_factory.write(root / "notebooks")
+    preset = config.load("smoke", epochs=7)
+    folder = root / "results"
+    Runner(
+        root / "notebooks", preset, folder=folder, parameters={"epochs": 7}, progress=io.StringIO()
+    ).run()
+    return root
+
+
+def test_a_record_is_repeated_cell_by_cell_elsewhere(committed, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("MIC_HOME", str(tmp_path / "home"))
+    record = committed / "results/provenance/01_probe.json"
+    stored = json.loads(record.read_text())
+    assert stored["parameters"] == {"epochs": 7, "profile": "smoke"}
+    before = {p: p.read_bytes() for p in committed.rglob("*") if p.is_file()}
+    command = ["run", "--from-provenance", str(record)]
+    command += ["--notebooks", str(committed / "notebooks")]
+    assert cli.main(command) == 0
+    said = capsys.readouterr()
+    assert "not as recorded" not in said.err
+    assert said.out.splitlines()[2].split() == ["numbers", "1", "0", "0", "0", "0", "same"]
+    assert {p: p.read_bytes() for p in committed.rglob("*") if p.is_file()} == before
+    (repeated,) = (tmp_path / "home/repeated").glob("01_probe-*/tables/numbers.csv")
+    assert repeated.read_text() == "x\n7\n"
+    assert cli.main([*command, "--profile", "smoke"]) == 1
+
+
+def test_what_is_not_as_recorded_is_said(committed, tmp_path):
+    stored = json.loads((committed / "results/provenance/01_probe.json").read_text())
+    stored |= {"code_digest": "0" * 16, "commit": "a" * 40, "data": {"clips": "b" * 64}}
+    stored["versions"] = stored["versions"] | {"torch": "1.0"}
+    (tmp_path / "provenance").mkdir()
+    (tmp_path / "tables").mkdir()
+    record = tmp_path / "provenance/01_probe.json"
+    record.write_text(json.dumps(stored))
+    (tmp_path / "tables/numbers.csv").write_text("x\n8\n")
+    done = reproduction.repeat(
+        record,
+        notebooks=committed / "notebooks",
+        folder=tmp_path / "again",
+        progress=io.StringIO(),
+    )
+    assert not done.holds
+    assert done.tables["outside"].tolist() == [1]
+    said = "\n".join(done.differences)
+    for words in ("numbers.csv is not the file", "code: then aaaa", "data, clips: then bbbb"):
+        assert words in said
+    assert "versions, torch: then 1.0, now " in said
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ("{", ResultError, "is not a provenance record"),
+        ("[" * 100_000, ResultError, "is not a provenance record"),
+        ({"notebook": 3}, ResultError, "is not a provenance record"),
+        ({"tables": {"../../secret": {}}}, ResultError, "not beside it"),
+        ({"notebook": "../01_probe"}, ConfigError, "no notebook"),
+        ({"config": {"name": "smoke", "colour": 1}}, ConfigError, "git checkout [0-9a-f]+$"),
+        ({"config": {"name": "gone"}}, ConfigError, "other settings"),
+        ({"config": {"name": "smoke", "steps": 3}}, ConfigError, "given now: steps"),
+        ({"parameters": {"clip": "x"}}, ConfigError, "given now: clip"),
+    ],
+)
+def test_what_is_no_record_of_a_run_is_refused(committed, tmp_path, change, error, words):
+    folder = tmp_path / "results"
+    shutil.copytree(committed / "results", folder)
+    path = folder / "provenance/01_probe.json"
+    text = change
+    if isinstance(change, dict):
+        text = json.dumps(json.loads(path.read_text()) | change)
+    path.write_text(text)
+    with pytest.raises(error, match=words):
+        reproduction.repeat(path, notebooks=committed / "notebooks", folder=tmp_path / "again")
+    assert not (tmp_path / "again").exists()
+    with pytest.raises(ResultError, match="cannot be read"):
+        reproduction.repeat(tmp_path / "none.json")

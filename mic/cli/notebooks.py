@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import ast
+import sys
 from pathlib import Path
 
 from mic import config, provenance
+from mic.errors import ConfigError
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -26,6 +28,12 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--compare", action="store_true", help="end by comparing with the committed tables"
     )
+    command.add_argument(
+        "--from-provenance",
+        type=Path,
+        metavar="FILE",
+        help="repeat the run of results/provenance/NN_name.json elsewhere, and compare its tables",
+    )
     command.set_defaults(command=_run)
     command = commands.add_parser(
         "report", help="all tables, figures and provenance as one HTML page"
@@ -41,6 +49,8 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def _run(options: argparse.Namespace) -> int:
     from mic.notebooks import Runner
 
+    if options.from_provenance is not None:
+        return _repeat(options)
     given = {name: _literal(value) for name, value in options.parameter}
     preset = config.load(options.profile)
     fields = {name: value for name, value in given.items() if hasattr(preset, name)}
@@ -60,6 +70,25 @@ def _run(options: argparse.Namespace) -> int:
     if options.compare:
         _compare(runner.folder, runner.config.name)
     return 0
+
+
+def _repeat(options: argparse.Namespace) -> int:
+    from mic import reproduction
+
+    if options.parameter or options.only or options.in_place or options.profile != "auto":
+        raise ConfigError(
+            "the record decides notebook, profile and parameters",
+            remedy="give --from-provenance with --results and --notebooks only",
+        )
+    done = reproduction.repeat(
+        options.from_provenance, notebooks=options.notebooks, folder=options.results
+    )
+    for difference in done.differences:
+        print(f"not as recorded: {difference}", file=sys.stderr)
+    print(f"{done.notebook}, committed against repeated, in cells:")
+    print(done.tables.to_string(index=False, na_rep=""))
+    print(f"results: {done.folder}")
+    return 0 if done.holds else 1
 
 
 def _compare(folder: Path, profile: str) -> None:

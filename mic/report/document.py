@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from mic import atomic
+from mic import atomic, provenance
 from mic.errors import ResultError
 
 
@@ -49,7 +49,7 @@ def page(folder: str | Path, target: str | Path) -> Report:
         StorageError: The page cannot be written.
     """
     folder = Path(folder)
-    records = [_record(path) for path in sorted((folder / "provenance").glob("*.json"))]
+    records = [provenance.read(path) for path in sorted((folder / "provenance").glob("*.json"))]
     if not records:
         raise ResultError(
             "holds no results", file=folder, remedy="run the notebooks first: `mic run`"
@@ -65,19 +65,6 @@ def page(folder: str | Path, target: str | Path) -> Report:
         figures=sum(name.endswith(".png") for name in outputs),
         changed=tuple(changed),
     )
-
-
-def _record(path: Path) -> dict[str, Any]:
-    try:
-        record = json.loads(path.read_text())
-        needed = ("notebook", "outputs", "tables", "commit", "config", "device", "versions")
-        return {name: record[name] for name in needed} | record
-    except (ValueError, KeyError, TypeError) as error:
-        raise ResultError(
-            f"is not a provenance record: {error}",
-            file=path,
-            remedy="run its notebook again: `mic run --only ... --force`",
-        ) from error
 
 
 def _changed(folder: Path, record: dict[str, Any]) -> Iterable[str]:
