@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
+#include <cstring>
 #include <type_traits>
 
 namespace mic::mpeg4 {
@@ -26,15 +28,59 @@ int chroma_halves(const std::array<int, 4>& luma, bool four, bool quarter_sample
                           : 2 * (halves >> 2) + ((halves & 3) != 0 ? 1 : 0);
 }
 
-/// A block of `to`, with the block of the residual plane above it, if there is one.
-template <typename U>
-Target<U> target_of(Surface<U>& to, int x, int y, const Plane* residual) {
-    Target<U> target(to, x, y);
-    if (residual != nullptr) {
-        target.residual = residual->data + y * residual->stride + x;
-        target.residual_stride = residual->stride;
+/// Where the blocks of one macroblock lie in a row of samples: Y, Cb, Cr, displacement x, y.
+template <int kSide>
+struct Slot {
+    static constexpr std::size_t luma = std::size_t{kSide} * kSide;
+    static constexpr std::array<std::size_t, 5> offset{0, luma, luma * 5 / 4, luma * 3 / 2,
+                                                       luma * 5 / 2};
+    static constexpr std::size_t samples(bool displacement) {
+        return displacement ? luma * 7 / 2 : luma * 3 / 2;
     }
-    return target;
+    static constexpr std::size_t marks = luma * 5 / 4;
+};
+
+/// The residual that belongs to a block, or none.
+template <typename T>
+Target<T> target(T* to, std::ptrdiff_t stride, const Plane* residual, int x, int y) {
+    if (residual == nullptr)
+        return {to, stride, nullptr, 0};
+    return {to, stride, residual->data + y * residual->stride + x, residual->stride};
+}
+
+/// The four luma vectors of a macroblock.
+std::array<const std::int16_t*, 4> vectors_of(const std::int16_t* motion, int index, int columns) {
+    const int mb_x = index % columns, mb_y = index / columns;
+    std::array<const std::int16_t*, 4> v;
+    for (int block = 0; block < 4; ++block)
+        v[static_cast<std::size_t>(block)] =
+            motion +
+            2 * (std::ptrdiff_t{2 * mb_y + block / 2} * 2 * columns + 2 * mb_x + block % 2);
+    return v;
+}
+
+bool breaks(MacroblockType type) {
+    return is_intra(type) || type == MacroblockType::missing;
+}
+
+/// Interpolation and the rounding of chroma vectors reach less far beyond a block.
+constexpr int kMargin = 4;
+
+template <int kSide, typename U>
+void put(Surface<U>& to, int x, int y, const U* values) {
+    for (int row = 0; row < kSide; ++row)
+        std::memcpy(to.at(x, y + row), values + row * kSide, kSide * sizeof(U));
+}
+
+template <int kSide, typename U>
+void add(Surface<U>& to, int x, int y, const Plane& residual) {
+    if constexpr (std::is_same_v<U, float> && kSide % 8 == 0)
+        if (kBilinear<kSide> != nullptr)
+            return kBilinear<kSide>({to.at(x, y), to.width, 0, 0,
+                                     residual.data + y * residual.stride + x, residual.stride,
+                                     to.at(x, y), to.width});
+    for (int row = 0; row < kSide; ++row)
+        add_row<kSide>(to.at(x, y + row), residual.data + (y + row) * residual.stride + x);
 }
 
 template <typename U>
@@ -53,15 +99,12 @@ Accumulator<T>::Accumulator(const VideoObjectLayer& layer, int scale, bool displ
       with_displacement_(displacement) {
     const int width = layer.mb_width() * 16 / scale, height = layer.mb_height() * 16 / scale;
     for (std::size_t k = 0; k < 3; ++k)
-        sums_[k] = next_[k] =
-            k == 0 ? Surface<T>(width, height) : Surface<T>(width / 2, height / 2);
+        sums_[k] = k == 0 ? Surface<T>(width, height) : Surface<T>(width / 2, height / 2);
     if (displacement)
-        for (std::size_t k = 0; k < 2; ++k)
-            displacement_[k] = next_displacement_[k] = Surface<T>(width, height);
+        displacement_ = {Surface<T>(width, height), Surface<T>(width, height)};
     broken_ = {Surface<std::uint8_t>(width, height), Surface<std::uint8_t>(width / 2, height / 2)};
-    next_broken_ = broken_;
     marked_.resize(static_cast<std::size_t>(layer.mb_count()));
-    next_marked_ = marked_;
+    fates_.resize(marked_.size());
 }
 
 template <typename T>
@@ -91,28 +134,36 @@ void Accumulator<T>::lose() {
     std::fill(marked_.begin(), marked_.end(), std::uint8_t{1});
 }
 
+/// Whether prediction is a copy from the same place.
+template <typename T>
+bool Accumulator<T>::is_still(const std::array<const std::int16_t*, 4>& v) const {
+    const int least = std::is_same_v<T, std::int16_t> ? 4 * scale_ : 1;  // what moves by a sample
+    return std::all_of(v.begin(), v.end(), [&](const std::int16_t* vector) {
+        return std::abs(int{vector[0]}) < least && std::abs(int{vector[1]}) < least;
+    });
+}
+
 /// 7.6.2: one luma block; `kSamples` is false for planes that are not samples (displacement).
 template <typename T>
 template <int kSide, bool kSamples, typename U>
-void Accumulator<T>::carry_luma(const Surface<U>& from, Surface<U>& to, int x, int y,
-                                const std::int16_t* v, const Plane* residual) {
-    const Target<U> target = target_of(to, x, y, residual);
+void Accumulator<T>::carry_luma(const Surface<U>& from, int x, int y, const std::int16_t* v,
+                                Target<U> to) {
     if constexpr (std::is_same_v<T, std::int16_t>) {
-        predict_whole<U, kSide>(from, x + v[0] / (4 * scale_), y + v[1] / (4 * scale_), target);
+        predict_whole<U, kSide>(from, x + v[0] / (4 * scale_), y + v[1] / (4 * scale_), to);
     } else {
         if constexpr (kSamples && kSide >= 8)
             if (layer_.quarter_sample && scale_ == 1 && ((v[0] | v[1]) & 3) != 0)
-                return predict_quarter<U, kSide>(from, x, y, {v[0], v[1], 2}, target);
-        predict_bilinear<U, kSide>(from, x, y, {v[0], v[1], 2 + scale_bits_}, target);
+                return predict_quarter<U, kSide>(from, x, y, {v[0], v[1], 2}, to);
+        predict_bilinear<U, kSide>(from, x, y, {v[0], v[1], 2 + scale_bits_}, to);
     }
 }
 
 /// 7.6.5, then 7.6.2.1: one chroma block of a macroblock.
 template <typename T>
 template <int kSide, typename U>
-void Accumulator<T>::carry_chroma(const Surface<U>& from, Surface<U>& to, int x, int y,
+void Accumulator<T>::carry_chroma(const Surface<U>& from, int x, int y,
                                   const std::array<const std::int16_t*, 4>& v, bool four,
-                                  const Plane* residual) {
+                                  Target<U> to) {
     std::array<std::array<int, 4>, 2> parts{};
     std::array<int, 2> total{};
     for (std::size_t axis = 0; axis < 2; ++axis)
@@ -120,39 +171,36 @@ void Accumulator<T>::carry_chroma(const Surface<U>& from, Surface<U>& to, int x,
             parts[axis][block] = v[block][axis];
             total[axis] += parts[axis][block];
         }
-    const Target<U> target = target_of(to, x, y, residual);
     if constexpr (std::is_same_v<T, std::int16_t>) {
         const int unit = 32 * scale_;  // four vectors, quarter samples, half resolution
-        predict_whole<U, kSide>(from, x + total[0] / unit, y + total[1] / unit, target);
+        predict_whole<U, kSide>(from, x + total[0] / unit, y + total[1] / unit, to);
     } else if (scale_ == 1) {
         const Displacement by{chroma_halves(parts[0], four, layer_.quarter_sample),
                               chroma_halves(parts[1], four, layer_.quarter_sample), 1};
-        predict_bilinear<U, kSide>(from, x, y, by, target);
+        predict_bilinear<U, kSide>(from, x, y, by, to);
     } else {
-        predict_bilinear<U, kSide>(from, x, y, {total[0], total[1], 5 + scale_bits_}, target);
+        predict_bilinear<U, kSide>(from, x, y, {total[0], total[1], 5 + scale_bits_}, to);
     }
 }
 
 template <typename T>
 template <int kSide>
-void Accumulator<T>::carry_displacement(int x, int y, const std::int16_t* v) {
-    for (std::size_t axis = 0; axis < 2; ++axis) {
-        Surface<T>& to = next_displacement_[axis];
-        carry_luma<kSide, false>(displacement_[axis], to, x, y, v, nullptr);
-        T step;
-        if constexpr (std::is_same_v<T, std::int16_t>)
-            step = static_cast<T>(v[axis] / (4 * scale_));
-        else
-            step = static_cast<T>(v[axis]) / static_cast<T>(4 * scale_);
-        for (int row = 0; row < kSide; ++row)
-            for (int column = 0; column < kSide; ++column) {
-                T& value = *to.at(x + column, y + row);
-                if constexpr (std::is_same_v<T, std::int16_t>)
-                    value = sum(value, step);
-                else
-                    value += step;
-            }
-    }
+void Accumulator<T>::carry_displacement(std::size_t axis, int x, int y, const std::int16_t* v,
+                                        Target<T> to) {
+    carry_luma<kSide, false>(displacement_[axis], x, y, v, to);
+    T step;
+    if constexpr (std::is_same_v<T, std::int16_t>)
+        step = static_cast<T>(v[axis] / (4 * scale_));
+    else
+        step = static_cast<T>(v[axis]) / static_cast<T>(4 * scale_);
+    for (int row = 0; row < kSide; ++row)
+        for (int column = 0; column < kSide; ++column) {
+            T& value = to.data[row * to.stride + column];
+            if constexpr (std::is_same_v<T, std::int16_t>)
+                value = sum(value, step);
+            else
+                value += step;
+        }
 }
 
 template <typename T>
@@ -160,13 +208,13 @@ template <int kSide>
 void Accumulator<T>::clear(int mb_x, int mb_y) {
     for (std::size_t k = 0; k < 3; ++k) {
         const int side = k == 0 ? kSide : kSide / 2;
-        fill(next_[k], mb_x * side, mb_y * side, side, T{});
+        fill(sums_[k], mb_x * side, mb_y * side, side, T{});
     }
     if (with_displacement_)
-        for (auto& plane : next_displacement_)
+        for (auto& plane : displacement_)
             fill(plane, mb_x * kSide, mb_y * kSide, kSide, T{});
-    fill<std::uint8_t>(next_broken_[0], mb_x * kSide, mb_y * kSide, kSide, 1);
-    fill<std::uint8_t>(next_broken_[1], mb_x * kSide / 2, mb_y * kSide / 2, kSide / 2, 1);
+    fill<std::uint8_t>(broken_[0], mb_x * kSide, mb_y * kSide, kSide, 1);
+    fill<std::uint8_t>(broken_[1], mb_x * kSide / 2, mb_y * kSide / 2, kSide / 2, 1);
 }
 
 /// Whether a macroblock's prediction may touch broken samples; if not, it is entered as whole.
@@ -174,32 +222,136 @@ void Accumulator<T>::clear(int mb_x, int mb_y) {
 /// Intra macroblocks are few, so nearly all marks are zeros that nobody has to carry.
 template <typename T>
 template <int kSide>
-bool Accumulator<T>::carries_marks(int index, const std::array<const std::int16_t*, 4>& v) {
-    constexpr int margin = 4;  // interpolation and the rounding of chroma vectors reach less far
+bool Accumulator<T>::reaches_marks(int index, const std::array<const std::int16_t*, 4>& v) const {
     const int columns = layer_.mb_width(), rows = layer_.mb_height();
-    const int mb_x = index % columns, mb_y = index / columns;
     std::array<int, 2> low{}, high{};
     for (std::size_t axis = 0; axis < 2; ++axis) {
         const auto [least, most] = std::minmax({v[0][axis], v[1][axis], v[2][axis], v[3][axis]});
-        const int start = (axis == 0 ? mb_x : mb_y) * kSide;
+        const int start = (axis == 0 ? index % columns : index / columns) * kSide;
         const int last = (axis == 0 ? columns : rows) - 1;
         const auto macroblock = [&](int sample) {
             return std::clamp(sample, 0, last * kSide) / kSide;
         };
-        low[axis] = macroblock(start + least / (4 * scale_) - margin);
-        high[axis] = macroblock(start + most / (4 * scale_) + kSide - 1 + margin);
+        low[axis] = macroblock(start + least / (4 * scale_) - kMargin);
+        high[axis] = macroblock(start + most / (4 * scale_) + kSide - 1 + kMargin);
     }
-    bool found = false;
     for (int y = low[1]; y <= high[1]; ++y)
         for (int x = low[0]; x <= high[0]; ++x)
-            found = found || marked_[static_cast<std::size_t>(y * columns + x)] != 0;
-    std::uint8_t& stale = next_marked_[static_cast<std::size_t>(index)];
-    if (!found && stale != 0) {
-        fill<std::uint8_t>(next_broken_[0], mb_x * kSide, mb_y * kSide, kSide, 0);
-        fill<std::uint8_t>(next_broken_[1], mb_x * kSide / 2, mb_y * kSide / 2, kSide / 2, 0);
+            if (marked_[static_cast<std::size_t>(y * columns + x)] != 0)
+                return true;
+    return false;
+}
+
+/// How many rows of macroblocks above its own any macroblock may look up.
+template <typename T>
+template <int kSide>
+int Accumulator<T>::rows_above(const std::int16_t* motion, const std::uint8_t* types) const {
+    const int columns = layer_.mb_width();
+    int most = 0;
+    for (int index = 0; index < layer_.mb_count(); ++index) {
+        if (breaks(static_cast<MacroblockType>(types[index])))
+            continue;
+        const auto v = vectors_of(motion, index, columns);
+        if (is_still(v))
+            continue;
+        const int least = std::min({v[0][1], v[1][1], v[2][1], v[3][1]}) / (4 * scale_) - kMargin;
+        const int above = (std::max(-least, 0) + kSide - 1) / kSide;
+        most = std::max(most, std::min(above, index / columns));
     }
-    stale = found ? 1 : 0;
-    return found;
+    return most;
+}
+
+/// The first half of a step: looks up what moves, while the old sums are all there.
+template <typename T>
+template <int kSide>
+void Accumulator<T>::gather(int index, const std::array<Plane, 3>& residual,
+                            const std::int16_t* motion, MacroblockType type) {
+    constexpr int half = kSide / 2;
+    const int columns = layer_.mb_width();
+    const int mb_x = index % columns, mb_y = index / columns;
+    Fate& fate = fates_[static_cast<std::size_t>(index)];
+    const auto v = vectors_of(motion, index, columns);
+    fate = breaks(type) ? Fate::broken : is_still(v) ? Fate::still : Fate::moved;
+    if (fate != Fate::moved)
+        return;
+    if (reaches_marks<kSide>(index, v))
+        fate = Fate::marked;
+    const auto slot = static_cast<std::size_t>(mb_y % held_ * columns + mb_x);
+    T* values = pending_.data() + slot * Slot<kSide>::samples(with_displacement_);
+    std::uint8_t* marks = pending_marks_.data() + slot * Slot<kSide>::marks;
+    const bool coded = type != MacroblockType::not_coded;
+    const bool four = type == MacroblockType::inter4v;
+    const auto carry = [&]<int kBlock>(int block) {
+        const int bx = block % 2 * kBlock, by = block / 2 * kBlock;
+        const int x = mb_x * kSide + bx, y = mb_y * kSide + by, at = by * kSide + bx;
+        const std::int16_t* vector = v[static_cast<std::size_t>(block)];
+        carry_luma<kBlock, true>(sums_[0], x, y, vector,
+                                 target(values + at, kSide, coded ? &residual[0] : nullptr, x, y));
+        if (fate == Fate::marked)
+            carry_luma<kBlock, true>(broken_[0], x, y, vector,
+                                     target(marks + at, kSide, nullptr, x, y));
+        if (with_displacement_)
+            for (std::size_t axis = 0; axis < 2; ++axis)
+                carry_displacement<kBlock>(
+                    axis, x, y, vector,
+                    target(values + Slot<kSide>::offset[3 + axis] + at, kSide, nullptr, x, y));
+    };
+    if (four)
+        for (int block = 0; block < 4; ++block)
+            carry.template operator()<half>(block);
+    else
+        carry.template operator()<kSide>(0);
+    const int x = mb_x * half, y = mb_y * half;
+    for (std::size_t plane = 1; plane < 3; ++plane)
+        carry_chroma<half>(sums_[plane], x, y, v, four,
+                           target(values + Slot<kSide>::offset[plane], half,
+                                  coded ? &residual[plane] : nullptr, x, y));
+    if (fate == Fate::marked)
+        carry_chroma<half>(broken_[1], x, y, v, four,
+                           target(marks + Slot<kSide>::luma, half, nullptr, x, y));
+}
+
+/// The second half: replaces the old sums by the new ones.
+template <typename T>
+template <int kSide>
+void Accumulator<T>::settle(int index, const std::array<Plane, 3>& residual, MacroblockType type) {
+    constexpr int half = kSide / 2;
+    const int columns = layer_.mb_width();
+    const int mb_x = index % columns, mb_y = index / columns;
+    const Fate fate = fates_[static_cast<std::size_t>(index)];
+    std::uint8_t& mark = marked_[static_cast<std::size_t>(index)];
+    if (fate == Fate::still) {
+        if (type == MacroblockType::not_coded)
+            return;
+        add<kSide>(sums_[0], mb_x * kSide, mb_y * kSide, residual[0]);
+        for (std::size_t plane = 1; plane < 3; ++plane)
+            add<half>(sums_[plane], mb_x * half, mb_y * half, residual[plane]);
+        return;
+    }
+    if (fate == Fate::broken) {
+        clear<kSide>(mb_x, mb_y);
+        mark = 1;
+        return;
+    }
+    const auto slot = static_cast<std::size_t>(mb_y % held_ * columns + mb_x);
+    const T* values = pending_.data() + slot * Slot<kSide>::samples(with_displacement_);
+    put<kSide>(sums_[0], mb_x * kSide, mb_y * kSide, values);
+    for (std::size_t plane = 1; plane < 3; ++plane)
+        put<half>(sums_[plane], mb_x * half, mb_y * half, values + Slot<kSide>::offset[plane]);
+    if (with_displacement_)
+        for (std::size_t axis = 0; axis < 2; ++axis)
+            put<kSide>(displacement_[axis], mb_x * kSide, mb_y * kSide,
+                       values + Slot<kSide>::offset[3 + axis]);
+    if (fate == Fate::marked) {
+        const std::uint8_t* marks = pending_marks_.data() + slot * Slot<kSide>::marks;
+        put<kSide>(broken_[0], mb_x * kSide, mb_y * kSide, marks);
+        put<half>(broken_[1], mb_x * half, mb_y * half, marks + Slot<kSide>::luma);
+        mark = 1;
+    } else if (mark != 0) {
+        fill<std::uint8_t>(broken_[0], mb_x * kSide, mb_y * kSide, kSide, 0);
+        fill<std::uint8_t>(broken_[1], mb_x * half, mb_y * half, half, 0);
+        mark = 0;
+    }
 }
 
 /// 7.6: every macroblock of `kSide` luma samples.
@@ -207,50 +359,22 @@ template <typename T>
 template <int kSide>
 void Accumulator<T>::advance_all(const std::array<Plane, 3>& residual, const std::int16_t* motion,
                                  const std::uint8_t* types) {
-    constexpr int half = kSide / 2;
-    const int columns = layer_.mb_width();
+    const int columns = layer_.mb_width(), rows = layer_.mb_height();
+    const int above = rows_above<kSide>(motion, types);
+    held_ = above + 1;
+    const auto slots = static_cast<std::size_t>(held_) * static_cast<std::size_t>(columns);
+    if (pending_marks_.size() < slots * Slot<kSide>::marks) {
+        pending_.resize(slots * Slot<kSide>::samples(with_displacement_));
+        pending_marks_.resize(slots * Slot<kSide>::marks);
+    }
     const auto type_of = [&](int index) { return static_cast<MacroblockType>(types[index]); };
-    const auto breaks = [&](int index) {
-        return is_intra(type_of(index)) || type_of(index) == MacroblockType::missing;
-    };
-    for (int index = 0; index < layer_.mb_count(); ++index) {
-        const int mb_x = index % columns, mb_y = index / columns;
-        const int x = mb_x * kSide, y = mb_y * kSide;
-        if (breaks(index)) {
-            clear<kSide>(mb_x, mb_y);
-            next_marked_[static_cast<std::size_t>(index)] = 1;
-            continue;
-        }
-        std::array<const std::int16_t*, 4> v;
-        for (int block = 0; block < 4; ++block)
-            v[static_cast<std::size_t>(block)] =
-                motion +
-                2 * (std::ptrdiff_t{2 * mb_y + block / 2} * 2 * columns + 2 * mb_x + block % 2);
-        const bool four = type_of(index) == MacroblockType::inter4v;
-        const bool coded = type_of(index) != MacroblockType::not_coded;
-        const bool marked = carries_marks<kSide>(index, v);
-        for (int block = 0; block < (four ? 4 : 1); ++block) {
-            const int bx = x + block % 2 * half, by = y + block / 2 * half;
-            const std::int16_t* vector = v[static_cast<std::size_t>(block)];
-            const auto carry = [&]<int kBlock>() {
-                carry_luma<kBlock, true>(sums_[0], next_[0], bx, by, vector,
-                                         coded ? &residual[0] : nullptr);
-                if (marked)
-                    carry_luma<kBlock, true>(broken_[0], next_broken_[0], bx, by, vector, nullptr);
-                if (with_displacement_)
-                    carry_displacement<kBlock>(bx, by, vector);
-            };
-            if (four)
-                carry.template operator()<half>();
-            else
-                carry.template operator()<kSide>();
-        }
-        const int cx = mb_x * half, cy = mb_y * half;
-        for (std::size_t plane = 1; plane < 3; ++plane)
-            carry_chroma<half>(sums_[plane], next_[plane], cx, cy, v, four,
-                               coded ? &residual[plane] : nullptr);
-        if (marked)
-            carry_chroma<half>(broken_[1], next_broken_[1], cx, cy, v, four, nullptr);
+    for (int row = 0; row < rows + above; ++row) {
+        if (row < rows)
+            for (int index = row * columns; index < (row + 1) * columns; ++index)
+                gather<kSide>(index, residual, motion, type_of(index));
+        if (row >= above)
+            for (int index = (row - above) * columns; index < (row - above + 1) * columns; ++index)
+                settle<kSide>(index, residual, type_of(index));
     }
 }
 
@@ -271,10 +395,6 @@ void Accumulator<T>::advance(const std::array<Plane, 3>& residual, const std::in
             advance_all<2>(residual, motion, types);
             break;
     }
-    std::swap(sums_, next_);
-    std::swap(displacement_, next_displacement_);
-    std::swap(broken_, next_broken_);
-    std::swap(marked_, next_marked_);
 }
 
 template class Accumulator<std::int16_t>;

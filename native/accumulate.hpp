@@ -28,6 +28,10 @@ enum class Accumulation : std::uint8_t {
 };
 
 /// The running sums of one clip; T is std::int16_t for coviar, float for standard.
+///
+/// There is one copy of the sums. Most of a face's surroundings stand still, so a macroblock that
+/// is predicted from its own place is left there; the values of one that moves wait until no later
+/// macroblock can look up the old ones.
 template <typename T>
 class Accumulator {
   public:
@@ -60,31 +64,48 @@ class Accumulator {
     [[nodiscard]] const std::array<Surface<std::uint8_t>, 2>& broken() const { return broken_; }
 
   private:
+    /// What a P-VOP does to a macroblock.
+    enum class Fate : std::uint8_t {
+        still,   ///< predicted from its own place: only the residual is added
+        moved,   ///< new values wait in the pending rows
+        marked,  ///< moved, and so are marks of broken samples
+        broken,  ///< intra or missing
+    };
     template <int kSide>
     void advance_all(const std::array<Plane, 3>& residual, const std::int16_t* motion,
                      const std::uint8_t* types);
+    template <int kSide>
+    void gather(int index, const std::array<Plane, 3>& residual, const std::int16_t* motion,
+                MacroblockType type);
+    template <int kSide>
+    void settle(int index, const std::array<Plane, 3>& residual, MacroblockType type);
     template <int kSide, bool kSamples, typename U>
-    void carry_luma(const Surface<U>& from, Surface<U>& to, int x, int y, const std::int16_t* v,
-                    const Plane* residual);
+    void carry_luma(const Surface<U>& from, int x, int y, const std::int16_t* v, Target<U> to);
     template <int kSide, typename U>
-    void carry_chroma(const Surface<U>& from, Surface<U>& to, int x, int y,
-                      const std::array<const std::int16_t*, 4>& v, bool four,
-                      const Plane* residual);
+    void carry_chroma(const Surface<U>& from, int x, int y,
+                      const std::array<const std::int16_t*, 4>& v, bool four, Target<U> to);
     template <int kSide>
-    bool carries_marks(int index, const std::array<const std::int16_t*, 4>& v);
+    void carry_displacement(std::size_t axis, int x, int y, const std::int16_t* v, Target<T> to);
     template <int kSide>
-    void carry_displacement(int x, int y, const std::int16_t* v);
+    [[nodiscard]] int rows_above(const std::int16_t* motion, const std::uint8_t* types) const;
+    template <int kSide>
+    [[nodiscard]] bool reaches_marks(int index, const std::array<const std::int16_t*, 4>& v) const;
     template <int kSide>
     void clear(int mb_x, int mb_y);
+    [[nodiscard]] bool is_still(const std::array<const std::int16_t*, 4>& v) const;
 
     VideoObjectLayer layer_;
     int scale_;
     int scale_bits_;
     bool with_displacement_;
-    std::array<Surface<T>, 3> sums_, next_;
-    std::array<Surface<T>, 2> displacement_, next_displacement_;
-    std::array<Surface<std::uint8_t>, 2> broken_, next_broken_;
-    std::vector<std::uint8_t> marked_, next_marked_;  ///< macroblocks with broken samples
+    std::array<Surface<T>, 3> sums_;
+    std::array<Surface<T>, 2> displacement_;
+    std::array<Surface<std::uint8_t>, 2> broken_;
+    std::vector<std::uint8_t> marked_;  ///< macroblocks with broken samples
+    std::vector<Fate> fates_;
+    int held_ = 1;  ///< rows of macroblocks that wait
+    std::vector<T> pending_;
+    std::vector<std::uint8_t> pending_marks_;
 };
 
 extern template class Accumulator<std::int16_t>;

@@ -30,8 +30,11 @@ class Frame {
     }
 
     /// Parses one VOP; its error, if any, has the damaged macroblocks marked missing.
+    ///
+    /// With motion, residuals of macroblocks that are not coded are stale: the types say which.
     VopResult parse(const Stream& stream, std::size_t vop, bool with_motion) {
         output_.motion = with_motion ? motion_.data() : nullptr;
+        output_.leave_not_coded = with_motion;
         output_.type = types_.data();
         return read_and_decode(stream, vop, packet_, *decoder_, output_);
     }

@@ -9,6 +9,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "bilinear.hpp"
+
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
@@ -81,6 +83,7 @@ class Window {
     Window& operator=(const Window&) = delete;
 
     [[nodiscard]] const T* row(int y) const { return data_ + y * stride_; }
+    [[nodiscard]] std::ptrdiff_t stride() const { return stride_; }
 
   private:
     std::array<T, static_cast<std::size_t>(kSide) * kSide> copy_;
@@ -118,6 +121,23 @@ void sum_row(T* __restrict to, const T* __restrict values,
         to[column] = sum(values[column], residual[column]);
 }
 
+/// The same in place, for a block that stays where it was.
+template <int kSide, typename T>
+void add_row(T* __restrict to, const std::int16_t* __restrict residual) {
+#if defined(__SSE2__)
+    if constexpr (std::is_same_v<T, std::int16_t> && kSide % 8 == 0) {
+        for (int column = 0; column < kSide; column += 8) {
+            auto* const at = reinterpret_cast<__m128i*>(to + column);
+            const __m128i b = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual + column));
+            _mm_storeu_si128(at, _mm_adds_epi16(_mm_loadu_si128(at), b));
+        }
+        return;
+    }
+#endif
+    for (int column = 0; column < kSide; ++column)
+        to[column] = sum(to[column], residual[column]);
+}
+
 /// Where a predicted block goes, and the residual that is added on the way, if there is one.
 template <typename T>
 struct Target {
@@ -125,8 +145,6 @@ struct Target {
     std::ptrdiff_t stride;
     const std::int16_t* residual = nullptr;
     std::ptrdiff_t residual_stride = 0;
-
-    Target(Surface<T>& to, int x, int y) : data(to.at(x, y)), stride(to.width) {}
 
     template <int kSide>
     void put_row(int y, const T* values) const {
@@ -142,6 +160,10 @@ struct Target {
 template <typename T, int kSide>
 void predict_whole(const Surface<T>& from, int x, int y, Target<T> to) {
     const Window<T, kSide> window(from, x, y);
+    if constexpr (std::is_same_v<T, float> && kSide % 8 == 0)
+        if (kBilinear<kSide> != nullptr)
+            return kBilinear<kSide>({window.row(0), window.stride(), 0, 0, to.residual,
+                                     to.residual_stride, to.data, to.stride});
     for (int row = 0; row < kSide; ++row)
         to.template put_row<kSide>(row, window.row(row));
 }
@@ -158,6 +180,11 @@ void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by, Tar
     const float wx = unit * static_cast<float>(by.x & mask);
     const float wy = unit * static_cast<float>(by.y & mask);
     const Window<T, kSide + 1> window(from, x, y);
+    if constexpr (std::is_same_v<T, float> && kSide % 8 == 0) {
+        if (kBilinear<kSide> != nullptr)
+            return kBilinear<kSide>({window.row(0), window.stride(), wx, wy, to.residual,
+                                     to.residual_stride, to.data, to.stride});
+    }
     std::array<T, static_cast<std::size_t>(kSide + 1) * kSide> across;
     for (int row = 0; row <= kSide; ++row) {
         const T* line = window.row(row);

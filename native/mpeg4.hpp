@@ -124,6 +124,7 @@ struct VopOutput {
     std::uint8_t* type = nullptr;       ///< (mb_height, mb_width): MacroblockType
     std::uint8_t* quantiser = nullptr;  ///< (mb_height, mb_width): 1 to 31; 0 where not coded
     std::uint32_t* bits = nullptr;      ///< (mb_height, mb_width): bits of each macroblock
+    bool leave_not_coded = false;       ///< do not zero the residual of MacroblockType::not_coded
 };
 
 /// How a VOP ended.

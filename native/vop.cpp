@@ -204,7 +204,7 @@ void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
         if constexpr (kDetail != Detail::none) {
             if (macroblock.coded_blocks != 0 && !is_intra(macroblock.type))
                 writer.write(mb_x, mb_y, coefficients_);
-            else
+            else if (!output.leave_not_coded || macroblock.type != MacroblockType::not_coded)
                 writer.write_zeros(mb_x, mb_y);
         }
         if (motion.wanted() &&

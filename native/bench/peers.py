@@ -46,7 +46,8 @@ class Ours:
             if count:
                 numbers = np.linspace(1, stream.frame_count - 1, count).astype(int)
             frame_bytes = 3 * stream.width * stream.height // scale**2
-            size = len(numbers) if whole else max(4, CHUNK_BYTES // frame_bytes)
+            # Each thread has a cache of its own to stay in.
+            size = len(numbers) if whole else max(4, CHUNK_BYTES // frame_bytes) * threads
             for start in range(0, len(numbers), size):
                 part = numbers[start : start + size]
                 key = (stream.width, stream.height, scale, len(part))
@@ -64,7 +65,11 @@ class Ours:
         """Residuals accumulated since the I-frame over all frames, handed out for `count`."""
         with mic.bitstream.open(path) as stream:
             numbers = np.linspace(1, stream.frame_count - 1, count).astype(int)
-            stream.accumulated(numbers, scale=scale, definition=definition)
+            key = (stream.width, stream.height, scale, definition)
+            found = stream.accumulated(
+                numbers, scale=scale, definition=definition, out=self._out.get(key)
+            )
+            self._out[key] = (found.y, found.cb, found.cr)
 
 
 def pyav(path: Path, *, picture: bool = False, motion: bool = False, threads: int = 1) -> None:

@@ -1,6 +1,7 @@
 /// Fuzzes `VopDecoder::decode`: a layer made of the first bytes, then one VOP, whole and cut.
 
 #include "../idct.hpp"
+#include "../interpolate.hpp"
 #include "common.hpp"
 
 using namespace mic::mpeg4;
@@ -51,6 +52,38 @@ void check_transform(std::span<const std::uint8_t> bytes) {
     fuzz::require(chosen == portable, "every inverse DCT gives the same bytes");
 }
 
+/// Bilinear blocks of this processor: the weighted sums of the definition, to the last bit.
+template <int kSide>
+void check_bilinear(std::span<const std::uint8_t> bytes) {
+    if (kBilinear<kSide> == nullptr || bytes.size() < 2)
+        return;
+    constexpr int stride = kSide + 1;
+    std::array<float, stride * stride> from{};
+    std::array<std::int16_t, kSide * kSide> residual{};
+    for (std::size_t k = 0; k < from.size(); ++k)
+        from[k] = static_cast<float>(bytes[k % bytes.size()]) / 3.0F - 40.0F;
+    for (std::size_t k = 0; k < residual.size(); ++k)
+        residual[k] = static_cast<std::int16_t>(bytes[(k * 7) % bytes.size()] - 128);
+    const float x = static_cast<float>(bytes[0] % 8) / 8.0F;
+    const float y = static_cast<float>(bytes[1] % 8) / 8.0F;
+    const bool add = bytes[0] & 8;
+    std::array<float, kSide * kSide> found{};
+    kBilinear<kSide>(
+        {from.data(), stride, x, y, add ? residual.data() : nullptr, kSide, found.data(), kSide});
+    for (std::size_t row = 0; row < kSide; ++row)
+        for (std::size_t column = 0; column < kSide; ++column) {
+            const auto across = [&](std::size_t line) {
+                const float* at = from.data() + line * stride + column;
+                return x == 0 ? at[0] : mix(at[0], at[1], x);
+            };
+            float value = y == 0 ? across(row) : mix(across(row), across(row + 1), y);
+            if (add)
+                value = sum(value, residual[row * kSide + column]);
+            fuzz::require(value == found[row * kSide + column],
+                          "every interpolation gives the same bytes");
+        }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -62,6 +95,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const auto bytes = input.take(input.size());
 
     check_transform(bytes);
+    check_bilinear<8>(bytes);
+    check_bilinear<16>(bytes);
 
     const Packet packet(bytes);
     fuzz::Outputs whole(layer, scale);
