@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from mic import atomic, provenance
+from mic.errors import ResultError
 from mic.home import locked
 
 COLUMNS = ("campaign", "unit", "count", "failures", "seconds", "commit")
@@ -42,3 +43,38 @@ def record(campaign: str, *, unit: str, count: int, failures: int, seconds: floa
         text = io.StringIO()
         table.to_csv(text, index=False, lineterminator="\n")
         atomic.write_text(target, text.getvalue())
+
+
+def table(source: Path) -> pd.DataFrame:
+    """The record for readers: grouped digits, minutes, abbreviated commits.
+
+    Args:
+        source: A file that `record` wrote.
+
+    Raises:
+        ResultError: It is not such a file.
+    """
+    try:
+        found = pd.read_csv(source)
+        return pd.DataFrame(
+            {
+                "campaign": found["campaign"],
+                "counted": found["unit"],
+                # As text, because every digit is to be seen.
+                "count": [f"{int(count):,}" for count in found["count"]],
+                "failures": found["failures"].astype(int),
+                "minutes": (found["seconds"] / 60).round(1),
+                "commit": [_short(text) for text in found["commit"]],
+            }
+        )
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise ResultError(
+            f"is not the record of campaigns: {error}",
+            file=source,
+            remedy="restore it, or run the campaigns: make test-long",
+        ) from error
+
+
+def _short(commit: str) -> str:
+    digits, _, state = commit.partition("+")
+    return f"{digits[:7]}+{state}" if state else digits[:7]

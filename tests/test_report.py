@@ -2,6 +2,8 @@
 
 import html.parser
 import json
+import shutil
+import subprocess
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -10,6 +12,7 @@ from environment_file import ROOT
 
 from mic import config, report, results
 from mic.errors import ResultError
+from mic.report import latex
 
 FRAME = pd.DataFrame(
     {
@@ -117,6 +120,56 @@ def test_marked_tables_are_renewed_and_nothing_else(folder):
     assert new.endswith("|\n\n<!-- end of table -->\n\nB\n")
     assert report.filled(new, folder) == new
     assert report.names_in(new) == ["speed"]
+
+
+def test_the_record_of_the_campaigns_is_a_table_too(folder, tmp_path):
+    record = folder / "reliability.csv"
+    head = "campaign,unit,count,failures,seconds,commit\n"
+    record.write_text(head + f"kills,processes killed,20937285,3,90.0,{'ab' * 20}+changes\n")
+    text = "<!-- table: reliability -->\n<!-- end of table -->\n"
+    assert "| kills | processes killed | 20,937,285 | 3 | 1.5 | abababa+changes |" in (
+        report.filled(text, folder)
+    )
+    assert "20,937,285" in report.page(folder, tmp_path / "r.html").path.read_text()
+    record.write_text(head + "kills,processes killed,many,3,90.0,ab\n")
+    with pytest.raises(ResultError, match="not the record of campaigns"):
+        report.filled(text, folder)
+
+
+def test_published_numbers_stand_beside_ours_in_a_group_of_their_own():
+    frame = pd.DataFrame(
+        {
+            "method": ["MIC <b>"],
+            "accuracy": [0.91234],
+            "accuracy_low": [0.88],
+            "accuracy_high": [0.94],
+            "published_accuracy": [0.9895],
+            "remark": ["50 % & more_"],
+        }
+    )
+    page = _Page(report.styled(frame, caption="CK+").data)
+    assert [text for text in page.text if text.strip()] == [
+        "CK+", "published", "ours", "method", "accuracy", "accuracy", "remark",
+        "MIC <b>", "0.9895", "0.9123 ", "[0.88, 0.94]", "50 % & more_",
+    ]  # fmt: skip
+
+
+def test_tables_become_latex_that_a_reader_of_latex_understands(folder, tmp_path):
+    written = report.export_latex(folder, tmp_path / "tex")
+    assert [path.name for path in written] == ["training.tex", "speed.tex"]
+    text = written[1].read_text()
+    assert text.count("{") == text.count("}")
+    assert r"\label{tab:speed}" in text
+    assert r"\begin{tabular}{lrr}" in text
+    assert r"MIC <b> & 0.9123 {\small [0.88, 0.94]} & 327 \\" in text
+    assert latex.escaped("50 % & more_") == r"50 \% \& more\_"
+    if shutil.which("pdflatex"):
+        page = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{text}"
+        (tmp_path / "page.tex").write_text(page + r"\end{document}")
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    with pytest.raises(ResultError, match="holds no results"):
+        report.export_latex(tmp_path, tmp_path / "tex")
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     )
     command.set_defaults(command=_report)
 
+    command.add_argument(
+        "--latex", type=Path, metavar="FOLDER", help="write every table as NAME.tex into a folder"
+    )
 
 def _run(options: argparse.Namespace) -> int:
     from mic.notebooks import Runner
@@ -119,6 +122,9 @@ def _report(options: argparse.Namespace) -> int:
         return 0
     made = report.page(folder, options.out or folder / "report.html")
     print(
+    if options.latex is not None:
+        print(f"{options.latex}: {len(report.export_latex(folder, options.latex))} tables")
+        return 0
         f"{made.path}: {len(made.notebooks)} notebooks, {made.tables} tables, "
         f"{made.figures} figures"
     )

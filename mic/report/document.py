@@ -14,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from mic import atomic, provenance
+from mic import atomic, provenance, reliability
 from mic.errors import ResultError
+from mic.report import html_table
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ def page(folder: str | Path, target: str | Path) -> Report:
         )
     changed = [name for record in records for name in _changed(folder, record)]
     sections = [_section(folder, record, changed) for record in records]
+    sections += _campaigns(folder / "reliability.csv")
     atomic.write_text(target, _document(records, sections, changed))
     outputs = [name for record in records for name in record["outputs"]]
     return Report(
@@ -129,19 +131,20 @@ def _section(folder: Path, record: dict[str, Any], changed: list[str]) -> str:
     )
 
 
+def _campaigns(record: Path) -> list[str]:
+    if not record.is_file():
+        return []
+    return [
+        '<section id="campaigns" aria-labelledby="campaigns-title">\n'
+        '<h2 id="campaigns-title">What the long campaigns ran</h2>\n'
+        '<div class="table" tabindex="0" role="region" aria-label="campaigns"><table>\n'
+        "<caption>Written by the campaigns themselves (make test-long).</caption>\n"
+        f"{html_table.body(reliability.table(record))}</table></div>\n</section>"
+    ]
+
+
 def _table(folder: Path, name: str, schema: dict[str, Any]) -> str:
     frame = pd.read_csv(folder / "tables" / f"{name}.csv")
-    numeric = {column: pd.api.types.is_numeric_dtype(frame[column]) for column in frame}
-    shown = [column for column in frame if not _is_bound(column, frame)]
-    head = "".join(
-        f'<th scope="col"{_kind(numeric[c])} title="{_text(schema["columns"].get(c, ""))}">'
-        f"{_text(c.replace('_', ' '))}</th>"
-        for c in shown
-    )
-    rows = "\n".join(
-        "<tr>" + "".join(f"<td{_kind(numeric[c])}>{_cell(row, c)}</td>" for c in shown) + "</tr>"
-        for row in frame.to_dict("records")
-    )
     meanings = "".join(
         f"<dt>{_text(column)}</dt><dd>{_text(meaning)}</dd>"
         for column, meaning in schema["columns"].items()
@@ -149,33 +152,9 @@ def _table(folder: Path, name: str, schema: dict[str, Any]) -> str:
     return (
         f'<div class="table" tabindex="0" role="region" aria-label="{_text(name)}"><table>\n'
         f"<caption><code>{_text(name)}</code> {_text(schema['caption'])}</caption>\n"
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}\n</tbody></table></div>\n"
+        f"{html_table.body(frame, meanings=schema['columns'])}</table></div>\n"
         f"<details><summary>Columns of {_text(name)}</summary><dl>{meanings}</dl></details>"
     )
-
-
-def _is_bound(column: str, frame: pd.DataFrame) -> bool:
-    """Whether a column is an end of another one's interval, and shown with it."""
-    stem, _, end = column.rpartition("_")
-    return end in ("low", "high") and {stem, f"{stem}_low", f"{stem}_high"} <= set(frame.columns)
-
-
-def _cell(row: dict[str, Any], column: str) -> str:
-    text = _number(row[column])
-    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
-    if low is None or high is None or pd.isna(low) or pd.isna(high):
-        return text
-    return f"{text} <small>[{_number(low)}, {_number(high)}]</small>"
-
-
-def _number(value: object) -> str:
-    if pd.isna(value):
-        return ""
-    return _text(f"{value:.4g}" if isinstance(value, float) else str(value))
-
-
-def _kind(numeric: bool) -> str:
-    return ' class="number"' if numeric else ""
 
 
 def _figure(path: Path) -> str:

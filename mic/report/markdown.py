@@ -1,8 +1,10 @@
 """Tables of `results/` inside a Markdown page, between marks, so that no number is typed.
 
-<!-- table: paper_comparison -->
+<!-- table: comparison_ck -->
 (whatever stands here is replaced)
 <!-- end of table -->
+
+The name `reliability` means `results/reliability.csv`, the record of the long campaigns.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from mic import reliability
 from mic.errors import ResultError
+from mic.results import to_markdown
 
 _BLOCK = re.compile(
     r"(?s)(?P<open><!-- table: (?P<name>[\w-]+) -->\n).*?(?P<close><!-- end of table -->)"
@@ -45,13 +49,18 @@ def filled(text: str, folder: str | Path) -> str:
     names_in(text)
 
     def block(match: re.Match[str]) -> str:
-        path = Path(folder) / "tables" / f"{match['name']}.md"
-        if not path.is_file():
-            raise ResultError(
-                f"there is no table {match['name']!r}",
-                file=path,
-                remedy="run the notebook that writes it, or correct the mark",
-            )
-        return f"{match['open']}\n{path.read_text().strip()}\n\n{match['close']}"
+        return f"{match['open']}\n{_table(match['name'], Path(folder))}\n\n{match['close']}"
 
     return _BLOCK.sub(block, text)
+
+
+def _table(name: str, folder: Path) -> str:
+    recorded = name == "reliability"
+    path = folder / "reliability.csv" if recorded else folder / "tables" / f"{name}.md"
+    if not path.is_file():
+        raise ResultError(
+            f"there is no table {name!r}",
+            file=path,
+            remedy="run the campaign or the notebook that writes it, or correct the mark",
+        )
+    return to_markdown(reliability.table(path)) if recorded else path.read_text().strip()
