@@ -43,11 +43,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument(
         "--fill", type=Path, metavar="PAGE.md", help="renew the marked tables of a Markdown page"
     )
-    command.set_defaults(command=_report)
-
     command.add_argument(
         "--latex", type=Path, metavar="FOLDER", help="write every table as NAME.tex into a folder"
     )
+    command.set_defaults(command=_report)
+
 
 def _run(options: argparse.Namespace) -> int:
     from mic.notebooks import Runner
@@ -120,11 +120,11 @@ def _report(options: argparse.Namespace) -> int:
         atomic.write_text(options.fill, report.filled(options.fill.read_text(), folder))
         print(f"{options.fill}: {', '.join(report.names_in(options.fill.read_text()))}")
         return 0
-    made = report.page(folder, options.out or folder / "report.html")
-    print(
     if options.latex is not None:
         print(f"{options.latex}: {len(report.export_latex(folder, options.latex))} tables")
         return 0
+    made = report.page(folder, options.out or folder / "report.html")
+    print(
         f"{made.path}: {len(made.notebooks)} notebooks, {made.tables} tables, "
         f"{made.figures} figures"
     )
