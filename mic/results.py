@@ -213,11 +213,17 @@ def to_markdown(frame: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _cell(value: object) -> str:
+def number(value: object) -> str:
+    """A value for readers: four significant digits, but no digit before the point is dropped."""
     if pd.isna(value):
         return ""
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    return text.replace("|", "\\|")
+    if isinstance(value, float):
+        return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+    return str(value)
+
+
+def _cell(value: object) -> str:
+    return number(value).replace("|", "\\|")
 
 
 def recover(folder: Path) -> None:

@@ -9,11 +9,13 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from environment_file import ROOT
+from playwright.sync_api import sync_playwright
 
 from mic import config, report, results
 from mic.errors import ResultError
 from mic.report import latex
 
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FRAME = pd.DataFrame(
     {
         "method": ["MIC <b>", "-MI"],
@@ -84,6 +86,32 @@ def test_the_page_is_whole_and_refers_to_nothing_outside(folder, tmp_path):
     assert "MIC <b>" in text
     assert "0.9123 [0.88, 0.94]" in text
     assert "accuracy low" not in text  # shown with the value it belongs to
+
+
+@pytest.mark.browser
+def test_a_browser_shows_it_and_asks_nobody_else(folder, tmp_path):
+    assert CHROMIUM, "install Chromium (Debian: apt-get install chromium)"
+    made = report.page(folder, tmp_path / "report.html")
+    asked, said = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = browser.new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(made.path.as_uri(), wait_until="load")
+        for figure in page.locator("img").all():
+            figure.scroll_into_view_if_needed()
+        drawn = page.evaluate(
+            "Promise.all([...document.images].map(async image => (await image.decode(), 1)))"
+        )
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        browser.close()
+    assert [url for url in asked if not url.startswith("data:")] == [made.path.as_uri()]
+    assert (drawn, said) == ([1, 1], [])
+    assert wide <= 0
 
 
 def test_the_same_results_give_the_same_bytes(folder, tmp_path):

@@ -91,6 +91,8 @@ def _document(records: list[dict], sections: list[str], changed: list[str]) -> s
         f'<li><a href="#{_text(r["notebook"])}">{_text(_title(r["notebook"]))}</a></li>'
         for r in records
     )
+    if len(sections) > len(records):
+        links += '<li><a href="#campaigns">Campaigns</a></li>'
     warning = (
         f'<p class="warning" role="note"><strong>{len(changed)} outputs were changed after their '
         f"notebook wrote them:</strong> {_text(', '.join(changed))}</p>"
@@ -108,7 +110,7 @@ def _document(records: list[dict], sections: list[str], changed: list[str]) -> s
         "<header><h1>Facial expression from the compressed stream: results</h1>\n"
         f"<p>Commit {_text(', '.join(c[:12] for c in commits))} · {_text(', '.join(devices))}. "
         "Every number was written by the notebook named above it.</p></header>\n"
-        f'<nav aria-label="Notebooks"><ol>{links}</ol></nav>\n{warning}<main>\n'
+        f'<nav aria-label="Sections"><ol>{links}</ol></nav>\n{warning}<main>\n'
         + "\n".join(sections)
         + "\n</main>\n</body>\n</html>\n"
     )

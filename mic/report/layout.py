@@ -12,6 +12,8 @@ from typing import Any
 
 import pandas as pd
 
+from mic.results import number
+
 # Columns of published numbers that do not say so by their name.
 _PUBLISHED = ("paper", "replication")
 _PREFIX = "published_"
@@ -67,13 +69,6 @@ def groups(shown: list[Column]) -> list[tuple[str, int]]:
         else:
             found.append((heading, 1))
     return found
-
-
-def number(value: object) -> str:
-    """Four significant digits of a fraction, anything else as it is, nothing for nothing."""
-    if pd.isna(value):
-        return ""
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _is_bound(name: str, frame: pd.DataFrame) -> bool:
