@@ -85,3 +85,11 @@ class ResultError(MicError):
 
 class NotebookError(MicError):
     """A notebook that broke the contract or did not run to its completion marker."""
+
+
+class ClusterError(MicError):
+    """A scheduler that does not answer, or a worker that is not fit for the task."""
+
+
+class LostTaskError(ClusterError):
+    """A task that killed one worker after the other."""

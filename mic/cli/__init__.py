@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from mic import cluster
 from mic.cli import data, notebooks, training, videos
 from mic.errors import MicError
 
@@ -20,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options)
+        with _cluster_of(options):
+            return options.command(options)
     except MicError as error:
         print(f"mic: {error}", file=sys.stderr)
         return 1
@@ -31,6 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # `mic ... | head` closed our standard output; Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+
+
+@contextlib.contextmanager
+def _cluster_of(options: argparse.Namespace) -> Iterator[None]:
+    """The cluster that a command shall work on, if it can."""
+    if not hasattr(options, "scheduler"):
+        yield
+        return
+    with cluster.started(options.scheduler) as found:
+        if found:
+            print(f"mic: {found}", file=sys.stderr)
+        yield
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -35,6 +35,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         metavar="FOLDER",
         help="also copy the clips into folders named as their classes, as `mic train` reads them",
     )
+    terminal.add_scheduler(command)
     command.set_defaults(command=_fetch)
 
 

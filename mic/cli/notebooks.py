@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from mic import config, provenance
+from mic.cli import terminal
 from mic.errors import ConfigError
 
 
@@ -34,6 +35,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         metavar="FILE",
         help="repeat the run of results/provenance/NN_name.json elsewhere, and compare its tables",
     )
+    terminal.add_scheduler(command)
     command.set_defaults(command=_run)
     command = commands.add_parser(
         "report", help="all tables, figures and provenance as one HTML page"

@@ -1,12 +1,24 @@
-"""What the commands show while they work, where somebody can see it."""
+"""What several commands share: where they work, and what they show meanwhile."""
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+
+def add_scheduler(command: argparse.ArgumentParser) -> None:
+    """Adds `--scheduler`, which `mic.cli.main` obeys."""
+    command.add_argument(
+        "--scheduler",
+        default="",
+        metavar="WHERE",
+        help="cluster to work on: tcp://HOST:PORT, or local:N for N processes of a cluster here "
+        "(needs the extra 'cluster'); default: MIC_SCHEDULER",
+    )
 
 
 @contextmanager

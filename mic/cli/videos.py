@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 import time
 import webbrowser
 from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
+from mic import cluster
 from mic.cli import terminal
-from mic.errors import ConfigError, MicError
+from mic.errors import ClusterError, ConfigError, MicError
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -40,6 +44,7 @@ def _add_extract(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--method", default="auto", help="auto, bitstream, reencoded, decoded")
     command.add_argument("--mask", action="store_true", help="mark damage instead of stopping")
     command.add_argument("--threads", type=int, default=1)
+    terminal.add_scheduler(command)
     command.set_defaults(command=_extract)
 
 
@@ -55,34 +60,53 @@ def _extract(options: argparse.Namespace) -> int:
             f"--out is {options.out!r}",
             remedy=f"choose of {', '.join(FORMATS)}, or name a .npz or .mp4 file for one video",
         )
-    for video, stem in zip(videos, _distinct(videos), strict=True):
-        suffix = "" if options.out == "png" else f".{options.out}"
-        name = f"{stem}_{options.what.replace(',', '_')}{suffix}"
-        target = options.to / (options.out if named else name)
+    work = functools.partial(
+        extract,
+        what=tuple(options.what.split(",")),
+        scale=options.scale,
+        space=options.space,
+        method=options.method,
+        on_error="mask" if options.mask else "raise",
+        threads=options.threads,
+    )
+    suffix = "" if options.out == "png" else f".{options.out}"
+    names = [
+        options.out if named else f"{stem}_{options.what.replace(',', '_')}{suffix}"
+        for stem in _distinct(videos)
+    ]
+    for video, target, promise in _started(work, videos, [options.to / name for name in names]):
         start = time.perf_counter()
         try:
-            with terminal.progress(video.name, unit="frames") as progress:
-                made = extract(
-                    video,
-                    target,
-                    what=tuple(options.what.split(",")),
-                    scale=options.scale,
-                    space=options.space,
-                    method=options.method,
-                    on_error="mask" if options.mask else "raise",
-                    threads=options.threads,
-                    progress=progress,
-                )
+            if promise is not None:
+                made, speed = promise.result(), ""
+            else:
+                with terminal.progress(video.name, unit="frames") as progress:
+                    made = work(video, target, progress=progress)
+                speed = f", {made.frames / (time.perf_counter() - start):.0f} frames/s"
         except MicError as error:
-            if len(videos) == 1:
+            if len(videos) == 1 or type(error) is ClusterError:
                 raise
             failed += 1
             print(f"mic: {error}", file=sys.stderr)
             continue
-        speed = made.frames / (time.perf_counter() - start)
         damage = f", {made.damaged} damaged" if made.damaged else ""
-        print(f"{target}: {made.frames} frames{damage}, {made.method}, {speed:.0f} frames/s")
+        print(f"{target}: {made.frames} frames{damage}, {made.method}{speed}")
     return 1 if failed else 0
+
+
+def _started(
+    work: Callable, videos: list[Path], targets: list[Path]
+) -> Iterator[tuple[Path, Path, Future | None]]:
+    """Each video with its target and, where a cluster is named, the promise of its result."""
+    with cluster.connected(*{target.parent for target in targets}) as executor:
+        tasks = list(zip(videos, targets, strict=True))
+        promises = [executor.submit(work, *task) if executor else None for task in tasks]
+        try:
+            for task, promise in zip(tasks, promises, strict=True):
+                yield *task, promise
+        finally:
+            for promise in filter(None, promises):
+                promise.cancel()
 
 
 def _distinct(videos: list[Path]) -> list[str]:

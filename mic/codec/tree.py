@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from mic import atomic
+from mic import atomic, cluster
 from mic.codec.encode import CONTAINER_SUFFIXES, reencode
 from mic.codec.options import EncodeOptions
-from mic.errors import CodecError, ConfigError
+from mic.errors import CodecError, ConfigError, LostTaskError
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -143,7 +143,7 @@ def reencode_tree(
     outcomes: dict[int, ClipOutcome] = {}
     bar = tqdm(total=len(tasks), unit="clip", disable=None if progress else True)
     with bar:
-        for index, result in run_isolated(_one_clip, tasks, jobs=jobs):
+        for index, result in run_isolated(_one_clip, tasks, jobs=jobs, folders=[target]):
             name, path = names[index], str(tasks[index][1].relative_to(target))
             if isinstance(result, BaseException):
                 result = {"status": "failed", "error": str(result)}
@@ -153,19 +153,32 @@ def reencode_tree(
 
 
 def run_isolated(
-    function: Callable[[Any], Any], tasks: list[Any], *, jobs: int
+    function: Callable[[Any], Any],
+    tasks: list[Any],
+    *,
+    jobs: int,
+    folders: Sequence[str | Path] = (),
 ) -> Iterator[tuple[int, Any]]:
     """Runs tasks in processes; a task that kills its process fails alone.
 
     Args:
         function: Importable, takes one task.
         tasks: What to run it on.
-        jobs: Processes; 1 runs in this one.
+        jobs: Processes; 1 runs in this one. Where a cluster is named (`mic.cluster`) its workers
+            take the tasks instead.
+        folders: Where the tasks write, besides `MIC_HOME`.
 
     Yields:
         Index of the task with its result, in order of completion; where the task raised a
         `CodecError` or `ConfigError`, or its process died, that error is the result.
     """
+    with cluster.connected(*folders) as executor:
+        if executor is not None:
+            futures = {
+                executor.submit(_guarded, function, task): i for i, task in enumerate(tasks)
+            }
+            yield from _as_they_end(futures)
+            return
     if jobs == 1:
         yield from ((index, _guarded(function, task)) for index, task in enumerate(tasks))
         return
@@ -185,6 +198,18 @@ def run_isolated(
                 yield index, future.result()
             except BrokenProcessPool:
                 yield index, CodecError("killed the process that worked on it")
+
+
+def _as_they_end(futures: dict[Future, int]) -> Iterator[tuple[int, Any]]:
+    try:
+        for future in as_completed(futures):
+            try:
+                yield futures[future], future.result()
+            except LostTaskError:
+                yield futures[future], CodecError("killed the process that worked on it")
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def _submitted(

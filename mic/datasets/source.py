@@ -192,7 +192,8 @@ def build(
     faults: list[Fault] = []
     # Starting a process takes as long as some clips do.
     jobs = min(jobs, 1 + len(tasks) // _WORTH_A_PROCESS)
-    for done, (index, result) in enumerate(run_isolated(_make, tasks, jobs=jobs), start=1):
+    made = run_isolated(_make, tasks, jobs=jobs, folders=[target])
+    for done, (index, result) in enumerate(made, start=1):
         if isinstance(result, tuple):
             rows[index], face = result
             if not face:

@@ -227,13 +227,7 @@ def compute(data: Dataset, cell: Cell) -> Outcome:
 
     Always on one thread, so that the answers do not depend on how many cells run side by side.
     """
-    arrays = cache.fetch(
-        STAGE,
-        inputs=[data.manifest.digest(), data.network],
-        parameters=cell.facts(),
-        compute=lambda: _train(data, cell),
-        folder=data.folder,
-    )
+    arrays = cache.fetch(STAGE, compute=lambda: _train(data, cell), **_entry(data, cell))
     rows = np.concatenate([arrays["train"], arrays["test"]])
     clips = data.manifest.clips
     labels = np.array(data.manifest.label_indices())
@@ -246,6 +240,19 @@ def compute(data: Dataset, cell: Cell) -> Outcome:
         labels=labels[rows],
         **arrays,
     )
+
+
+def is_stored(data: Dataset, cell: Cell) -> bool:
+    """Whether a cell's outcome lies in the store (whole or not: `compute` sees to that)."""
+    return cache.entry_path(STAGE, **_entry(data, cell)).is_file()
+
+
+def _entry(data: Dataset, cell: Cell) -> dict[str, Any]:
+    return {
+        "inputs": [data.manifest.digest(), data.network],
+        "parameters": cell.facts(),
+        "folder": data.folder,
+    }
 
 
 def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:

@@ -1,14 +1,21 @@
-"""Where cells run: in this process, on this machine's processes, or on anybody's executor."""
+"""Where cells run: in this process, on this machine's processes, or on a cluster's workers."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 
-from mic.experiments.cells import Cell, Dataset, Outcome, compute
+from mic import cluster, identity
+from mic.datasets import tensors
+from mic.datasets.tensors import Representation
+from mic.errors import MicError
+from mic.experiments.cells import Cell, Dataset, Outcome, compute, is_stored
+
+_CLIPS = 8  # a task: a worker that dies loses seconds, and sending it costs milliseconds
 
 
 def run(
@@ -25,9 +32,12 @@ def run(
     Args:
         data: The dataset.
         cells: See `grid`.
-        executor: Anything that keeps `concurrent.futures.Executor`'s promise: `processes()`, or a
-            cluster's (`distributed.Client.get_executor()`). None computes here, one by one.
+        executor: Anything that keeps `concurrent.futures.Executor`'s promise, as `processes()`.
+            None computes here, one by one.
         progress: Called with the number of finished and of all cells.
+
+    Raises:
+        ClusterError: The cluster is gone, or a cell lost four workers.
     """
     if executor is None:
         found = []
@@ -36,6 +46,8 @@ def run(
             if progress:
                 progress(len(found), len(cells))
         return found
+    absent = [cell.representation for cell in cells if not is_stored(data, cell)]
+    extract(data, list(dict.fromkeys(absent)), executor=executor)
     futures = [executor.submit(compute, data, cell) for cell in cells]
     try:
         for done, _ in enumerate(as_completed(futures), 1):
@@ -47,13 +59,63 @@ def run(
             future.cancel()
 
 
-@contextlib.contextmanager
-def processes(count: int = 0) -> Iterator[Executor | None]:
-    """An executor of worker processes of one thread each, or None where one would do.
+def extract(
+    data: Dataset, representations: Sequence[Representation], *, executor: Executor
+) -> None:
+    """Parses all clips into the cache, side by side.
+
+    The cells would do it themselves, but all of them in the same order, waiting for each other.
+    A clip that cannot be read is left to the cell that needs it.
 
     Args:
-        count: How many; 0 means one a core that this process may use.
+        data: The dataset.
+        representations: What is taken from each clip; the identity features come along.
+        executor: As in `run`.
     """
+    clips = data.manifest.clips
+    futures = []
+    for first in range(0, len(clips) if representations else 0, _CLIPS):
+        some = dataclasses.replace(data.manifest, clips=clips[first : first + _CLIPS])
+        part = dataclasses.replace(data, manifest=some)
+        futures.append(executor.submit(_extract, part, tuple(representations)))
+    try:
+        for future in as_completed(futures):
+            future.result()
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _extract(data: Dataset, representations: tuple[Representation, ...]) -> None:
+    network = None if data.network == "known" else identity.load(data.network)
+    for clip in data.manifest:
+        path = data.manifest.path(clip)
+        with contextlib.suppress(MicError):
+            for representation in representations:
+                tensors.clip_arrays(path, representation, folder=data.folder)
+            if clip.apex is not None:
+                tensors.apex_target(path, clip.apex, edge=tensors.APEX_EDGE, folder=data.folder)
+            if network is not None:
+                identity.of_clip(path, network=network, folder=data.folder)
+
+
+@contextlib.contextmanager
+def processes(count: int = 0) -> Iterator[Executor | None]:
+    """An executor of the cluster that is named, or of worker processes here of one thread each.
+
+    Args:
+        count: How many here; 0 means one a core that this process may use.
+
+    Yields:
+        The executor; None where there is no cluster and one process would do.
+
+    Raises:
+        ClusterError: No scheduler answers where `MIC_SCHEDULER` says.
+    """
+    with cluster.connected() as remote:
+        if remote is not None:
+            yield remote
+            return
     count = count or len(os.sched_getaffinity(0))
     if count == 1:
         yield None
