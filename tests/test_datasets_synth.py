@@ -4,9 +4,10 @@ import dataclasses
 
 import pytest
 
-from mic import config
+from mic import bitstream, config
 from mic.datasets import synth
-from mic.errors import ConfigError
+from mic.datasets.recoded import recoded
+from mic.errors import ConfigError, DatasetError
 from mic.synthface import PROTOCOLS
 
 TINY = dataclasses.replace(
@@ -43,3 +44,30 @@ def test_continuous_clips_of_another_length_live_elsewhere(tmp_path):
 def test_an_unknown_protocol_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="synth-ck"):
         synth.load("synth-xx", TINY, folder=tmp_path)
+
+
+def test_recoded_copies_keep_all_but_the_stream(tmp_path):
+    first = synth.load("synth-ck", TINY, folder=tmp_path)
+    copies = recoded(first, folder=tmp_path, jobs=1, gop=4, vop_quant=20)
+    assert copies.name == "synth-ck (gop 4, vop_quant 20)"
+    assert copies.verify() == []
+    for old, new in zip(first, copies, strict=True):
+        assert (old.clip_id, old.subject, old.label, old.apex) == (
+            new.clip_id,
+            new.subject,
+            new.label,
+            new.apex,
+        )
+        assert copies.annotation_path(new).read_bytes() == first.annotation_path(old).read_bytes()
+        with bitstream.open(copies.path(new)) as stream:
+            assert stream.vop_types == ("IPPP" * new.frames)[: new.frames]
+    stamps = [copies.path(clip).stat().st_mtime_ns for clip in copies]
+    again = recoded(first, folder=tmp_path, jobs=1, gop=4, vop_quant=20)
+    assert again.digest() == copies.digest() != first.digest()
+    assert stamps == [again.path(clip).stat().st_mtime_ns for clip in again]
+
+
+def test_a_copy_with_other_frames_is_refused(tmp_path):
+    first = synth.load("synth-ck", TINY, folder=tmp_path)
+    with pytest.raises(DatasetError, match="frames, not"):
+        recoded(first, folder=tmp_path, jobs=1, max_frames=3)

@@ -218,6 +218,7 @@ def test_every_available_representation_has_its_shape(manifest, tmp_path):
         "motion": (4, 3, 24, 24),
         "decoded": (4, 3, 24, 24),
         "decoded_frames": (4, 3, 24, 24),
+        "carried": (4, 3, 24, 24),
         "fusion": (5, 3, 24, 24),
     }
     found = {}
@@ -231,6 +232,7 @@ def test_every_available_representation_has_its_shape(manifest, tmp_path):
     # The square's move since the I-frame is in the accumulated residual or in the motion; what
     # was decoded minus the I-frame is large where it was and where it is.
     assert np.abs(found["decoded"][-1]).max() > 60
+    assert np.abs(found["carried"] - found["decoded_frames"]).mean() < 1.5
     assert np.array_equal(found["fusion"][1:], found["accumulated_coviar"])
     assert np.array_equal(found["running"], found["segment"].cumsum(0))
     assert np.array_equal(found["running"][-1], found["all"].sum(0))

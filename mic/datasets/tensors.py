@@ -32,12 +32,16 @@ Kind = Literal[
     "motion",
     "decoded",
     "decoded_frames",
+    "carried",
     "fusion",
 ]
 
 STAGE = cache.Stage(name="tensors", version=1)
 APEX_STAGE = cache.Stage(name="apex", version=1)
 APEX_EDGE = 32  # of the apex targets
+# What residuals' linear conversion to RGB makes of black (16, 128, 128), which is 0 in pictures.
+_NO_LIGHT = np.array([222.9216, -135.5753, 276.8358], np.float32)
+_GREY = 128
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,6 +56,9 @@ class Representation:
             `accumulated_coviar`: the same as CoViAR's code has it.
             `motion`: motion vectors alone. `decoded`: decoded frame minus I-frame, the upper
             reference, which needs a decoder. `decoded_frames`: decoded frames as they are.
+            `carried`: the I-frame carried along the motion plus the accumulated residuals: the
+            same but for rounding, and grey where an intra macroblock broke the chain; no P-frame
+            is decoded.
             `fusion`: the I-picture as first row, then as `accumulated_coviar`.
         steps: Frames or segments a clip, at most one segment a P-frame; `all` ignores it.
         scale: 1, 2, 4 or 8: residuals are taken at 1/scale, without leaving the DCT domain where
@@ -318,6 +325,8 @@ def represent(
             pixels = stream.accumulated(
                 index, scale=scale, space="rgb", definition="coviar"
             ).pixels
+        case "carried":
+            pixels = _carried(stream, index, scale)
         case "motion":
             pixels = _motion_picture(stream.motion(index, threads=threads).blocks)
         case "decoded" | "decoded_frames":
@@ -354,6 +363,13 @@ def _motion_picture(blocks: np.ndarray) -> np.ndarray:
     planes = np.concatenate([blocks, length.astype(np.int16)], -1)
     # Enlarged, because the networks halve their input four times.
     return planes.repeat(4, 1).repeat(4, 2)
+
+
+def _carried(stream: bitstream.Stream, index: np.ndarray, scale: int) -> np.ndarray:
+    """The chain from the I-frame's samples, averaged to 1/scale; (T, H, W, 3) float32."""
+    found = stream.accumulated(index, space="rgb", with_iframe=True)
+    pixels = found.pixels - np.where(found.broken[..., None], -_GREY, _NO_LIGHT)
+    return np.stack([_averaged(frame, scale) for frame in pixels])
 
 
 def _decoded(path: Path, index: np.ndarray, scale: int, *, relative: bool) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mic.config import Profile
 from mic.datasets import synth
-from mic.datasets.tensors import Representation
+from mic.datasets.tensors import Kind, Representation
 from mic.experiments.cells import Cell, Dataset, grid
 from mic.models.mic import Method
 from mic.schedules import Schedule
@@ -53,6 +53,58 @@ REPRESENTATIONS: Mapping[str, Mapping[str, Any]] = {
     "segment sums": {"kind": "segment"},
     "motion vectors": {"kind": "motion"},
     "decoded frames": {"kind": "decoded_frames"},
+    "I-frame carried + accumulated": {"kind": "carried"},
+}
+# Those that say what is lost without a decoder, for the protocols beside synth-ck.
+REFERENCES = (
+    "decoded - I-frame",
+    "accumulated",
+    "raw residuals (the papers)",
+    "decoded frames",
+    "I-frame carried + accumulated",
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A row of the speed study: what the network sees and how large it is.
+
+    Attributes:
+        changes: Of the method.
+        kind: Of the representation.
+        coarser: Times the scale that others see; 1/8 of the picture is the end.
+    """
+
+    changes: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    kind: Kind = "accumulated"
+    coarser: int = 1
+
+    def method(self, config: Profile) -> Method:
+        """MIC as the profile has it, changed."""
+        return method(config, **self.changes)
+
+    def representation(self, like: Representation) -> Representation:
+        """Another row's representation, changed; motion comes where the method reads it."""
+        return dataclasses.replace(
+            like,
+            kind=self.kind,
+            scale=min(8, like.scale * self.coarser),
+            with_motion=bool(self.changes.get("motion", False)),
+        )
+
+
+_SMALL: Mapping[str, Any] = {"feature_size": 128, "z_size": 128}
+
+# What is timed, and trained in the same form to see what it is worth. The fast ones take what
+# costs no more than parsing, at half the size, into a quarter of the LSTM's width.
+SPEED_ROWS: Mapping[str, Variant] = {
+    "MIC": Variant(),
+    "MIC-fast": Variant(kind="running", coarser=2, changes=_SMALL),
+    "MIC-fast, raw": Variant(kind="raw", coarser=2, changes=_SMALL),
+    "MIC, raw residuals": Variant(kind="raw"),
+    "MIC, half size": Variant(coarser=2),
+    "MIC+T": Variant(changes={"motion": True}),
+    "MIC+ResNet6": Variant(changes={"backbone": "resnet6"}),
 }
 
 
@@ -84,6 +136,15 @@ def rows(config: Profile, table: Mapping[str, Any]) -> dict[str, Any]:
 def methods(config: Profile, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Method]:
     """The methods of a table such as `PAPER_ROWS`, those rows that the profile computes."""
     return {row: method(config, **changes) for row, changes in rows(config, table).items()}
+
+
+def variant_cells(data: Dataset, config: Profile, table: Mapping[str, Variant]) -> list[Cell]:
+    """Cells of rows that differ in what they see, over the profile's folds and seeds."""
+    found = []
+    for row, variant in table.items():
+        like = variant.representation(representation(config))
+        found += cells(data, config, {row: variant.method(config)}, like=like)
+    return found
 
 
 def cells(
