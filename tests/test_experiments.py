@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import mic.config
-from mic import cache, codec, experiments
+from mic import cache, codec, experiments, identity
 from mic.assets import sha256_of
 from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.tensors import Representation, clip_arrays
@@ -118,6 +118,12 @@ def test_the_key_changes_with_whatever_decides_the_answers_and_with_nothing_else
 
     assert len({key(c) for c in [cell, *others]}) == len(others) + 1
     assert key(dataclasses.replace(cell, row="another name")) == key(cell)
+
+
+def test_the_identity_network_stands_among_the_sources(data):
+    assert data.sources() == {data.name: data.manifest.digest()}
+    named = dataclasses.replace(data, network="mobilefacenet").sources()
+    assert named[f"{data.name}, z_I by mobilefacenet"] == identity.load().weights_sha256
 
 
 def test_processes_give_the_same_answers_as_this_process(data, tmp_path):

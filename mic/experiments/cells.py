@@ -53,6 +53,17 @@ class Dataset:
         """The dataset's name."""
         return self.manifest.name
 
+    def sources(self) -> dict[str, str]:
+        """What results of it depend on, with SHA-256: the clips and the identity network.
+
+        For `mic.results.Run.uses`. The generator's own coefficients come with the clips.
+        """
+        found = {self.name: self.manifest.digest()}
+        if self.network != "known":
+            weights = identity.load(self.network).weights_sha256
+            found[f"{self.name}, z_I by {self.network}"] = weights
+        return found
+
     def identities(self) -> np.ndarray:
         """(N, d) z_I in the manifest's order, NaN where no face was found."""
         if self.network == "known":
