@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import ClassVar
 
 import torch
@@ -48,9 +49,9 @@ class _MatrixCorrelation(Estimator):
         super().__init__()
         self.unbiased = unbiased
 
+    @abc.abstractmethod
     def similarity(self, x: Tensor) -> Tensor:
         """(N, d) -> (N, N)."""
-        raise NotImplementedError
 
     def penalty(self, x: Tensor, y: Tensor) -> Tensor:
         """<A, B> / (|A| |B|) of the centred matrices; see `Estimator.penalty`."""
