@@ -1,11 +1,16 @@
 """`mic extract` and `mic predict` as typed: files, tables, exit codes."""
 
+import itertools
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
 import recogniser_factory
 
-from mic import cli, codec
+import mic
+from mic import assets, cli, codec, prediction
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +58,29 @@ def test_predict_writes_a_table_and_says_how_fast(folder, tmp_path, capsys):
     assert "no table format" in capsys.readouterr().err
 
 
-def test_predict_prints_csv_without_a_file(folder, tmp_path, capsys):
+def test_predict_prints_the_same_csv_row_by_row(folder, tmp_path, capsys):
     weights = recogniser_factory.write(tmp_path)
-    assert cli.main(["predict", str(folder / "a.mp4"), "--weights", str(weights)]) == 0
-    assert capsys.readouterr().out.startswith("video,window,start,end,")
+    frames = list(itertools.islice(codec.decode(assets.path("single_face")), 12))
+    codec.encode_frames(frames, folder / "c.mp4", frame_rate=25)
+    table = mic.predict(folder, weights=weights)  # no face; not a video; a face
+    assert table["label"].notna().tolist() == [False, False, True]
+    assert cli.main(["predict", str(folder), "--weights", str(weights)]) == 1
+    assert capsys.readouterr().out == prediction.to_csv(table)
+
+
+def test_nothing_is_imported_that_the_first_row_does_not_need(folder, tmp_path):
+    """Each of them would take longer than the first window does."""
+    weights = recogniser_factory.write(tmp_path)
+    code = (
+        "import sys; from mic import cli; cli.main(sys.argv[1:]);"
+        "print([name for name in ('torchvision', 'pandas', 'scipy', 'sklearn', 'matplotlib',"
+        "'distributed', 'IPython') if name in sys.modules])"
+    )
+    command = [sys.executable, "-c", code, "predict", str(folder / "a.mp4")]
+    done = subprocess.run(
+        [*command, "--weights", str(weights)], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_equal_names_of_several_folders_do_not_overwrite_each_other(folder, tmp_path, capsys):

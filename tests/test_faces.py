@@ -4,12 +4,15 @@ from itertools import islice
 
 import numpy as np
 import pytest
+import torch
+from facenet_pytorch import MTCNN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mic import assets, codec, faces
 from mic.errors import FaceError
 from mic.faces import REFERENCE_POINTS, Status, tracking
+from mic.faces.cascade import Cascade
 
 # MTCNN's points move by a few samples with the phase of its pyramid: 8 % of this face's width.
 JITTER = 13
@@ -54,6 +57,32 @@ def test_no_face_is_a_status(shape, kind):
     (found,) = faces.detector().detect([picture])
     assert found.status is Status.NO_FACE
     assert np.isnan(found.points).all()
+
+
+def test_the_cascade_finds_what_facenet_pytorch_finds(face_frames):
+    frame = np.asarray(face_frames[0])
+    canvas = np.zeros((360, 1000, 3), np.uint8)
+    canvas[:, 180:820] = frame
+    canvas[:180, :320] = frame[::2, ::2]
+    canvas[200:, 850:] = np.random.default_rng(0).integers(0, 256, (160, 150, 3), np.uint8)
+    pictures = np.stack([canvas, canvas[::-1], np.zeros_like(canvas)])
+    thresholds = (0.6, 0.7, 0.8)
+    ours = Cascade(smallest=24, thresholds=thresholds, device=torch.device("cpu"))
+    theirs = MTCNN(min_face_size=24, thresholds=thresholds, keep_all=True).eval()
+    counts = []
+    for found, boxes, scores, points in zip(
+        ours.detect(pictures), *theirs.detect(pictures, landmarks=True), strict=True
+    ):
+        counts.append(len(found.boxes))
+        if boxes is None:
+            assert not counts[-1]
+            continue
+        order = np.argsort(-scores.astype(float))
+        np.testing.assert_allclose(found.scores, scores[order].astype(float), atol=1e-5)
+        np.testing.assert_allclose(found.boxes, boxes[order].astype(float), atol=1e-2)
+        np.testing.assert_allclose(found.points, points[order].astype(float), atol=1e-2)
+    assert counts[0] == 2
+    assert counts[2] == 0
 
 
 def test_of_several_faces_the_large_and_central_one_is_taken(face_frames):

@@ -44,3 +44,10 @@ def progress(name: str, *, unit: str) -> Iterator[Callable[[int, int], None] | N
 
     yield show
     sys.stderr.write("\r\x1b[K")
+
+
+def clear() -> None:
+    """Takes the line of `progress` off the terminal, before something else is printed."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K")
+        sys.stderr.flush()

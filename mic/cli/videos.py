@@ -160,6 +160,15 @@ def _predict(options: argparse.Namespace) -> int:
     cut = prediction.Options(window=options.window, hop=options.hop, method=options.method)
     recogniser = Recogniser.load(options.weights, device=options.device)
     rows, found, frames = [], [], 0
+
+    def add(row: dict[str, object]) -> None:
+        rows.append(row)
+        if options.out is None:
+            # At once: whoever reads the pipe need not wait for the end of the video.
+            terminal.clear()
+            sys.stdout.write(prediction.csv_lines(row, recogniser, head=len(rows) == 1))
+            sys.stdout.flush()
+
     start = time.perf_counter()
     for video in videos:
         found.clear()
@@ -168,25 +177,22 @@ def _predict(options: argparse.Namespace) -> int:
                 for window in prediction.windows(
                     video, recogniser, options=cut, progress=progress
                 ):
-                    rows.append(prediction.row(video, len(found), window, recogniser))
+                    add(prediction.row(video, len(found), window, recogniser))
                     found.append(window)
         except MicError as error:
             if len(videos) == 1:
                 raise
-            rows.append({"video": str(video), "error": str(error)})
+            add({"video": str(video), "error": str(error)})
             print(f"mic: {error}", file=sys.stderr)
         frames += found[-1].last + 1 if found else 0
     seconds = time.perf_counter() - start
-    table = prediction.as_table(rows, recogniser)
-    if options.out is None:
-        sys.stdout.write(prediction.to_csv(table))
-    else:
-        prediction.save(table, options.out)
+    if options.out is not None:
+        prediction.save(prediction.as_table(rows, recogniser), options.out)
     if options.overlay is not None:
         prediction.overlay(videos[0], options.overlay, found, classes=recogniser.card.classes)
-    failed = int((table["error"] != "").sum())
+    failed = sum(bool(row["error"]) for row in rows)
     print(
-        f"{len(videos)} videos ({failed} failed), {len(table) - failed} windows, {frames} frames "
+        f"{len(videos)} videos ({failed} failed), {len(rows) - failed} windows, {frames} frames "
         f"in {seconds:.1f} s: {frames / seconds:.0f} frames/s; weights {recogniser.name}\n"
         f"{recogniser.card.summary}",
         file=sys.stderr,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from facenet_pytorch import MTCNN
 
 from mic.errors import FaceError
 from mic.faces.alignment import checked, warp
+from mic.faces.cascade import Cascade, Faces
 
 # Pictures are batched up to so many pixels: MTCNN's first layer takes about 100 bytes a pixel.
 _BATCH_PIXELS = 1 << 22
@@ -77,12 +77,9 @@ class Detector:
         self.smallest = smallest
         self.threshold = threshold
         self.device = torch.device(device)
-        self._network = MTCNN(
-            min_face_size=smallest,
-            thresholds=[0.6, 0.7, threshold],
-            keep_all=True,
-            device=self.device,
-        ).eval()
+        self._network = Cascade(
+            smallest=smallest, thresholds=(0.6, 0.7, threshold), device=self.device
+        )
 
     def detect(self, frames: Sequence[np.ndarray] | np.ndarray) -> list[Detection]:
         """Finds the face of each picture.
@@ -104,9 +101,8 @@ class Detector:
             for start in range(0, len(indices), step):
                 chosen = indices[start : start + step]
                 batch = np.stack([frames[index] for index in chosen])
-                faces = self._network.detect(batch, landmarks=True)
-                for index, *face in zip(chosen, *faces, strict=True):
-                    found[index] = _choose(*face, frames[index].shape)
+                for index, faces in zip(chosen, self._network.detect(batch), strict=True):
+                    found[index] = _choose(faces, frames[index].shape)
         return found
 
     @torch.inference_mode()
@@ -125,8 +121,8 @@ class Detector:
         patch = _resample(frame, square)
         tensor = torch.from_numpy(patch).to(self.device, torch.float32).permute(2, 0, 1)[None]
         # MTCNN's own normalisation, to about -1 ... 1.
-        offsets, points, scores = self._network.onet((tensor - 127.5) / 128)
-        score = float(scores[0, 1])
+        scores, offsets, points = self._network.o_net((tensor - 127.5) / 128)
+        score = float(scores[0])
         if score < self.threshold:
             return Detection(
                 status=Status.LOST, box=NOTHING.box, points=NOTHING.points, score=score
@@ -149,14 +145,14 @@ def detector(device: str = "cpu") -> Detector:
     return Detector(device=device)
 
 
-def _choose(boxes: object, scores: object, points: object, shape: tuple[int, ...]) -> Detection:
+def _choose(faces: Faces, shape: tuple[int, ...]) -> Detection:
     """Of all faces the one with the largest area less twice its squared distance from the middle.
 
     Both in samples squared, so that a bystander's face must be clearly larger to win.
     """
-    if boxes is None:
+    boxes = faces.boxes
+    if not len(boxes):
         return NOTHING
-    boxes = np.asarray(boxes, np.float32)
     middle = np.array([shape[1] / 2, shape[0] / 2], np.float32)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     areas = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
@@ -164,8 +160,8 @@ def _choose(boxes: object, scores: object, points: object, shape: tuple[int, ...
     return Detection(
         status=Status.SEVERAL if len(boxes) > 1 else Status.OK,
         box=boxes[best],
-        points=np.asarray(points[best], np.float32),
-        score=float(scores[best]),
+        points=faces.points[best],
+        score=float(faces.scores[best]),
     )
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import torch
-import torchvision
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -67,13 +66,14 @@ def resnet6(channels: int, *, width: int = 16, grid: int = 1) -> nn.Sequential:
     Returns:
         (N, channels, H, W) -> (N, 4 * width * grid**2).
     """
-    block = torchvision.models.resnet.BasicBlock
+    # Imported where it is needed: it takes as long as torch, and the shipped network has none.
+    from torchvision.models.resnet import BasicBlock
 
     def stage(inputs: int, outputs: int) -> nn.Module:
         shortcut = nn.Sequential(
             nn.Conv2d(inputs, outputs, 1, stride=2, bias=False), nn.BatchNorm2d(outputs)
         )
-        return block(inputs, outputs, stride=2, downsample=shortcut)
+        return BasicBlock(inputs, outputs, stride=2, downsample=shortcut)
 
     return nn.Sequential(
         nn.Conv2d(channels, width, 5, stride=2, padding=2, bias=False),
@@ -87,7 +87,9 @@ def resnet6(channels: int, *, width: int = 16, grid: int = 1) -> nn.Sequential:
 
 
 def _torchvision_resnet(name: str, channels: int) -> nn.Sequential:
-    network = torchvision.models.get_model(name, weights=None)
+    from torchvision import models
+
+    network = models.get_model(name, weights=None)
     if channels != 3:
         network.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
     return nn.Sequential(*list(network.children())[:-1], nn.Flatten())

@@ -10,13 +10,14 @@ way (the column `method` says which), and memory does not grow with the video.
 from mic.prediction.files import checked_suffix, save, to_csv, videos_in
 from mic.prediction.film import overlay
 from mic.prediction.recognition import Options, Window, windows
-from mic.prediction.table import as_table, predict, row
+from mic.prediction.table import as_table, csv_lines, predict, row
 
 __all__ = [
     "Options",
     "Window",
     "as_table",
     "checked_suffix",
+    "csv_lines",
     "overlay",
     "predict",
     "row",

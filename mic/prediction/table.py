@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from mic.errors import MicError
 from mic.prediction.files import videos_in
 from mic.prediction.recognition import Method, Options, Progress, Window, windows
 from mic.recogniser import Recogniser
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FACES = {0: "ok", 1: "no face", 2: "several", 3: "lost"}
 
@@ -91,11 +95,36 @@ def row(path: Path, number: int, window: Window, recogniser: Recogniser) -> dict
 
 def as_table(rows: Iterable[dict[str, object]], recogniser: Recogniser) -> pd.DataFrame:
     """Rows with all columns, in order and typed, even if no row has a value of some."""
+    import pandas as pd  # here, because the first window must not wait for it
+
+    kinds = _kinds(recogniser)
+    table = pd.DataFrame(list(rows), columns=list(kinds)).astype(kinds)
+    table.attrs["weights"] = recogniser.name
+    return table
+
+
+def csv_lines(row: dict[str, object], recogniser: Recogniser, *, head: bool) -> str:
+    """One row as `to_csv(as_table(rows))` has it, for tables that are printed as they grow.
+
+    Args:
+        row: See `row`.
+        recogniser: The network that gave it.
+        head: Whether the line with the columns' names comes first.
+    """
+    names = list(_kinds(recogniser))
+    values = [row.get(name) for name in names]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if head:
+        writer.writerow(names)
+    writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in values])
+    return text.getvalue()
+
+
+def _kinds(recogniser: Recogniser) -> dict[str, str]:
+    """The columns in order, and what each holds."""
     chances = [f"p_{name}" for name in recogniser.card.classes]
     kinds = {"video": "str", "window": "Int64", "start": "float64", "end": "float64"}
     kinds |= {"first_frame": "Int64", "last_frame": "Int64", "face": "str", "label": "str"}
     kinds |= dict.fromkeys(["confidence", *chances], "float64")
-    kinds |= {"method": "str", "error": "str"}
-    table = pd.DataFrame(list(rows), columns=list(kinds)).astype(kinds)
-    table.attrs["weights"] = recogniser.name
-    return table
+    return kinds | {"method": "str", "error": "str"}
