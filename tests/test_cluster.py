@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from pathlib import Path
 
 import dask
@@ -113,6 +114,7 @@ def test_extract_on_a_cluster_writes_what_it_writes_here(remote, videos, tmp_pat
 
 def die_at_two(task):
     if task == 2:
+        time.sleep(1)  # a worker that dies while it starts is not started again
         os.kill(os.getpid(), signal.SIGKILL)
     return 10 * task
 

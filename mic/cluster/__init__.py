@@ -62,9 +62,9 @@ def started(where: str) -> Iterator[str]:
 def connected(*folders: str | Path) -> Iterator[Executor | None]:
     """An executor on the cluster that `MIC_SCHEDULER` names.
 
-    A task whose worker dies runs again on another; one that loses four workers raises
-    `LostTaskError`. Each worker process runs one task at a time, whatever its threads, because
-    random generators and thread counts belong to the process.
+    A task whose worker dies runs again on another; one that loses four workers in a row, twice,
+    raises `LostTaskError`. Each worker process runs one task at a time, whatever its threads,
+    because random generators and thread counts belong to the process.
 
     Args:
         folders: That tasks write to, besides `MIC_HOME`. A worker that does not see the very same

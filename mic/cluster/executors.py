@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import pickle
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import dask
 import distributed
 
 from mic import atomic, provenance
@@ -26,15 +28,19 @@ _LARGE = 100_000  # bytes: such arguments travel once and not with every task
 @contextlib.contextmanager
 def local_cluster(count: int) -> Iterator[str]:
     """`count` worker processes of one thread, reachable from this machine only; the address."""
-    with distributed.LocalCluster(
-        n_workers=count,
-        threads_per_worker=1,
-        host="127.0.0.1",
-        dashboard_address=None,
-        # A worker takes what a process of a local run would take, and is not killed for it.
-        memory_limit=0,
-        silence_logs=logging.CRITICAL,
-    ) as cluster:
+    with (
+        # Elsewhere workers may still be on their way; here none follows when all are gone.
+        dask.config.set({"distributed.scheduler.no-workers-timeout": "5 minutes"}),
+        distributed.LocalCluster(
+            n_workers=count,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            # A worker takes what a process of a local run would take, and is not killed for it.
+            memory_limit=0,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+    ):
         yield cluster.scheduler_address
 
 
@@ -58,11 +64,12 @@ def executor(address: str, folders: Sequence[str | Path]) -> Iterator[Executor]:
         versions=tuple(sorted(provenance.versions().items())),
         beacons=tuple(map(str, beacons)),
     )
-    with _client(address) as client:
+    # Closing the client ends what the thread may wait for.
+    with ThreadPoolExecutor(1) as alone, _client(address) as client:
         try:
             for beacon in beacons:
                 atomic.write_text(beacon, "A run on a cluster is under way.\n")
-            yield _ClusterExecutor(client, order)
+            yield _ClusterExecutor(client, order, alone)
         finally:
             for beacon in beacons:
                 beacon.unlink(missing_ok=True)
@@ -88,22 +95,33 @@ class _ClusterExecutor(Executor):
     Args:
         client: Connected.
         order: What every worker checks and sets first.
+        alone: One thread, for tasks that are suspected of killing workers.
     """
 
-    def __init__(self, client: distributed.Client, order: Order) -> None:
+    def __init__(self, client: distributed.Client, order: Order, alone: Executor) -> None:
         self._client = client
         self._order = order
+        self._alone = alone
         # By identity; the argument is kept so that its identity is not given to another.
         self._sent: dict[int, tuple[Any, Any]] = {}
 
     def submit(self, function: Callable, /, *arguments: Any) -> Future:
         """Schedules function(*arguments); both must be picklable, large ones travel once."""
-        task = self._client.submit(
-            perform, self._order, function, *map(self._lean, arguments), pure=False
+        send = functools.partial(
+            self._client.submit,
+            *(perform, self._order, function, *map(self._lean, arguments)),
+            pure=False,
         )
-        promise: Future = Future()
+        task, promise = send(), Future()
         promise.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)
-        task.add_done_callback(lambda done: _settle(done, promise))
+
+        def settle(task: distributed.Future) -> None:
+            if promise.set_running_or_notify_cancel() and not _settled(task, promise):
+                # The scheduler suspects all tasks that the dead workers had before them, of
+                # which one may be to blame: each gets a second chance, one after the other.
+                self._alone.submit(lambda: _settled(send(), promise, last=True))
+
+        task.add_done_callback(settle)
         return promise
 
     def _lean(self, argument: Any) -> Any:
@@ -116,15 +134,16 @@ class _ClusterExecutor(Executor):
         return self._sent[id(argument)][1]
 
 
-def _settle(task: distributed.Future, promise: Future) -> None:
-    """Hands over how a task ended. What the function raised is a value, so errors are dask's."""
-    if not promise.set_running_or_notify_cancel():
-        return
+def _settled(task: distributed.Future, promise: Future, *, last: bool = False) -> bool:
+    """Waits for a task and keeps its promise; False if it lost its workers and may try again."""
+    # What the function raised is a value, so that errors are dask's.
     try:
         result = task.result()
     except distributed.KilledWorker as error:
+        if not last:
+            return False
         failure: BaseException = LostTaskError(
-            f"one task lost {error.allowed_failures + 1} workers in a row",
+            f"one task lost {error.allowed_failures + 1} workers in a row, twice",
             place=error.last_worker.address,
             remedy="look into that worker's log: memory or a time limit may be short; what is "
             "finished is kept",
@@ -139,6 +158,7 @@ def _settle(task: distributed.Future, promise: Future) -> None:
     else:
         if not isinstance(result, Raised):
             promise.set_result(result)
-            return
+            return True
         failure = result.error
     promise.set_exception(failure)
+    return True
