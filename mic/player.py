@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
+import json
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 import av
 import numpy as np
 from IPython.display import HTML
+
+from mic.errors import ConfigError
 
 
 def side_by_side(films: Sequence[np.ndarray], *, gap: int = 4) -> np.ndarray:
@@ -64,17 +68,51 @@ def encode_preview(
     return buffer.getvalue()
 
 
-def show(frames: np.ndarray, *, rate: Fraction | int = 25, zoom: int = 1, caption: str) -> HTML:
-    """A film player for JupyterLab; put a static strip beside it for pages that drop videos.
+def show(
+    frames: np.ndarray,
+    *,
+    rate: Fraction | int = 25,
+    zoom: int = 1,
+    crf: int = 26,
+    labels: Sequence[str] = (),
+    caption: str,
+) -> HTML:
+    """A film for JupyterLab with a slider over its frames.
+
+    It is one element of HTML, with all it needs inside, so it works wherever the page is opened.
+    Pages that drop videos (GitHub) show nothing: put a static strip beside it.
 
     Args:
-        frames: `(T, H, W, 3)` uint8.
+        frames: `(T, H, W, 3)` uint8; not necessarily moments of time.
         rate: Frames a second.
         zoom: Each pixel becomes `zoom` by `zoom`.
+        crf: See `encode_preview`.
+        labels: What stands beside the slider at each frame; by default its number.
         caption: What is shown, for readers and screen readers.
     """
-    data = base64.b64encode(encode_preview(frames, rate=rate, zoom=zoom)).decode()
+    data = base64.b64encode(encode_preview(frames, rate=rate, zoom=zoom, crf=crf)).decode()
+    texts = list(labels) or [
+        f"frame {number} of {len(frames) - 1}" for number in range(len(frames))
+    ]
+    if len(texts) != len(frames):
+        raise ConfigError(f"{len(texts)} labels for {len(frames)} frames")
+    caption = html.escape(caption)
+    # The middle of a frame's time: neither rounding nor the neighbour decides what is seen.
+    place = f"(Number(slider.value) + 0.5) / {float(rate)!r}"
+    number = f"Math.min({len(frames) - 1}, Math.floor(film.currentTime * {float(rate)!r}))"
+    parts = (
+        "const figure = this.closest('figure'), film = figure.querySelector('video'), "
+        "slider = figure.querySelector('input'), label = figure.querySelector('output');"
+    )
+    say = "label.textContent = JSON.parse(slider.dataset.labels)[slider.value]"
+    moved = f"{parts} film.pause(); film.currentTime = {place}; {say}"
+    played = f"{parts} if (!film.paused) {{ slider.value = {number}; {say} }}"
     return HTML(
         f'<figure><video controls loop muted playsinline aria-label="{caption}" '
-        f'src="data:video/mp4;base64,{data}"></video><figcaption>{caption}</figcaption></figure>'
+        f'ontimeupdate="{played}" src="data:video/mp4;base64,{data}"></video>'
+        f'<div><input type="range" min="0" max="{len(frames) - 1}" value="0" '
+        f'aria-label="frame shown" style="width: 60%; max-width: 30em" '
+        f'data-labels="{html.escape(json.dumps(texts))}" oninput="{moved}"> '
+        f"<output>{html.escape(texts[0])}</output></div>"
+        f"<figcaption>{caption}</figcaption></figure>"
     )
