@@ -24,6 +24,7 @@ import logging
 import math
 import mmap
 import re
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from pathlib import Path
@@ -91,6 +92,8 @@ def digest(path: str | Path) -> str:
     path = Path(path)
     try:
         status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is a folder, a pipe or a device")
         return _digest(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise DatasetError(

@@ -30,6 +30,8 @@ import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import Interpolation
 
+from mic.codec.probe import decoded_frames
+from mic.containers import check_size, open_container
 from mic.decoded import vectors_of
 from mic.errors import CodecError
 
@@ -64,21 +66,26 @@ def frames(path: str | Path, *, accumulate: bool = True) -> Iterator[CoviarFrame
     """
     path = Path(path)
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
-            yield from _frames(container, accumulate=accumulate)
+        with open_container(path) as container:
+            if not container.streams.video:
+                raise CodecError("there is no video stream", file=path, remedy="choose another")
+            yield from _frames(container, path, accumulate=accumulate)
     except av.FFmpegError as error:
         raise CodecError(
             f"cannot decode: {error}", file=path, remedy="check the file, or re-encode it"
         ) from error
 
 
-def _frames(container: av.container.InputContainer, *, accumulate: bool) -> Iterator[CoviarFrame]:
+def _frames(
+    container: av.container.InputContainer, path: Path, *, accumulate: bool
+) -> Iterator[CoviarFrame]:
     stream = container.streams.video[0]
+    check_size(stream.codec_context.width, stream.codec_context.height, path)
     stream.codec_context.options = {"flags2": "+export_mvs"}
     waiting: CoviarFrame | None = None
     reference = chain = None
     position = -1
-    for number, frame in enumerate(container.decode(stream)):
+    for number, frame in enumerate(decoded_frames(container, stream, path)):
         if waiting is not None:
             yield waiting
         picture = frame.reformat(format="bgr24", interpolation=Interpolation.BICUBIC)

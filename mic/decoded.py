@@ -31,6 +31,7 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
+from mic.containers import MAX_PIXELS, Volume, check_size, open_container
 from mic.errors import CodecError, UnsupportedSyntaxError
 from mic.interpolation import (
     chroma_half_sample,
@@ -107,7 +108,7 @@ def frames(path: str | Path) -> Iterator[DecodedFrame]:
     """
     path = Path(path)
     try:
-        with av.open(str(path), metadata_errors="replace") as container:
+        with open_container(path) as container:
             yield from _frames(container, path)
     except av.FFmpegError as error:
         raise CodecError(f"cannot decode: {error}", file=path, remedy=_REMEDY) from error
@@ -126,7 +127,9 @@ def _frames(container: av.container.InputContainer, path: Path) -> Iterator[Deco
         )
     # apply_cropping=0 keeps the rows and columns that vectors may read outside the picture;
     # explode turns damage that the decoder sees into an error instead of a concealed frame.
+    check_size(context.width, context.height, path)
     context.options = {
+        "max_pixels": str(MAX_PIXELS),
         "flags2": "+export_mvs",
         "apply_cropping": "0",
         "err_detect": "bitstream+buffer+explode",
@@ -153,6 +156,8 @@ def _frames(container: av.container.InputContainer, path: Path) -> Iterator[Deco
     for bidirectional in waiting:
         yield _residual(number, bidirectional, past, None, codec, size)
         number += 1
+    if number == 0:
+        raise CodecError("holds no video frame", file=path, remedy="check that it is complete")
 
 
 def _pictures(
@@ -160,7 +165,9 @@ def _pictures(
 ) -> Iterator[_Picture]:
     first: av.Packet | None = None
     sent = shown = 0
+    volume = Volume(path)
     for packet in container.demux(stream):
+        volume.take(packet)
         if packet.size:
             first = first or packet
             sent += 1

@@ -238,7 +238,7 @@ def test_unreadable_files_are_named_with_the_reason(tmp_path, reader):
     for path, message in (
         (text, "cannot be opened"),
         (empty, "cannot be opened"),
-        (sound, "no video stream"),
+        (sound, "it is sound"),
         (tmp_path / "absent.mp4", "No such file"),
         (tmp_path, "cannot be opened"),
     ):

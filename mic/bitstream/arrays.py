@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import operator
+import os
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,6 +15,9 @@ from mic.errors import ConfigError
 
 SPACES = ("planes", "ycbcr", "rgb")
 SCALES = (1, 2, 4, 8)
+
+# Less is asked for without looking how much there is.
+_WORTH_A_LOOK = 1 << 30
 
 Frames = Iterable[int] | slice | None
 Out = np.ndarray | tuple[np.ndarray, ...]
@@ -64,7 +70,7 @@ def sample_arrays(
         out: The caller's arrays instead of new ones.
 
     Raises:
-        ConfigError: `out` does not fit.
+        ConfigError: `out` does not fit, or the memory does not suffice.
     """
     luma, chroma = plane_shapes(*size, scale)
     if space == "planes":
@@ -72,6 +78,7 @@ def sample_arrays(
     else:
         shapes = {"pixels": (count, *luma, 3)}
     if out is None:
+        check_memory(shapes.values(), dtype)
         return {name: np.empty(shape, dtype) for name, shape in shapes.items()}
     given = out if isinstance(out, tuple) else (out,)
     if len(given) != len(shapes):
@@ -83,6 +90,32 @@ def sample_arrays(
                 remedy=f"give a C-contiguous {np.dtype(dtype)} array of shape {shape}",
             )
     return dict(zip(shapes, given, strict=True))
+
+
+def check_memory(shapes: Iterable[tuple[int, ...]], dtype: DTypeLike) -> None:
+    """Raises ConfigError if arrays of these shapes are more than the memory that is free.
+
+    A megabyte of skipped macroblocks can stand for gigabytes of zeros.
+    """
+    wanted = sum(math.prod(shape) for shape in shapes) * np.dtype(dtype).itemsize
+    if wanted < _WORTH_A_LOOK:
+        return
+    free = _free_memory()
+    if wanted > free:
+        raise ConfigError(
+            f"the arrays would take {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            remedy="read fewer frames at a time (`frames`), or at a larger `scale`",
+        )
+
+
+def _free_memory() -> int:
+    """Bytes that can be allocated without swapping."""
+    table = Path("/proc/meminfo")
+    if table.is_file():
+        for line in table.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return 1024 * int(line.split()[1])
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def check_choice(name: str, values: Iterable[object], allowed: tuple) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
 import numpy as np
 
 import mic.decoded
 from mic.bitstream.arrays import Frames, frame_numbers
 from mic.bitstream.records import INTER, INTRA, Clip, Motion, Residuals
+from mic.containers import open_container
 from mic.errors import ConfigError
 
 # 13 fractional bits, as native/colour.cpp has it.
@@ -57,7 +57,7 @@ def read_decoded(path: Path, *, what: Sequence[str], frames: Frames, space: str)
         samples = {"y": y, "cb": cb, "cr": cr}
     else:
         samples = {"pixels": _interleaved(y, cb, cr, space)}
-    with av.open(str(path)) as container:
+    with open_container(path) as container:
         rate = container.streams.video[0].average_rate
     return Clip(
         path=path,

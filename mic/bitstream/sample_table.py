@@ -72,8 +72,10 @@ def _find_moov(file: BinaryIO) -> bytes:
     raise _OtherLayoutError
 
 
-def _boxes(data: bytes) -> list[tuple[bytes, bytes]]:
+def _boxes(data: bytes, depth: int = 0) -> list[tuple[bytes, bytes]]:
     """All boxes in `data`, containers opened, as (type, payload)."""
+    if depth > len(_CONTAINERS):  # the standard nests each in another
+        raise _OtherLayoutError
     found, position = [], 0
     while position + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, position)
@@ -81,7 +83,7 @@ def _boxes(data: bytes) -> list[tuple[bytes, bytes]]:
             raise _OtherLayoutError
         payload = data[position + 8 : position + size]
         if kind in _CONTAINERS and kind != b"trak":
-            found += _boxes(payload)
+            found += _boxes(payload, depth + 1)
         else:
             found.append((kind, payload))
         position += size
@@ -137,7 +139,7 @@ def _table(track: list[tuple[bytes, bytes]], file_size: int) -> SampleTable:
     first = np.cumsum(per_chunk) - per_chunk
     before = (ends - sizes)[first]
     offsets = (chunks - before).repeat(per_chunk) + ends - sizes
-    if (offsets + sizes > file_size).any() or (sizes >= 1 << 32).any():
+    if (offsets + sizes > file_size).any() or sizes.sum() > file_size:
         raise _OtherLayoutError
     durations = _numbers(_one(track, b"stts"), 2)
     mdhd = _one(track, b"mdhd")

@@ -14,6 +14,7 @@ import av
 
 from mic import _native
 from mic.bitstream.sample_table import SampleTable, read_sample_table
+from mic.containers import Volume, check_regular, check_size, open_container
 from mic.errors import BitstreamError, CodecError, UnsupportedSyntaxError
 
 REMEDY = "re-encode it with `mic.codec.reencode`"
@@ -47,10 +48,11 @@ def open_index(path: Path) -> tuple[_native.Stream, Fraction]:
         The index and the frame rate in Hz.
 
     Raises:
-        CodecError: The file cannot be opened, or has no video.
+        CodecError: The file cannot be opened, has no video, or claims a gigantic picture.
         UnsupportedSyntaxError: It is not MPEG-4 Part 2, or uses a feature outside our profile.
         BitstreamError: Its headers are damaged.
     """
+    check_regular(path)
     try:
         with path.open("rb") as file:
             head = file.read(8)
@@ -58,18 +60,18 @@ def open_index(path: Path) -> tuple[_native.Stream, Fraction]:
     except OSError as error:
         raise CodecError(f"cannot open: {error.strerror}", file=path) from error
     if head[:3] == b"\0\0\1" and head[3:] and head[3] in _START_CODES:
-        return _open_elementary(path)
-    if table is not None:
-        return _open_table(path, table)
-    try:
-        with av.open(
-            os.fspath(path),
-            options={"analyzeduration": "0", "probesize": "32"},
-            metadata_errors="replace",  # titles and the like are nobody's business here
-        ) as box:
-            return _open_container(path, box)
-    except av.FFmpegError as error:
-        raise CodecError(f"cannot demux: {error}", file=path) from error
+        index, rate = _open_elementary(path)
+    elif table is not None:
+        index, rate = _open_table(path, table)
+    else:
+        try:
+            options = {"analyzeduration": "0", "probesize": "32"}
+            with open_container(path, options=options) as box:
+                index, rate = _open_container(path, box)
+        except av.FFmpegError as error:
+            raise CodecError(f"cannot demux: {error}", file=path) from error
+    check_size(*index.size, path)
+    return index, rate
 
 
 def _open_elementary(path: Path) -> tuple[_native.Stream, Fraction]:
@@ -112,7 +114,9 @@ def _open_container(
     index = None
     try:
         index = _native.Stream(os.fspath(path), video.codec_context.extradata or b"")
+        volume = Volume(path)
         for packet in box.demux(video):
+            volume.take(packet)
             if packet.size:
                 index.append(-1 if packet.pos is None else packet.pos, packet)
     except _native.SyntaxError as error:

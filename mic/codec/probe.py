@@ -14,11 +14,8 @@ import numpy as np
 from av.format import Flags
 from numpy.typing import NDArray
 
+from mic.containers import MAX_PIXELS, Volume, check_size, open_container, reason
 from mic.errors import CodecError
-
-# A header may claim any size, and the decoder would allocate it: 8192 x 8192 is beyond all of the
-# field's datasets and still under 100 MB a frame.
-MAX_PIXELS = 1 << 26
 
 PixelFormat = Literal["rgb24", "luma"]
 
@@ -196,27 +193,14 @@ def opened(
     path: Path, *, threads: int = 1
 ) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
     """Opens the first video stream of a file; every refusal is a `CodecError`."""
-    try:
-        container = av.open(path)
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise CodecError(
-            f"cannot be opened as a video: {_reason(error)}",
-            file=path,
-            remedy="check that the file is complete and is a video",
-        ) from error
-    with container:
+    with open_container(path) as container:
         if not container.streams.video:
             raise CodecError("holds no video stream", file=path, remedy="choose a video file")
         stream = container.streams.video[0]
         context = stream.codec_context
         if context is None:
             raise CodecError("is of a codec that PyAV cannot decode", file=path)
-        if context.width * context.height > MAX_PIXELS:
-            raise CodecError(
-                f"claims {context.width} x {context.height} samples; at most {MAX_PIXELS} in all",
-                file=path,
-                remedy="the header is damaged, or the video must be made smaller first",
-            )
+        check_size(context.width, context.height, path)
         context.options = {"max_pixels": str(MAX_PIXELS)}
         context.thread_count = threads
         yield container, stream
@@ -226,14 +210,16 @@ def decoded_frames(
     container: av.container.InputContainer, stream: av.video.stream.VideoStream, path: Path
 ) -> Iterator[av.VideoFrame]:
     """The stream's frames in display order; libavcodec's complaints become `CodecError`s."""
-    frames = 0
+    frames, volume = 0, Volume(path)
     try:
-        for frame in container.decode(stream):
-            frames += 1
-            yield frame
+        for packet in container.demux(stream):
+            volume.take(packet)
+            for frame in packet.decode():
+                frames += 1
+                yield frame
     except (av.FFmpegError, OSError, ValueError) as error:
         raise CodecError(
-            f"cannot be decoded: {_reason(error)}",
+            f"cannot be decoded: {reason(error)}",
             file=path,
             place=f"after frame {frames - 1}" if frames else "at the first frame",
             remedy="the file is damaged; get another copy",
@@ -274,17 +260,15 @@ def no_frames(path: Path) -> CodecError:
 def _packets(
     container: av.container.InputContainer, stream: av.video.stream.VideoStream, path: Path
 ) -> Iterator[av.Packet]:
+    volume = Volume(path)
     try:
         for packet in container.demux(stream):
+            volume.take(packet)
             if packet.size:  # the last, empty packet only flushes a decoder
                 yield packet
     except (av.FFmpegError, OSError) as error:
         raise CodecError(
-            f"cannot be read to its end: {_reason(error)}",
+            f"cannot be read to its end: {reason(error)}",
             file=path,
             remedy="the file is damaged; get another copy",
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error)

@@ -25,8 +25,8 @@ def videos_in(video: str | Path | Sequence[str | Path]) -> list[Path]:
     given = [video] if isinstance(video, str | Path) else list(video)
     found: list[Path] = []
     for one in map(Path, given):
-        if one.is_file():
-            found.append(one)
+        if one.exists() and not one.is_dir():
+            found.append(one)  # a pipe too: its reader says what is wrong with it
             continue
         chosen = codec.videos_below(one) if one.is_dir() else []
         if not chosen:

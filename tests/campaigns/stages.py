@@ -18,7 +18,12 @@ from mic.datasets.manifest import Clip, Manifest
 CLASSES = ("up", "down", "left")
 MOVES = {"up": (-2, 0), "down": (2, 0), "left": (0, -2)}
 # One thread: what is tested is the way to resume, and other thread counts give other last bits.
-ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[1])}
+ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "PYTHONPATH": os.pathsep.join(
+        [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    ),
+}
 
 
 @dataclasses.dataclass(frozen=True)
