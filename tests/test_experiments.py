@@ -1,16 +1,15 @@
 """Cells: keys, reuse, backends, splits; tables as functions of what is stored."""
 
 import dataclasses
-from fractions import Fraction
 
 import numpy as np
 import pandas as pd
 import pytest
+import squares
 
 import mic.config
-from mic import cache, codec, experiments, identity
-from mic.assets import sha256_of
-from mic.datasets.manifest import Clip, Manifest
+from mic import cache, experiments, identity
+from mic.datasets.manifest import Manifest
 from mic.datasets.tensors import Representation, clip_arrays
 from mic.datasets.tensors import load as load_tensors
 from mic.errors import ConfigError, DatasetError
@@ -43,23 +42,7 @@ def manifest(tmp_path_factory):
                 top, left = 20 + dy * step, 20 + dx * step
                 frame[top : top + 10, left : left + 10] = colour
                 frames.append(frame)
-            name = f"p{person}-{label}"
-            codec.encode_frames(frames, root / f"{name}.mp4", frame_rate=25)
-            np.savez(root / f"{name}.npz", identity=(colour / 255).astype(np.float32))
-            clips.append(
-                Clip(
-                    clip=f"{name}.mp4",
-                    clip_id=name,
-                    subject=f"p{person}",
-                    label=label,
-                    licence="CC0-1.0",
-                    sha256=sha256_of(root / f"{name}.mp4"),
-                    frames=6,
-                    frame_rate=Fraction(25),
-                    apex=5,
-                    annotation=f"{name}.npz",
-                )
-            )
+            clips.append(squares.write(root, f"p{person}", label, frames, colour / 255))
     return Manifest(name="squares", root=root, classes=CLASSES, clips=tuple(clips))
 
 

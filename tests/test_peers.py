@@ -1,13 +1,11 @@
 """The peers in the grid: inputs, rows, folds; the outsider on the same clips."""
 
-from fractions import Fraction
-
 import numpy as np
 import pytest
+import squares
 
-from mic import codec, config, experiments
-from mic.assets import sha256_of
-from mic.datasets.manifest import Clip, Manifest
+from mic import config, experiments
+from mic.datasets.manifest import Manifest
 from mic.experiments import peers, plan
 from mic.models.baselines import PEERS
 
@@ -28,23 +26,7 @@ def manifest(tmp_path_factory):
                 place = 16 + (4 * step if number == 2 else 0)
                 frame[place : place + 12, 16:28] += np.uint8((12, 2, 7)[number] * step)
                 frames.append(frame)
-            name = f"p{person}-{label}"
-            codec.encode_frames(frames, root / f"{name}.mp4", frame_rate=25)
-            np.savez(root / f"{name}.npz", identity=np.eye(4, dtype=np.float32)[person])
-            clips.append(
-                Clip(
-                    clip=f"{name}.mp4",
-                    clip_id=name,
-                    subject=f"p{person}",
-                    label=label,
-                    licence="CC0-1.0",
-                    sha256=sha256_of(root / f"{name}.mp4"),
-                    frames=5,
-                    frame_rate=Fraction(25),
-                    apex=4,
-                    annotation=f"{name}.npz",
-                )
-            )
+            clips.append(squares.write(root, f"p{person}", label, frames, np.eye(4)[person]))
     return Manifest(name="squares", root=root, classes=CLASSES, clips=tuple(clips))
 
 

@@ -1,0 +1,32 @@
+"""Clips of a few drawn frames with everything a manifest asks for: nobody's faces."""
+
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from mic import codec
+from mic.assets import sha256_of
+from mic.datasets.manifest import Clip
+
+
+def write(
+    folder: Path, subject: str, label: str, frames: Sequence[np.ndarray], identity: np.ndarray
+) -> Clip:
+    """Encodes the frames, stores the identity beside them; the apex is the last frame."""
+    name = f"{subject}-{label}"
+    codec.encode_frames(frames, folder / f"{name}.mp4", frame_rate=25)
+    np.savez(folder / f"{name}.npz", identity=identity.astype(np.float32))
+    return Clip(
+        clip=f"{name}.mp4",
+        clip_id=name,
+        subject=subject,
+        label=label,
+        licence="CC0-1.0",
+        sha256=sha256_of(folder / f"{name}.mp4"),
+        frames=len(frames),
+        frame_rate=Fraction(25),
+        apex=len(frames) - 1,
+        annotation=f"{name}.npz",
+    )
