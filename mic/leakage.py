@@ -92,10 +92,7 @@ def measure(train: Features, test: Features, *, seed: int = 0) -> Leakage:
             f"subject {min(map(str, shared))} is in the training and in the test clips",
             remedy="measure leakage on unseen subjects",
         )
-    scaler = StandardScaler().fit(train.z)
-    z_train, z_test = scaler.transform(train.z), scaler.transform(test.z)
-    means = _class_means(z_train, train.labels)
-    z_train, z_test = z_train - means[train.labels], z_test - means[test.labels]
+    z_train, z_test = _without_expression(train, test)
     auc, eer = verification(z_test, test.subjects, test.labels)
     return Leakage(
         linear_probe=_identification(_linear_probe, z_test, test.subjects),
@@ -122,18 +119,66 @@ def verification(z: np.ndarray, subjects: np.ndarray, labels: np.ndarray) -> tup
     Returns:
         (AUC, EER); NaN where there is no pair of one of the two kinds.
     """
-    unit = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
-    first, second = np.triu_indices(len(z), 1)
-    keep = labels[first] != labels[second]
-    first, second = first[keep], second[keep]
+    first, second, scores = _pairs(z, labels)
     same = subjects[first] == subjects[second]
     if same.all() or not same.any():
         return float("nan"), float("nan")
-    scores = (unit[first] * unit[second]).sum(1)
     false_accept, true_accept, _ = roc_curve(same, scores)
     crossing = int(np.argmin(np.abs(false_accept - (1 - true_accept))))
     eer = (false_accept[crossing] + 1 - true_accept[crossing]) / 2
     return float(roc_auc_score(same, scores)), float(eer)
+
+
+def auc_resamples(
+    train: Features, test: Features, *, resamples: int = 2000, seed: int = 0
+) -> np.ndarray:
+    """The AUC of `measure` for as many other draws of the test subjects.
+
+    A subject that is drawn twice counts twice in each of its pairs. The draws depend on the seed
+    and the subjects alone, so that differences between methods can be taken draw by draw.
+
+    Args:
+        train: Clips the network was trained on.
+        test: Clips of other people.
+        resamples: Draws.
+        seed: Of the draws.
+
+    Returns:
+        (resamples,), NaN where a draw has no pair of one of the two kinds.
+    """
+    first, second, scores = _pairs(_without_expression(train, test)[1], test.labels)
+    order = np.argsort(scores, kind="stable")
+    names = np.unique(test.subjects, return_inverse=True)[1]
+    one, other = names[first[order]], names[second[order]]
+    same = one == other
+    draw = np.random.default_rng(seed)
+    count = int(names.max()) + 1
+    values = np.full(resamples, np.nan)
+    for k in range(resamples):
+        drawn = np.bincount(draw.integers(count, size=count), minlength=count)
+        true = np.where(same, drawn[one], 0)  # clips of one person are one draw, not two
+        false = np.where(same, 0, drawn[one] * drawn[other])
+        if true.any() and false.any():
+            below = np.cumsum(false) - false
+            values[k] = (true * below).sum() / (true.sum() * false.sum())
+    return values
+
+
+def _without_expression(train: Features, test: Features) -> tuple[np.ndarray, np.ndarray]:
+    """Scaled z_E of both, less the means of the training clips of the same expression."""
+    scaler = StandardScaler().fit(train.z)
+    z_train, z_test = scaler.transform(train.z), scaler.transform(test.z)
+    means = _class_means(z_train, train.labels)
+    return z_train - means[train.labels], z_test - means[test.labels]
+
+
+def _pairs(z: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Rows of all pairs that differ in expression, and their cosine similarities."""
+    unit = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
+    first, second = np.triu_indices(len(z), 1)
+    keep = labels[first] != labels[second]
+    first, second = first[keep], second[keep]
+    return first, second, (unit[first] * unit[second]).sum(1)
 
 
 def ridge_r2(

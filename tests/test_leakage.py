@@ -77,3 +77,31 @@ def test_one_clip_a_subject_is_not_measurable_rather_than_wrong():
     assert np.isnan(found.auc)
     assert np.isnan(found.linear_probe)
     assert found.r2_linear > 0.5
+
+
+def test_draws_of_the_auc_scatter_around_it_and_are_paired():
+    train, test = features(0.6), features(0.6, subjects=20, seed=1, first=100)
+    draws = leakage.auc_resamples(train, test, resamples=400)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    assert low < leakage.measure(train, test).auc < high
+    assert 0.02 < high - low < 0.4
+    assert np.array_equal(draws, leakage.auc_resamples(train, test, resamples=400))
+    # Draw by draw, more identity in the same features is more of it.
+    more = leakage.auc_resamples(
+        features(1.2), features(1.2, subjects=20, seed=1, first=100), resamples=400
+    )
+    assert (more > draws).mean() > 0.99
+    assert (more - draws).std() < draws.std() + more.std()
+
+
+def test_a_draw_of_every_subject_once_is_the_auc_itself(monkeypatch):
+    train, test = features(0.6), features(0.6, subjects=20, seed=1, first=100)
+
+    class Everybody:
+        def integers(self, count, size):
+            return np.arange(count)
+
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: Everybody())
+    found = leakage.auc_resamples(train, test, resamples=1)
+    monkeypatch.undo()
+    assert found[0] == pytest.approx(leakage.measure(train, test).auc, abs=1e-12)

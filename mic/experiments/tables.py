@@ -163,7 +163,12 @@ def curves(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 
 def leakage_table(
-    outcomes: Sequence[Outcome], factors: np.ndarray, *, seed: int = 0
+    outcomes: Sequence[Outcome],
+    factors: np.ndarray,
+    *,
+    reference: str = "",
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Identity in z_E by row: means over folds and seeds of `mic.leakage.measure`.
 
@@ -171,13 +176,18 @@ def leakage_table(
         outcomes: Of one dataset.
         factors: (clips of the manifest, q) what the regressions are to tell from z_E: z_I, or
             the known identity coefficients. NaN rows are left out.
-        seed: Of the probes.
+        reference: Row that the others' AUC is compared with; empty: none.
+        resamples: Draws of subjects behind the intervals of the AUC.
+        seed: Of the probes and the draws.
 
     Returns:
         Column row, the fields of `mic.leakage.Leakage` (clips and subjects summed over folds),
-        `auc_spread` and `r2_spread` (standard deviation over folds and seeds) and folds.
+        `auc_low`, `auc_high`, `auc_difference` (to the reference, same folds, seeds and draws)
+        with its interval, `r2_spread` (standard deviation over folds and seeds) and folds.
     """
     lines = []
+    drawn = _auc_draws(outcomes, factors, resamples=resamples, seed=seed)
+    compared = drawn.get(reference)
     for row in dict.fromkeys(outcome.cell.row for outcome in outcomes):
         found = [
             dataclasses.asdict(leakage.measure(*_features(outcome, factors), seed=seed))
@@ -187,11 +197,39 @@ def leakage_table(
         table = pd.DataFrame(found)
         line = {"row": row, **table.mean(skipna=True).to_dict()}
         line |= {"clips": int(table["clips"].sum()), "subjects": int(table["subjects"].sum())}
-        line["auc_spread"] = float(table["auc"].std(ddof=0))
+        line["auc_low"], line["auc_high"] = _interval(drawn[row])
+        if compared is not None and row != reference:
+            difference = _interval(drawn[row] - compared)
+            line["auc_difference_low"], line["auc_difference_high"] = difference
         line["r2_spread"] = float(table["r2_linear"].std(ddof=0))
         line["folds"] = len(table)
         lines.append(line)
-    return pd.DataFrame(lines)
+    table = pd.DataFrame(lines)
+    if compared is not None:
+        own = table.loc[table["row"] == reference, "auc"].item()
+        table.insert(1, "auc_difference", (table["auc"] - own).where(table["row"] != reference))
+    return table
+
+
+def _auc_draws(
+    outcomes: Sequence[Outcome], factors: np.ndarray, *, resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """Row: (resamples,) AUC, the mean over folds and seeds of each draw."""
+    drawn: dict[str, list[np.ndarray]] = {}
+    for outcome in outcomes:
+        train, test = _features(outcome, factors)
+        draws = leakage.auc_resamples(train, test, resamples=resamples, seed=seed)
+        drawn.setdefault(outcome.cell.row, []).append(draws)
+    return {row: np.mean(draws, axis=0) for row, draws in drawn.items()}
+
+
+def _interval(draws: np.ndarray) -> tuple[float, float]:
+    """The middle 95 % of the draws that could be measured."""
+    draws = draws[~np.isnan(draws)]
+    if not len(draws):
+        return float("nan"), float("nan")
+    low, high = np.quantile(draws, [0.025, 0.975])
+    return float(low), float(high)
 
 
 def _features(outcome: Outcome, factors: np.ndarray) -> tuple[leakage.Features, leakage.Features]:
