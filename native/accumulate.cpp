@@ -68,6 +68,9 @@ constexpr int kMargin = 4;
 
 template <int kSide, typename U>
 void put(Surface<U>& to, int x, int y, const U* values) {
+    if constexpr (std::is_same_v<U, float> && kSide % 8 == 0)
+        if (kBilinear<kSide> != nullptr)
+            return kBilinear<kSide>({values, kSide, 0, 0, nullptr, 0, to.at(x, y), to.width});
     for (int row = 0; row < kSide; ++row)
         std::memcpy(to.at(x, y + row), values + row * kSide, kSide * sizeof(U));
 }
@@ -137,7 +140,15 @@ void Accumulator<T>::lose() {
 /// Whether prediction is a copy from the same place.
 template <typename T>
 bool Accumulator<T>::is_still(const std::array<const std::int16_t*, 4>& v) const {
-    const int least = std::is_same_v<T, std::int16_t> ? 4 * scale_ : 1;  // what moves by a sample
+    // The vectors of a pair of blocks lie side by side; nearly all that stand still are zero.
+    std::uint64_t upper, lower;
+    std::memcpy(&upper, v[0], sizeof upper);
+    std::memcpy(&lower, v[2], sizeof lower);
+    if ((upper | lower) == 0)
+        return true;
+    if constexpr (std::is_same_v<T, float>)
+        return false;
+    const int least = 4 * scale_;  // what moves by a sample
     return std::all_of(v.begin(), v.end(), [&](const std::int16_t* vector) {
         return std::abs(int{vector[0]}) < least && std::abs(int{vector[1]}) < least;
     });
@@ -242,17 +253,22 @@ bool Accumulator<T>::reaches_marks(int index, const std::array<const std::int16_
     return false;
 }
 
-/// How many rows of macroblocks above its own any macroblock may look up.
+/// Decides every macroblock's fate, and how many rows above its own any of them may look up.
 template <typename T>
 template <int kSide>
-int Accumulator<T>::rows_above(const std::int16_t* motion, const std::uint8_t* types) const {
+int Accumulator<T>::plan(const std::int16_t* motion, const std::uint8_t* types) {
     const int columns = layer_.mb_width();
     int most = 0;
     for (int index = 0; index < layer_.mb_count(); ++index) {
-        if (breaks(static_cast<MacroblockType>(types[index])))
+        Fate& fate = fates_[static_cast<std::size_t>(index)];
+        const auto type = static_cast<MacroblockType>(types[index]);
+        if (breaks(type)) {
+            fate = Fate::broken;
             continue;
+        }
         const auto v = vectors_of(motion, index, columns);
-        if (is_still(v))
+        fate = type == MacroblockType::not_coded || is_still(v) ? Fate::still : Fate::moved;
+        if (fate == Fate::still)
             continue;
         const int least = std::min({v[0][1], v[1][1], v[2][1], v[3][1]}) / (4 * scale_) - kMargin;
         const int above = (std::max(-least, 0) + kSide - 1) / kSide;
@@ -268,25 +284,23 @@ void Accumulator<T>::gather(int index, const std::array<Plane, 3>& residual,
                             const std::int16_t* motion, MacroblockType type) {
     constexpr int half = kSide / 2;
     const int columns = layer_.mb_width();
-    const int mb_x = index % columns, mb_y = index / columns;
     Fate& fate = fates_[static_cast<std::size_t>(index)];
-    const auto v = vectors_of(motion, index, columns);
-    fate = breaks(type) ? Fate::broken : is_still(v) ? Fate::still : Fate::moved;
     if (fate != Fate::moved)
         return;
+    const int mb_x = index % columns, mb_y = index / columns;
+    const auto v = vectors_of(motion, index, columns);
     if (reaches_marks<kSide>(index, v))
         fate = Fate::marked;
     const auto slot = static_cast<std::size_t>(mb_y % held_ * columns + mb_x);
     T* values = pending_.data() + slot * Slot<kSide>::samples(with_displacement_);
     std::uint8_t* marks = pending_marks_.data() + slot * Slot<kSide>::marks;
-    const bool coded = type != MacroblockType::not_coded;
     const bool four = type == MacroblockType::inter4v;
     const auto carry = [&]<int kBlock>(int block) {
         const int bx = block % 2 * kBlock, by = block / 2 * kBlock;
         const int x = mb_x * kSide + bx, y = mb_y * kSide + by, at = by * kSide + bx;
         const std::int16_t* vector = v[static_cast<std::size_t>(block)];
         carry_luma<kBlock, true>(sums_[0], x, y, vector,
-                                 target(values + at, kSide, coded ? &residual[0] : nullptr, x, y));
+                                 target(values + at, kSide, &residual[0], x, y));
         if (fate == Fate::marked)
             carry_luma<kBlock, true>(broken_[0], x, y, vector,
                                      target(marks + at, kSide, nullptr, x, y));
@@ -303,9 +317,9 @@ void Accumulator<T>::gather(int index, const std::array<Plane, 3>& residual,
         carry.template operator()<kSide>(0);
     const int x = mb_x * half, y = mb_y * half;
     for (std::size_t plane = 1; plane < 3; ++plane)
-        carry_chroma<half>(sums_[plane], x, y, v, four,
-                           target(values + Slot<kSide>::offset[plane], half,
-                                  coded ? &residual[plane] : nullptr, x, y));
+        carry_chroma<half>(
+            sums_[plane], x, y, v, four,
+            target(values + Slot<kSide>::offset[plane], half, &residual[plane], x, y));
     if (fate == Fate::marked)
         carry_chroma<half>(broken_[1], x, y, v, four,
                            target(marks + Slot<kSide>::luma, half, nullptr, x, y));
@@ -360,7 +374,7 @@ template <int kSide>
 void Accumulator<T>::advance_all(const std::array<Plane, 3>& residual, const std::int16_t* motion,
                                  const std::uint8_t* types) {
     const int columns = layer_.mb_width(), rows = layer_.mb_height();
-    const int above = rows_above<kSide>(motion, types);
+    const int above = plan<kSide>(motion, types);
     held_ = above + 1;
     const auto slots = static_cast<std::size_t>(held_) * static_cast<std::size_t>(columns);
     if (pending_marks_.size() < slots * Slot<kSide>::marks) {

@@ -87,7 +87,7 @@ class Accumulator {
     template <int kSide>
     void carry_displacement(std::size_t axis, int x, int y, const std::int16_t* v, Target<T> to);
     template <int kSide>
-    [[nodiscard]] int rows_above(const std::int16_t* motion, const std::uint8_t* types) const;
+    int plan(const std::int16_t* motion, const std::uint8_t* types);
     template <int kSide>
     [[nodiscard]] bool reaches_marks(int index, const std::array<const std::int16_t*, 4>& v) const;
     template <int kSide>

@@ -187,8 +187,9 @@ void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by, Tar
     }
     std::array<T, static_cast<std::size_t>(kSide + 1) * kSide> across;
     for (int row = 0; row <= kSide; ++row) {
-        const T* line = window.row(row);
-        T* out = across.data() + row * kSide;
+        // Bytes may alias anything; `restrict` lets the compiler use vectors for marks too.
+        const T* __restrict line = window.row(row);
+        T* __restrict out = across.data() + row * kSide;
         if ((by.x & mask) == 0)
             std::memcpy(out, line, kSide * sizeof(T));
         else
