@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from mic import parallel
 from mic.augmentation import augment, drawn_frames
 from mic.checkpoint import Checkpoint, pack_optimizer, unpack_optimizer
 from mic.datasets.tensors import ClipTensors
@@ -68,7 +69,7 @@ class Prediction:
 
 
 class Training:
-    """One training run.
+    """One training run; in a group of processes (`mic.parallel`), each one's part of it.
 
     Args:
         model: Fresh, on the CPU; moved to `device`.
@@ -115,6 +116,7 @@ class Training:
         self.evaluate = evaluate
         self.evaluate_every = evaluate_every
         self.records: list[EpochRecord] = []
+        self.ranks = parallel.ranks(self.model)
         if compiled:
             self.model.expression.encoder.compile(dynamic=True)
         kind = torch.optim.AdamW if schedule.optimizer == "adamw" else torch.optim.Adam
@@ -133,7 +135,7 @@ class Training:
             record = self._epoch(len(self.records) + 1)
             self.records.append(record)
             due = record.epoch % self.every == 0 or record.epoch == self.schedule.epochs
-            if self.checkpoint is not None and due:
+            if self.checkpoint is not None and due and parallel.is_first():
                 self._state().save(self.checkpoint)
             yield record
 
@@ -145,6 +147,8 @@ class Training:
         batches = list(order.split(size))
         if len(batches) > 1 and len(batches[-1]) < size:
             del batches[-1]
+        if self.ranks:
+            self.ranks.align()
         totals: dict[str, float] = {}
         correct = seen = 0
         self.model.train()
@@ -168,6 +172,8 @@ class Training:
                     )
                 self.optimizer.zero_grad()
                 loss.backward()
+                if self.ranks:
+                    self.ranks.sum_gradients()
                 if self.schedule.clip_norm:
                     torch.nn.utils.clip_grad_norm_(
                         self.model.parameters_of_encoder(), self.schedule.clip_norm

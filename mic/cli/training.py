@@ -41,7 +41,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from mic import fitting
+    from mic import fitting, parallel
     from mic.fitting.clips import SUBJECT
     from mic.fitting.training import SCHEDULE
 
@@ -49,16 +49,20 @@ def _train(options: argparse.Namespace) -> int:
     if options.epochs is not None:
         schedule = dataclasses.replace(schedule, epochs=options.epochs)
     target = options.out or options.folder.with_name(f"{options.folder.name}-model")
-    made = fitting.fit(
-        options.folder,
-        target,
-        schedule=schedule,
-        folds=options.folds,
-        seed=options.seed,
-        subject=options.subject or SUBJECT,
-        network=options.identity,
-        progress=_progress,
-    )
+    with parallel.joined() as device:
+        made = fitting.fit(
+            options.folder,
+            target,
+            schedule=schedule,
+            folds=options.folds,
+            seed=options.seed,
+            subject=options.subject or SUBJECT,
+            network=options.identity,
+            device=device,
+            progress=_progress if parallel.is_first() else None,
+        )
+        if not parallel.is_first():
+            return 0
     _show(made)
     print("beside them: confusion.csv, confusion.png, leakage.csv, fit.json")
     print(f"try it: mic predict VIDEO --weights {made.weights}")

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mic import atomic, identity, leakage, metrics, plots, recogniser
+from mic import atomic, identity, leakage, metrics, parallel, plots, recogniser
 from mic.datasets.protocols import assign_folds
 from mic.datasets.tensors import ClipTensors
 from mic.errors import DatasetError
@@ -41,7 +41,7 @@ class Fit:
         test_subjects: Those people.
         left_out: Videos that could not be used.
         weights: The file for `mic predict`.
-        sha256: Its digest.
+        sha256: Its digest; empty in all but the first process of a group.
     """
 
     classes: tuple[str, ...]
@@ -71,6 +71,7 @@ def fit(
     about: str = "the user's own videos",
     expect: str = "",
     folder: str | Path | None = None,
+    device: str = "cpu",
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Fit:
     """Trains on all people but one part of them, and tests on that part.
@@ -89,6 +90,8 @@ def fit(
         about: What the videos are, for the card's summary.
         expect: A sentence that ends the summary: what not to expect.
         folder: The cache; by default `MIC_HOME/cache`.
+        device: To train on, "cpu" or "cuda". In a group of processes (`mic.parallel`) each takes
+            part, and the first one writes.
         progress: Called with a stage ("videos", "epochs"), what is done of it, and all of it.
 
     Raises:
@@ -108,7 +111,7 @@ def fit(
         progress=None if progress is None else lambda done, total: progress("videos", done, total),
     )
     train, test = _parts(clips, folds)
-    model = _trained(clips, train, method, schedule, seed, target, progress)
+    model = _trained(clips, train, method, schedule, seed, target, device, progress)
     answer = predict(model, clips, test)
     labels = clips.labels.numpy()
     confusion = metrics.confusion(labels[test], answer.logits.argmax(1), len(clips.classes))
@@ -143,10 +146,11 @@ def fit(
         leakage=leaked,
         left_out=tuple(left_out),
         weights=weights,
-        sha256=recogniser.save(weights, model, card),
+        sha256=recogniser.save(weights, model, card) if parallel.is_first() else "",
         **counts,
     )
-    _write(result, target)
+    if parallel.is_first():
+        _write(result, target)
     return result
 
 
@@ -169,6 +173,7 @@ def _trained(
     schedule: Schedule,
     seed: int,
     target: Path,
+    device: str,
     progress: Callable[[str, int, int], None] | None,
 ) -> Mic:
     with torch.random.fork_rng(devices=[]):
@@ -182,14 +187,22 @@ def _trained(
         )
     state = target / "training.safetensors"
     training = Training(
-        model, clips, train.tolist(), schedule=schedule, seed=seed, checkpoint=state, every=5
+        model,
+        clips,
+        train.tolist(),
+        schedule=schedule,
+        seed=seed,
+        checkpoint=state,
+        every=5,
+        device=device,
     )
     for record in training.fit():
         _check(record)
         if progress:
             progress("epochs", record.epoch, schedule.epochs)
-    state.unlink(missing_ok=True)
-    return model
+    if parallel.is_first():
+        state.unlink(missing_ok=True)
+    return model.cpu()
 
 
 def _check(record: EpochRecord) -> None:
