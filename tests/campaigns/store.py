@@ -211,13 +211,13 @@ def _opened(path: Path) -> float:
     return float(np.median([float(text) for text in done]))
 
 
-def main() -> int:
+def main(arguments: list[str] | None = None) -> int:
     """Measures, writes, prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--entries", type=int, default=100_000)
     parser.add_argument("--folder", type=Path, default=provenance.repository() / "results")
     parser.add_argument("--store", type=Path, default=None, help="where the store grows")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     start = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="mic-store-", dir=options.store) as place:
         growth, failures = campaign(Path(place, "store"), options.entries)
