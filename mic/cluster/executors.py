@@ -77,6 +77,10 @@ def executor(address: str, folders: Sequence[str | Path]) -> Iterator[Executor]:
 
 @contextlib.contextmanager
 def _client(address: str) -> Iterator[distributed.Client]:
+    # What dask logs about lost workers is mended, or comes as an error; a notebook that writes to
+    # stderr has failed.
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(address, timeout=_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
