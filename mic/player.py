@@ -69,7 +69,7 @@ def encode_preview(
 
 
 def show(
-    frames: np.ndarray,
+    frames: Sequence[np.ndarray] | np.ndarray,
     *,
     rate: Fraction | int = 25,
     zoom: int = 1,
@@ -83,7 +83,7 @@ def show(
     Pages that drop videos (GitHub) show nothing: put a static strip beside it.
 
     Args:
-        frames: `(T, H, W, 3)` uint8; not necessarily moments of time.
+        frames: `(T, H, W, 3)` uint8, or T pictures; not necessarily moments of time.
         rate: Frames a second.
         zoom: Each pixel becomes `zoom` by `zoom`.
         crf: See `encode_preview`.

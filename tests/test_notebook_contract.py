@@ -1,8 +1,10 @@
 """The notebook contract of the project, rule by rule, over every committed notebook."""
 
 import ast
+import os
 import re
 import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -50,14 +52,50 @@ def test_the_first_cell_says_what_it_is(notebook):
     assert re.search(r"(?m)^\*\*Run time:\*\* \d+ s \(\w+ profile, \d+ cores\)", first.source)
 
 
+def test_the_install_cell_is_the_same_everywhere_and_silent(notebook):
+    first, *others = _code(notebook)
+    assert first.metadata["tags"] == ["install"]
+    assert first.source == _code(nbformat.read(NOTEBOOKS[0], 4))[0].source
+    assert first.outputs == []
+    assert not [cell for cell in others if "install" in cell.metadata.get("tags", [])]
+
+
+@pytest.mark.parametrize("clone", ["around", "beside", "none"])
+def test_where_mic_is_missing_it_is_installed_from_the_clone(tmp_path, clone):
+    """As on Colab or Binder: an interpreter without mic, and a pip that tells what it is asked."""
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").touch()
+    (tmp_path / "pip" / "__main__.py").write_text("import sys; print(sys.argv[1:])")
+    root = tmp_path / "content" / "mic-clone"
+    here = root / "notebooks" if clone == "around" else root.parent
+    for folder in (here, *([root / "native"] if clone != "none" else [])):
+        folder.mkdir(parents=True, exist_ok=True)
+    if clone != "none":
+        (root / "native" / "mpeg4.hpp").touch()
+    source = _code(nbformat.read(NOTEBOOKS[0], 4))[0].source
+    # Without site-packages there is no mic.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", source],
+        cwd=here,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    if clone == "none":
+        assert "clone the repository" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == str(["install", "-q", str(root)])
+
+
 def test_parameters_are_one_cell_of_literals_and_checked_in_the_next(notebook):
     code = _code(notebook)
     tagged = [i for i, c in enumerate(code) if "parameters" in c.metadata.get("tags", [])]
-    assert tagged == [0]
-    for statement in ast.parse(code[0].source).body:
+    assert tagged == [1]
+    for statement in ast.parse(code[1].source).body:
         assert isinstance(statement, ast.Assign)
         ast.literal_eval(statement.value)
-    assert "mic.config.from_notebook(vars()" in code[1].source
+    assert "mic.config.from_notebook(vars()" in code[2].source
 
 
 def test_cells_hold_no_algorithm_and_no_tricks(notebook):

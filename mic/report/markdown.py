@@ -12,8 +12,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pandas as pd
+
 from mic import reliability
 from mic.errors import ResultError
+from mic.report import layout
 from mic.results import to_markdown
 
 _BLOCK = re.compile(
@@ -63,4 +66,17 @@ def _table(name: str, folder: Path) -> str:
             file=path,
             remedy="run the campaign or the notebook that writes it, or correct the mark",
         )
-    return to_markdown(reliability.table(path)) if recorded else path.read_text().strip()
+    if recorded:
+        return to_markdown(reliability.table(path))
+    caption = path.read_text().partition("\n")[0]
+    shown = layout.columns(pd.read_csv(path.with_suffix(".csv")))
+    lines = [
+        [column.name.replace("_", " ") for column in shown],
+        ["---:" if column.numeric else "---" for column in shown],
+        *zip(*([_cell(*cell) for cell in column.cells] for column in shown), strict=True),
+    ]
+    return f"{caption}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _cell(value: str, interval: str) -> str:
+    return f"{value} {interval}".strip().replace("|", "\\|")
