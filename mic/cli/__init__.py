@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from mic import cluster
-from mic.cli import data, notebooks, training, videos
+from mic.cli import data, networks, notebooks, training, videos
 from mic.errors import MicError
 
 
@@ -51,6 +51,6 @@ def _cluster_of(options: argparse.Namespace) -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mic", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (notebooks, data, videos, training):
+    for module in (notebooks, data, videos, training, networks):
         module.add_commands(commands)
     return parser

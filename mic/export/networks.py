@@ -1,4 +1,4 @@
-"""Which nodes each network becomes. Networks that need optical flow stay with torch."""
+"""Which nodes each network becomes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from mic.errors import ConfigError
+from mic.export.flow import flow_from_first, recurrent_maps
 from mic.export.graph import (
     Graph,
     layers,
@@ -17,14 +18,18 @@ from mic.export.graph import (
 )
 from mic.models.baselines.c3d_gru import C3dGru
 from mic.models.baselines.compressed_fusion import CompressedFusion
+from mic.models.baselines.conv_lstm import Stream, TwoStreamConvLstm
 from mic.models.baselines.frame_attention import FrameAttention
 from mic.models.baselines.mode_variational import ModeVariational
+from mic.models.baselines.optical_flow import FlowCnn
 from mic.models.baselines.registry import PeerModel
 from mic.models.baselines.voting import FrameVoting
 from mic.models.expression import ExpressionNetwork, FrameEncoder
 from mic.models.mic import Mic
 
 INPUTS = {"clips": 3, "motion": 2}
+# Their loops over time are unrolled, or time is a dimension of their convolutions.
+_UNROLLED = (ModeVariational, C3dGru, TwoStreamConvLstm)
 
 
 @torch.no_grad()
@@ -68,11 +73,15 @@ def build(
         z, logits = _c3d_gru(graph, network, size, steps)
     elif isinstance(network, CompressedFusion):
         z, logits = _fusion(graph, network, size, motion_size)
+    elif isinstance(network, FlowCnn):
+        z, logits = _flow_cnn(graph, network, size)
+    elif isinstance(network, TwoStreamConvLstm):
+        z, logits = _two_streams(graph, network, size, steps)
     else:
         raise ConfigError(
             f"{type(network).__name__} has no ONNX form", remedy="run this network with torch"
         )
-    time: str | int = steps if isinstance(network, (ModeVariational, C3dGru)) else "steps"
+    time: str | int = steps if isinstance(network, _UNROLLED) else "steps"
     inputs = {"clips": ("batch", time, INPUTS["clips"], *size)}
     if _reads_motion(network):
         inputs["motion"] = ("batch", time, INPUTS["motion"], *_given(motion_size))
@@ -259,3 +268,42 @@ def _fusion(
         logits = _classified(graph, feature, network.classifiers[kind])
         scores.append(graph.node("LogSoftmax", [logits], axis=1))
     return graph.node("Concat", features, axis=1), graph.node("Sum", scores)
+
+
+def _flow_cnn(graph: Graph, network: FlowCnn, size: tuple[int, int]) -> tuple[str, str]:
+    flow = flow_from_first(graph, network.flow, "clips", size)
+    frames = _frames(graph, network.encoder, flow, 2, size)
+    clips = _per_clip(graph, frames, "clips", network.z_size)
+    z = graph.node("ReduceMean", [clips], axes=[1], keepdims=0)
+    return z, _classified(graph, z, network.classifier)
+
+
+def _two_streams(
+    graph: Graph, network: TwoStreamConvLstm, size: tuple[int, int], steps: int
+) -> tuple[str, str]:
+    flow = flow_from_first(graph, network.flow, "clips", size)
+    states, sample = [], torch.empty(0)
+    for stream, source, channels in ((network.pictures, "clips", 3), (network.motion, flow, 2)):
+        last, sample = _stream(graph, stream, source, channels, size, steps)
+        states.append(last)
+    both = graph.node("Concat", states, axis=1)
+    z, _ = layers(graph, both, network.joint, torch.cat([sample, sample], 1), None)
+    return z, _classified(graph, z, network.classifier)
+
+
+def _stream(
+    graph: Graph, stream: Stream, source: str, channels: int, size: tuple[int, int], steps: int
+) -> tuple[str, torch.Tensor]:
+    norm, *convolutions = stream.stem
+    value = _per_frame(graph, source, channels, size)
+    value, scale = normalised_input(graph, value, norm, rank=4)
+    maps, sample = layers(graph, value, convolutions, torch.zeros(1, channels, *size), scale)
+    shape = graph.constant([-1, steps, *sample.shape[1:]], "shape")
+    clips = graph.node("Reshape", [maps, shape])
+    ones = graph.constant([1] * steps, "split")
+    first = graph.node("Split", [clips, ones], outputs=steps, axis=1)
+    names = [first, *(f"{first}.{n}" for n in range(1, steps))]
+    frames = [graph.node("Squeeze", [name, graph.constant([1])]) for name in names]
+    for layer in stream.recurrent:
+        frames = recurrent_maps(graph, frames, layer)
+    return frames[-1], sample

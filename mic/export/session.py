@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,24 +22,13 @@ from onnxruntime.quantization import (
 from torch import nn
 
 from mic.atomic import replacing, write_bytes
-from mic.errors import WeightsError
+from mic.errors import ConfigError, WeightsError
+from mic.export.answer import Answer
 from mic.export.networks import build
+from mic.export.program import Program, program, serialised
 
 # Errors only: the quantiser's and the runtime's advice is no concern of the user's.
 _LOG_ERRORS = 3
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What an exported network says about a batch.
-
-    Attributes:
-        logits: (B, classes) float32.
-        z: (B, z_size) float32.
-    """
-
-    logits: np.ndarray
-    z: np.ndarray
 
 
 class Session:
@@ -94,15 +83,37 @@ def export(
     size: tuple[int, int],
     steps: int = 16,
     motion_size: tuple[int, int] | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> Path:
-    """Writes a network as ONNX; see `mic.export.networks.build`.
+    """Writes a network as ONNX or as a program of `torch.export`.
+
+    Args:
+        network: MIC, its expression branch, or a peer.
+        path: Ends in `.onnx` (see `mic.export.networks.build`) or in `.pt2` (see
+            `mic.export.program`).
+        size: Height and width of the input.
+        steps: Frames a clip, where the file needs to know.
+        motion_size: Height and width of the motion, where it is read.
+        facts: What else is to be known, into the file: ONNX's metadata, or files within the
+            program's archive.
 
     Raises:
-        ConfigError: The network has no ONNX form.
+        ConfigError: The network has no ONNX form, or the name another suffix.
         StorageError: The file cannot be written.
     """
-    model = build(network, size=size, steps=steps, motion_size=motion_size)
-    write_bytes(path, model.SerializeToString())
+    suffix, facts = Path(path).suffix, facts or {}
+    if suffix == ".onnx":
+        model = build(network, size=size, steps=steps, motion_size=motion_size)
+        onnx.helper.set_model_props(model, dict(facts))
+        content = model.SerializeToString()
+    elif suffix == ".pt2":
+        made = program(network, size=size, steps=steps, motion_size=motion_size)
+        content = serialised(made, facts)
+    else:
+        raise ConfigError(
+            f"no format is called {suffix!r}", remedy="choose a name ending in .onnx or .pt2"
+        )
+    write_bytes(path, content)
     return Path(path)
 
 
@@ -175,7 +186,7 @@ class Parity:
 @torch.no_grad()
 def parity(
     network: nn.Module,
-    session: Session,
+    session: Session | Program,
     batches: Iterable[tuple[np.ndarray, np.ndarray | None]],
 ) -> Parity:
     """Runs both on the same clips, torch in full precision.

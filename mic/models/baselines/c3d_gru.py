@@ -66,14 +66,17 @@ class C3dGru(nn.Module):
     ) -> Expression:
         """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), logits."""
         del motion
-        lengths = lengths_of(clips, lengths)
-        mask = mask_of(lengths, clips.shape[1]).to(clips.device)[:, None, :, None, None]
+        valid = mask_of(lengths_of(clips, lengths), clips.shape[1])
+        mask = valid.to(clips.device)[:, None, :, None, None]
         volume = self.input_norm(clips.transpose(1, 2)) * mask
         for layer in self.layers:
             # A convolution over time would carry the padding's bias into the last valid frames.
             volume = layer(volume) * mask
         steps = nn.functional.adaptive_avg_pool3d(volume, (None, self.grid, self.grid))
         steps = self.drop(steps.transpose(1, 2).flatten(2))
-        packed = pack_padded_sequence(steps, lengths, batch_first=True, enforce_sorted=False)
-        z = self.gru(packed)[1][-1]
+        if lengths is not None:
+            steps = pack_padded_sequence(
+                steps, lengths.cpu(), batch_first=True, enforce_sorted=False
+            )
+        z = self.gru(steps)[1][-1]
         return Expression(z=z, logits=self.classifier(z))

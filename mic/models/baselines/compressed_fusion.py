@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from mic.errors import ConfigError
-from mic.models.baselines.padding import encode_valid, lengths_of, masked_mean
+from mic.models.baselines.padding import encode_valid, masked_mean
 from mic.models.expression import Expression, FrameEncoder
 
 KINDS = {"picture": 3, "residual": 3, "motion": 2}
@@ -69,7 +69,7 @@ class CompressedFusion(nn.Module):
         """
         if motion is None:
             raise ConfigError("the fusion of I-picture, motion and residual needs motion")
-        lengths = lengths_of(clips, lengths) - 1
+        lengths = None if lengths is None else lengths - 1
         features = {
             "picture": self.encoders["picture"](clips[:, 0]),
             "residual": self._mean("residual", clips[:, 1:], lengths),
@@ -82,5 +82,5 @@ class CompressedFusion(nn.Module):
         z = torch.cat(list(features.values()), 1)
         return Expression(z=z, logits=torch.stack(scores).sum(0))
 
-    def _mean(self, kind: str, clips: Tensor, lengths: Tensor) -> Tensor:
+    def _mean(self, kind: str, clips: Tensor, lengths: Tensor | None) -> Tensor:
         return masked_mean(encode_valid(self.encoders[kind], clips, lengths), lengths)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from mic.models.baselines.optical_flow import LucasKanade, flow_from_first
-from mic.models.baselines.padding import at_last, encode_valid, lengths_of
+from mic.models.baselines.padding import at_last, encode_valid
 from mic.models.expression import Expression
 
 
@@ -80,7 +80,7 @@ class Stream(nn.Module):
         self.stem = nn.Sequential(*layers)
         self.recurrent = nn.Sequential(EnhancedConvLstm(channels), EnhancedConvLstm(channels))
 
-    def forward(self, clips: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, clips: Tensor, lengths: Tensor | None) -> Tensor:
         """(B, T, channels, H, W) -> (B, width, h, w) after each clip's last frame."""
         return at_last(self.recurrent(encode_valid(self.stem, clips, lengths)), lengths)
 
@@ -125,7 +125,6 @@ class TwoStreamConvLstm(nn.Module):
     ) -> Expression:
         """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), logits."""
         del motion
-        lengths = lengths_of(clips, lengths)
         flow = flow_from_first(self.flow, clips)
         states = [self.pictures(clips, lengths), self.motion(flow, lengths)]
         z = self.joint(torch.cat(states, 1))

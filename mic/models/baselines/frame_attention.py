@@ -101,13 +101,12 @@ class FrameAttention(nn.Module):
     ) -> Expression:
         """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, 16 width), logits."""
         del motion
-        lengths = lengths_of(clips, lengths)
         if self.training:
-            drawn = draw_snippets(lengths)
-            clips = clips[torch.arange(len(clips))[:, None], drawn]
-            lengths = torch.full_like(lengths, SNIPPETS)
+            drawn = draw_snippets(lengths_of(clips, lengths))
+            clips, lengths = clips[torch.arange(len(clips))[:, None], drawn], None
         frames = encode_valid(self.encoder, clips, lengths)
-        return self.aggregate(frames, mask_of(lengths, clips.shape[1]).to(frames.device))
+        valid = mask_of(lengths_of(clips, lengths), clips.shape[1])
+        return self.aggregate(frames, valid.to(frames.device))
 
     def aggregate(self, frames: Tensor, mask: Tensor) -> Expression:
         """Frame features (B, T, 8 width), valid frames (B, T) -> the clip's feature and logits."""

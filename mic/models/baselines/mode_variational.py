@@ -26,7 +26,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mic.models.baselines.padding import at_last, encode_valid, lengths_of
+from mic.models.baselines.padding import at_last, encode_valid
 from mic.models.expression import Expression, FrameEncoder
 
 
@@ -54,7 +54,7 @@ class ModeVariationalLstm(nn.Module):
         """(B, T, input_size) -> states (B, T, size)."""
         inputs = self.from_input(frames)
         # Full precision also under autocast: the cells add up over the whole clip.
-        state = torch.zeros(len(frames), self.size, device=frames.device)
+        state = torch.zeros(frames.shape[0], self.size, device=frames.device)
         cell, mode = state, state
         states = []
         for step in range(frames.shape[1]):
@@ -94,7 +94,6 @@ class ModeVariational(nn.Module):
     ) -> Expression:
         """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), logits."""
         del motion
-        lengths = lengths_of(clips, lengths)
         states = self.lstm(encode_valid(self.encoder, clips, lengths))
         z = at_last(states, lengths)
         return Expression(z=z, logits=self.classifier(z))

@@ -17,11 +17,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mic.models.baselines.padding import encode_valid, lengths_of, masked_mean
+from mic.models.baselines.padding import encode_valid, masked_mean
 from mic.models.expression import Expression, FrameEncoder
 
 # BT.601 luma.
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
 
 
 class LucasKanade(nn.Module):
@@ -63,7 +63,7 @@ class LucasKanade(nn.Module):
                 functional.avg_pool2d(picture, 2, ceil_mode=True) for picture in pyramid[-1]
             ]
             pyramid.append((smaller[0], smaller[1]))
-        flow = first.new_zeros(len(first), 2, *pyramid[-1][0].shape[2:])
+        flow = first.new_zeros(first.shape[0], 2, *pyramid[-1][0].shape[2:])
         for one, two in reversed(pyramid):
             if flow.shape[2:] != one.shape[2:]:
                 flow = 2 * functional.interpolate(
@@ -131,7 +131,7 @@ def warp(pictures: Tensor, flow: Tensor) -> Tensor:
 
 def luma(pictures: Tensor) -> Tensor:
     """(..., 3, H, W) RGB -> (..., 1, H, W)."""
-    weights = pictures.new_tensor(_LUMA).view(3, 1, 1)
+    weights = pictures.new_tensor(LUMA).view(3, 1, 1)
     return (pictures * weights).sum(-3, keepdim=True)
 
 
@@ -169,7 +169,6 @@ class FlowCnn(nn.Module):
     ) -> Expression:
         """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), logits."""
         del motion
-        lengths = lengths_of(clips, lengths)
         frames = encode_valid(self.encoder, flow_from_first(self.flow, clips), lengths)
         z = masked_mean(frames, lengths)
         return Expression(z=z, logits=self.classifier(z))

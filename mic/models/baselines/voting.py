@@ -47,13 +47,13 @@ class FrameVoting(nn.Module):
         mean is the mean of the frames' cross-entropies; in testing their probabilities are.
         """
         del motion
-        lengths = lengths_of(clips, lengths)
         frames = encode_valid(self.encoder, clips, lengths)
         scores = self.classifier(frames).float().log_softmax(2)
-        mask = mask_of(lengths, clips.shape[1]).to(scores.device)[..., None]
+        count = lengths_of(clips, lengths)
+        mask = mask_of(count, clips.shape[1]).to(scores.device)[..., None]
         if self.training:
             logits = masked_mean(scores.masked_fill(~mask, 0), lengths)
         else:
-            count = lengths.to(scores)[:, None]
-            logits = scores.masked_fill(~mask, -torch.inf).logsumexp(1) - count.log()
+            total = scores.masked_fill(~mask, -torch.inf).logsumexp(1)
+            logits = total - count.to(scores)[:, None].log()
         return Expression(z=masked_mean(frames, lengths), logits=logits)

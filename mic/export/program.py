@@ -1,0 +1,123 @@
+"""Networks as programs of `torch.export`: graph and weights in a `.pt2` file, without our code."""
+
+from __future__ import annotations
+
+import copy
+import io
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mic.errors import WeightsError
+from mic.export.answer import Answer
+from mic.models.baselines.registry import PeerModel
+from mic.models.expression import ExpressionNetwork
+from mic.models.mic import Mic
+
+
+class _Whole(nn.Module):
+    """A network as it is asked in use: integers of whole clips in, logits and z out."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, clips: Tensor, motion: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """(B, T, 3, H, W) and (B, T, 2, h, w) integers -> (B, classes), (B, z_size)."""
+        moved = None if motion is None else motion.float()
+        answer = self.network(clips.float(), None, moved)
+        return answer.logits, answer.z
+
+
+class _WholeExpression(_Whole):
+    """The expression branch without what padding needs, which no exported graph can follow."""
+
+    def forward(self, clips: Tensor, motion: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """As `_Whole`."""
+        network = self.network
+        frames = network.encoder(clips.float().flatten(0, 1))
+        if motion is not None:
+            frames = frames + network.motion_encoder(motion.float().flatten(0, 1))
+        states, (last, _) = network.lstm(frames.unflatten(0, clips.shape[:2]))
+        if network.pooling == "last":
+            z = last[-1]
+        else:
+            z = states.mean(1) if network.pooling == "mean" else states.flatten(1)
+        return network.classifier(z), z
+
+
+@torch.no_grad()
+def program(
+    network: nn.Module,
+    *,
+    size: tuple[int, int],
+    steps: int = 16,
+    motion_size: tuple[int, int] | None = None,
+) -> torch.export.ExportedProgram:
+    """A trained network as an exported program: any batch, `steps` frames a clip.
+
+    Args:
+        network: MIC, its expression branch, or a peer.
+        size: Height and width of `clips`.
+        steps: Frames a clip.
+        motion_size: Height and width of `motion`, where it is read.
+    """
+    if isinstance(network, Mic):
+        network = network.expression
+    elif isinstance(network, PeerModel):
+        network = network.network
+    kind = _WholeExpression if isinstance(network, ExpressionNetwork) else _Whole
+    whole = kind(copy.deepcopy(network).cpu()).eval()
+    # Two clips: a batch of one would be taken for a constant.
+    inputs = [torch.zeros(2, steps, 3, *size, dtype=torch.int16)]
+    if motion_size is not None:
+        inputs.append(torch.zeros(2, steps, 2, *motion_size, dtype=torch.int16))
+    batch = torch.export.Dim("batch")
+    with warnings.catch_warnings():
+        # Of recurrent layers, whose own list of weights torch sets again while it looks at them.
+        warnings.filterwarnings("ignore", message="The tensor attributes", category=UserWarning)
+        return torch.export.export(
+            whole, tuple(inputs), dynamic_shapes=({0: batch},) * len(inputs)
+        )
+
+
+def serialised(made: torch.export.ExportedProgram, facts: Mapping[str, str]) -> bytes:
+    """The content of a `.pt2` file."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # Of the same lists: torch finds their tensors twice and asks whether all is on the CPU.
+        warnings.filterwarnings("ignore", message="No complete tensor", category=UserWarning)
+        torch.export.save(made, buffer, extra_files=dict(facts))
+    return buffer.getvalue()
+
+
+class Program:
+    """An exported program, ready to run on the CPU. Load only files that you trust.
+
+    Args:
+        path: The `.pt2` file.
+
+    Raises:
+        WeightsError: Not such a file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        try:
+            self._run = torch.export.load(path).module()
+        except Exception as error:  # torch's own errors have no common base
+            raise WeightsError(
+                f"is not a program that torch reads: {error}",
+                file=path,
+                remedy="export it again",
+            ) from error
+
+    @torch.no_grad()
+    def __call__(self, clips: np.ndarray, motion: np.ndarray | None = None) -> Answer:
+        """One run; see `mic.export.Session`."""
+        inputs = [torch.from_numpy(planes) for planes in (clips, motion) if planes is not None]
+        logits, z = self._run(*inputs)
+        return Answer(logits=logits.numpy(), z=z.numpy())
