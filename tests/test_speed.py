@@ -3,16 +3,19 @@
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from mic import codec, faces
+from mic import codec, config, faces
 from mic.datasets.tensors import Representation
 from mic.errors import ConfigError
+from mic.experiments import plan
 from mic.models import baselines
 from mic.models.baselines.outsider import Outsider
 from mic.models.expression import ExpressionNetwork
-from mic.speed import clips, measure, pipelines
+from mic.models.mic import Mic
+from mic.speed import clips, contestants, measure, pipelines, worth
 
 
 def _sleeper(seconds, log=None, name=""):
@@ -47,6 +50,16 @@ def test_each_round_runs_all_tasks_in_another_order():
     assert rounds[1:] == ["abc", "bca", "cab"]
     assert len(timings) == 3 * 3 * 2  # two stages each: sleep and the total
     assert set(timings["round"]) == {0, 1, 2}
+
+
+def test_a_burst_leaves_its_first_run_out_and_keeps_the_mean():
+    pauses = iter([0.0, 0.2, 0.01, 0.03, 0.2, 0.01, 0.03])  # warm-up, then two rounds
+    timings = measure.interleaved(
+        {"a": lambda watch: time.sleep(next(pauses))}, rounds=2, warm_up=1, burst=2
+    )
+    assert next(pauses, None) is None
+    assert len(timings) == 2
+    assert timings["seconds"].between(0.02, 0.1).all()
 
 
 def test_ratios_and_medians_of_known_durations():
@@ -84,6 +97,8 @@ def test_memory_of_a_big_array_is_seen():
 def test_nonsense_is_refused():
     with pytest.raises(ConfigError):
         measure.interleaved({"a": _sleeper(0)}, rounds=0)
+    with pytest.raises(ConfigError):
+        measure.interleaved({"a": _sleeper(0)}, rounds=1, burst=0)
     timings = measure.interleaved({"a": _sleeper(0)}, rounds=1)
     with pytest.raises(ConfigError, match="'b'"):
         measure.ratios(timings, "b")
@@ -123,9 +138,34 @@ def test_compressed_pipelines_answer_alike_on_both_engines(clip, kind):
     answers = []
     for runner in (onnx, pipelines.torch_runner(mic)):
         watches.append(measure.Stopwatch())
-        answers.append(pipelines.compressed(runner, representation)(clip.path, watches[-1]))
+        answers.append(pipelines.compressed(runner, representation)([clip.path], watches[-1]))
     assert answers[0] == answers[1]
     assert list(watches[0].seconds) == ["demux", "parse", "network"]
+
+
+def test_a_batch_answers_as_its_clips_alone(clip):
+    other = clips.make(
+        clip.path.parent, width=128, height=128, frames=24, vop_quant=31, source="carphone"
+    )
+    paths = [clip.path, other.path, clip.path]
+    mic, peer = _networks()
+    runner = pipelines.onnx_runner(mic, size=(64, 64), steps=6)
+    seen = []
+
+    def watched(batch, motion):
+        seen.append(batch)
+        return runner(batch, motion)
+
+    answer = pipelines.compressed(watched, Representation(kind="running", steps=6, scale=2))
+    together = answer(paths, measure.Stopwatch())
+    for path in paths:
+        answer([path], measure.Stopwatch())
+    assert [len(batch) for batch in seen] == [3, 1, 1, 1]
+    assert np.array_equal(seen[0], np.concatenate(seen[1:]))
+    assert not np.array_equal(seen[0][0], seen[0][1])
+    assert np.array_equal(together, runner(seen[0], None).argmax(1))
+    decode = pipelines.pictures(pipelines.torch_runner(peer), steps=6, size=(64, 64))
+    assert decode(paths, measure.Stopwatch()).shape == (3,)
 
 
 def test_picture_pipelines_see_the_decoded_frames(clip):
@@ -137,7 +177,7 @@ def test_picture_pipelines_see_the_decoded_frames(clip):
         return np.zeros((1, 7))
 
     watch = measure.Stopwatch()
-    pipelines.pictures(runner, steps=6, size=(64, 64))(clip.path, watch)
+    pipelines.pictures(runner, steps=6, size=(64, 64))([clip.path], watch)
     assert list(watch.seconds) == ["demux", "decode", "colour", "network"]
     frames = np.stack(list(codec.decode(clip.path)))[[4, 8, 12, 15, 19, 23]]
     halves = frames.reshape(6, 64, 2, 64, 2, 3).mean((2, 4)).transpose(0, 3, 1, 2)
@@ -154,8 +194,8 @@ def test_pictures_are_cut_to_the_face_where_it_is_looked_for(clip):
         return np.zeros((1, 7))
 
     watch = measure.Stopwatch()
-    pipelines.pictures(runner, steps=3, size=(64, 64), detect=True)(clip.path, watch)
-    pipelines.pictures(runner, steps=3, size=(64, 64))(clip.path, measure.Stopwatch())
+    pipelines.pictures(runner, steps=3, size=(64, 64), detect=True)([clip.path], watch)
+    pipelines.pictures(runner, steps=3, size=(64, 64))([clip.path], measure.Stopwatch())
     assert watch.seconds["face detection"] > 0
     assert seen[0].shape == seen[1].shape
     assert np.abs(seen[0] - seen[1]).mean() > 5
@@ -163,7 +203,7 @@ def test_pictures_are_cut_to_the_face_where_it_is_looked_for(clip):
 
 def test_the_outsider_and_a_face_found_first(clip):
     watch = measure.Stopwatch()
-    answer = pipelines.outsider(Outsider(), steps=3)(clip.path, watch)
+    answer = pipelines.outsider(Outsider(), steps=3)([clip.path], watch)
     assert 0 <= answer < 7
     assert list(watch.seconds) == ["demux", "decode", "colour", "face detection", "network"]
     mic, _ = _networks()
@@ -171,17 +211,118 @@ def test_the_outsider_and_a_face_found_first(clip):
         pipelines.torch_runner(mic), Representation(kind="raw", steps=3, scale=2)
     )
     watch = measure.Stopwatch()
-    assert pipelines.with_face(plain)(clip.path, watch) == plain(clip.path, measure.Stopwatch())
+    assert pipelines.with_face(plain)([clip.path], watch) == plain(
+        [clip.path], measure.Stopwatch()
+    )
     assert list(watch.seconds) == ["face detection", "demux", "parse", "network"]
     assert faces.detector() is faces.detector()
 
 
-def test_the_splits_run_and_their_parts_grow(clip):
-    representation = Representation(kind="raw", steps=12, scale=1)
+@pytest.mark.parametrize("kind", ["raw", "running", "accumulated"])
+def test_the_splits_run_and_their_parts_grow(clip, kind):
+    representation = Representation(kind=kind, steps=12, scale=1)
     tasks = {**pipelines.parsing_split(representation), **pipelines.decoding_split()}
     timings = measure.interleaved(
-        {name: pipelines.on(clip.path, answer) for name, answer in tasks.items()}, rounds=3
+        {name: pipelines.on([clip.path], answer) for name, answer in tasks.items()},
+        rounds=3,
+        burst=3,
     )
-    total = measure.medians(timings)["total"]
+    total = measure.medians(timings, column="cpu_seconds")["total"]
     assert total["open"] < total["modes"] < total["rgb"]
     assert total["demux"] < total["entropy"] < 1.2 * total["all"]
+
+
+def test_reduced_decoding_is_told_to_libavcodec(clip, monkeypatch):
+    sizes = []
+
+    class Scaler:
+        def __init__(self, size):
+            self.size = size
+
+        def __call__(self, frame):
+            sizes.append((frame.height, frame.width, self.size))
+
+    monkeypatch.setattr(pipelines, "_Scaler", Scaler)
+    for reduced in (True, False):
+        split = pipelines.decoding_split(scale=4, reduced=reduced)
+        split["rgb"]([clip.path], measure.Stopwatch())
+    assert set(sizes) == {(32, 32, (32, 32)), (128, 128, (32, 32))}
+    assert len(sizes) == 48
+
+
+def test_every_row_of_the_plan_is_timed_as_it_is_trained(clip):
+    smoke = config.load("smoke", steps=3)
+    who = contestants.contestants(clip, smoke, peers=("coviar",), width=4, outsider=False)
+    rows = [one.row for one in who]
+    assert rows == [*plan.SPEED_ROWS, "CoViAR fusion", "CoViAR fusion (paper's size)"]
+    for one in who:
+        assert one.answer([clip.path], measure.Stopwatch()).shape == (1,), one.row
+    sizes = {one.row: one.parameters for one in who}
+    for row, variant in plan.SPEED_ROWS.items():
+        trained = Mic(variant.method(smoke), classes=contestants.CLASSES, identity=torch.eye(20))
+        assert sizes[row] == baselines.parameter_count(trained.expression), row
+    assert sizes["MIC-fast"] < sizes["MIC"] / 4
+
+
+def _methods():
+    lines = [
+        ("MIC", "compressed", 10.0),
+        ("MIC-fast", "compressed", 2.0),
+        ("MIC-fast, raw", "compressed", 1.0),
+        ("FAN+ResNet18", "pictures", 25.0),
+        ("FAN+ResNet18 (paper's size)", "pictures", 100.0),
+        ("Mode VLSTM", "pictures", 30.0),
+        ("Frame voting", "pictures", 9.0),
+    ]
+    clip = {"width": 640, "height": 480, "frames": 100}
+    return pd.DataFrame(
+        [
+            clip
+            | {"method": name, "domain": domain, "ms_per_clip": ms, "cpu_ms": ms}
+            | {"relative": ms / 10, "relative_cpu": ms / 10, "realtime": 400 / ms}
+            for name, domain, ms in lines
+        ]
+    )
+
+
+def test_worth_and_aims_count_only_rows_that_are_accurate_enough():
+    accuracy = pd.DataFrame(
+        {
+            "row": ["MIC", "MIC-fast", "MIC-fast, raw", "FAN+ResNet18", "Mode VLSTM"],
+            "accuracy": [0.9, 0.8, 0.4, 0.5, 0.3],
+        }
+    )
+    methods = _methods()
+    table = worth.worth_table(methods, accuracy)
+    pair = table.set_index(["method", "against"]).loc[("MIC-fast", "FAN+ResNet18 (paper's size)")]
+    assert pair["faster"] == pair["faster_cpu"] == 50
+    assert pair["gain"] == pytest.approx(0.3)
+    assert "Frame voting" not in set(table["against"])  # nobody knows how accurate it is
+    aims = worth.aims_table(table, methods)
+    best = aims[aims["method"] != "MIC"].set_index("aim")
+    # The raw row is twice as fast, but less accurate than FAN; more accurate than Mode VLSTM.
+    assert best.loc["10 x FAN+ResNet18", "method"] == "MIC-fast"
+    assert best.loc["10 x FAN+ResNet18", "reached"] == 12.5
+    assert best.loc["10 x Mode VLSTM", "method"] == "MIC-fast, raw"
+    assert best.loc["3 x fastest on frames", "reached"] == 12.5
+    assert best.loc["30 x real time", "reached"] == 400
+    own = aims[aims["method"] == "MIC"].set_index("aim")
+    assert not own.loc["10 x FAN+ResNet18", "holds"]
+    assert own.loc["10 x FAN+ResNet18 (paper's size)", "holds"]
+    assert own.loc["30 x real time", "reached"] == 40
+    text = worth.sentences(aims)
+    assert len(text) == len(aims)
+    assert sum(line.endswith("missed") for line in text) == int((~aims["holds"]).sum()) > 0
+
+
+def test_a_row_that_nobody_trained_reaches_no_aim():
+    accuracy = pd.DataFrame({"row": ["MIC", "FAN+ResNet18"], "accuracy": [0.2, 0.5]})
+    methods = _methods()
+    aims = worth.aims_table(worth.worth_table(methods, accuracy), methods)
+    assert set(aims["method"]) == {"MIC"}
+    assert aims.set_index("aim")["holds"].to_dict() == {
+        "10 x FAN+ResNet18": False,
+        "10 x FAN+ResNet18 (paper's size)": False,
+        "3 x fastest on frames": False,
+        "30 x real time": True,
+    }

@@ -67,9 +67,14 @@ def make(
             frame_rate=codec.probe(original).frame_rate,
             **({} if vop_quant is None else {"vop_quant": vop_quant}),
         )
+    return existing(path)
+
+
+def existing(path: str | Path) -> TimedClip:
+    """A clip that is there already, of a dataset for instance."""
     info = codec.probe(path)
     return TimedClip(
-        path=path,
+        path=Path(path),
         width=info.width,
         height=info.height,
         frames=info.frames,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import nn
 
 from mic import export
@@ -46,6 +48,8 @@ def engine_table(
     lines = []
     for number, (row, network) in enumerate(networks.items()):
         runners, files = {"torch": pipelines.torch_runner(network)}, {}
+        if torch.cuda.is_available():
+            runners["torch, cuda"] = pipelines.torch_runner(copy.deepcopy(network), device="cuda")
         path = Path(folder) / f"network-{number}.onnx"
         try:
             files["ONNX Runtime"] = export.export(network, path, size=size, steps=steps)

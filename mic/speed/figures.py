@@ -8,10 +8,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 
-from mic.speed.study import STAGES
+from mic.speed.study import PARTS, STAGES
 
 _HATCHES = ("", "///", "...", "xx", "\\\\\\", "++")
-_MARKERS = "osD^vP*Xh<>"
+_MARKERS = "osD^vP*Xh<>1234"
 
 
 def stages(table: pd.DataFrame) -> Figure:
@@ -27,6 +27,35 @@ def stages(table: pd.DataFrame) -> Figure:
     axis.set(xlabel="milliseconds a clip")
     axis.set_xscale("symlog", linthresh=max(1.0, float(np.median(left))))
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
+
+
+def parts(table: pd.DataFrame) -> Figure:
+    """Stacked bars of what comes before the network, one panel a clip; the line is the floor.
+
+    The floor is opening the file and decoding the entropy code of all frames.
+    """
+    groups = list(table.groupby(["width", "height", "frames"], sort=False))
+    columns = min(3, len(groups))
+    rows = -(-len(groups) // columns)
+    size = (3.1 * columns + 1.6, 1.7 * rows + 0.5)
+    figure, axes = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
+    for axis in axes.flat[len(groups) :]:
+        axis.set_axis_off()
+    for axis, ((width, height, frames), lines) in zip(axes.flat, groups, strict=False):
+        places = np.arange(len(lines))[::-1]
+        left = np.zeros(len(lines))
+        for part, hatch in zip(PARTS, _HATCHES, strict=False):
+            wide = lines[f"{part}_ms"].to_numpy()
+            axis.barh(places, wide, left=left, label=part, hatch=hatch, edgecolor="white")
+            left += wide
+        floor = lines.loc[lines["domain"] == "running sums", "floor_ms"].iloc[0]
+        axis.axvline(floor, color="0.2", linestyle=":", label="floor, all frames")
+        axis.set_yticks(places, lines["domain"], fontsize=7)
+        axis.set_title(f"{width}x{height}, {frames} frames", fontsize=8)
+        axis.set_xlabel("CPU milliseconds a clip", fontsize=7)
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
     return figure
 
 

@@ -1,8 +1,10 @@
 """Timing that can be trusted on a busy machine: interleaved, medians, ratios of neighbours.
 
-All tasks run once in each round, in an order that turns from round to round, so that a slow minute
-of the machine hits all of them; a ratio is the median of the rounds' ratios. CPU seconds are those
-of all threads of the process and stand for energy.
+All tasks run in each round, in an order that turns from round to round, so that a slow minute of
+the machine hits all of them; a ratio is the median of the rounds' ratios. Who runs a method runs
+it on one clip after another: in a burst of runs the first, which finds the caches full of another
+task's data, is not counted. CPU seconds are those of all threads of the process and stand for
+energy.
 """
 
 from __future__ import annotations
@@ -48,19 +50,23 @@ class Stopwatch:
 Task = Callable[[Stopwatch], object]
 
 
-def interleaved(tasks: Mapping[str, Task], *, rounds: int, warm_up: int = 1) -> pd.DataFrame:
+def interleaved(
+    tasks: Mapping[str, Task], *, rounds: int, warm_up: int = 1, burst: int = 1
+) -> pd.DataFrame:
     """Runs all tasks in turn, `rounds` times.
 
     Args:
         tasks: By name; each marks its stages on the stopwatch it is given.
-        rounds: Timed runs of each.
+        rounds: Timed turns of each.
         warm_up: Untimed runs of each before.
+        burst: Counted runs a turn; of more than one the mean is kept, and one goes before.
 
     Returns:
-        Columns task, round, stage, seconds, cpu_seconds; the stage `TOTAL` is the whole run.
+        Columns task, round, stage, seconds, cpu_seconds, of one run; the stage `TOTAL` is the
+        whole of it.
     """
-    if rounds < 1:
-        raise ConfigError(f"{rounds} rounds measure nothing")
+    if rounds < 1 or burst < 1:
+        raise ConfigError(f"{rounds} rounds of {burst} runs measure nothing")
     names = list(tasks)
     rows = []
     with _only_new_garbage():
@@ -70,12 +76,15 @@ def interleaved(tasks: Mapping[str, Task], *, rounds: int, warm_up: int = 1) -> 
                 watch = Stopwatch()
                 # A collection of another task's garbage would be charged to this one.
                 gc.collect()
-                with watch(TOTAL):
-                    tasks[name](watch)
+                if number >= 0 and burst > 1:
+                    tasks[name](Stopwatch())
+                for _ in range(burst if number >= 0 else 1):
+                    with watch(TOTAL):
+                        tasks[name](watch)
                 if number >= 0:
                     rows += [
-                        (name, number, stage, watch.seconds[stage], watch.cpu[stage])
-                        for stage in watch.seconds
+                        (name, number, stage, watch.seconds[stage] / burst, busy / burst)
+                        for stage, busy in watch.cpu.items()
                     ]
     return pd.DataFrame(rows, columns=["task", "round", "stage", "seconds", "cpu_seconds"])
 

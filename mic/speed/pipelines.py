@@ -1,9 +1,9 @@
 """From the compressed file to the label, stage by stage, as a user would run it.
 
-Every pipeline is a task for `measure.interleaved`: it opens the file, gets what its network reads,
-runs the network on one clip and answers with a class. Compressed-domain pipelines parse only the
-P-VOPs they need; those that read pictures decode every frame up to the last they sample, because
-each P-VOP needs the one before, but convert and scale only the sampled ones.
+Every pipeline is a task for `measure.interleaved`: it opens the files of a batch, gets what its
+network reads, runs the network once and answers with a class a clip. Compressed-domain pipelines
+parse only the P-VOPs they need; those that read pictures decode every frame up to the last they
+sample, because each P-VOP needs the one before, but convert and scale only the sampled ones.
 
 Stages: `demux` (open, read packets, index), `parse` (compressed domain: entropy decoding,
 transform and colour in one pass, split by `parsing_split`), `decode` (libavcodec: entropy
@@ -14,7 +14,7 @@ decoding, transform, motion compensation), `colour` (to RGB and scaled), `face d
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import av
@@ -30,22 +30,30 @@ from mic.models.baselines.outsider import Outsider, crop
 from mic.speed.measure import Stopwatch, Task
 
 Runner = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
-Answer = Callable[[Path, Stopwatch], int]
+Answer = Callable[[Sequence[Path], Stopwatch], np.ndarray]
+# Of libavcodec's reduced decoding by the scale of the result.
+_LOWRES = {1: 0, 2: 1, 4: 2, 8: 3}
 
 
-def on(path: Path, answer: Answer) -> Task:
-    """A pipeline on one file, as `measure.interleaved` wants it."""
-    return lambda watch: answer(path, watch)
+def on(paths: Sequence[Path], answer: Answer) -> Task:
+    """A pipeline on the files of a batch, as `measure.interleaved` wants it."""
+    return lambda watch: answer(paths, watch)
 
 
-def torch_runner(network: nn.Module) -> Runner:
-    """Runs a network with torch, its convolutions on channels-last memory."""
-    network = network.eval().to(memory_format=torch.channels_last)
+def torch_runner(network: nn.Module, *, device: str = "cpu") -> Runner:
+    """Runs a network with torch, its convolutions on channels-last memory.
+
+    Args:
+        network: MIC or a peer.
+        device: Where; the input comes from there and the answer goes back in each run.
+    """
+    network = network.eval().to(device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def run(clips: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
-        moved = None if motion is None else torch.from_numpy(motion).float()
-        return network(torch.from_numpy(clips).float(), None, moved).logits.numpy()
+        moved = None if motion is None else torch.from_numpy(motion).to(device).float()
+        shown = torch.from_numpy(clips).to(device).float()
+        return network(shown, None, moved).logits.cpu().numpy()
 
     return run
 
@@ -84,17 +92,18 @@ def torch_threads(count: int) -> Iterator[None]:
 
 
 def compressed(runner: Runner, representation: Representation, *, threads: int = 1) -> Answer:
-    """Residuals (and motion) parsed from the stream, then the network."""
+    """Residuals (and motion) parsed from the streams, then the network."""
 
-    def answer(path: Path, watch: Stopwatch) -> int:
-        with watch("demux"):
-            stream = bitstream.open(path)
-        with stream, watch("parse"):
-            arrays = represent(stream, representation, threads=threads)
-        motion = arrays.get("motion")
+    def answer(paths: Sequence[Path], watch: Stopwatch) -> np.ndarray:
+        clips = []
+        for path in paths:
+            with watch("demux"):
+                stream = bitstream.open(path)
+            with stream, watch("parse"):
+                clips.append(represent(stream, representation, threads=threads))
         with watch("network"):
-            logits = runner(arrays["residual"][None], None if motion is None else motion[None])
-        return int(logits.argmax())
+            motion = _batch([clip["motion"] for clip in clips if "motion" in clip])
+            return runner(_batch([clip["residual"] for clip in clips]), motion).argmax(1)
 
     return answer
 
@@ -105,7 +114,7 @@ def pictures(
     """Decoded frames, then the network.
 
     Args:
-        runner: Takes (1, T, 3, h, w) int16.
+        runner: Takes (B, T, 3, h, w) int16.
         steps: Frames sampled.
         size: Height and width that the network sees.
         detect: Whether the face is found in each sampled frame first.
@@ -113,24 +122,25 @@ def pictures(
     """
     scaled = _Scaler(size)
 
-    def answer(path: Path, watch: Stopwatch) -> int:
-        frames = _decoded(path, watch, steps=steps, threads=threads)
-        if detect:
+    def answer(paths: Sequence[Path], watch: Stopwatch) -> np.ndarray:
+        clips = []
+        for path in paths:
+            frames = _decoded(path, watch, steps=steps, threads=threads)
+            if detect:
+                with watch("colour"):
+                    whole = [_rgb(frame) for frame in frames]
+                with watch("face detection"):
+                    boxes = [found.box for found in faces.detector().detect(whole)]
+                with watch("colour"):
+                    cut = zip(whole, boxes, strict=True)
+                    small = [scaled(_frame(_face(picture, box))) for picture, box in cut]
+            else:
+                with watch("colour"):
+                    small = [scaled(frame) for frame in frames]
             with watch("colour"):
-                whole = [_rgb(frame) for frame in frames]
-            with watch("face detection"):
-                boxes = [found.box for found in faces.detector().detect(whole)]
-            with watch("colour"):
-                cut = zip(whole, boxes, strict=True)
-                small = [scaled(_frame(_face(picture, box))) for picture, box in cut]
-        else:
-            with watch("colour"):
-                small = [scaled(frame) for frame in frames]
-        with watch("colour"):
-            clips = np.stack(small).transpose(0, 3, 1, 2)[None].astype(np.int16)
+                clips.append(np.stack(small).transpose(0, 3, 1, 2).astype(np.int16, order="C"))
         with watch("network"):
-            logits = runner(clips, None)
-        return int(logits.argmax())
+            return runner(_batch(clips), None).argmax(1)
 
     return answer
 
@@ -138,7 +148,7 @@ def pictures(
 def outsider(network: Outsider, *, steps: int, threads: int = 1) -> Answer:
     """Recognition frame by frame: decode, find the face in each sampled frame, classify, vote."""
 
-    def answer(path: Path, watch: Stopwatch) -> int:
+    def one(path: Path, watch: Stopwatch) -> int:
         frames = _decoded(path, watch, steps=steps, threads=threads)
         with watch("colour"):
             whole = [_rgb(frame) for frame in frames]
@@ -149,16 +159,17 @@ def outsider(network: Outsider, *, steps: int, threads: int = 1) -> Answer:
             votes = network.probabilities(cut)
         return int(votes.mean(0).argmax())
 
-    return answer
+    return lambda paths, watch: np.array([one(path, watch) for path in paths])
 
 
 def with_face(answer: Answer) -> Answer:
     """The same, after the I-frame was decoded and the face found on it: once a clip."""
 
-    def first(path: Path, watch: Stopwatch) -> int:
+    def first(paths: Sequence[Path], watch: Stopwatch) -> np.ndarray:
         with watch("face detection"):
-            faces.detect_clip(path)
-        return answer(path, watch)
+            for path in paths:
+                faces.detect_clip(path)
+        return answer(paths, watch)
 
     return first
 
@@ -166,37 +177,56 @@ def with_face(answer: Answer) -> Answer:
 def parsing_split(representation: Representation) -> dict[str, Answer]:
     """Tasks whose differences are the parts of `parse`.
 
+    Args:
+        representation: `raw`, or `running` or `accumulated`, which read every frame.
+
     Returns:
         `open` (demultiplexing and index), `modes` (entropy decoding without the transform),
-        `planes` (with it), `rgb` (with colour), all for the frames of the representation.
+        `planes` (with it), `sums` (added up, along the motion or not), `rgb` (with colour).
     """
-    scale, steps = representation.scale, representation.steps
+    scale, steps, kind = representation.scale, representation.steps, representation.kind
 
-    def part(what: str, space: str) -> Answer:
-        def answer(path: Path, watch: Stopwatch) -> int:
+    def part(what: str) -> Answer:
+        def answer(paths: Sequence[Path], watch: Stopwatch) -> np.ndarray:
             del watch
-            with bitstream.open(path) as stream:
-                every = representation.kind == "all"
-                index = None if every else sampled(stream.frame_count, steps)
-                if what:
-                    stream.read(what=(what,), frames=index, scale=scale, space=space)
-            return 0
+            for path in paths:
+                with bitstream.open(path) as stream:
+                    index = sampled(stream.frame_count, steps)
+                    every = None if kind != "raw" else index
+                    if what == "modes":
+                        stream.macroblocks(every)
+                    elif what == "planes" and every is None:
+                        for _ in stream.blocks(scale=scale):
+                            pass
+                    elif what == "rgb":
+                        represent(stream, representation)
+                    elif what and kind == "accumulated":
+                        stream.accumulated(index, scale=scale)
+                    elif what and kind == "running":
+                        stream.segment_sums(min(steps, stream.frame_count - 1), scale=scale)
+                    elif what:
+                        stream.residual(index, scale=scale)
+            return np.zeros(len(paths))
 
         return answer
 
-    return {
-        "open": part("", "planes"),
-        "modes": part("macroblocks", "planes"),
-        "planes": part("residual", "planes"),
-        "rgb": part("residual", "rgb"),
-    }
+    names = ("open", "modes", "planes", "sums", "rgb")
+    return {name: part("" if name == "open" else name) for name in names}
 
 
-def decoding_split(*, scale: int = 1, threads: int = 1) -> dict[str, Answer]:
+def decoding_split(
+    *, scale: int = 1, reduced: bool = False, threads: int = 1
+) -> dict[str, Answer]:
     """Tasks whose differences are the parts of `decode`.
 
     libavcodec can be told to leave out the inverse transform, which splits its time in two;
     motion compensation stays on the side of the entropy decoding.
+
+    Args:
+        scale: Of the pictures that come out.
+        reduced: Whether libavcodec decodes at that scale (`lowres`: the pictures drift away from
+            those of the full decoder) instead of scaling decoded pictures.
+        threads: Of the decoder.
 
     Returns:
         `demux`, `entropy` (decoding without the transform), `all` (with it), `rgb` (every frame
@@ -204,18 +234,24 @@ def decoding_split(*, scale: int = 1, threads: int = 1) -> dict[str, Answer]:
     """
 
     def part(skip: str, *, colour: bool = False) -> Answer:
-        def answer(path: Path, watch: Stopwatch) -> int:
-            del watch
+        def one(path: Path) -> None:
             with opened(path, threads=threads) as (container, stream):
                 if skip == "everything":
-                    return sum(packet.size > 0 for packet in container.demux(stream))
-                stream.codec_context.options = {"skip_idct": skip}
+                    sum(packet.size > 0 for packet in container.demux(stream))
+                    return
+                lowres = _LOWRES[scale] if reduced else 0
+                stream.codec_context.options = {"skip_idct": skip, "lowres": str(lowres)}
                 context = stream.codec_context
                 scaled = _Scaler((-(-context.height // scale), -(-context.width // scale)))
                 for frame in container.decode(stream):
                     if colour:
                         scaled(frame)
-            return 0
+
+        def answer(paths: Sequence[Path], watch: Stopwatch) -> np.ndarray:
+            del watch
+            for path in paths:
+                one(path)
+            return np.zeros(len(paths))
 
         return answer
 
@@ -227,6 +263,13 @@ def decoding_split(*, scale: int = 1, threads: int = 1) -> dict[str, Answer]:
     }
 
 
+def _batch(clips: Sequence[np.ndarray]) -> np.ndarray | None:
+    """Clips of one length, side by side; a single one is not copied."""
+    if len(clips) < 2:
+        return clips[0][None] if clips else None
+    return np.stack(clips)
+
+
 def _decoded(path: Path, watch: Stopwatch, *, steps: int, threads: int) -> list[av.VideoFrame]:
     with contextlib.ExitStack() as stack:
         with watch("demux"):
@@ -234,11 +277,12 @@ def _decoded(path: Path, watch: Stopwatch, *, steps: int, threads: int) -> list[
             packets = list(container.demux(stream))
         with watch("decode"):
             wanted = sampled(sum(packet.size > 0 for packet in packets), steps).tolist()
+            asked = set(wanted)
             kept = {}
             number = 0
             for packet in packets:
                 for frame in stream.codec_context.decode(packet if packet.size else None):
-                    if number in wanted:
+                    if number in asked:
                         kept[number] = frame
                     number += 1
     return [kept[number] for number in wanted]

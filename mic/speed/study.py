@@ -1,195 +1,25 @@
-"""The speed study: who is timed, on which clips, and the tables that come out.
-
-Networks carry random weights: time does not depend on them. Every method runs on the engine that
-suits it best, ONNX Runtime where it has an ONNX form.
-"""
+"""The speed study's tables: who needs how long, for what, and what it is worth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import torch
 
 from mic.config import Profile
 from mic.datasets.tensors import Representation
-from mic.experiments.peers import OUTSIDER
-from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
-from mic.models.baselines.outsider import Outsider
-from mic.models.expression import ExpressionNetwork
-from mic.models.mic import Method
+from mic.models.baselines import PEERS
 from mic.speed import measure, pipelines
 from mic.speed.clips import TimedClip
+from mic.speed.contestants import Contestant, scale_for
 from mic.speed.pipelines import Answer
 
-CLASSES = 7
-PAPER_SIZE = " (paper's size)"
 STAGES = ("demux", "parse", "decode", "colour", "face detection", "network")
-# Peers whose graphs hold operations without an ONNX form.
-_TORCH_ONLY = ("e-convlstm", "flow-cnn")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Contestant:
-    """A method as it is timed.
-
-    Attributes:
-        row: Its name in the tables.
-        answer: File to label.
-        engine: What runs the network.
-        domain: `compressed` or `pictures`.
-        parameters: Of the network, 0 where unknown.
-    """
-
-    row: str
-    answer: Answer
-    engine: str
-    domain: str
-    parameters: int
-
-
-def scale_for(clip: TimedClip) -> int:
-    """The scale at which a clip is nearest above the 56 samples that networks need."""
-    edge = min(clip.width, clip.height)
-    return max(scale for scale in (1, 2, 4, 8) if scale == 1 or edge / scale >= 56)
-
-
-def contestants(
-    clip: TimedClip,
-    *,
-    rows: Mapping[str, Method] | None = None,
-    peers: Iterable[str] = tuple(PEERS),
-    width: int = 16,
-    steps: int = 16,
-    threads: int = 1,
-    kind: str = "accumulated",
-    outsider: bool = True,
-    seed: int = 0,
-) -> list[Contestant]:
-    """All that are timed on a clip.
-
-    Args:
-        clip: Decides the sizes that networks see.
-        rows: MIC's variants by row; by default MIC, MIC+T and MIC+ResNet6.
-        peers: Keys of `PEERS`; those of another paper size are added at that size as well.
-        width: Of the peers, as they are trained.
-        steps: Frames sampled.
-        threads: Of parser, decoder and network.
-        kind: MIC's representation; MIC with the papers' raw residuals is always added.
-        outsider: Whether the outsider is timed too.
-        seed: Of the weights.
-    """
-    torch.manual_seed(seed)
-    if rows is None:
-        rows = {
-            "MIC": Method(),
-            "MIC+T": Method(motion=True),
-            "MIC+ResNet6": Method(backbone="resnet6"),
-        }
-    scale = scale_for(clip)
-    seen = Representation(kind=kind, steps=steps, scale=scale)
-    found = [
-        _mic(row, clip, method, replace(seen, with_motion=method.motion), threads)
-        for row, method in rows.items()
-    ]
-    if kind != "raw" and "MIC" in rows:
-        found.append(
-            _mic("MIC, raw residuals", clip, rows["MIC"], replace(seen, kind="raw"), threads)
-        )
-    for name in peers:
-        sizes = {"": width, PAPER_SIZE: PEERS[name].paper_width}
-        for suffix, wide in sizes.items():
-            if suffix == "" or wide != width:
-                found.append(_peer(name, clip, wide, suffix, steps, scale, threads))
-    if outsider:
-        network = Outsider(threads=threads)
-        found.append(
-            Contestant(
-                row=OUTSIDER,
-                answer=pipelines.outsider(network, steps=steps, threads=threads),
-                engine="LiteRT",
-                domain="pictures",
-                parameters=0,
-            )
-        )
-    return found
-
-
-def _mic(
-    row: str, clip: TimedClip, method: Method, seen: Representation, threads: int
-) -> Contestant:
-    network = expression_network(method)
-    size = _size(clip, seen.scale)
-    runner = pipelines.onnx_runner(
-        network,
-        size=size,
-        steps=seen.steps,
-        motion_size=_blocks(clip) if method.motion else None,
-        threads=threads,
-    )
-    return Contestant(
-        row=row,
-        answer=pipelines.compressed(runner, seen, threads=threads),
-        engine="ONNX Runtime",
-        domain="compressed",
-        parameters=parameter_count(network),
-    )
-
-
-def expression_network(method: Method) -> ExpressionNetwork:
-    """The expression branch that a method tests with, weights at random."""
-    return ExpressionNetwork(
-        CLASSES,
-        backbone=method.backbone,
-        width=method.width,
-        feature_size=method.feature_size,
-        z_size=method.z_size,
-        pooling=method.pooling,
-        motion=method.motion,
-    ).eval()
-
-
-def _peer(
-    name: str, clip: TimedClip, width: int, suffix: str, steps: int, scale: int, threads: int
-) -> Contestant:
-    peer = PEERS[name]
-    model = PeerModel(PeerMethod(peer=name, width=width), classes=CLASSES).eval()
-    size = _size(clip, scale)
-    compressed = peer.reads == "compressed"
-    if name in _TORCH_ONLY:
-        runner, engine = pipelines.torch_runner(model), "torch"
-    else:
-        runner = pipelines.onnx_runner(
-            model,
-            size=size,
-            steps=steps,
-            motion_size=_blocks(clip) if compressed else None,
-            threads=threads,
-        )
-        engine = "ONNX Runtime"
-    if compressed:
-        seen = Representation(kind="fusion", steps=steps, scale=scale, with_motion=True)
-        answer = pipelines.compressed(runner, seen, threads=threads)
-    else:
-        answer = pipelines.pictures(runner, steps=steps, size=size, threads=threads)
-    return Contestant(
-        row=peer.title + suffix,
-        answer=answer,
-        engine=engine,
-        domain=peer.reads,
-        parameters=parameter_count(model),
-    )
-
-
-def _size(clip: TimedClip, scale: int) -> tuple[int, int]:
-    return -(-clip.height // scale), -(-clip.width // scale)
-
-
-def _blocks(clip: TimedClip) -> tuple[int, int]:
-    """Motion vectors come per 8x8 block of whole macroblocks."""
-    return 2 * -(-clip.height // 16), 2 * -(-clip.width // 16)
+# Runs of a method one after another: a user has more than one clip.
+BURST = 3
+PARTS = ("demux", "entropy", "transform", "accumulation", "colour")
 
 
 def method_table(
@@ -198,27 +28,38 @@ def method_table(
     *,
     rounds: int,
     threads: int = 1,
+    batch: int = 1,
     reference: str = "MIC",
     memory: bool = True,
 ) -> pd.DataFrame:
     """One line a method: end-to-end time, rate, CPU, memory, stages.
 
+    Args:
+        clip: What is read, `batch` times over.
+        who: The methods.
+        rounds: Timed runs of each.
+        threads: That torch may use; the contestants know their own.
+        batch: Clips a run; times are a clip's.
+        reference: The row that is 1.
+        memory: Whether memory is measured too, in one more run of each.
+
     Returns:
-        Columns method, engine, domain, threads, width, height, frames, parameters,
+        Columns method, engine, domain, threads, batch, width, height, frames, parameters,
         ms_per_clip, fps (frames of the clip a second), realtime (times the clip's own rate),
         relative (times the reference's time), cpu_ms (CPU time a clip), relative_cpu, memory_mb
         (peak above what was resident before), and one column `..._ms` for each of `STAGES`.
     """
-    tasks = {one.row: pipelines.on(clip.path, one.answer) for one in who}
+    tasks = {one.row: pipelines.on([clip.path] * batch, one.answer) for one in who}
     with pipelines.torch_threads(threads):
-        timings = measure.interleaved(tasks, rounds=rounds)
+        timings = measure.interleaved(tasks, rounds=rounds, burst=BURST)
         peaks = {
             row: measure.peak_memory(lambda task=task: task(measure.Stopwatch()))
             if memory
             else float("nan")
             for row, task in tasks.items()
         }
-    wall, cpu = measure.medians(timings), measure.medians(timings, column="cpu_seconds")
+    wall = measure.medians(timings) / batch
+    cpu = measure.medians(timings, column="cpu_seconds") / batch
     relative = measure.ratios(timings, reference)
     relative_cpu = measure.ratios(timings, reference, column="cpu_seconds")
     lines = []
@@ -231,6 +72,7 @@ def method_table(
                 "engine": one.engine,
                 "domain": one.domain,
                 "threads": threads,
+                "batch": batch,
                 "width": clip.width,
                 "height": clip.height,
                 "frames": clip.frames,
@@ -252,45 +94,50 @@ def method_table(
 
 
 def parts_table(clip: TimedClip, *, rounds: int, steps: int = 16) -> pd.DataFrame:
-    """What parsing and decoding are made of, in milliseconds a clip.
+    """What parsing and decoding are made of, in milliseconds of CPU a clip.
 
     Returns:
-        Columns domain, width, height, frames, demux_ms, entropy_ms, transform_ms, colour_ms;
-        one line for the sampled frames of the compressed domain, one for all its frames, one for
-        libavcodec's decoding of all frames (whose entropy part has the motion compensation).
+        Columns domain, width, height, frames, one column `..._ms` for each of `PARTS`, and
+        floor_ms: opening the file and decoding the entropy code of as many frames, without which
+        nobody gets there. Lines: the sampled frames of the compressed domain, running sums and
+        accumulated residuals over all its frames, libavcodec's decoding of all frames in full and
+        at the reduced size (whose entropy part has the motion compensation).
     """
     scale = scale_for(clip)
-    tasks: dict[str, Answer] = {}
-    for kind in ("raw", "all"):
+    parsing, decoding = ("open", "modes", "planes", "sums", "rgb"), ("demux", "entropy", "all")
+    rows: dict[str, tuple[dict[str, Answer], tuple[str, ...]]] = {}
+    for title, kind in (
+        ("residuals, sampled frames", "raw"),
+        ("running sums", "running"),
+        ("accumulated residuals", "accumulated"),
+    ):
         seen = Representation(kind=kind, steps=steps, scale=scale)
-        tasks |= {f"{kind} {n}": a for n, a in pipelines.parsing_split(seen).items()}
-    tasks |= {f"decoder {n}": a for n, a in pipelines.decoding_split(scale=scale).items()}
-    timings = measure.interleaved(
-        {name: pipelines.on(clip.path, answer) for name, answer in tasks.items()}, rounds=rounds
-    )
-    total = 1e3 * measure.medians(timings)[measure.TOTAL]
-
-    def line(title: str, prefix: str, chain: tuple[str, str, str, str]) -> dict[str, object]:
-        first, *rest = (total[f"{prefix} {name}"] for name in chain)
-        steps_ = np.diff([first, *rest])
-        names = ("entropy_ms", "transform_ms", "colour_ms")
-        return {
-            "domain": title,
-            "width": clip.width,
-            "height": clip.height,
-            "frames": clip.frames,
-            "demux_ms": first,
-            **{name: max(0.0, float(part)) for name, part in zip(names, steps_, strict=True)},
-        }
-
-    parsing = ("open", "modes", "planes", "rgb")
-    return pd.DataFrame(
-        [
-            line("residuals, sampled frames", "raw", parsing),
-            line("residuals, all frames", "all", parsing),
-            line("decoded frames", "decoder", ("demux", "entropy", "all", "rgb")),
-        ]
-    )
+        rows[title] = (pipelines.parsing_split(seen), parsing)
+    for title, reduced in (("decoded frames", False), ("decoded at reduced size", True)):
+        split = pipelines.decoding_split(scale=scale, reduced=reduced)
+        rows[title] = (split, (*decoding, "all", "rgb"))
+    tasks = {
+        f"{title} {name}": pipelines.on([clip.path], answer)
+        for title, (split, _) in rows.items()
+        for name, answer in split.items()
+    }
+    timings = measure.interleaved(tasks, rounds=rounds, burst=BURST)
+    total = 1e3 * measure.medians(timings, column="cpu_seconds")[measure.TOTAL]
+    lines = []
+    for title, (_, chain) in rows.items():
+        first, *rest = (total[f"{title} {name}"] for name in chain)
+        steps_ = [first, *np.diff([first, *rest]).clip(0)]
+        lines.append(
+            {
+                "domain": title,
+                "width": clip.width,
+                "height": clip.height,
+                "frames": clip.frames,
+                **{f"{part}_ms": float(ms) for part, ms in zip(PARTS, steps_, strict=True)},
+                "floor_ms": total[f"{title} modes"] if "modes" in chain else float("nan"),
+            }
+        )
+    return pd.DataFrame(lines)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -305,6 +152,7 @@ class Scope:
         peers: Keys of `PEERS`.
         followed: Those of the peers that are timed on every clip.
         batches: Clips a run of the network alone.
+        together: Clips a run from file to label.
     """
 
     main: tuple[int, int, int]
@@ -314,6 +162,7 @@ class Scope:
     peers: tuple[str, ...]
     followed: tuple[str, ...]
     batches: tuple[int, ...]
+    together: tuple[int, ...]
 
 
 def scope(config: Profile) -> Scope:
@@ -325,8 +174,9 @@ def scope(config: Profile) -> Scope:
             threads=(1,),
             rounds=1,
             peers=("fan", "coviar"),
-            followed=("cnn-lstm",),
+            followed=("fan",),
             batches=(1, 2),
+            together=(1, 2),
         )
     sizes = ((112, 112), (224, 224), (320, 240), (640, 480))
     return Scope(
@@ -335,6 +185,7 @@ def scope(config: Profile) -> Scope:
         threads=(1, 2),
         rounds=config.repeats,
         peers=tuple(PEERS),
-        followed=("cnn-lstm", "mode-vlstm", "fan"),
+        followed=("cnn-lstm", "mode-vlstm", "fan", "voting"),
         batches=(1, 8, 32),
+        together=(1, 8),
     )
