@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import multiprocessing
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from mic.errors import StorageError
+from mic.errors import ConfigError, StorageError
 
 
 def home() -> Path:
@@ -33,7 +34,14 @@ def locked(path: str | Path) -> Iterator[None]:
 
     Raises:
         StorageError: The lock file cannot be created, or the file system has no locks.
+        ConfigError: A worker process is running the main script's top level again; it would wait
+            for its own parent for ever.
     """
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        raise ConfigError(
+            "worker processes run the top level of your script again",
+            remedy='put what calls `mic` below `if __name__ == "__main__":`',
+        )
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

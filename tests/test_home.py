@@ -3,6 +3,8 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -64,3 +66,23 @@ def test_a_place_that_cannot_hold_a_lock_is_an_error_with_a_remedy(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StorageError, match="MIC_HOME"), locked(tmp_path / "file" / "a.lock"):
         pass
+
+
+def test_a_script_without_a_main_guard_is_told_so_instead_of_waiting_for_ever(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import dataclasses\n"
+        "from mic import config\n"
+        "from mic.datasets import synth\n"
+        "tiny = dataclasses.replace(config.load('smoke'), size=32, ck_clips=2, jobs=2)\n"
+        "synth.load('synth-ck', tiny)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, script],
+        env=os.environ | {"MIC_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert ended.returncode != 0
+    assert 'below `if __name__ == "__main__":`' in ended.stderr
