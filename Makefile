@@ -76,6 +76,10 @@ format: environment
 	@$(bin)/ruff format --quiet .
 	@$(bin)/clang-format -i $(wildcard native/*.cpp native/*.hpp)
 
+# Formats, unpickling, hashes, hosts; and known vulnerabilities where pip-audit is installed.
+audit: environment
+	@$(bin)/python tests/audit.py
+
 # Needs uv; only for whoever changes the pins.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
