@@ -39,7 +39,9 @@ def parts(table: pd.DataFrame) -> Figure:
     columns = min(3, len(groups))
     rows = -(-len(groups) // columns)
     size = (3.1 * columns + 1.6, 1.7 * rows + 0.5)
-    figure, axes = plt.subplots(rows, columns, figsize=size, sharey=True, squeeze=False)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=size, sharey=True, squeeze=False, layout="constrained"
+    )
     for axis in axes.flat[len(groups) :]:
         axis.set_axis_off()
     for axis, ((width, height, frames), lines) in zip(axes.flat, groups, strict=False):

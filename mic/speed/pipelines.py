@@ -215,37 +215,42 @@ def parsing_split(representation: Representation) -> dict[str, Answer]:
 
 
 def decoding_split(
-    *, scale: int = 1, reduced: bool = False, threads: int = 1
+    *, steps: int, scale: int = 1, reduced: bool = False, threads: int = 1
 ) -> dict[str, Answer]:
-    """Tasks whose differences are the parts of `decode`.
+    """Tasks whose differences are the parts of `decode` and `colour`.
 
     libavcodec can be told to leave out the inverse transform, which splits its time in two;
     motion compensation stays on the side of the entropy decoding.
 
     Args:
+        steps: Frames that are converted, of all that must be decoded.
         scale: Of the pictures that come out.
         reduced: Whether libavcodec decodes at that scale (`lowres`: the pictures drift away from
             those of the full decoder) instead of scaling decoded pictures.
         threads: Of the decoder.
 
     Returns:
-        `demux`, `entropy` (decoding without the transform), `all` (with it), `rgb` (every frame
-        also converted and scaled).
+        `demux`, `entropy` (decoding without the transform), `all` (with it), `rgb` (the sampled
+        frames also converted and scaled).
     """
 
     def part(skip: str, *, colour: bool = False) -> Answer:
         def one(path: Path) -> None:
             with opened(path, threads=threads) as (container, stream):
+                packets = list(container.demux(stream))
                 if skip == "everything":
-                    sum(packet.size > 0 for packet in container.demux(stream))
                     return
                 lowres = _LOWRES[scale] if reduced else 0
-                stream.codec_context.options = {"skip_idct": skip, "lowres": str(lowres)}
                 context = stream.codec_context
+                context.options = {"skip_idct": skip, "lowres": str(lowres)}
                 scaled = _Scaler((-(-context.height // scale), -(-context.width // scale)))
-                for frame in container.decode(stream):
-                    if colour:
-                        scaled(frame)
+                wanted = set(sampled(sum(packet.size > 0 for packet in packets), steps).tolist())
+                number = 0
+                for packet in packets:
+                    for frame in context.decode(packet if packet.size else None):
+                        if colour and number in wanted:
+                            scaled(frame)
+                        number += 1
 
         def answer(paths: Sequence[Path], watch: Stopwatch) -> np.ndarray:
             del watch

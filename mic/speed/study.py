@@ -114,7 +114,7 @@ def parts_table(clip: TimedClip, *, rounds: int, steps: int = 16) -> pd.DataFram
         seen = Representation(kind=kind, steps=steps, scale=scale)
         rows[title] = (pipelines.parsing_split(seen), parsing)
     for title, reduced in (("decoded frames", False), ("decoded at reduced size", True)):
-        split = pipelines.decoding_split(scale=scale, reduced=reduced)
+        split = pipelines.decoding_split(steps=steps, scale=scale, reduced=reduced)
         rows[title] = (split, (*decoding, "all", "rgb"))
     tasks = {
         f"{title} {name}": pipelines.on([clip.path], answer)
