@@ -54,6 +54,16 @@ def test_every_peer_runs_on_its_own_input_and_the_same_folds(data, tmp_path, mon
     assert (table["n"] == 6).all()
 
 
+def test_the_peers_are_told_with_source_and_size():
+    table = peers.peers_table().set_index("method")
+    assert list(table.index) == [peer.title for peer in PEERS.values()]
+    assert table.notna().all().all()
+    # ResNet-18 without its classifier has 11 176 512; two attentions and a classifier come on top.
+    fan = table.loc["FAN+ResNet18"]
+    assert fan["parameters_paper"] == 11_176_512 + 6 + 513 + 1025 + 1024 * 7 + 7
+    assert (table["parameters"] < table["parameters_paper"]).all()
+
+
 def test_the_outsider_answers_for_the_same_clips_and_is_asked_once(data, monkeypatch):
     line = peers.outsider_row(data, CONFIG, folds=1)
     assert line["row"] == peers.OUTSIDER

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 
 from mic import cache, codec, faces, metrics
 from mic.config import Profile
@@ -13,10 +14,12 @@ from mic.datasets.manifest import Clip
 from mic.datasets.tensors import Representation, sampled
 from mic.experiments import plan
 from mic.experiments.cells import Cell, Dataset, grid, splits
-from mic.models.baselines import PEERS, PeerMethod
+from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
 from mic.models.baselines.outsider import Outsider, crop, vote
 
 OUTSIDER = "fer, every frame"
+# Feature maps of the first layer, as in MIC, so that no peer is better or worse for its size.
+WIDTH = 16
 _STAGE = cache.Stage(name="outsider", version=1)
 
 
@@ -26,7 +29,7 @@ def peer_cells(
     *,
     folds: int,
     peers: Sequence[str] = tuple(PEERS),
-    width: int = 16,
+    width: int = WIDTH,
 ) -> list[Cell]:
     """Cells of the peers, each row named by `Peer.title`.
 
@@ -57,6 +60,38 @@ def peer_cells(
             seeds=range(config.seed, config.seed + config.seeds),
         )
     return cells
+
+
+def peers_table(peers: Sequence[str] = tuple(PEERS), *, classes: int = 7) -> pd.DataFrame:
+    """Who the peers are.
+
+    Args:
+        peers: Keys of `PEERS`.
+        classes: Of the networks whose parameters are counted.
+
+    Returns:
+        Columns method, source, reads, published (its row in the paper's tables, or empty),
+        parameters (as trained), parameters_paper (as wide as in its source), differs (from its
+        source).
+    """
+
+    def count(name: str, width: int) -> int:
+        return parameter_count(PeerModel(PeerMethod(peer=name, width=width), classes=classes))
+
+    return pd.DataFrame(
+        [
+            {
+                "method": PEERS[name].title,
+                "source": PEERS[name].source,
+                "reads": PEERS[name].reads,
+                "published": PEERS[name].published or "-",
+                "parameters": count(name, WIDTH),
+                "parameters_paper": count(name, PEERS[name].paper_width),
+                "differs": PEERS[name].differs,
+            }
+            for name in peers
+        ]
+    )
 
 
 def outsider_row(data: Dataset, config: Profile, *, folds: int) -> dict[str, object]:

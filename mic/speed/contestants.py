@@ -15,7 +15,7 @@ from torch import nn
 from mic.config import Profile
 from mic.datasets.tensors import Representation
 from mic.experiments import plan
-from mic.experiments.peers import OUTSIDER
+from mic.experiments.peers import OUTSIDER, WIDTH
 from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
 from mic.models.baselines.outsider import Outsider
 from mic.models.expression import ExpressionNetwork
@@ -60,7 +60,7 @@ def contestants(
     *,
     rows: Mapping[str, plan.Variant] = plan.SPEED_ROWS,
     peers: Iterable[str] = tuple(PEERS),
-    width: int = 16,
+    width: int = WIDTH,
     threads: int = 1,
     device: str = "cpu",
     outsider: bool = True,
