@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 
 import dask
-import distributed
+import notebook_factory
 import numpy as np
 import pytest
+from campaigns.workers import kill_one
 
 from mic import cli, cluster, codec
 from mic.cluster import worker
@@ -63,22 +64,6 @@ def contents(folder):
     }
 
 
-def busy_process(address):
-    """Process number of a worker that has something to do, once there is one."""
-    with distributed.Client(address, set_as_default=False) as client:
-        while True:
-            processes = client.run(os.getpid)
-            for name, tasks in client.processing().items():
-                if tasks:
-                    return processes[name]
-
-
-def kill_one(address):
-    victim = busy_process(address)
-    os.kill(victim, signal.SIGKILL)
-    return victim
-
-
 def test_a_killed_worker_changes_no_byte_of_a_re_encoded_tree(
     remote, videos, tmp_path, monkeypatch
 ):
@@ -87,7 +72,11 @@ def test_a_killed_worker_changes_no_byte_of_a_re_encoded_tree(
         (tmp_path / "in" / "happy" / path.name).write_bytes(path.read_bytes())
     (tmp_path / "in" / "broken.avi").write_bytes(b"RIFF" + bytes(99))
     monkeypatch.chdir(tmp_path)
-    killer = threading.Thread(target=kill_one, args=(remote,))
+
+    def begun():
+        return any(tmp_path.glob("there/happy/[0-9]*"))
+
+    killer = threading.Thread(target=kill_one, args=(remote, begun))
     killer.start()
     report = codec.reencode_tree("in", "there", vop_quant=5)
     killer.join()
@@ -110,6 +99,27 @@ def test_extract_on_a_cluster_writes_what_it_writes_here(remote, videos, tmp_pat
     assert cli.main([*command, str(tmp_path / "here")]) == 1
     assert len(contents(tmp_path / "here")) == 12
     assert contents(tmp_path / "there") == contents(tmp_path / "here")
+
+
+IN_A_NOTEBOOK = """import os
+import signal
+from mic import cluster
+with cluster.connected() as executor:
+    workers = {executor.submit(os.getpid).result() for _ in range(3)}
+    assert os.getpid() not in workers
+    os.kill(workers.pop(), signal.SIGKILL)
+    assert executor.submit(abs, -1).result() == 1"""
+
+
+def test_mic_run_hands_the_cluster_to_its_kernels(remote, tmp_path, capsys):
+    # The kernel's client sees a worker die, and may not say so: stderr fails a notebook.
+    notebook_factory.write(tmp_path / "notebooks", sabotage=IN_A_NOTEBOOK)
+    command = ["run", "--profile", "smoke", "--notebooks", str(tmp_path / "notebooks")]
+    command += ["--results", str(tmp_path / "results"), "--scheduler", remote]
+    del os.environ[cluster.VARIABLE]
+    assert cli.main(command) == 0, capsys.readouterr().err
+    assert (tmp_path / "results" / "tables" / "numbers.csv").is_file()
+    assert cluster.VARIABLE not in os.environ
 
 
 def die_at_two(task):

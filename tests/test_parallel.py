@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ from campaigns import ranks
 from test_train import SMALL, clips, training
 
 import mic.train
-from mic import parallel
+from mic import parallel, recogniser, synthface
 from mic.errors import ConfigError
 from mic.models.mic import Method
 from mic.train import predict
@@ -102,3 +103,25 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path, monkeypatch, regular
         for name, value in one.items():
             assert other[name] == pytest.approx(value, rel=TOLERANCE, abs=1e-4), name
     assert (tmp_path / "state.safetensors").is_file()
+
+
+@pytest.mark.long
+def test_mic_train_under_torchrun_writes_one_network(tmp_path):
+    made = synthface.generate("synth-ck", tmp_path / "made", subset=8, size=96)
+    for number, clip in enumerate(made):
+        target = (
+            tmp_path / "videos" / ("calm", "moved")[number % 2] / f"{clip.subject}_{number}.mp4"
+        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(made.path(clip), target)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node", "2", "-m", "mic", "train", str(tmp_path / "videos")]
+    command += ["--out", str(tmp_path / "model"), "--epochs", "2", "--identity", "none"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert done.stdout.count("accuracy ") == 1
+    assert json.loads((tmp_path / "model" / "fit.json").read_text())["classes"] == [
+        "calm",
+        "moved",
+    ]
+    assert recogniser.Recogniser.load(tmp_path / "model" / "model.safetensors").card.classes
+    assert not (tmp_path / "model" / "training.safetensors").exists()

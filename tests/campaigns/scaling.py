@@ -9,10 +9,10 @@ grid. Workers are warm: each has imported what it needs. Recorded in results/rel
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import itertools
 import os
-import signal
 import sys
 import tempfile
 import threading
@@ -22,9 +22,9 @@ from concurrent.futures import Future
 from fractions import Fraction
 from pathlib import Path
 
-import distributed
 import numpy as np
 
+from campaigns.workers import kill_one
 from mic import assets, cluster, codec, experiments, reliability
 from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.tensors import Representation
@@ -78,7 +78,8 @@ def extracted(manifest: Manifest, folder: Path, *, workers: int, kill: bool = Fa
     with cluster.started(f"local:{workers}"), experiments.processes() as executor:
         warm = experiments.Dataset(manifest=first, folder=folder.with_name(f"{folder.name}-warm"))
         runner.extract(warm, [SEEN], executor=executor)
-        killer = threading.Thread(target=_kill_one, args=(folder, len(manifest) // 2))
+        half = functools.partial(_reached, folder, len(manifest) // 2)
+        killer = threading.Thread(target=kill_one, args=(os.environ[cluster.VARIABLE], half))
         start = time.perf_counter()
         if kill:
             killer.start()
@@ -105,18 +106,6 @@ def unlike(folder: Path, reference: dict[str, str]) -> int:
     return sum(found.get(name) != reference.get(name) for name in names)
 
 
-def _kill_one(folder: Path, when: int) -> None:
-    while len(list((folder / "tensors").glob("*/[0-9a-f]*.safetensors"))) < when:
-        time.sleep(0.02)
-    with distributed.Client(os.environ[cluster.VARIABLE], set_as_default=False) as client:
-        for _ in iter(int, 1):  # until one is at work
-            processes = client.run(os.getpid)
-            busy = [name for name, tasks in client.processing().items() if tasks]
-            if set(busy) & processes.keys():
-                os.kill(processes[(set(busy) & processes.keys()).pop()], signal.SIGKILL)
-                return
-
-
 def campaign(place: Path, count: int, rounds: int) -> Iterator[tuple[str, str, int, float]]:
     """Measures; yields a row's name and unit, the entries gone wrong, and seconds."""
     videos = place / "clips"
@@ -139,6 +128,10 @@ def campaign(place: Path, count: int, rounds: int) -> Iterator[tuple[str, str, i
     killed = extracted(manifest, place / "killed", workers=2, kill=True)
     unit = f"clips, {killed / two:.2f} times the time of two that live; {wrong}"
     yield f"{name}, one of two workers killed", unit, unlike(place / "killed", reference), killed
+
+
+def _reached(folder: Path, count: int) -> bool:
+    return len(list((folder / "tensors").glob("*/[0-9a-f]*.safetensors"))) >= count
 
 
 class _Here:
