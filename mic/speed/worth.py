@@ -65,8 +65,8 @@ def aims_table(worth: pd.DataFrame, methods: pd.DataFrame) -> pd.DataFrame:
         methods: What that was made of.
 
     Returns:
-        Columns width, height, frames, aim, wanted (times), method, reached (times, CPU time),
-        accuracy, accuracy_against (NaN for the aim of real time), holds.
+        Columns width, height, frames, aim, wanted (times), method, against, reached (times, CPU
+        time), accuracy, accuracy_against (NaN for the aim of real time), holds.
     """
     lines = []
     for clip, part in worth.groupby(_CLIP, sort=False):
@@ -74,7 +74,7 @@ def aims_table(worth: pd.DataFrame, methods: pd.DataFrame) -> pd.DataFrame:
         for peer in AIM_PEERS:
             for name in (peer, peer + PAPER_SIZE):
                 pairs = part[part["against"] == name]
-                lines += _lines(where, f"{AIM_FASTER:g} x {name}", AIM_FASTER, pairs)
+                lines += _lines(where, f"{AIM_FASTER:g} x {peer}", AIM_FASTER, pairs)
         # The fastest of the others is the one against which a row gains least time.
         least = part.loc[part.groupby("method")["faster_cpu"].idxmin()]
         lines += _lines(where, f"{AIM_FASTEST:g} x fastest on frames", AIM_FASTEST, least)
@@ -84,6 +84,7 @@ def aims_table(worth: pd.DataFrame, methods: pd.DataFrame) -> pd.DataFrame:
         times = part[part["method"].isin(known.index)]
         times = times.assign(
             faster_cpu=times["realtime"] * times["ms_per_clip"] / times["cpu_ms"],
+            against="the clip itself",
             accuracy=times["method"].map(known),
             accuracy_against=float("nan"),
             gain=0.0,
@@ -97,7 +98,7 @@ def sentences(aims: pd.DataFrame) -> Sequence[str]:
     """The aims as text: what holds, what does not, and by how much, one line each."""
     return [
         f"{line.width}x{line.height}, {line.frames} frames, {line.aim}: {line.method} "
-        f"{line.reached:.1f} x at accuracy {line.accuracy:.3f}"
+        f"{line.reached:.1f} x {line.against} at accuracy {line.accuracy:.3f}"
         + ("" if pd.isna(line.accuracy_against) else f" against {line.accuracy_against:.3f}")
         + (" - holds" if line.holds else " - missed")
         for line in aims.itertuples()
@@ -124,6 +125,7 @@ def _lines(
             "aim": aim,
             "wanted": wanted,
             "method": line["method"],
+            "against": line["against"],
             "reached": line["faster_cpu"],
             "accuracy": line["accuracy"],
             "accuracy_against": line["accuracy_against"],
