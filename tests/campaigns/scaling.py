@@ -1,6 +1,6 @@
 """How much faster two workers of a cluster extract than one, and what a killed worker costs.
 
-    python -m campaigns.scaling [--clips 500] [--rounds 2]      # from tests/; a quiet machine
+    python -m campaigns.scaling [--clips 500] [--rounds 1]      # from tests/; a quiet machine
 
 Clips of a real face are parsed, their apex is decoded and their identity embedded, as before every
 grid. Workers are warm: each has imported what it needs. Recorded in results/reliability.csv.
@@ -73,7 +73,7 @@ def extracted(manifest: Manifest, folder: Path, *, workers: int, kill: bool = Fa
     """
     data = experiments.Dataset(manifest=manifest, folder=folder)
     first = Manifest(
-        name="warm", root=manifest.root, classes=("a", "b"), clips=manifest.clips[:64]
+        name="warm", root=manifest.root, classes=("a", "b"), clips=manifest.clips[:32]
     )
     with cluster.started(f"local:{workers}"), experiments.processes() as executor:
         warm = experiments.Dataset(manifest=first, folder=folder.with_name(f"{folder.name}-warm"))
@@ -147,7 +147,7 @@ def main() -> int:
     """Measures, records, prints."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--clips", type=int, default=500)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--dry", action="store_true", help="print only")
     options = parser.parse_args()
     worst = 0
