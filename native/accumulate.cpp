@@ -8,6 +8,8 @@
 #include <cstring>
 #include <type_traits>
 
+#include "macroblock_samples.hpp"
+
 namespace mic::mpeg4 {
 namespace {
 
@@ -28,26 +30,6 @@ int chroma_halves(const std::array<int, 4>& luma, bool four, bool quarter_sample
                           : 2 * (halves >> 2) + ((halves & 3) != 0 ? 1 : 0);
 }
 
-/// Where the blocks of one macroblock lie in a row of samples: Y, Cb, Cr, displacement x, y.
-template <int kSide>
-struct Slot {
-    static constexpr std::size_t luma = std::size_t{kSide} * kSide;
-    static constexpr std::array<std::size_t, 5> offset{0, luma, luma * 5 / 4, luma * 3 / 2,
-                                                       luma * 5 / 2};
-    static constexpr std::size_t samples(bool displacement) {
-        return displacement ? luma * 7 / 2 : luma * 3 / 2;
-    }
-    static constexpr std::size_t marks = luma * 5 / 4;
-};
-
-/// The residual that belongs to a block, or none.
-template <typename T>
-Target<T> target(T* to, std::ptrdiff_t stride, const Plane* residual, int x, int y) {
-    if (residual == nullptr)
-        return {to, stride, nullptr, 0};
-    return {to, stride, residual->data + y * residual->stride + x, residual->stride};
-}
-
 /// The four luma vectors of a macroblock.
 std::array<const std::int16_t*, 4> vectors_of(const std::int16_t* motion, int index, int columns) {
     const int mb_x = index % columns, mb_y = index / columns;
@@ -65,32 +47,6 @@ bool breaks(MacroblockType type) {
 
 /// Interpolation and the rounding of chroma vectors reach less far beyond a block.
 constexpr int kMargin = 4;
-
-template <int kSide, typename U>
-void put(Surface<U>& to, int x, int y, const U* values) {
-    if constexpr (std::is_same_v<U, float> && kSide % 8 == 0)
-        if (kBilinear<kSide> != nullptr)
-            return kBilinear<kSide>({values, kSide, 0, 0, nullptr, 0, to.at(x, y), to.width});
-    for (int row = 0; row < kSide; ++row)
-        std::memcpy(to.at(x, y + row), values + row * kSide, kSide * sizeof(U));
-}
-
-template <int kSide, typename U>
-void add(Surface<U>& to, int x, int y, const Plane& residual) {
-    if constexpr (std::is_same_v<U, float> && kSide % 8 == 0)
-        if (kBilinear<kSide> != nullptr)
-            return kBilinear<kSide>({to.at(x, y), to.width, 0, 0,
-                                     residual.data + y * residual.stride + x, residual.stride,
-                                     to.at(x, y), to.width});
-    for (int row = 0; row < kSide; ++row)
-        add_row<kSide>(to.at(x, y + row), residual.data + (y + row) * residual.stride + x);
-}
-
-template <typename U>
-void fill(Surface<U>& to, int x, int y, int side, U value) {
-    for (int row = 0; row < side; ++row)
-        std::fill_n(to.at(x, y + row), side, value);
-}
 
 }  // namespace
 

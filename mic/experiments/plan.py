@@ -8,6 +8,7 @@ from typing import Any
 
 from mic.config import Profile
 from mic.datasets import synth
+from mic.datasets.recoded import recoded
 from mic.datasets.tensors import Kind, Representation
 from mic.experiments.cells import Cell, Dataset, grid
 from mic.models.mic import Method
@@ -111,6 +112,17 @@ SPEED_ROWS: Mapping[str, Variant] = {
     "MIC+ResNet6": Variant(changes={"backbone": "resnet6"}),
 }
 
+# One knob at a time; the values that are the profile's own come first where they are fixed.
+SWEEPS: Mapping[str, Sequence[Any]] = {
+    "alpha": (0.1, 0.3, 1.0),
+    "beta": (0.0, 0.5, 1.0),
+    "steps": (4, 16),
+    "scale": (2, 4),
+    "vop_quant": (2, 8, 20),
+    "gop": ("one", 12),
+    "identity network": ("mobilefacenet", "known", "dlib"),
+}
+
 
 def dataset(name: str, config: Profile) -> Dataset:
     """A generated protocol in the profile's size, with the default identity network."""
@@ -179,3 +191,31 @@ def cells(
         seeds=range(config.seed, config.seed + config.seeds) if seeds is None else seeds,
         **options,
     )
+
+
+def swept(
+    data: Dataset, config: Profile, knob: str, value: Any
+) -> tuple[Dataset, dict[str, Method], Representation]:
+    """What one value of a knob of `SWEEPS` changes, all else as the profile has it.
+
+    Args:
+        data: The dataset.
+        config: The profile.
+        knob: A key of `SWEEPS`.
+        value: One of its values.
+
+    Returns:
+        The dataset (re-encoded, for a knob of the stream), a row named as the value, and the
+        representation: what `cells` takes.
+    """
+    change, look = {}, {}
+    if knob in ("alpha", "beta"):
+        change = {knob: value}
+    elif knob in ("steps", "scale"):
+        look = {knob: value}
+    elif knob == "identity network":
+        data = dataclasses.replace(data, network=value)
+    elif (knob, value) not in (("vop_quant", 2), ("gop", "one")):  # what the clips are coded with
+        copies = recoded(data.manifest, jobs=config.worker_count(), **{knob: value})
+        data = dataclasses.replace(data, manifest=copies)
+    return data, {str(value): method(config, **change)}, representation(config, **look)
