@@ -151,7 +151,7 @@ def test_a_network_without_an_onnx_form_is_refused():
 
 
 # The others differ from these in the network alone; each takes seconds to trace.
-TRACED = ("mic+T", "voting")
+TRACED = ("mic+T",)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +215,10 @@ logits = program(torch.from_numpy(clips))[0].detach()
 
 @pytest.mark.parametrize(
     ("suffix", "absent", "run"),
-    [(".onnx", ("torch", "mic", "onnx"), WITH_ONNX), (".pt2", ("mic",), WITH_TORCH)],
+    [
+        (".onnx", ("torch", "mic", "onnx"), WITH_ONNX),
+        pytest.param(".pt2", ("mic",), WITH_TORCH, marks=pytest.mark.long),
+    ],
 )
 def test_an_exported_recogniser_runs_by_itself(suffix, absent, run, tmp_path):
     """A process that cannot import what made the file answers as `mic predict` does."""
@@ -294,17 +297,19 @@ def test_a_damaged_file_is_refused(load, tmp_path):
         load(path)
 
 
-@pytest.mark.parametrize("profile", ["smoke", pytest.param("default", marks=pytest.mark.long)])
-def test_a_whole_test_fold_is_labelled_alike(profile, tmp_path):
+@pytest.mark.parametrize(
+    ("profile", "rows", "epochs"),
+    [("smoke", ["MIC-fast"], 1), pytest.param("default", parity.ROWS, 6, marks=pytest.mark.long)],
+)
+def test_a_whole_test_fold_is_labelled_alike(profile, rows, epochs, tmp_path):
     chosen = config.load(profile)
-    epochs = 2 if profile == "smoke" else 6
-    table = parity.parity_table(plan.dataset("synth-ck", chosen), chosen, tmp_path, epochs=epochs)
-    assert len(table) == 6
+    data = plan.dataset("synth-ck", chosen)
+    table = parity.parity_table(data, chosen, tmp_path, rows=rows, epochs=epochs)
+    assert len(table) == 3 * len(rows)
     full = table[table["engine"] != parity.EIGHT_BITS]
     assert (full["difference"] < 1e-4).all()
     assert (full["same"] == full["n"]).all()
-    assert set(table["n"]) == {table["n"].iloc[0]}
-    assert table["n"].iloc[0] >= (12 if profile == "smoke" else 100)
+    assert (table["n"] >= (12 if profile == "smoke" else 100)).all()
     assert profile == "smoke" or (table["classes"] >= 4).all()
     small = table[table["engine"] == parity.EIGHT_BITS]
     assert (small["same"] >= 0.9 * small["n"]).all()
