@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 from mic import bitstream, cache, codec
+from mic.datasets.apex import EDGE, target
+from mic.datasets.coverage import check_content
 from mic.datasets.manifest import Manifest
 from mic.errors import ConfigError, DatasetError
 from mic.models.mic import Batch
@@ -37,8 +39,6 @@ Kind = Literal[
 ]
 
 STAGE = cache.Stage(name="tensors", version=1)
-APEX_STAGE = cache.Stage(name="apex", version=1)
-APEX_EDGE = 32  # of the apex targets
 # What residuals' linear conversion to RGB makes of black (16, 128, 128), which is 0 in pictures.
 _NO_LIGHT = np.array([222.9216, -135.5753, 276.8358], np.float32)
 _GREY = 128
@@ -193,7 +193,8 @@ def load(
     representation: Representation,
     *,
     identity: np.ndarray,
-    apex_edge: int = APEX_EDGE,
+    left_out: Container[int] = (),
+    apex_edge: int = EDGE,
     folder: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ClipTensors:
@@ -204,12 +205,14 @@ def load(
         representation: What is taken from each stream.
         identity: (N, d) z_I of the clips in the manifest's order, NaN where no face was found.
             Such clips get the mean of the others, which tells nothing about anybody.
+        left_out: Rows of the manifest that are not read. They keep their place, with length 0.
         apex_edge: Edge of the apex targets, luma; used if every clip has an apex.
         folder: The cache; by default `MIC_HOME/cache`.
         progress: Called with the number of finished and of all clips.
 
     Raises:
-        DatasetError: Clips differ in size, or no clip has an identity.
+        DatasetError: Clips differ in size, no clip has an identity, or a file is not the one that
+            the manifest names.
         BitstreamError: A stream is damaged or outside the supported profile.
     """
     known = ~np.isnan(identity).any(1)
@@ -218,23 +221,31 @@ def load(
     identity = np.where(known[:, None], identity, identity[known].mean(0)).astype(np.float32)
     annotated = all(clip.apex is not None for clip in manifest)
     residuals, motions, apexes = [], [], []
-    for number, clip in enumerate(manifest, 1):
+    kept = [row for row in range(len(manifest)) if row not in left_out]
+    for number, row in enumerate(kept, 1):
+        clip = manifest.clips[row]
         path = manifest.path(clip)
+        check_content(path, clip)
         arrays = clip_arrays(path, representation, folder=folder)
         residuals.append(arrays["residual"])
         if "motion" in arrays:
             motions.append(arrays["motion"])
         if annotated:
-            apexes.append(apex_target(path, clip.apex, edge=apex_edge, folder=folder))
+            apexes.append(target(path, clip.apex, edge=apex_edge, folder=folder))
         if progress:
-            progress(number, len(manifest))
+            progress(number, len(kept))
     if len({clip.shape[1:] for clip in residuals}) > 1:
         raise DatasetError(
             "clips differ in size",
             file=manifest.root,
             remedy="re-encode them to one size with `mic.codec.reencode_tree`",
         )
-    residual, lengths = padded(residuals)
+
+    def placed(columns: list[np.ndarray], absent: np.ndarray) -> list[np.ndarray]:
+        found = dict(zip(kept, columns, strict=True))
+        return [found.get(row, absent) for row in range(len(manifest))]
+
+    residual, lengths = padded(placed(residuals, residuals[0][:0]))
     return ClipTensors(
         names=tuple(manifest.column("clip_id")),
         subjects=tuple(manifest.column("subject")),
@@ -243,8 +254,10 @@ def load(
         residual=residual,
         lengths=lengths,
         identity=torch.from_numpy(identity),
-        apex=torch.from_numpy(np.stack(apexes)) if annotated else None,
-        motion=padded(motions)[0] if motions else None,
+        apex=torch.from_numpy(np.stack(placed(apexes, np.zeros_like(apexes[0]))))
+        if annotated
+        else None,
+        motion=padded(placed(motions, motions[0][:0]))[0] if motions else None,
     )
 
 
@@ -263,28 +276,6 @@ def clip_arrays(
         compute=lambda: _extract(path, representation),
         folder=folder,
     )
-
-
-def apex_target(
-    path: Path, apex: int, *, edge: int, folder: str | Path | None = None
-) -> np.ndarray:
-    """Luma of the apex frame, averaged to (1, edge, edge) uint8; decoded for training only."""
-
-    def compute() -> dict[str, np.ndarray]:
-        for number, frame in enumerate(codec.decode(path, pixel_format="luma")):
-            if number == apex:
-                return {"apex": _resized(frame[None, :, :, None], edge)[:, :, :, 0]}
-        raise DatasetError(
-            f"has no frame {apex}", file=path, remedy="mend the manifest's apex column"
-        )
-
-    return cache.fetch(
-        APEX_STAGE,
-        inputs=[cache.digest(path)],
-        parameters={"apex": apex, "edge": edge},
-        compute=compute,
-        folder=folder,
-    )["apex"]
 
 
 def _extract(path: Path, representation: Representation) -> dict[str, np.ndarray]:
@@ -318,7 +309,8 @@ def represent(
             segments = min(representation.steps, count - 1)  # short clips have fewer
             pixels = stream.segment_sums(segments, scale=scale, space="rgb").pixels
             if kind == "running":
-                np.cumsum(pixels, axis=0, out=pixels)
+                for step in range(1, segments):  # np.cumsum takes ten times as long here
+                    pixels[step] += pixels[step - 1]
         case "accumulated":
             pixels = stream.accumulated(index, scale=scale, space="rgb").pixels
         case "accumulated_coviar" | "fusion":
@@ -390,10 +382,3 @@ def _averaged(frame: np.ndarray, scale: int) -> np.ndarray:
     frame = np.pad(frame, ((0, -height % scale), (0, -width % scale), (0, 0)), mode="edge")
     rows, columns = frame.shape[0] // scale, frame.shape[1] // scale
     return frame.reshape(rows, scale, columns, scale, -1).astype(np.float32).mean((1, 3))
-
-
-def _resized(frames: np.ndarray, edge: int) -> np.ndarray:
-    """(T, H, W, C) uint8 -> (T, edge, edge, C) uint8 by area averaging."""
-    planes = torch.from_numpy(frames).permute(0, 3, 1, 2).float()
-    small = torch.nn.functional.adaptive_avg_pool2d(planes, edge)
-    return small.round().to(torch.uint8).permute(0, 2, 3, 1).numpy()

@@ -13,6 +13,7 @@ from mic.experiments.tables import (
     answers,
     curves,
     leakage_table,
+    left_out_table,
     optimism_table,
     recall_table,
 )
@@ -27,6 +28,7 @@ __all__ = [
     "curves",
     "grid",
     "leakage_table",
+    "left_out_table",
     "optimism_table",
     "processes",
     "recall_table",

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
 
-from mic import cache, identity
-from mic.datasets import tensors
+from mic import cache
+from mic.datasets.coverage import LeftOut
 from mic.datasets.manifest import Manifest
 from mic.datasets.protocols import Split, given_split, subject_folds
 from mic.datasets.tensors import ClipTensors, Representation
 from mic.errors import ConfigError
+from mic.experiments.data import Dataset
 from mic.home import home
 from mic.models.baselines import PeerMethod, PeerModel
 from mic.models.erasure import fit_erasure
@@ -31,71 +30,6 @@ from mic.train import EpochRecord, Schedule, Training, predict
 STAGE = cache.Stage(name="cells", version=2)
 # Columns of `Outcome.history`; a part that a method does not have is NaN.
 HISTORY = ("loss", "train_accuracy", "expression", "dependence", "critic", "apex")
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Dataset:
-    """A dataset and its identity features.
-
-    Attributes:
-        manifest: The clips.
-        network: Name of the identity network that gives z_I, or `known` for the generator's own
-            identity coefficients (generated datasets only).
-        folder: Cache and store; by default `MIC_HOME/cache`.
-    """
-
-    manifest: Manifest
-    network: str = "mobilefacenet"
-    folder: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """The dataset's name."""
-        return self.manifest.name
-
-    def sources(self) -> dict[str, str]:
-        """What results of it depend on, with SHA-256: the clips and the identity network.
-
-        For `mic.results.Run.uses`. The generator's own coefficients come with the clips.
-        """
-        found = {self.name: self.manifest.digest()}
-        if self.network != "known":
-            weights = identity.load(self.network).weights_sha256
-            found[f"{self.name}, z_I by {self.network}"] = weights
-        return found
-
-    def identities(self) -> np.ndarray:
-        """(N, d) z_I in the manifest's order, NaN where no face was found."""
-        if self.network == "known":
-            return self.coefficients()
-        network = identity.load(self.network)
-        paths = [self.manifest.path(clip) for clip in self.manifest]
-        return identity.of_clips(paths, network=network, folder=self.folder)[0]
-
-    def coefficients(self) -> np.ndarray:
-        """(N, k) the generator's identity coefficients; z-scored, so that all weigh alike."""
-        rows = []
-        for clip in self.manifest:
-            with np.load(self.manifest.annotation_path(clip)) as stored:
-                rows.append(stored["identity"])
-        table = np.stack(rows).astype(np.float32)
-        spread = table.std(0)
-        return (table - table.mean(0))[:, spread > 0] / spread[spread > 0]
-
-    def tensors(self, representation: Representation) -> ClipTensors:
-        """All clips in memory; kept for the next cell of the same representation."""
-        return _tensors(self, self.manifest.digest(), representation)
-
-    def __hash__(self) -> int:
-        return hash((self.manifest.digest(), self.network))
-
-
-@functools.lru_cache(maxsize=3)
-def _tensors(data: Dataset, digest: str, representation: Representation) -> ClipTensors:
-    del digest  # part of the key
-    return tensors.load(
-        data.manifest, representation, identity=data.identities(), folder=data.folder
-    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -148,6 +82,8 @@ class Outcome:
         epochs: (E,) the epochs after which the clips were predicted: about ten, the last included.
         curve: (E, M) the class predicted after each of these.
         history: (epochs, columns of `HISTORY`).
+        left_out: Clips of the dataset that could not be read.
+        coverage: Share of its clips that could.
     """
 
     cell: Cell
@@ -163,6 +99,8 @@ class Outcome:
     epochs: np.ndarray
     curve: np.ndarray
     history: np.ndarray
+    left_out: tuple[LeftOut, ...] = ()
+    coverage: float = 1.0
 
     @property
     def truth(self) -> np.ndarray:
@@ -249,6 +187,8 @@ def compute(data: Dataset, cell: Cell) -> Outcome:
         names=tuple(clips[row].clip_id for row in arrays["test"]),
         subjects=np.array([clips[row].subject for row in rows]),
         labels=labels[rows],
+        left_out=data.left_out,
+        coverage=len(data.kept()) / len(clips),
         **arrays,
     )
 
@@ -261,9 +201,14 @@ def is_stored(data: Dataset, cell: Cell) -> bool:
 def _entry(data: Dataset, cell: Cell) -> dict[str, Any]:
     return {
         "inputs": [data.manifest.digest(), data.network],
-        "parameters": cell.facts(),
+        "parameters": _facts(data, cell),
         "folder": data.folder,
     }
+
+
+def _facts(data: Dataset, cell: Cell) -> dict[str, Any]:
+    out = sorted(one.clip for one in data.left_out)
+    return cell.facts() | ({"left_out": out} if out else {})
 
 
 def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
@@ -274,8 +219,11 @@ def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
     fitted, tested = split.train, split.validation
     if cell.target == "test":
         fitted, tested = split.train + split.validation, split.test
+    kept = set(data.kept())
+    fitted, tested = ([row for row in rows if row in kept] for rows in (fitted, tested))
     clips = data.tensors(cell.representation)
-    text = json.dumps([data.manifest.digest(), data.network, cell.facts()], sort_keys=True)
+    facts = _facts(data, cell)
+    text = json.dumps([data.manifest.digest(), data.network, facts], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     checkpoint = home() / "checkpoints" / f"{key}.safetensors"
     with _one_thread(), torch.random.fork_rng(devices=[]):

@@ -9,8 +9,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 
-from mic import cluster, identity
-from mic.datasets import tensors
+from mic import cluster
+from mic.datasets.coverage import MOST_BROKEN, UNREADABLE, LeftOut, check_share
 from mic.datasets.tensors import Representation
 from mic.errors import MicError
 from mic.experiments.cells import Cell, Dataset, Outcome, compute, is_stored
@@ -24,10 +24,12 @@ def run(
     *,
     executor: Executor | None = None,
     progress: Callable[[int, int], None] | None = None,
+    most_broken: float = MOST_BROKEN,
 ) -> list[Outcome]:
     """Outcomes of all cells, in their order.
 
-    A run that is stopped loses at most ten epochs of the cells that were under way.
+    A run that is stopped loses at most ten epochs of the cells that were under way. Clips that
+    cannot be read are left out of all cells and listed in the outcomes, if they are few.
 
     Args:
         data: The dataset.
@@ -35,10 +37,42 @@ def run(
         executor: Anything that keeps `concurrent.futures.Executor`'s promise, as `processes()`.
             None computes here, one by one.
         progress: Called with the number of finished and of all cells.
+        most_broken: The largest share of clips that may be left out.
 
     Raises:
         ClusterError: The cluster is gone, or a cell lost four workers.
+        DatasetError: More clips cannot be read.
     """
+    try:
+        return _outcomes(data, cells, executor, progress)
+    except UNREADABLE:
+        # Only now is every clip looked at: a sound dataset pays nothing.
+        broken = _broken(data, list(dict.fromkeys(cell.representation for cell in cells)))
+        if not broken:
+            raise
+    broken = (*data.left_out, *broken)
+    check_share(broken, len(data.manifest), most=most_broken)
+    return _outcomes(dataclasses.replace(data, left_out=broken), cells, executor, progress)
+
+
+def _broken(data: Dataset, representations: Sequence[Representation]) -> tuple[LeftOut, ...]:
+    found = []
+    for row in data.kept():
+        clip = data.manifest.clips[row]
+        try:
+            data.check(clip, representations)
+        except UNREADABLE as error:
+            path = data.manifest.path(clip)
+            found.append(LeftOut(path=path, reason=error.message, clip=clip.clip_id))
+    return tuple(found)
+
+
+def _outcomes(
+    data: Dataset,
+    cells: Sequence[Cell],
+    executor: Executor | None,
+    progress: Callable[[int, int], None] | None,
+) -> list[Outcome]:
     if executor is None:
         found = []
         for cell in cells:
@@ -87,16 +121,9 @@ def extract(
 
 
 def _extract(data: Dataset, representations: tuple[Representation, ...]) -> None:
-    network = None if data.network == "known" else identity.load(data.network)
-    for clip in data.manifest:
-        path = data.manifest.path(clip)
+    for row in data.kept():
         with contextlib.suppress(MicError):
-            for representation in representations:
-                tensors.clip_arrays(path, representation, folder=data.folder)
-            if clip.apex is not None:
-                tensors.apex_target(path, clip.apex, edge=tensors.APEX_EDGE, folder=data.folder)
-            if network is not None:
-                identity.of_clip(path, network=network, folder=data.folder)
+            data.check(data.manifest.clips[row], representations)
 
 
 @contextlib.contextmanager

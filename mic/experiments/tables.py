@@ -43,6 +43,20 @@ def answers(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def left_out_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
+    """The clips that could not be read.
+
+    Returns:
+        Columns dataset, clip, reason; a line a clip.
+    """
+    lines = {
+        (outcome.dataset, one.clip, one.reason): None
+        for outcome in outcomes
+        for one in outcome.left_out
+    }
+    return pd.DataFrame(list(lines), columns=["dataset", "clip", "reason"])
+
+
 def accuracy_table(
     outcomes: Sequence[Outcome], *, reference: str | None = None, resamples: int = 2000
 ) -> pd.DataFrame:
@@ -56,9 +70,9 @@ def accuracy_table(
     Returns:
         Columns row, accuracy, accuracy_low, accuracy_high (95 %, over new subjects), wilson_low,
         wilson_high (95 %, over clips, first seed), macro_recall, seed_spread (standard deviation
-        of the seeds' accuracies), calibration_error, n (predictions), clips, folds, seeds; with
-        a reference also difference, difference_low, difference_high and p (exact McNemar, all
-        paired predictions).
+        of the seeds' accuracies), calibration_error, n (predictions), clips, folds, seeds,
+        coverage (share of the dataset's clips that could be read); with a reference also
+        difference, difference_low, difference_high and p (exact McNemar, all paired predictions).
     """
     table = answers(outcomes)
     if len({outcome.dataset for outcome in outcomes}) > 1:
@@ -90,6 +104,7 @@ def accuracy_table(
             "clips": part["clip"].nunique(),
             "folds": part["split"].nunique(),
             "seeds": len(seeds),
+            "coverage": mine[0].coverage,
         }
         if reference is not None:
             line |= _comparison(table, str(row), reference, resamples)

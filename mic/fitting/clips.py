@@ -13,8 +13,9 @@ import torch
 
 from mic import cache, codec, faces, identity
 from mic.bitstream.packets import PacketStream
+from mic.datasets.coverage import UNREADABLE, LeftOut, check_share
 from mic.datasets.tensors import ClipTensors, Representation, padded, represent
-from mic.errors import ConfigError, DatasetError, MicError
+from mic.errors import ConfigError, DatasetError
 from mic.framing import Framing
 
 STAGE = cache.Stage(name="own-clips", version=1)
@@ -49,19 +50,6 @@ class Recipe:
     vop_quant: int = 2
     margin: float = 0.16
     drop: float = 0.085
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LeftOut:
-    """A video that could not be used.
-
-    Attributes:
-        path: The file.
-        reason: Why.
-    """
-
-    path: Path
-    reason: str
 
 
 def class_folders(folder: str | Path, *, subject: str = SUBJECT) -> list[Labelled]:
@@ -125,24 +113,27 @@ def tensors_of(
         progress: Called with the number of finished and of all videos.
 
     Raises:
-        DatasetError: None is usable, or only those of one class are.
+        DatasetError: None is usable, only those of one class are, or too many are broken (see
+            `mic.datasets.coverage`; a video without a face is not broken).
     """
     videos = list(videos)
-    used, left_out, arrays = [], [], []
+    used, left_out, broken, arrays = [], [], [], []
     for number, video in enumerate(videos, 1):
         try:
             found = _arrays(video.path, recipe, network, folder)
-        except MicError as error:
-            found, reason = None, error.message
+        except UNREADABLE as error:
+            left_out.append(LeftOut(path=video.path, reason=error.message))
+            broken.append(left_out[-1])
         else:
-            reason = "no face in the first picture, or a single picture"
-        if found is None or not found["residual"].size:
-            left_out.append(LeftOut(path=video.path, reason=reason))
-        else:
-            used.append(video)
-            arrays.append(found)
+            if found["residual"].size:
+                used.append(video)
+                arrays.append(found)
+            else:
+                reason = "no face in the first picture, or a single picture"
+                left_out.append(LeftOut(path=video.path, reason=reason))
         if progress:
             progress(number, len(videos))
+    check_share(broken, len(videos))
     classes = tuple(sorted({video.label for video in used}))
     if len(classes) < 2:
         raise DatasetError(

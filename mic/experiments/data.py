@@ -1,0 +1,129 @@
+"""A dataset as the grid uses it: clips, their identity features, and which of them can be read."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from mic import identity
+from mic.datasets import apex, tensors
+from mic.datasets.coverage import LeftOut, check_content
+from mic.datasets.manifest import Clip, Manifest
+from mic.datasets.tensors import ClipTensors, Representation
+from mic.errors import DatasetError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A dataset and its identity features.
+
+    Attributes:
+        manifest: The clips.
+        network: Name of the identity network that gives z_I, or `known` for the generator's own
+            identity coefficients (generated datasets only).
+        folder: Cache and store; by default `MIC_HOME/cache`.
+        left_out: Clips that are neither trained on nor tested because they cannot be read. They
+            keep their rows and their parts, so that what is left is compared like with like.
+    """
+
+    manifest: Manifest
+    network: str = "mobilefacenet"
+    folder: Path | None = None
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The dataset's name."""
+        return self.manifest.name
+
+    def sources(self) -> dict[str, str]:
+        """What results of it depend on, with SHA-256: the clips and the identity network.
+
+        For `mic.results.Run.uses`. The generator's own coefficients come with the clips.
+        """
+        found = {self.name: self.manifest.digest()}
+        if self.network != "known":
+            weights = identity.load(self.network).weights_sha256
+            found[f"{self.name}, z_I by {self.network}"] = weights
+        return found
+
+    def identities(self) -> np.ndarray:
+        """(N, d) z_I in the manifest's order, NaN where no face was found or nothing read."""
+        if self.network == "known":
+            return self.coefficients()
+        network = identity.load(self.network)
+        kept = self.kept()
+        paths = [self.manifest.path(self.manifest.clips[row]) for row in kept]
+        table = np.full((len(self.manifest), network.dimensions), np.nan, np.float32)
+        table[kept] = identity.of_clips(paths, network=network, folder=self.folder)[0]
+        return table
+
+    def kept(self) -> list[int]:
+        """Rows of the manifest that are not left out."""
+        out = {one.clip for one in self.left_out}
+        return [row for row, clip in enumerate(self.manifest) if clip.clip_id not in out]
+
+    def coefficients(self) -> np.ndarray:
+        """(N, k) the generator's identity coefficients; z-scored, so that all weigh alike.
+
+        Raises:
+            DatasetError: A clip's side file is missing or damaged.
+        """
+        kept = self.kept()
+        table = np.stack([self._coefficients(self.manifest.clips[row]) for row in kept])
+        spread = table.std(0)
+        scaled = (table - table.mean(0))[:, spread > 0] / spread[spread > 0]
+        whole = np.full((len(self.manifest), scaled.shape[1]), np.nan, np.float32)
+        whole[kept] = scaled
+        return whole
+
+    def _coefficients(self, clip: Clip) -> np.ndarray:
+        path = self.manifest.annotation_path(clip)
+        try:
+            with np.load(path) as stored:
+                return stored["identity"].astype(np.float32)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise DatasetError(
+                f"holds no identity: {error}", file=path, remedy="make the clips again"
+            ) from error
+
+    def check(self, clip: Clip, representations: Iterable[Representation]) -> None:
+        """Reads one clip as the cells will.
+
+        Raises:
+            MicError: It cannot be used.
+        """
+        path = self.manifest.path(clip)
+        check_content(path, clip)
+        for representation in representations:
+            tensors.clip_arrays(path, representation, folder=self.folder)
+        if clip.apex is not None:
+            apex.target(path, clip.apex, folder=self.folder)
+        if self.network == "known":
+            self._coefficients(clip)
+        else:
+            identity.of_clip(path, network=identity.load(self.network), folder=self.folder)
+
+    def tensors(self, representation: Representation) -> ClipTensors:
+        """All clips in memory; kept for the next cell of the same representation."""
+        return _tensors(self, self.manifest.digest(), representation)
+
+    def __hash__(self) -> int:
+        return hash((self.manifest.digest(), self.network))
+
+
+@functools.lru_cache(maxsize=3)
+def _tensors(data: Dataset, digest: str, representation: Representation) -> ClipTensors:
+    del digest  # part of the key
+    return tensors.load(
+        data.manifest,
+        representation,
+        identity=data.identities(),
+        left_out=set(range(len(data.manifest))) - set(data.kept()),
+        folder=data.folder,
+    )
