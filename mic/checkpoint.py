@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from mic import weights
 from mic.atomic import write_bytes
 from mic.errors import WeightsError
 
 _VERSION = 1
+# The facts list rows and predictions of each clip, for a hundred thousand of them.
+_MAX_HEADER_BYTES = 64 << 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,28 +53,34 @@ class Checkpoint:
         """Reads a file that `save` wrote.
 
         Raises:
-            WeightsError: It is missing, damaged, or from another version of this format.
+            WeightsError: It is missing, damaged, from another version of this format, or none.
         """
         path = Path(path)
         remedy = "delete the file; the training starts again"
         try:
-            with safe_open(path, framework="pt") as file:
-                header = json.loads((file.metadata() or {})["mic"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            content = json.loads(header["text"])
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            found = weights.read(path, max_header_bytes=_MAX_HEADER_BYTES)
+            header = json.loads(found.metadata["mic"])
+            text, digest = header["text"], header["sha256"]
+            content = json.loads(text)
+            version, facts = content["version"], content["facts"]
+        except WeightsError as error:
+            raise WeightsError(
+                f"is not a whole checkpoint: {error.message}",
+                file=path,
+                place=error.place,
+                remedy=remedy,
+            ) from error
+        except (KeyError, ValueError, TypeError, RecursionError) as error:
             raise WeightsError(
                 f"is not a whole checkpoint: {error}", file=path, remedy=remedy
             ) from error
-        if header["sha256"] != _digest(tensors, header["text"]):
+        if digest != _digest(found.tensors, text):
             raise WeightsError("does not match its own digest", file=path, remedy=remedy)
-        if content["version"] != _VERSION:
+        if version != _VERSION:
             raise WeightsError(
-                f"has format version {content['version']}, not {_VERSION}",
-                file=path,
-                remedy=remedy,
+                f"has format version {version}, not {_VERSION}", file=path, remedy=remedy
             )
-        return cls(tensors=tensors, facts=content["facts"])
+        return cls(tensors=found.tensors, facts=facts)
 
 
 def _digest(tensors: dict[str, Tensor], text: str) -> str:
@@ -107,7 +115,11 @@ def unpack_optimizer(
     tensors: dict[str, Tensor],
     facts: dict[str, Any],
 ) -> None:
-    """Restores what `pack_optimizer` took."""
+    """Restores what `pack_optimizer` took.
+
+    Raises:
+        KeyError, ValueError, IndexError, TypeError: It is not this optimiser's.
+    """
     state: dict[int, dict[str, Any]] = {
         int(index): dict(entries) for index, entries in facts["numbers"].items()
     }
@@ -116,6 +128,13 @@ def unpack_optimizer(
         if head == prefix:
             index, _, key = rest.partition("/")
             state[int(index)][key] = value
+    owners = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    for index, entries in state.items():
+        for name, value in entries.items():
+            # PyTorch itself would take a moment of any shape, and fail at some later step.
+            shaped = isinstance(value, Tensor) and value.ndim > 0
+            if shaped and value.shape != owners[index].shape:
+                raise ValueError(f"{name} of parameter {index} is {tuple(value.shape)}")
     groups = [
         {k: tuple(v) if k == "betas" else v for k, v in group.items()} for group in facts["groups"]
     ]

@@ -219,7 +219,8 @@ class Training:
         return Checkpoint(tensors=tensors, facts=facts)
 
     def _restore(self, state: Checkpoint) -> None:
-        if state.facts["identity"] != self._identity():
+        facts = state.facts if isinstance(state.facts, dict) else {}
+        if facts.get("identity") != self._identity():
             raise WeightsError(
                 "belongs to a run of other clips, method, schedule or seed",
                 file=self.checkpoint,
@@ -230,12 +231,19 @@ class Training:
             for name, value in state.tensors.items()
             if name.startswith("model/")
         }
-        self.model.load_state_dict(weights)
-        for prefix, optimizer in self._optimizers():
-            unpack_optimizer(optimizer, prefix, state.tensors, state.facts[prefix])
-        if "critic-generator" in state.tensors:
-            self.model.regulariser.generator.set_state(state.tensors["critic-generator"])
-        self.records = [EpochRecord(**record) for record in state.facts["records"]]
+        try:
+            self.model.load_state_dict(weights)
+            for prefix, optimizer in self._optimizers():
+                unpack_optimizer(optimizer, prefix, state.tensors, state.facts[prefix])
+            if "critic-generator" in state.tensors:
+                self.model.regulariser.generator.set_state(state.tensors["critic-generator"])
+            self.records = [EpochRecord(**record) for record in state.facts["records"]]
+        except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
+            raise WeightsError(
+                f"does not fit the run that it names: {error}",
+                file=self.checkpoint,
+                remedy="delete the file; the training starts again",
+            ) from error
 
     def _optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:
         critic = self.model.regulariser

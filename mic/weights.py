@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import stat
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,12 +66,15 @@ class Weights:
     metadata: dict[str, str]
 
 
-def read(path: str | Path, *, sha256: str | None = None) -> Weights:
+def read(
+    path: str | Path, *, sha256: str | None = None, max_header_bytes: int = MAX_HEADER_BYTES
+) -> Weights:
     """Reads and checks a weights file; nothing in it is executed.
 
     Args:
         path: A `.safetensors` file of at most `MAX_FILE_BYTES`.
         sha256: The digest that its bytes must have, where it is known.
+        max_header_bytes: Names, shapes and metadata together.
 
     Raises:
         WeightsError: No such file, another format, damage, other bytes than the pinned ones, a
@@ -85,7 +89,7 @@ def read(path: str | Path, *, sha256: str | None = None) -> Weights:
             file=path,
             remedy="restore it (`git checkout` for the shipped one) or download it again",
         )
-    metadata = _checked_header(path, data)
+    metadata = _checked_header(path, data, max_header_bytes)
     try:
         tensors = parse(data)
     except (SafetensorError, ValueError, KeyError) as error:
@@ -172,6 +176,8 @@ def load_into(network: torch.nn.Module, weights: Weights) -> None:
 
 def _bytes_of(path: Path) -> bytes:
     try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise WeightsError("is no regular file", file=path, remedy="name a file")
         with path.open("rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
     except OSError as error:
@@ -190,12 +196,12 @@ def _bytes_of(path: Path) -> bytes:
     return data
 
 
-def _checked_header(path: Path, data: bytes) -> dict[str, str]:
+def _checked_header(path: Path, data: bytes, most: int) -> dict[str, str]:
     """The metadata, after checking that the header describes exactly the bytes that follow it."""
     if len(data) < 10:
         raise _damaged(path, f"is {len(data)} bytes long")
     length = struct.unpack("<Q", data[:8])[0]
-    if length > min(MAX_HEADER_BYTES, len(data) - 8):
+    if length > min(most, len(data) - 8):
         raise _damaged(path, f"claims a header of {length} bytes")
     try:
         header = json.loads(data[8 : 8 + length])

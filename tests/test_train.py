@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from hostile_weights import HOSTILE
 
+from mic import weights
 from mic.augmentation import augment, drawn_frames
 from mic.checkpoint import Checkpoint
 from mic.datasets.tensors import ClipTensors, Representation, padded, sampled
@@ -116,6 +118,55 @@ def test_a_state_of_another_run_or_a_damaged_one_is_refused(tmp_path):
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(WeightsError, match="whole checkpoint"):
         training(data, tmp_path)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_file_in_the_checkpoints_place_is_refused(tmp_path, name):
+    path = tmp_path / "state.safetensors"
+    path.write_bytes(HOSTILE[name])
+    with pytest.raises(WeightsError, match=r"whole checkpoint.*Remedy: delete") as caught:
+        training(clips(), tmp_path)
+    assert caught.value.file == path
+
+
+@pytest.mark.parametrize("header", ["[]", "{}", '{"text": 3, "sha256": "x"}', "[" * 100_000])
+def test_a_checkpoint_without_its_facts_is_refused(tmp_path, header):
+    path = tmp_path / "state.safetensors"
+    weights.write(path, {"a": torch.zeros(2)}, metadata={"mic": header})
+    with pytest.raises(WeightsError, match="whole checkpoint"):
+        Checkpoint.load(path)
+
+
+def _larger(value):
+    return torch.zeros(*value.shape, 2, dtype=value.dtype) if value.ndim else value
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        lambda tensors, facts: ({n: _larger(v) for n, v in tensors.items()}, facts),
+        lambda tensors, facts: (
+            {n: _larger(v) if n.startswith("encoder/") else v for n, v in tensors.items()},
+            facts,
+        ),
+        lambda tensors, facts: ({}, facts),
+        lambda tensors, facts: (tensors | {"encoder/99999/exp_avg": torch.zeros(1)}, facts),
+        lambda tensors, facts: (tensors, facts | {"records": [{"epoch": 1}]}),
+        lambda tensors, facts: (tensors, facts | {"encoder": None}),
+        lambda tensors, facts: (tensors, {"identity": facts["identity"]}),
+        lambda tensors, facts: (tensors | {"critic-generator": torch.zeros(3)}, facts),
+        lambda tensors, facts: (tensors, [1, 2]),
+    ],
+)
+def test_a_forged_checkpoint_whose_digest_is_right_is_refused(tmp_path, forged):
+    data, path = clips(), tmp_path / "state.safetensors"
+    next(training(data, tmp_path).fit())
+    state = Checkpoint.load(path)
+    tensors, facts = forged(state.tensors, state.facts)
+    Checkpoint(tensors=tensors, facts=facts).save(path)
+    with pytest.raises(WeightsError, match=r"does not fit|belongs to a run of other") as caught:
+        training(data, tmp_path)
+    assert "delete the file" in caught.value.remedy
 
 
 def test_a_checkpoint_gives_back_what_it_was_given(tmp_path):
