@@ -316,6 +316,24 @@ def test_worth_and_aims_count_only_rows_that_are_accurate_enough():
     assert sum(line.endswith("missed") for line in text) == int((~aims["holds"]).sum()) > 0
 
 
+def test_rivals_are_those_whose_interval_reaches_zero():
+    nothing = float("nan")
+    accuracy = pd.DataFrame(
+        [
+            ("MIC", 0.9, nothing, nothing, nothing, 100.0),
+            ("Flow CNN", 0.9, 0.0, -0.05, 0.05, 50.0),
+            ("MIC-fast", 0.88, -0.02, -0.05, 0.01, 900.0),
+            ("FAN+ResNet18", 0.5, -0.4, -0.5, -0.3, 70.0),
+            ("fer, every frame", 0.5, nothing, nothing, nothing, 1.0),
+        ],
+        columns=["row", "accuracy", "difference", "difference_low", "difference_high", "fps"],
+    )
+    text = worth.rivals(accuracy)
+    assert [line.split(":")[0] for line in text] == ["MIC-fast", "MIC", "Flow CNN"]
+    assert "900 frames" in text[0]
+    assert "-0.020 [-0.050, +0.010]" in text[0]
+
+
 def test_a_row_that_nobody_trained_reaches_no_aim():
     accuracy = pd.DataFrame({"row": ["MIC", "FAN+ResNet18"], "accuracy": [0.2, 0.5]})
     methods = _methods()

@@ -105,6 +105,26 @@ def sentences(aims: pd.DataFrame) -> Sequence[str]:
     ]
 
 
+def rivals(accuracy: pd.DataFrame) -> Sequence[str]:
+    """Who is not told from MIC by accuracy, and what it costs, the fastest first, one line each.
+
+    Args:
+        accuracy: Columns row, accuracy, difference, difference_low, difference_high (from MIC, on
+            the same clips), fps.
+    """
+    same = accuracy[(accuracy["difference_high"] >= 0) | (accuracy["row"] == "MIC")]
+    return [
+        f"{line.row}: {line.fps:.0f} frames per second at accuracy {line.accuracy:.3f}"
+        + (
+            ""
+            if pd.isna(line.difference)
+            else f", {line.difference:+.3f} [{line.difference_low:+.3f}, "
+            f"{line.difference_high:+.3f}] from MIC"
+        )
+        for line in same.sort_values("fps", ascending=False).itertuples()
+    ]
+
+
 def _trained(peer: str) -> str:
     return peer.removesuffix(PAPER_SIZE)
 
