@@ -25,12 +25,20 @@ _SECONDS = 20  # to wait for a scheduler's answer
 _LARGE = 100_000  # bytes: such arguments travel once and not with every task
 
 
+_PATIENCE = {
+    # A busy machine answers late; a process that is gone is noticed by its closed connection.
+    "distributed.comm.timeouts.connect": "5 minutes",
+    "distributed.scheduler.worker-ttl": None,
+    # Elsewhere workers may still be on their way; here none follows when all are gone.
+    "distributed.scheduler.no-workers-timeout": "5 minutes",
+}
+
+
 @contextlib.contextmanager
 def local_cluster(count: int) -> Iterator[str]:
     """`count` worker processes of one thread, reachable from this machine only; the address."""
     with (
-        # Elsewhere workers may still be on their way; here none follows when all are gone.
-        dask.config.set({"distributed.scheduler.no-workers-timeout": "5 minutes"}),
+        dask.config.set(_PATIENCE),
         distributed.LocalCluster(
             n_workers=count,
             threads_per_worker=1,
