@@ -6,6 +6,7 @@ tensors, as a `Card`; nothing is guessed from shapes, nothing is unpickled.
     recogniser = Recogniser.load()                    # the shipped weights
     arrays = recogniser.read(stream)                  # an open stream or a part of one
     recogniser.probabilities([arrays])                # float32 (1, classes)
+    recogniser.answers([arrays])[0].valence           # a float, where it was trained with ratings
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ class Card:
         frame_rate: Their frames a second.
         margin: How the face sits in them: part of the aligned crop's edge added on each side.
         drop: How much lower than the crop's middle the clip's middle lies, in parts of the edge.
+        valence: Whether the file also holds a linear layer from z_E to valence.
         summary: Trained on what, how accurate, and what not to expect; one or two sentences.
     """
 
@@ -60,6 +62,7 @@ class Card:
     frame_rate: float = 25.0
     margin: float = 0.0
     drop: float = 0.0
+    valence: bool = False
     summary: str = ""
 
     def to_metadata(self) -> dict[str, str]:
@@ -82,6 +85,8 @@ class Card:
             card = cls(**facts)
             numbers = (card.edge, card.vop_quant, card.frame_rate, card.margin, card.drop)
             sound = all(isinstance(number, int | float) for number in numbers)
+            if type(card.valence) is not bool:
+                raise ValueError(f"valence is {card.valence!r}")
             if not (sound and card.classes and 16 <= card.edge <= 1024 and card.frame_rate > 0):
                 raise ValueError("a field is out of its range")
             if card.representation.kind in _DECODED:
@@ -93,6 +98,19 @@ class Card:
                 remedy="write it with `mic.recogniser.save`, as `mic train` does",
             ) from error
         return card
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a network says of one clip.
+
+    Attributes:
+        probabilities: float32 (classes,); sums to 1.
+        valence: -1 to 1; None if it was not trained with ratings.
+    """
+
+    probabilities: np.ndarray
+    valence: float | None
 
 
 class Recogniser:
@@ -127,6 +145,8 @@ class Recogniser:
         card = Card.of(found)
         try:
             network = ExpressionNetwork(len(card.classes), **card.network)
+            if card.valence:
+                network.add_module("valence", torch.nn.Linear(network.z_size, 1))
         except (TypeError, ConfigError, ValueError, RuntimeError) as error:
             raise WeightsError(
                 f"describes no network that can be built: {error}",
@@ -162,16 +182,18 @@ class Recogniser:
         planes = framing.residuals(arrays["residual"], scale=scale, size=size)
         return arrays | {"residual": planes}
 
-    @torch.inference_mode()
     def probabilities(self, clips: Sequence[Mapping[str, np.ndarray]]) -> np.ndarray:
-        """Class probabilities of clips of any lengths.
+        """Class probabilities of clips, as `answers` gives them: float32 (N, classes)."""
+        found = [answer.probabilities for answer in self.answers(clips)]
+        return np.stack(found) if found else np.empty((0, len(self.card.classes)), np.float32)
+
+    @torch.inference_mode()
+    def answers(self, clips: Sequence[Mapping[str, np.ndarray]]) -> list[Answer]:
+        """What the network says of clips of any lengths.
 
         Args:
             clips: As `read` returns them: `residual` (T, 3, h, w), and `motion` (T, 2, h', w')
                 where the network has a motion branch.
-
-        Returns:
-            float32 (N, classes); rows sum to 1.
         """
         answers = []
         for clip in clips:
@@ -179,18 +201,25 @@ class Recogniser:
             motion = None
             if self.network.motion_encoder is not None:
                 motion = torch.from_numpy(clip["motion"])[None].to(self._device).float()
-            logits = self.network(residual, None, motion).logits
-            answers.append(torch.softmax(logits[0].float(), 0).cpu().numpy())
-        return np.stack(answers) if answers else np.empty((0, len(self.card.classes)), np.float32)
+            z, logits = self.network(residual, None, motion)
+            valence = None
+            if self.card.valence:
+                valence = float(self.network.valence(z.float())[0, 0].clamp(-1, 1))
+            chances = torch.softmax(logits[0].float(), 0).cpu().numpy()
+            answers.append(Answer(probabilities=chances, valence=valence))
+        return answers
 
 
-def save(path: str | Path, model: Mic, card: Card) -> str:
+def save(
+    path: str | Path, model: Mic, card: Card, *, valence: torch.nn.Linear | None = None
+) -> str:
     """Writes what testing needs of a trained model: the expression branch alone.
 
     Args:
         path: Ends in `.safetensors`.
         model: After training.
         card: What it was trained on.
+        valence: From z_E to valence, exactly if the card says that there is one.
 
     Returns:
         SHA-256 of the file.
@@ -199,7 +228,12 @@ def save(path: str | Path, model: Mic, card: Card) -> str:
         WeightsError: The training diverged, or the name has another suffix.
         StorageError: The file cannot be written.
     """
-    return weights.write(path, model.expression.state_dict(), metadata=card.to_metadata())
+    if card.valence != (valence is not None):
+        raise ConfigError("the card and the layer disagree about valence", file=path)
+    tensors = dict(model.expression.state_dict())
+    if valence is not None:
+        tensors |= {f"valence.{name}": value for name, value in valence.state_dict().items()}
+    return weights.write(path, tensors, metadata=card.to_metadata())
 
 
 def network_options(method: Method, *, steps: int) -> dict[str, Any]:

@@ -26,6 +26,8 @@ def write(folder, **changes):
     } | changes
     torch.manual_seed(1)
     network = ExpressionNetwork(len(facts["classes"]), **options)
+    if facts.get("valence"):
+        network.add_module("valence", torch.nn.Linear(network.z_size, 1))
     card = Card(network=options, **facts)
     path = folder / "random.safetensors"
     weights.write(path, network.state_dict(), metadata=card.to_metadata())

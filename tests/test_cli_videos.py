@@ -68,6 +68,19 @@ def test_predict_prints_the_same_csv_row_by_row(folder, tmp_path, capsys):
     assert capsys.readouterr().out == prediction.to_csv(table)
 
 
+def test_a_network_with_ratings_gives_a_column_of_valence(folder, tmp_path, capsys):
+    frames = list(itertools.islice(codec.decode(assets.path("single_face")), 12))
+    codec.encode_frames(frames, tmp_path / "c.mp4", frame_rate=25)
+    videos = [folder / "a.mp4", tmp_path / "c.mp4"]
+    weights = recogniser_factory.write(tmp_path, valence=True)
+    table = mic.predict(videos, weights=weights)
+    assert table["valence"].notna().tolist() == [False, True]
+    assert table["valence"].abs().max() <= 1
+    assert cli.main(["predict", *map(str, videos), "--weights", str(weights)]) == 0
+    assert capsys.readouterr().out == prediction.to_csv(table)
+    assert "valence" not in mic.predict(videos[1], weights=recogniser_factory.write(tmp_path))
+
+
 def test_nothing_is_imported_that_the_first_row_does_not_need(folder, tmp_path):
     """Each of them would take longer than the first window does."""
     weights = recogniser_factory.write(tmp_path)

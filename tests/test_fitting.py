@@ -14,6 +14,7 @@ from mic import cli, codec, fitting, synthface
 from mic.errors import ConfigError, DatasetError
 from mic.fitting import clips
 from mic.fitting import training as fit_module
+from mic.recogniser import Recogniser
 from mic.train import Schedule
 
 SCHEDULE = Schedule(epochs=2, batch=4, frames=6)
@@ -125,6 +126,52 @@ def test_an_interrupted_training_ends_in_the_same_bytes(tmp_path, monkeypatch):
     resumed = fitting.fit(videos, tmp_path / "cut", **options)
     assert resumed.sha256 == whole.sha256
     assert not (tmp_path / "cut" / "training.safetensors").exists()
+
+
+def test_ratings_become_valence(tmp_path, monkeypatch):
+    """The size of what moves is what is rated, on people who are not those of the test."""
+
+    def drawn(path, recipe, network, folder):
+        rng = np.random.default_rng(int(path.stem))
+        size = 10 + 4 * (int(path.stem) % 7)
+        residual = (size * rng.standard_normal((8, 3, 32, 32))).astype(np.int16)
+        return {"residual": residual, "identity": rng.standard_normal(16).astype(np.float32)}
+
+    monkeypatch.setattr(clips, "_arrays", drawn)
+    for number in range(40):
+        path = tmp_path / "videos" / "ab"[number % 7 > 3] / f"p{number}" / f"{number}.mp4"
+        path.parent.mkdir(parents=True)
+        path.touch()
+    lines = [
+        f"{path.relative_to(tmp_path / 'videos').as_posix()},{(int(path.stem) % 7) / 3 - 1}"
+        for path in sorted((tmp_path / "videos").rglob("*.mp4"))
+    ]
+    table = tmp_path / "videos" / "valence.csv"
+    table.write_text("\n".join(["video,valence", *lines[3:]]))
+    options = {
+        "schedule": Schedule(epochs=6, batch=8, frames=6),
+        "network": "none",
+        "method": dataclasses.replace(fit_module.METHOD, feature_size=16, z_size=16, width=4),
+    }
+    made = fitting.fit(tmp_path / "videos", tmp_path / "model", **options)
+    assert made.concordance > 0.5
+    assert 0 < made.rated <= made.test_clips
+    loaded = Recogniser.load(made.weights, device="cpu")
+    low, high = (loaded.answers([drawn(Path(f"{k}.mp4"), None, None, None)])[0] for k in (77, 83))
+    assert -1 <= low.valence < high.valence <= 1
+    unrated = [dataclasses.replace(one, valence=None) for one in
+               fitting.class_folders(tmp_path / "videos")]  # fmt: skip
+    without = fitting.fit(unrated, tmp_path / "without", **options)
+    assert np.isnan(without.concordance)
+    assert not Recogniser.load(without.weights, device="cpu").card.valence
+    for text, fault in (
+        ("video,valence\na/p0/0.mp4,7", "not between -1 and 1"),
+        ("film,valence\na/p0/0.mp4,0", "no table of the columns"),
+        ("video,valence\na/p0/gone.mp4,0", "no video here"),
+    ):
+        table.write_text(text)
+        with pytest.raises(DatasetError, match=fault):
+            fitting.class_folders(tmp_path / "videos")
 
 
 def test_folders_that_cannot_be_trained_on_are_explained(folder, tmp_path, cache):

@@ -100,6 +100,9 @@ def _show(made: Fit) -> None:
         for name, value in dataclasses.asdict(made.leakage).items()
     }
     print("leakage: " + ", ".join(f"{name} {value}" for name, value in leaked.items()))
+    if made.rated:
+        found = "not measurable" if math.isnan(made.concordance) else f"{made.concordance:.3g}"
+        print(f"valence: concordance {found} on {made.rated} rated clips of these people")
     print(f"weights: {made.weights}")
 
 

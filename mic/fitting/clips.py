@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import itertools
 import re
@@ -21,6 +22,7 @@ from mic.framing import Framing
 STAGE = cache.Stage(name="own-clips", version=1)
 # `S005_003.avi`, `s005-happy-2.mp4`: who is seen usually stands first.
 SUBJECT = r"[^_\-\s]+"
+VALENCE = "valence.csv"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,11 +33,13 @@ class Labelled:
         path: The file.
         label: Its class.
         subject: Who is seen.
+        valence: How pleasant what is shown is, -1 to 1; None where nobody has rated it.
     """
 
     path: Path
     label: str
     subject: str
+    valence: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,14 +60,16 @@ def class_folders(folder: str | Path, *, subject: str = SUBJECT) -> list[Labelle
     """The videos of `folder/<class>/...`, in a stable order.
 
     A folder below the class folder names the subject (`happy/anna/1.mp4`); otherwise the file's
-    name does, by the pattern.
+    name does, by the pattern. A table `folder/valence.csv` with the columns `video` (its path
+    below the folder) and `valence` (-1 to 1) may rate some or all of them.
 
     Args:
         folder: Its sub-folders are the classes.
         subject: Regular expression that finds the subject at the start of a file's name.
 
     Raises:
-        DatasetError: Fewer than two classes have videos, or a name has no subject.
+        DatasetError: Fewer than two classes have videos, a name has no subject, or the table of
+            valence is not such a table.
         ConfigError: The pattern is no regular expression.
     """
     folder = Path(folder)
@@ -71,6 +77,7 @@ def class_folders(folder: str | Path, *, subject: str = SUBJECT) -> list[Labelle
         pattern = re.compile(subject)
     except re.error as error:
         raise ConfigError(f"the subject pattern is wrong: {error}", place=subject) from error
+    rated = _rated(folder / VALENCE)
     found = []
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
     classes = [path for path in entries if path.is_dir() and not path.name.startswith(".")]
@@ -85,13 +92,38 @@ def class_folders(folder: str | Path, *, subject: str = SUBJECT) -> list[Labelle
                     remedy="rename it, or give another pattern",
                 )
             who = inside[0] if inside else match[0]
-            found.append(Labelled(path=path, label=label.name, subject=who))
+            valence = rated.pop(path.relative_to(folder).as_posix(), None)
+            found.append(Labelled(path=path, label=label.name, subject=who, valence=valence))
     if len({one.label for one in found}) < 2:
         raise DatasetError(
             "fewer than two class folders with videos",
             file=folder,
             remedy="sort the videos into folders named as their classes",
         )
+    if rated:
+        raise DatasetError(
+            f"rates {next(iter(rated))!r}, which is no video here",
+            file=folder / VALENCE,
+            remedy="write paths below the folder, as happy/anna/1.mp4",
+        )
+    return found
+
+
+def _rated(table: Path) -> dict[str, float]:
+    """Valence by path, empty without a table."""
+    if not table.is_file():
+        return {}
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            found = {line["video"]: float(line["valence"]) for line in csv.DictReader(file)}
+        if not all(-1 <= value <= 1 for value in found.values()):
+            raise ValueError("a valence is not between -1 and 1")
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"is no table of the columns video and valence: {error}",
+            file=table,
+            remedy="mend it, or take it away",
+        ) from error
     return found
 
 

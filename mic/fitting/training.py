@@ -17,6 +17,7 @@ from mic import atomic, identity, leakage, metrics, parallel, plots, recogniser
 from mic.datasets.protocols import assign_folds
 from mic.datasets.tensors import ClipTensors
 from mic.errors import DatasetError
+from mic.fitting import valence
 from mic.fitting.clips import SUBJECT, Labelled, LeftOut, Recipe, class_folders, tensors_of
 from mic.models.mic import Method, Mic
 from mic.train import EpochRecord, Schedule, Training, predict
@@ -35,6 +36,9 @@ class Fit:
         confusion: (C, C) test clips: true class by predicted class.
         accuracy: On the test clips, with a 95 % interval over clips.
         leakage: How much of the person its features keep.
+        concordance: Between given and predicted valence of the test clips that are rated (CCC);
+            NaN where that cannot be measured.
+        rated: How many of the test clips are.
         train_clips: Clips trained on.
         train_subjects: People trained on.
         test_clips: Clips of other people.
@@ -48,6 +52,8 @@ class Fit:
     confusion: np.ndarray
     accuracy: metrics.Interval
     leakage: leakage.Leakage
+    concordance: float
+    rated: int
     train_clips: int
     train_subjects: int
     test_clips: int
@@ -115,11 +121,13 @@ def fit(
     answer = predict(model, clips, test)
     labels = clips.labels.numpy()
     confusion = metrics.confusion(labels[test], answer.logits.argmax(1), len(clips.classes))
+    known = predict(model, clips, train).z
     leaked = leakage.measure(
-        _features(clips, train, predict(model, clips, train).z),
-        _features(clips, test, answer.z),
-        seed=seed,
+        _features(clips, train, known), _features(clips, test, answer.z), seed=seed
     )
+    given = {str(one.path): one.valence for one in labelled if one.valence is not None}
+    ratings = np.array([given.get(name, math.nan) for name in clips.names])
+    layer = valence.fitted(known, ratings[train])
     accuracy = metrics.wilson(int(np.trace(confusion)), len(test))
     subjects = np.array(clips.subjects)
     counts = {
@@ -136,6 +144,7 @@ def fit(
         vop_quant=recipe.vop_quant,
         margin=recipe.margin,
         drop=recipe.drop,
+        valence=layer is not None,
         summary=f"{_summary(about, accuracy, counts)} {expect}".strip(),
     )
     weights = target / "model.safetensors"
@@ -144,9 +153,11 @@ def fit(
         confusion=confusion,
         accuracy=accuracy,
         leakage=leaked,
+        concordance=valence.concordance(layer, answer.z, ratings[test]),
+        rated=int(np.isfinite(ratings[test]).sum()),
         left_out=tuple(left_out),
         weights=weights,
-        sha256=recogniser.save(weights, model, card) if parallel.is_first() else "",
+        sha256=recogniser.save(weights, model, card, valence=layer) if parallel.is_first() else "",
         **counts,
     )
     if parallel.is_first():
@@ -246,6 +257,7 @@ def _write(result: Fit, target: Path) -> None:
         "left_out": {str(one.path): one.reason for one in result.left_out},
     }
     # JSON has no NaN: what could not be measured is null.
+    facts["concordance"] = None if math.isnan(result.concordance) else result.concordance
     facts["leakage"] = {
         name: None if isinstance(value, float) and math.isnan(value) else value
         for name, value in facts["leakage"].items()

@@ -82,6 +82,7 @@ class Window:
             was seen until then counts) or NO_FACE.
         outline: Corners of the crop, float64 (4, 2) as (x, y) in samples; None without a face.
         probabilities: float32 (classes,); None if the face was not there long enough.
+        valence: -1 to 1; None then, and where the network was not trained with ratings.
         method: "bitstream" or "reencoded".
     """
 
@@ -93,6 +94,7 @@ class Window:
     outline: np.ndarray | None
     probabilities: np.ndarray | None
     method: str
+    valence: float | None = None
 
 
 def windows(
@@ -295,12 +297,12 @@ class _Open:
 
     def closed(self, last: int) -> Window:
         """The window with its answer."""
-        probabilities = None
+        answer = None
         if self._framing is not None and self._stream.frame_count >= _FEWEST:
             arrays = self._recogniser.read(
                 self._stream, framing=self._framing if self._method == "bitstream" else None
             )
-            probabilities = self._recogniser.probabilities([arrays])[0]
+            (answer,) = self._recogniser.answers([arrays])
         return Window(
             first=self.first,
             last=last,
@@ -308,6 +310,7 @@ class _Open:
             end=(last + 1) / self._rate,
             face=self._status,
             outline=None if self._framing is None else self._framing.outline(),
-            probabilities=probabilities,
+            probabilities=None if answer is None else answer.probabilities,
+            valence=None if answer is None else answer.valence,
             method=self._method,
         )

@@ -48,8 +48,9 @@ def predict(
     Returns:
         One row a window: `video`; `window` (from 0); `start`, `end` (seconds); `first_frame`,
         `last_frame`; `face` ("ok", "several", "lost", "no face"); `label`, `confidence`, and
-        `p_<class>` (missing where no face was seen long enough); `method`; `error` (empty, or
-        why the video could not be read: then this is its only row).
+        `p_<class>` (missing where no face was seen long enough); `valence` (-1 to 1), if the
+        network was trained with ratings, which the shipped one was not; `method`; `error`
+        (empty, or why the video could not be read: then this is its only row).
 
     Raises:
         CodecError: A single video cannot be read. Of several, it becomes a row with `error`.
@@ -90,6 +91,8 @@ def row(path: Path, number: int, window: Window, recogniser: Recogniser) -> dict
         facts |= {"label": classes[best], "confidence": float(window.probabilities[best])}
         values = zip(classes, window.probabilities, strict=True)
         facts |= {f"p_{name}": float(value) for name, value in values}
+    if window.valence is not None:
+        facts["valence"] = window.valence
     return facts
 
 
@@ -126,5 +129,6 @@ def _kinds(recogniser: Recogniser) -> dict[str, str]:
     chances = [f"p_{name}" for name in recogniser.card.classes]
     kinds = {"video": "str", "window": "Int64", "start": "float64", "end": "float64"}
     kinds |= {"first_frame": "Int64", "last_frame": "Int64", "face": "str", "label": "str"}
-    kinds |= dict.fromkeys(["confidence", *chances], "float64")
+    rated = ["valence"] if recogniser.card.valence else []
+    kinds |= dict.fromkeys(["confidence", *chances, *rated], "float64")
     return kinds | {"method": "str", "error": "str"}
