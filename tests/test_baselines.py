@@ -1,5 +1,6 @@
 """The peers: shapes, padding, gradients, learning, and what makes each of them itself."""
 
+import inspect
 import os
 
 import numpy as np
@@ -40,6 +41,16 @@ def _clips(name, count, *, seed=1):
     if baselines.PEERS[name].reads == "compressed":
         motion = torch.randn(count, STEPS, 2, EDGE // 8, EDGE // 8, generator=generator)
     return torch.stack(steps, 1), motion
+
+
+def test_every_peer_says_where_it_is_from_and_what_that_leaves_open(name):
+    peer = baselines.PEERS[name]
+    told = inspect.getmodule(peer.network).__doc__
+    assert "Source: " in told
+    assert "Left open" in told
+    assert peer.source
+    assert peer.differs
+    assert "random" in peer.differs or "random" in told or "without weights" in told
 
 
 def test_shapes(name):
