@@ -11,7 +11,7 @@ from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 from mic.speed.study import PARTS, STAGES
 
 _HATCHES = ("", "///", "...", "xx", "\\\\\\", "++")
-_MARKERS = "osD^vP*Xh<>1234"
+_MARKERS = "osD^vP*Xh<>pd8H"
 
 
 def stages(table: pd.DataFrame) -> Figure:
