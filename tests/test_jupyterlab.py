@@ -50,7 +50,7 @@ def lab(tmp_path_factory):
                 time.sleep(0.3)
         yield address
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=60)
 
 
 @pytest.mark.browser
@@ -71,6 +71,8 @@ def test_run_all_shows_pictures_and_no_error(lab, name, tmp_path):
         page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").first.wait_for(
             timeout=60_000
         )
+        # While there is no kernel yet, the indicator says idle too.
+        page.locator(".jp-Toolbar-kernelName", has_text="Python 3").wait_for(timeout=120_000)
         page.get_by_role("menuitem", name="Kernel", exact=True).click()
         page.get_by_text("Restart Kernel and Run All Cells").click()
         page.get_by_role("button", name="Confirm Kernel Restart").click()
