@@ -99,6 +99,28 @@ def test_a_file_that_is_no_manifest_is_refused(tmp_path, old, new, place):
     assert caught.value.place == place
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("30000/1001", "1e1000000000"),
+        ("30000/1001", "9" * 5000),
+        (",20,", f",{'9' * 5000},"),
+        ("s0", "s" * 200_000),
+        ("# {", "# " + "[" * 100_000 + "{"),
+        ("# {", "# [1, 2]\n# {"),
+        ('"test"', '["test"]'),
+    ],
+)
+def test_a_hostile_manifest_is_refused_at_once(tmp_path, old, new):
+    file = tmp_path / "manifest.csv"
+    make_manifest(make_clip(0)).save(file)
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    with pytest.raises(DatasetError, match="Remedy"):
+        Manifest.load(file)
+
+
 def test_a_missing_file_is_refused_with_a_remedy(tmp_path):
     with pytest.raises(DatasetError, match="mic fetch"):
         Manifest.load(tmp_path / "none.csv")

@@ -80,6 +80,9 @@ class Clip:
     annotation: str = ""
 
 
+# What damage to the file can cause while its lines are taken apart.
+_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError)
+_UNREADABLE += (csv.Error,)
 COLUMNS = tuple(field.name for field in dataclasses.fields(Clip))
 
 
@@ -225,19 +228,22 @@ class Manifest:
             lines = path.read_text(encoding="utf-8").splitlines()
             head = json.loads(lines[0].removeprefix("# "))
             name, classes = head["name"], tuple(head["classes"])
+            if not all(isinstance(text, str) for text in (name, *classes)):
+                raise ValueError("name and classes are not text")
             reader = csv.reader(lines[1:])
             if tuple(next(reader)) != COLUMNS:
                 raise ValueError(f"its columns are not {', '.join(COLUMNS)}")
+            rows = list(reader)
         except OSError as error:
             raise DatasetError(
                 f"cannot be read: {error.strerror}", file=path, remedy="make it with `mic fetch`"
             ) from error
-        except (ValueError, KeyError, IndexError, TypeError, StopIteration) as error:
+        except _UNREADABLE as error:
             raise DatasetError(
                 f"is not a manifest: {error}", file=path, remedy="make it with `mic fetch`"
             ) from error
         clips = []
-        for number, row in enumerate(reader, start=3):
+        for number, row in enumerate(rows, start=3):
             try:
                 clips.append(_clip(dict(zip(COLUMNS, row, strict=True))))
             except (ValueError, ZeroDivisionError) as error:
@@ -279,6 +285,9 @@ def _row(clip: Clip) -> list[str]:
 
 
 def _clip(row: dict[str, str]) -> Clip:
+    # `Fraction` would take 1e1000000000 and write out its digits.
+    if re.fullmatch(r"\d{1,12}(/\d{1,12})?", row["frame_rate"]) is None:
+        raise ValueError(f"frame rate {row['frame_rate'][:40]!r}")
     numbers = {
         "frames": int(row["frames"]),
         "frame_rate": Fraction(row["frame_rate"]),
