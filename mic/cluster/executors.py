@@ -36,9 +36,8 @@ _PATIENCE = {
 @contextlib.contextmanager
 def local_cluster(count: int) -> Iterator[str]:
     """`count` worker processes of one thread, reachable from this machine only; the address."""
-    with (
-        dask.config.set(_PATIENCE),
-        distributed.LocalCluster(
+    with dask.config.set(_PATIENCE):
+        cluster = distributed.LocalCluster(
             n_workers=count,
             threads_per_worker=1,
             host="127.0.0.1",
@@ -46,9 +45,13 @@ def local_cluster(count: int) -> Iterator[str]:
             # A worker takes what a process of a local run would take, and is not killed for it.
             memory_limit=0,
             silence_logs=logging.CRITICAL,
-        ) as cluster,
-    ):
-        yield cluster.scheduler_address
+        )
+        try:
+            yield cluster.scheduler_address
+        finally:
+            # On a busy machine workers end late; all that they did is stored.
+            with contextlib.suppress(TimeoutError):
+                cluster.close()
 
 
 def described(address: str) -> str:
