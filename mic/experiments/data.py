@@ -107,7 +107,7 @@ class Dataset:
         if self.network == "known":
             self._coefficients(clip)
         else:
-            identity.of_clip(path, network=identity.load(self.network), folder=self.folder)
+            identity.of_clip(path, network=_network(self.network), folder=self.folder)
 
     def tensors(self, representation: Representation) -> ClipTensors:
         """All clips in memory; kept for the next cell of the same representation."""
@@ -115,6 +115,12 @@ class Dataset:
 
     def __hash__(self) -> int:
         return hash((self.manifest.digest(), self.network))
+
+
+@functools.lru_cache(maxsize=1)
+def _network(name: str) -> identity.IdentityNetwork:
+    # Clips are checked one by one; the network's file is not read again for each.
+    return identity.load(name)
 
 
 @functools.lru_cache(maxsize=3)
