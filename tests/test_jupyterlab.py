@@ -89,7 +89,7 @@ def test_run_all_shows_pictures_and_no_error(lab, name, tmp_path):
 def _await_completion(lab, name, page):
     """Saves until the completion marker stands in the last cell; returns the cells."""
     address = f"{lab}/api/contents/{name}.ipynb?content=1"
-    before = None
+    before, outputs = None, "its kernel was never idle"
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         time.sleep(3)
@@ -106,12 +106,13 @@ def _await_completion(lab, name, page):
         code = [cell for cell in cells if cell["cell_type"] == "code"]
         if any(o["output_type"] == "error" for cell in code for o in cell["outputs"]):
             return cells
-        text = "".join(str(output.get("text", "")) for output in code[-1]["outputs"])
+        outputs = code[-1]["outputs"]
+        text = "".join(str(output.get("text", "")) for output in outputs)
         started = before is not None or code[-1]["execution_count"] is None
         before = cells if started else None
         if started and f"{results.MARKER} {name}:" in text:
             return cells
-    pytest.fail(f"{name} did not complete: {code[-1]['outputs']}")
+    pytest.fail(f"{name} did not complete: {outputs}")
 
 
 def _scroll_to_end(page):
