@@ -39,7 +39,9 @@ class MicError(Exception):
         return (_rebuild, (type(self), self.message, self.file, self.place, self.remedy))
 
 
-def _rebuild(cls, message, file, place, remedy):  # noqa: ANN001, ANN202 - pickle's own protocol
+def _rebuild(
+    cls: type[MicError], message: str, file: Path | None, place: str | None, remedy: str | None
+) -> MicError:
     return cls(message, file=file, place=place, remedy=remedy)
 
 

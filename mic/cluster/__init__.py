@@ -17,6 +17,7 @@ import contextlib
 import importlib
 import os
 import re
+import types
 from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
@@ -84,7 +85,8 @@ def connected(*folders: str | Path) -> Iterator[Executor | None]:
         yield found
 
 
-def _executors():  # noqa: ANN202 - the module that needs the optional dependency
+def _executors() -> types.ModuleType:
+    """The module that needs the optional dependency."""
     try:
         importlib.import_module("distributed")
     except ImportError as error:
