@@ -32,6 +32,13 @@ INPUTS = {"clips": 3, "motion": 2}
 _UNROLLED = (ModeVariational, C3dGru, TwoStreamConvLstm)
 
 
+def tested_part(network: nn.Module) -> nn.Module:
+    """What reads clips at test time: MIC's expression branch, the network inside a peer."""
+    if isinstance(network, Mic):
+        return network.expression
+    return network.network if isinstance(network, PeerModel) else network
+
+
 @torch.no_grad()
 def build(
     network: nn.Module,
@@ -55,11 +62,7 @@ def build(
     Raises:
         ConfigError: A network that has no ONNX form.
     """
-    if isinstance(network, Mic):
-        network = network.expression
-    elif isinstance(network, PeerModel):
-        network = network.network
-    network = network.cpu().eval()
+    network = tested_part(network).cpu().eval()
     graph = Graph()
     if isinstance(network, ExpressionNetwork):
         z, logits = _expression(graph, network, size, motion_size)

@@ -14,9 +14,8 @@ from torch import Tensor, nn
 
 from mic.errors import WeightsError
 from mic.export.answer import Answer
-from mic.models.baselines.registry import PeerModel
+from mic.export.networks import tested_part
 from mic.models.expression import ExpressionNetwork
-from mic.models.mic import Mic
 
 
 class _Whole(nn.Module):
@@ -66,10 +65,7 @@ def program(
         steps: Frames a clip.
         motion_size: Height and width of `motion`, where it is read.
     """
-    if isinstance(network, Mic):
-        network = network.expression
-    elif isinstance(network, PeerModel):
-        network = network.network
+    network = tested_part(network)
     kind = _WholeExpression if isinstance(network, ExpressionNetwork) else _Whole
     whole = kind(copy.deepcopy(network).cpu()).eval()
     # Two clips: a batch of one would be taken for a constant.
