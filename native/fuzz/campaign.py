@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,7 +21,8 @@ from pathlib import Path
 import mic.reliability
 
 HERE = Path(__file__).resolve().parent
-BUILD = HERE.parents[1] / "build" / "fuzz"
+REPOSITORY = HERE.parents[1]
+BUILD = REPOSITORY / "build" / "fuzz"
 HARNESSES = ("headers", "packets", "clips")
 # libFuzzer also grows inputs by itself; longer ones only cost speed on the small pictures here.
 MAX_LENGTH = {"headers": 256, "packets": 600, "clips": 1200}
@@ -111,7 +113,10 @@ def main() -> int:
     arguments = parser.parse_args()
     if not (BUILD / "seeds").is_dir():
         command = [sys.executable, str(HERE / "seeds.py"), str(BUILD / "seeds")]
-        subprocess.run(command, check=True)
+        # The oracles that the seeds are made with live beside the tests, not in a package.
+        paths = [str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")]
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        subprocess.run(command, check=True, env=environment)
     found = 0
     for name in arguments.harness:
         start = time.monotonic()

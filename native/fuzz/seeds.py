@@ -1,6 +1,6 @@
 """Seeds for the fuzzers from encoder output: headers, single VOPs and whole small clips.
 
-Usage: seeds.py FOLDER   (writes FOLDER/headers, FOLDER/packets, FOLDER/clips)
+Usage: PYTHONPATH=tests seeds.py FOLDER   (writes FOLDER/headers, FOLDER/packets, FOLDER/clips)
 
 The first bytes of each input are what the harness of that name reads before the bitstream.
 """
@@ -13,11 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(REPOSITORY / "tests"))
-
-from oracles import stream  # noqa: E402 - the oracles live beside the tests, not in a package
-from oracles.encoders import Options, ffmpeg, frames, synthetic  # noqa: E402
+from oracles import stream
+from oracles.encoders import Options, ffmpeg, frames, synthetic
 
 
 def clips() -> list[stream.Clip]:
