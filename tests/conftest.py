@@ -1,5 +1,11 @@
 """Prints at the end what the exactness tests counted, summed over tests and workers."""
 
+import os
+
+# dcor, the reference of one test, compiles itself at import; the LLVM that does so was seen to
+# abort in a process that held torch and LiteRT too. Interpreted, it gives the same numbers.
+os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
 
 def pytest_terminal_summary(terminalreporter):
     totals = {}
