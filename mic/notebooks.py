@@ -21,11 +21,9 @@ from typing import TextIO
 
 import nbformat
 
-from mic import atomic, provenance, results
+from mic import atomic, provenance, results, run_times
 from mic.config import Profile
 from mic.errors import ConfigError, MicError, NotebookError, StorageError
-
-_RUN_TIME = re.compile(r"(?m)^(\*\*Run time:\*\*).*$")
 
 
 def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:
@@ -99,6 +97,7 @@ class Runner:
         self.force = force
         self.in_place = in_place
         self.progress = progress
+        self.empty_store = run_times.store_is_empty()
 
     def run(self, only: Iterable[str] = ()) -> list[Outcome]:
         """Runs the chosen notebooks in order and stops at the first that fails.
@@ -139,7 +138,11 @@ class Runner:
         given = {k: v for k, v in self.parameters.items() if k != "results_folder"}
         facts = {"parameters": given, "source": source_digest(path), "inputs": self._inputs(path)}
         results.note(self.folder, path.stem, facts)
-        clean = cleaned(executed, seconds=seconds, profile=self.config.name)
+        clean = cleaned(executed)
+        first = clean.cells[0]
+        first.source = run_times.written(
+            first.source, seconds, profile=self.config.name, empty=self.empty_store
+        )
         atomic.write_text(self.folder / "notebooks" / path.name, nbformat.writes(clean) + "\n")
         if self.in_place:
             atomic.write_text(path, nbformat.writes(clean) + "\n")
@@ -301,15 +304,11 @@ def check_executed(notebook: nbformat.NotebookNode, path: Path) -> None:
         )
 
 
-def cleaned(
-    notebook: nbformat.NotebookNode, *, seconds: float, profile: str
-) -> nbformat.NotebookNode:
+def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """An executed notebook as it is committed: no injected cell, no timings in its metadata.
 
     Args:
         notebook: As papermill left it.
-        seconds: Measured run time, written into the first cell's "Run time" line.
-        profile: The profile it ran with, named there too.
     """
     copy = nbformat.from_dict(notebook)
     copy.cells = [
@@ -331,9 +330,6 @@ def cleaned(
             "language_info": {"name": "python"},
         }
     )
-    cores = len(os.sched_getaffinity(0))
-    line = rf"\1 {seconds:.0f} s ({profile} profile, {cores} cores)"
-    copy.cells[0].source = _RUN_TIME.sub(line, copy.cells[0].source)
     return copy
 
 

@@ -4,7 +4,8 @@
 (whatever stands here is replaced)
 <!-- end of table -->
 
-The name `reliability` means `results/reliability.csv`, the record of the long campaigns.
+The name `reliability` means `results/reliability.csv`, the record of the long campaigns, and
+`run_times` what the first cells of the notebooks say.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mic import reliability
+from mic import provenance, reliability, run_times
 from mic.errors import ResultError
 from mic.report import layout
 from mic.results import to_markdown
@@ -58,6 +59,8 @@ def filled(text: str, folder: str | Path) -> str:
 
 
 def _table(name: str, folder: Path) -> str:
+    if name == "run_times":
+        return to_markdown(run_times.table(provenance.repository() / "notebooks"))
     recorded = name == "reliability"
     path = folder / "reliability.csv" if recorded else folder / "tables" / f"{name}.md"
     if not path.is_file():
