@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from mic import cache, codec, faces, metrics
+from mic import metrics
 from mic.config import Profile
-from mic.datasets.manifest import Clip
-from mic.datasets.tensors import Representation, sampled
+from mic.datasets.tensors import Representation
 from mic.experiments import plan
 from mic.experiments.cells import Cell, Dataset, grid, splits
+from mic.experiments.photographs import decoded, probabilities
 from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
-from mic.models.baselines.outsider import Outsider, crop, vote
+from mic.models.baselines.outsider import Outsider, vote
 
 OUTSIDER = "fer, every frame"
 # Feature maps of the first layer, as in MIC, so that no peer is better or worse for its size.
 WIDTH = 16
-_STAGE = cache.Stage(name="outsider", version=1)
 
 
 def peer_cells(
@@ -113,7 +111,7 @@ def outsider_row(data: Dataset, config: Profile, *, folds: int) -> dict[str, obj
     numbers = {name: number for number, name in enumerate(data.manifest.classes)}
     correct = []
     for clip in clips:
-        votes = _votes(data, clip, config.steps, network)
+        votes = probabilities(data, clip, decoded, config.steps, network)
         correct.append(int(vote(votes, data.manifest.classes).argmax()) == numbers[clip.label])
     found = metrics.subject_bootstrap(
         np.array(correct), [clip.subject for clip in clips], resamples=config.bootstrap
@@ -127,22 +125,3 @@ def outsider_row(data: Dataset, config: Profile, *, folds: int) -> dict[str, obj
         "clips": found.n,
         "folds": len(chosen),
     }
-
-
-def _votes(data: Dataset, clip: Clip, steps: int, network: Outsider) -> np.ndarray:
-    path = data.manifest.path(clip)
-
-    def compute() -> dict[str, np.ndarray]:
-        box = faces.detect_clip(path)[1].box
-        wanted = sampled(clip.frames, steps).tolist()
-        frames = dict(enumerate(itertools.islice(codec.decode(path), wanted[-1] + 1)))
-        cut = [frames[n] if np.isnan(box).any() else crop(frames[n], box) for n in wanted]
-        return {"probabilities": network.probabilities(cut)}
-
-    return cache.fetch(
-        _STAGE,
-        inputs=[cache.digest(path)],
-        parameters={"steps": steps},
-        compute=compute,
-        folder=data.folder,
-    )["probabilities"]

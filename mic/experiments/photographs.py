@@ -1,0 +1,150 @@
+"""What a network of photographs makes of the pictures that a stream gives away.
+
+Where a clip begins within the expression, its residuals have little to tell, and a network that
+starts from nothing learns little from a few hundred clips. The `fer` network brings knowledge of
+faces along; all it needs are pictures, and I-frames are pictures for which no P-frame is decoded.
+A logistic regression on its mean log-probabilities learns from the training people what these
+are worth here. The face is found once a clip, on the first I-frame.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from mic import cache, codec, faces, metrics
+from mic.config import Profile
+from mic.datasets.manifest import Clip
+from mic.datasets.recoded import recoded
+from mic.datasets.tensors import sampled
+from mic.experiments.cells import Dataset, splits
+from mic.extraction.source import coded
+from mic.models.baselines.outsider import Outsider, crop
+
+REFERENCE = "decoded frames"
+_STAGE = cache.Stage(name="photographs", version=1)
+# Below this, a probability of the network says no more than that it is small.
+_FLOOR = 1e-4
+
+
+def decoded(path: Path, clip: Clip, steps: int) -> list[np.ndarray]:
+    """The frames that other rows see, decoded: (H, W, 3) uint8 RGB each."""
+    wanted = sampled(clip.frames, steps).tolist()
+    frames = dict(enumerate(itertools.islice(codec.decode(path), wanted[-1] + 1)))
+    return [frames[number] for number in wanted]
+
+
+def intra(path: Path, clip: Clip, steps: int) -> list[np.ndarray]:
+    """The I-frames of a stream, (H, W, 3) uint8 RGB each; no P-frame is decoded."""
+    with coded(path, method="bitstream") as video:
+        return [picture for _, picture in video.iframes()]
+
+
+Pictures = Callable[[Path, Clip, int], list[np.ndarray]]
+
+
+def probabilities(
+    data: Dataset, clip: Clip, pictures: Pictures, steps: int, network: Outsider
+) -> np.ndarray:
+    """(pictures, 7) of the network for one clip, read where they are stored.
+
+    Args:
+        data: The clip's dataset.
+        clip: The clip.
+        pictures: `decoded` or `intra`.
+        steps: Frames that `decoded` takes.
+        network: Asked once a picture.
+    """
+    path = data.manifest.path(clip)
+
+    def compute() -> dict[str, np.ndarray]:
+        box = faces.detect_clip(path)[1].box
+        found = pictures(path, clip, steps)
+        cut = found if np.isnan(box).any() else [crop(picture, box) for picture in found]
+        return {"probabilities": network.probabilities(cut)}
+
+    return cache.fetch(
+        _STAGE,
+        inputs=[cache.digest(path)],
+        parameters={"pictures": pictures.__name__, "steps": steps},
+        compute=compute,
+        folder=data.folder,
+    )["probabilities"]
+
+
+def table(data: Dataset, config: Profile, *, gops: Sequence[int] = (12,)) -> pd.DataFrame:
+    """Accuracy of that network on I-frames, and on decoded frames of the same clips.
+
+    Args:
+        data: A dataset whose streams have one I-frame.
+        config: Frames, parts, folds, resamples.
+        gops: Also on copies with an I-frame every so many frames.
+
+    Returns:
+        Columns row, pictures (decoded a clip, mean), accuracy, difference (to decoded frames, both
+        with `_low` and `_high`: 95 %, over new subjects), p (exact McNemar) and n.
+    """
+    shown: dict[str, tuple[Dataset, Pictures]] = {
+        REFERENCE: (data, decoded),
+        "the I-frame": (data, intra),
+    }
+    for gop in gops:
+        copies = recoded(data.manifest, jobs=config.worker_count(), gop=gop)
+        copy = Dataset(manifest=copies, network=data.network, folder=data.folder)
+        shown[f"I-frames, one in {gop}"] = (copy, intra)
+    network = Outsider()
+    chosen = splits(data.manifest, parts=config.parts)[: config.folds]
+    tested = [row for split in chosen for row in split.test]
+    subjects = [data.manifest.clips[row].subject for row in tested]
+    correct, lines = {}, []
+    for row, (source, pictures) in shown.items():
+        asked = [
+            probabilities(source, clip, pictures, config.steps, network)
+            for clip in source.manifest
+        ]
+        correct[row] = _tested(asked, source, chosen)
+        value = metrics.subject_bootstrap(correct[row], subjects, resamples=config.bootstrap)
+        line = {
+            "row": row,
+            "pictures": float(np.mean([len(asked[number]) for number in tested])),
+            "accuracy": value.value,
+            "accuracy_low": value.low,
+            "accuracy_high": value.high,
+        }
+        line |= _against(correct[REFERENCE], correct[row], subjects, config.bootstrap)
+        lines.append(line | {"n": value.n})
+    return pd.DataFrame(lines)
+
+
+def _tested(asked: Sequence[np.ndarray], data: Dataset, chosen: Sequence) -> np.ndarray:
+    """(tested clips,) bool, in the order of the splits."""
+    mean = np.stack([np.log(np.maximum(one, _FLOOR)).mean(0) for one in asked])
+    labels = np.array(data.manifest.label_indices())
+    found = []
+    for split in chosen:
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, max_iter=1000))
+        fitted = [*split.train, *split.validation]
+        model.fit(mean[fitted], labels[fitted])
+        found.append(model.predict(mean[list(split.test)]) == labels[list(split.test)])
+    return np.concatenate(found)
+
+
+def _against(
+    reference: np.ndarray, mine: np.ndarray, subjects: Sequence[str], resamples: int
+) -> dict[str, float]:
+    if mine is reference:
+        return dict.fromkeys(("difference", "difference_low", "difference_high", "p"), np.nan)
+    found = metrics.paired_difference(reference, mine, subjects, resamples=resamples)
+    return {
+        "difference": found.value,
+        "difference_low": found.low,
+        "difference_high": found.high,
+        "p": metrics.mcnemar(reference, mine),
+    }
