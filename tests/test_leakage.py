@@ -51,10 +51,12 @@ def test_clean_features_pass_every_probe():
 
 
 def test_leakage_grows_with_the_identity_in_the_features():
-    values = [
-        leakage.measure(features(s), features(s, subjects=20, seed=1, first=100)).r2_linear
-        for s in (0.0, 0.3, 1.0)
-    ]
+    values = []
+    for strength in (0.0, 0.3, 1.0):
+        train, test = features(strength), features(strength, subjects=20, seed=1, first=100)
+        values.append(
+            leakage.ridge_r2(train.z, train.identity, train.subjects, test.z, test.identity)
+        )
     assert values[0] < values[1] < values[2]
 
 
