@@ -48,7 +48,8 @@ reproduce: environment
 
 test: environment lint
 	@echo "== tests"
-	@$(bin)/python -m pytest -q -n 2 --dist loadfile -m "not long" tests
+	@$(bin)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
+	  -m "not long" tests
 	@echo "== notebooks: every cell runs, tagged outputs compare; 09 reads what 07 wrote"
 	@MIC_PROFILE=smoke $(nbval) -n 2 --dist loadfile $(filter-out notebooks/09%,$(notebooks))
 	@MIC_PROFILE=smoke $(nbval) $(filter notebooks/09%,$(notebooks))

@@ -1,10 +1,21 @@
-"""Prints at the end what the exactness tests counted, summed over tests and workers."""
+"""Long files first, and at the end what the exactness tests counted, summed over workers."""
 
 import os
+from pathlib import Path
+
+import pytest
 
 # dcor, the reference of one test, compiles itself at import; the LLVM that does so was seen to
 # abort in a process that held torch and LiteRT too. Interpreted, it gives the same numbers.
 os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
+
+# Of a few long tests each: begun last, they would keep one worker busy and the other idle.
+LONG_FILES = ("test_smoke_run.py", "test_kills.py", "test_jupyterlab.py", "test_real_clips.py")
+
+
+@pytest.hookimpl(trylast=True)  # after the random order, which holds among the other files
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: Path(item.path).name not in LONG_FILES)
 
 
 def pytest_terminal_summary(terminalreporter):
