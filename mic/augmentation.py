@@ -39,25 +39,23 @@ def augment(batch: Batch, schedule: Schedule, draw: torch.Generator) -> Batch:
     count, edge = len(batch.residual), batch.residual.shape[-1]
     reach = round(schedule.shift * edge)
     hole = round(schedule.cutout * edge)
-    residual = batch.residual.clone()
-    motion = None if batch.motion is None else batch.motion.clone()
+    # Nothing moved outside the picture: zeros come in where a clip is displaced.
+    residual = torch.zeros_like(batch.residual)
+    motion = None if batch.motion is None else torch.zeros_like(batch.motion)
     apex = None if batch.apex is None else batch.apex.clone()
     # Motion planes are coarser by this factor.
     coarse = 1 if motion is None else max(1, edge // motion.shape[-1])
     for index in range(count):
         mirrored, *place = torch.rand(5, generator=draw).tolist()
-        if schedule.flip and mirrored < 0.5:
-            residual[index] = residual[index].flip(-1)
-            if motion is not None:
-                motion[index] = motion[index].flip(-1)
+        flip = schedule.flip and mirrored < 0.5
+        dy, dx = (int((2 * reach + 1) * share) - reach for share in place[:2])
+        _place(residual[index], batch.residual[index], dy, dx, flip=flip)
+        if motion is not None:
+            _place(motion[index], batch.motion[index], dy // coarse, dx // coarse, flip=flip)
+            if flip:
                 motion[index, :, 0].neg_()
-            if apex is not None:
-                apex[index] = apex[index].flip(-1)
-        if reach:
-            dy, dx = (int((2 * reach + 1) * share) - reach for share in place[:2])
-            residual[index] = _displaced(residual[index], dy, dx)
-            if motion is not None:
-                motion[index] = _displaced(motion[index], dy // coarse, dx // coarse)
+        if apex is not None and flip:
+            apex[index] = apex[index].flip(-1)
         if hole:
             top, left = (int((edge - hole + 1) * share) for share in place[2:])
             residual[index, :, :, top : top + hole, left : left + hole] = 0
@@ -67,14 +65,12 @@ def augment(batch: Batch, schedule: Schedule, draw: torch.Generator) -> Batch:
     return dataclasses.replace(batch, residual=residual, motion=motion, apex=apex)
 
 
-def _displaced(planes: Tensor, dy: int, dx: int) -> Tensor:
-    # Nothing moved outside the picture: zeros come in.
-    moved = torch.zeros_like(planes)
+def _place(target: Tensor, planes: Tensor, dy: int, dx: int, *, flip: bool) -> None:
     height, width = planes.shape[-2:]
     to_y, from_y = _overlap(dy, height)
     to_x, from_x = _overlap(dx, width)
-    moved[..., to_y, to_x] = planes[..., from_y, from_x]
-    return moved
+    source = planes.flip(-1) if flip else planes
+    target[..., to_y, to_x] = source[..., from_y, from_x]
 
 
 def _overlap(by: int, size: int) -> tuple[slice, slice]:

@@ -255,7 +255,7 @@ class Training:
 
 @torch.no_grad()
 def predict(
-    model: Mic, data: ClipTensors, rows: Sequence[int], *, batch: int = 64, device: str = "cpu"
+    model: Mic, data: ClipTensors, rows: Sequence[int], *, batch: int = 16, device: str = "cpu"
 ) -> Prediction:
     """Answers for the clips `rows`, in full precision of the logits, without augmentation."""
     training = model.training

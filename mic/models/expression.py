@@ -231,13 +231,17 @@ class ExpressionNetwork(nn.Module):
             lengths = torch.full((batch,), steps)
         if (motion is None) != (self.motion_encoder is None):
             raise ConfigError("motion must be given if, and only if, there is a motion branch")
-        valid = torch.arange(steps)[None] < lengths[:, None]
-        index = valid.flatten().nonzero().squeeze(1).to(residual.device)
-        frames = self.encoder(residual.flatten(0, 1)[index])
+        index = None
+        if int(lengths.min()) < steps:
+            valid = torch.arange(steps)[None] < lengths[:, None]
+            index = valid.flatten().nonzero().squeeze(1).to(residual.device)
+        frames = self.encoder(_rows(residual, index))
         if motion is not None:
-            frames = frames + self.motion_encoder(motion.flatten(0, 1)[index])
-        padded = frames.new_zeros(batch * steps, frames.shape[1]).index_copy(0, index, frames)
-        z = self._summary(padded.view(batch, steps, -1), lengths)
+            frames = frames + self.motion_encoder(_rows(motion, index))
+        if index is not None:
+            padded = frames.new_zeros(batch * steps, frames.shape[1])
+            frames = padded.index_copy(0, index, frames)
+        z = self._summary(frames.view(batch, steps, -1), lengths)
         return Expression(z=z, logits=self.classifier(z))
 
     def _summary(self, frames: Tensor, lengths: Tensor) -> Tensor:
@@ -254,3 +258,9 @@ class ExpressionNetwork(nn.Module):
                 remedy="sample the same number of frames, or choose another pooling",
             )
         return states.flatten(1)
+
+
+def _rows(planes: Tensor, index: Tensor | None) -> Tensor:
+    """(B, T, ...) to the (N, ...) frames that are valid; no copy where all are."""
+    frames = planes.flatten(0, 1)
+    return frames if index is None else frames[index]
