@@ -7,7 +7,7 @@ accuracy_table(outcomes)                        # tables are functions of predic
 """
 
 from mic.experiments.cells import Cell, Dataset, Outcome, compute, grid, splits
-from mic.experiments.runner import processes, run
+from mic.experiments.runner import processes, run, run_all
 from mic.experiments.tables import (
     accuracy_table,
     answers,
@@ -33,5 +33,6 @@ __all__ = [
     "processes",
     "recall_table",
     "run",
+    "run_all",
     "splits",
 ]

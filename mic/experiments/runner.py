@@ -7,7 +7,7 @@ import dataclasses
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 
 from mic import cluster
 from mic.datasets.coverage import MOST_BROKEN, UNREADABLE, LeftOut, check_share
@@ -26,33 +26,57 @@ def run(
     progress: Callable[[int, int], None] | None = None,
     most_broken: float = MOST_BROKEN,
 ) -> list[Outcome]:
-    """Outcomes of all cells, in their order.
+    """Outcomes of all cells of one dataset, in their order; see `run_all`."""
+    (found,) = run_all(
+        [(data, cells)], executor=executor, progress=progress, most_broken=most_broken
+    )
+    return found
+
+
+def run_all(
+    work: Sequence[tuple[Dataset, Sequence[Cell]]],
+    *,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    most_broken: float = MOST_BROKEN,
+) -> list[list[Outcome]]:
+    """Outcomes of the cells of several datasets, computed as one queue.
 
     A run that is stopped loses at most ten epochs of the cells that were under way. Clips that
     cannot be read are left out of all cells and listed in the outcomes, if they are few.
 
     Args:
-        data: The dataset.
-        cells: See `grid`.
+        work: Each dataset with its cells; see `grid`. The same dataset may come more than once.
         executor: Anything that keeps `concurrent.futures.Executor`'s promise, as `processes()`.
             None computes here, one by one.
         progress: Called with the number of finished and of all cells.
-        most_broken: The largest share of clips that may be left out.
+        most_broken: The largest share of a dataset's clips that may be left out.
+
+    Returns:
+        A list for each dataset, in the order of its cells.
 
     Raises:
         ClusterError: The cluster is gone, or a cell lost four workers.
         DatasetError: More clips cannot be read.
     """
     try:
-        return _outcomes(data, cells, executor, progress)
+        return _outcomes(work, executor, progress)
     except UNREADABLE:
         # Only now is every clip looked at: a sound dataset pays nothing.
-        broken = _broken(data, list(dict.fromkeys(cell.representation for cell in cells)))
-        if not broken:
+        sound = [(_without_broken(data, cells, most_broken), cells) for data, cells in work]
+        if all(one is other for (one, _), (other, _) in zip(sound, work, strict=True)):
             raise
+    return _outcomes(sound, executor, progress)
+
+
+def _without_broken(data: Dataset, cells: Sequence[Cell], most: float) -> Dataset:
+    """The dataset itself where all clips can be read."""
+    broken = _broken(data, list(dict.fromkeys(cell.representation for cell in cells)))
+    if not broken:
+        return data
     broken = (*data.left_out, *broken)
-    check_share(broken, len(data.manifest), most=most_broken)
-    return _outcomes(dataclasses.replace(data, left_out=broken), cells, executor, progress)
+    check_share(broken, len(data.manifest), most=most)
+    return dataclasses.replace(data, left_out=broken)
 
 
 def _broken(data: Dataset, representations: Sequence[Representation]) -> tuple[LeftOut, ...]:
@@ -68,33 +92,50 @@ def _broken(data: Dataset, representations: Sequence[Representation]) -> tuple[L
 
 
 def _outcomes(
-    data: Dataset,
-    cells: Sequence[Cell],
+    work: Sequence[tuple[Dataset, Sequence[Cell]]],
     executor: Executor | None,
     progress: Callable[[int, int], None] | None,
-) -> list[Outcome]:
+) -> list[list[Outcome]]:
+    total = sum(len(cells) for _, cells in work)
     if executor is None:
-        found = []
-        for cell in cells:
-            found.append(compute(data, cell))
-            if progress:
-                progress(len(found), len(cells))
+        found: list[list[Outcome]] = []
+        done = 0
+        for data, cells in work:
+            found.append([])
+            for cell in cells:
+                found[-1].append(compute(data, cell))
+                done += 1
+                if progress:
+                    progress(done, total)
         return found
-    absent = [cell.representation for cell in cells if not is_stored(data, cell)]
-    extract(data, list(dict.fromkeys(absent)), executor=executor)
-    futures = [executor.submit(compute, data, cell) for cell in cells]
-    try:
+    absent = [
+        (data, [cell.representation for cell in cells if not is_stored(data, cell)])
+        for data, cells in work
+    ]
+    extract(absent, executor=executor)
+    with _cancelled_on_error() as futures:
+        for data, cells in work:
+            futures += [executor.submit(compute, data, cell) for cell in cells]
         for done, _ in enumerate(as_completed(futures), 1):
             if progress:
-                progress(done, len(cells))
-        return [future.result() for future in futures]
+                progress(done, total)
+        answers = iter([future.result() for future in futures])
+    return [[next(answers) for _ in cells] for _, cells in work]
+
+
+@contextlib.contextmanager
+def _cancelled_on_error() -> Iterator[list[Future]]:
+    """A list of futures of which none is left waiting when the block is left."""
+    futures: list[Future] = []
+    try:
+        yield futures
     finally:
         for future in futures:
             future.cancel()
 
 
 def extract(
-    data: Dataset, representations: Sequence[Representation], *, executor: Executor
+    work: Sequence[tuple[Dataset, Sequence[Representation]]], *, executor: Executor
 ) -> None:
     """Parses all clips into the cache, side by side.
 
@@ -102,22 +143,19 @@ def extract(
     A clip that cannot be read is left to the cell that needs it.
 
     Args:
-        data: The dataset.
-        representations: What is taken from each clip; the identity features come along.
-        executor: As in `run`.
+        work: Each dataset with what is taken from its clips; the identity features come along.
+        executor: As in `run_all`.
     """
-    clips = data.manifest.clips
-    futures = []
-    for first in range(0, len(clips) if representations else 0, _CLIPS):
-        some = dataclasses.replace(data.manifest, clips=clips[first : first + _CLIPS])
-        part = dataclasses.replace(data, manifest=some)
-        futures.append(executor.submit(_extract, part, tuple(representations)))
-    try:
+    with _cancelled_on_error() as futures:
+        for data, representations in work:
+            wanted = tuple(dict.fromkeys(representations))
+            clips = data.manifest.clips
+            for first in range(0, len(clips) if wanted else 0, _CLIPS):
+                some = dataclasses.replace(data.manifest, clips=clips[first : first + _CLIPS])
+                part = dataclasses.replace(data, manifest=some)
+                futures.append(executor.submit(_extract, part, wanted))
         for future in as_completed(futures):
             future.result()
-    finally:
-        for future in futures:
-            future.cancel()
 
 
 def _extract(data: Dataset, representations: tuple[Representation, ...]) -> None:

@@ -77,13 +77,13 @@ def extracted(manifest: Manifest, folder: Path, *, workers: int, kill: bool = Fa
     )
     with cluster.started(f"local:{workers}"), experiments.processes() as executor:
         warm = experiments.Dataset(manifest=first, folder=folder.with_name(f"{folder.name}-warm"))
-        runner.extract(warm, [SEEN], executor=executor)
+        runner.extract([(warm, [SEEN])], executor=executor)
         half = functools.partial(_reached, folder, len(manifest) // 2)
         killer = threading.Thread(target=kill_one, args=(os.environ[cluster.VARIABLE], half))
         start = time.perf_counter()
         if kill:
             killer.start()
-        runner.extract(data, [SEEN], executor=executor)
+        runner.extract([(data, [SEEN])], executor=executor)
         spent = time.perf_counter() - start
         if kill:
             killer.join()
@@ -111,7 +111,7 @@ def campaign(place: Path, count: int, rounds: int) -> Iterator[tuple[str, str, i
     videos = place / "clips"
     manifest = clips(videos, count)
     data = experiments.Dataset(manifest=manifest, folder=place / "here")
-    runner.extract(data, [SEEN], executor=_Here())
+    runner.extract([(data, [SEEN])], executor=_Here())
     reference = digests(place / "here")
     wrong = "failed: entries unlike those of a run without cluster"
     seconds: dict[int, list[float]] = {1: [], 2: []}
