@@ -4,8 +4,9 @@
 (whatever stands here is replaced)
 <!-- end of table -->
 
-The name `reliability` means `results/reliability.csv`, the record of the long campaigns, and
-`run_times` what the first cells of the notebooks say.
+The name `reliability` means `results/reliability.csv`, the record of the long campaigns,
+`run_times` what the first cells of the notebooks say, and `larger/ablation_rows` a table of the
+results in `results/larger/`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from mic.report import layout
 from mic.results import to_markdown
 
 _BLOCK = re.compile(
-    r"(?s)(?P<open><!-- table: (?P<name>[\w-]+) -->\n).*?(?P<close><!-- end of table -->)"
+    r"(?s)(?P<open><!-- table: (?P<name>[\w/-]+) -->\n).*?(?P<close><!-- end of table -->)"
 )
 
 
@@ -62,7 +63,9 @@ def _table(name: str, folder: Path) -> str:
     if name == "run_times":
         return to_markdown(run_times.table(provenance.repository() / "notebooks"))
     recorded = name == "reliability"
-    path = folder / "reliability.csv" if recorded else folder / "tables" / f"{name}.md"
+    place, _, stem = name.rpartition("/")
+    table = folder / place / "tables" / f"{stem}.md"
+    path = folder / "reliability.csv" if recorded else table
     if not path.is_file():
         raise ResultError(
             f"there is no table {name!r}",
