@@ -1,6 +1,8 @@
 """Cells: keys, reuse, backends, splits; tables as functions of what is stored."""
 
 import dataclasses
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -260,3 +262,10 @@ def test_a_short_clip_has_a_segment_a_frame_at_most(manifest, tmp_path):
     summed = clip_arrays(path, Representation(kind="segment", steps=16, scale=2), folder=tmp_path)
     single = clip_arrays(path, Representation(kind="all", scale=2), folder=tmp_path)
     assert np.array_equal(summed["residual"], single["residual"])
+
+
+def test_a_worker_does_not_wait_for_torchvision():
+    """Each of a notebook's worker processes imports the grid; torchvision costs as much as it."""
+    asked = "import sys, mic.experiments.photographs; print('torchvision' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -15,7 +15,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from facenet_pytorch import InceptionResnetV1
 from torch import nn
 
 from mic import assets, faces
@@ -141,6 +140,9 @@ class FaceNetIdentity(_TorchNetwork):
     )
 
     def __init__(self, *, device: str | torch.device = "cpu") -> None:
+        # Imported where it is needed: it imports all of torchvision, which takes a second.
+        from facenet_pytorch import InceptionResnetV1
+
         file = home() / "weights" / FACENET_FILE
         if not file.is_file():
             raise WeightsError(

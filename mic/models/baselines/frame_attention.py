@@ -20,7 +20,6 @@ as all peers of this package do. `width=64` is their ResNet-18.
 from __future__ import annotations
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from mic.models.baselines.padding import encode_valid, lengths_of, mask_of
@@ -39,6 +38,9 @@ def resnet18(channels: int, *, width: int = 64) -> nn.Sequential:
     Returns:
         (N, channels, H, W) -> (N, 8 * width).
     """
+    # Imported where it is needed: it takes as long as torch.
+    from torchvision.models.resnet import BasicBlock
+
     layers: list[nn.Module] = [
         nn.Conv2d(channels, width, 7, stride=2, padding=3, bias=False),
         nn.BatchNorm2d(width),
@@ -53,10 +55,9 @@ def resnet18(channels: int, *, width: int = 64) -> nn.Sequential:
             shortcut = nn.Sequential(
                 nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
             )
-        block = torchvision.models.resnet.BasicBlock
         layers += [
-            block(inputs, outputs, stride=stride, downsample=shortcut),
-            block(outputs, outputs),
+            BasicBlock(inputs, outputs, stride=stride, downsample=shortcut),
+            BasicBlock(outputs, outputs),
         ]
         inputs = outputs
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
