@@ -267,5 +267,6 @@ def test_a_short_clip_has_a_segment_a_frame_at_most(manifest, tmp_path):
 def test_a_worker_does_not_wait_for_torchvision():
     """Each of a notebook's worker processes imports the grid; torchvision costs as much as it."""
     asked = "import sys, mic.experiments.photographs; print('torchvision' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", asked]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
