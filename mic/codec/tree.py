@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from mic import atomic, cluster
+from mic import atomic, cluster, workers
 from mic.codec.encode import CONTAINER_SUFFIXES, reencode
 from mic.codec.options import EncodeOptions
 from mic.errors import CodecError, ConfigError, LostTaskError
@@ -215,9 +214,7 @@ def _as_they_end(futures: dict[Future, int]) -> Iterator[tuple[int, Any]]:
 def _submitted(
     function: Callable[[Any], Any], tasks: list[tuple[int, Any]], jobs: int
 ) -> Iterator[tuple[int, Future]]:
-    # Spawned, not forked: a fork copies locks that threads of the parent may hold.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
+    with workers.pool(min(jobs, len(tasks))) as pool:
         futures = {pool.submit(_guarded, function, task): index for index, task in tasks}
         try:
             for future in as_completed(futures):

@@ -62,7 +62,6 @@ REFERENCES = (
     "accumulated",
     "raw residuals (the papers)",
     "decoded frames",
-    "I-frame carried + accumulated",
 )
 
 
@@ -149,6 +148,14 @@ def rows(config: Profile, table: Mapping[str, Any]) -> dict[str, Any]:
     return dict(list(table.items())[: config.rows or None])
 
 
+def sweep_folds(config: Profile) -> int:
+    """Folds that a sweep is measured on: two where the profile leaves rows out, else all.
+
+    There are as many values as rows in all other tables together.
+    """
+    return min(config.folds, 2) if config.rows else config.folds
+
+
 def methods(config: Profile, table: Mapping[str, Mapping[str, Any]]) -> dict[str, Method]:
     """The methods of a table such as `PAPER_ROWS`, those rows that the profile computes."""
     return {row: method(config, **changes) for row, changes in rows(config, table).items()}
@@ -169,6 +176,7 @@ def cells(
     table: Mapping[str, Method],
     *,
     like: Representation | None = None,
+    folds: int | None = None,
     seeds: Sequence[int] | None = None,
     **options: Any,
 ) -> list[Cell]:
@@ -179,6 +187,7 @@ def cells(
         config: Folds, seeds, epochs, representation.
         table: Rows, name and method.
         like: Another representation than the profile's.
+        folds: Another number of folds than the profile's.
         seeds: Other seeds than the profile's.
         **options: Further arguments of `grid`, `schedule` and `target` for instance.
     """
@@ -187,7 +196,7 @@ def cells(
         data,
         table,
         representation=like or representation(config),
-        folds=config.folds,
+        folds=config.folds if folds is None else folds,
         seeds=range(config.seed, config.seed + config.seeds) if seeds is None else seeds,
         **options,
     )

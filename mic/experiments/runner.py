@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 
-from mic import cluster
+from mic import cluster, workers
 from mic.datasets.coverage import MOST_BROKEN, UNREADABLE, LeftOut, check_share
 from mic.datasets.tensors import Representation
 from mic.errors import MicError
@@ -185,12 +184,10 @@ def processes(count: int = 0) -> Iterator[Executor | None]:
     if count == 1:
         yield None
         return
-    # Spawned, not forked: a fork copies torch's thread pool without its threads.
-    context = multiprocessing.get_context("spawn")
     before = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
-        with ProcessPoolExecutor(count, mp_context=context) as pool:
+        with workers.pool(count) as pool:
             yield pool
     finally:
         if before is None:
