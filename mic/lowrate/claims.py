@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from mic.lowrate.residuals import LONGER, MIXED
+
 _COLUMNS = {
     "method": "as in the paper",
     "baseline": "dedicated model that joint-OA is compared with",
@@ -78,8 +80,8 @@ def verdicts(
     value = halves[True] - halves[False]
     claim = "SR-FCN helps a mix, mean over mixes and factors (CCC)"
     rows.append((claim, value, np.nan, np.nan, "point estimate only"))
-    for line in residual[residual["model"] == "max-mix"].itertuples():
-        claim = f"max-mix loses at most 3 points at 1/{line.factor}, q {line.quantiser}"
+    for line in residual[residual["model"].isin([MIXED, LONGER])].itertuples():
+        claim = f"{line.model} loses at most 3 points at 1/{line.factor}, q {line.quantiser}"
         rows.append(_judged(claim, -line.loss, -line.loss_high, -line.loss_low, -0.03))
     return pd.DataFrame(rows, columns=["claim", "value", "low", "high", "verdict"])
 

@@ -3,7 +3,8 @@
 Max-mix training carried over to the compressed domain. A rung is a down-sampling factor and a
 quantiser; each clip is sent at each rung, and the residuals accumulated since its I-frame are read
 from what was sent, no picture decoded. A dedicated model is trained on one rung; the mixed one
-sees all of them and takes as many steps as a dedicated one.
+sees all of them and takes as many steps as a dedicated one. What it loses may be for want of steps:
+a longer training sees the clips of each rung as often as a dedicated one does.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ from mic.models.mic import Method, Mic
 from mic.train import Schedule, Training, predict
 
 _SENT = cache.Stage(name="lowrate-rung", version=1)
-_ANSWERS = cache.Stage(name="lowrate-residual", version=1)
+_ANSWERS = cache.Stage(name="lowrate-residual", version=2)
 MIXED = "max-mix"
+LONGER = "max-mix, longer"
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -94,7 +96,14 @@ class Ladder:
 
     def models(self) -> dict[str, tuple[Rung, ...]]:
         """What each model is trained on: one rung each, and all of them."""
-        return {_name(rung): (rung,) for rung in self.rungs} | {MIXED: self.rungs}
+        mixed = {MIXED: self.rungs, LONGER: self.rungs}
+        return {_name(rung): (rung,) for rung in self.rungs} | mixed
+
+    def epochs(self, model: str) -> int:
+        """Passes of a model over its clips, which are those of all its rungs."""
+        if model == MIXED:
+            return max(1, math.ceil(self.schedule.epochs / len(self.rungs)))
+        return self.schedule.epochs
 
 
 def sent(path: Path, digest: str, rung: Rung, *, steps: int, edge: int) -> cache.Arrays:
@@ -205,7 +214,7 @@ def _entry(ladder: Ladder, model: str, fold: str) -> dict[str, Any]:
             "edge": ladder.edge,
             "seed": ladder.seed,
             "method": ladder.method,
-            "schedule": ladder.schedule,
+            "schedule": dataclasses.replace(ladder.schedule, epochs=ladder.epochs(model)),
         },
     }
 
@@ -216,15 +225,15 @@ def _answer(ladder: Ladder, model: str, fold: str) -> dict[str, np.ndarray]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        network = _fitted(ladder, ladder.models()[model], fitted)
+        network = _fitted(ladder, model, fitted)
         logits = [predict(network, ladder.tensors(rung), tested).logits for rung in ladder.rungs]
     finally:
         torch.set_num_threads(threads)
     return {"rows": np.array(tested), "logits": np.stack(logits).astype(np.float32)}
 
 
-def _fitted(ladder: Ladder, rungs: Sequence[Rung], rows: Sequence[int]) -> Mic:
-    parts = [ladder.tensors(rung) for rung in rungs]
+def _fitted(ladder: Ladder, model: str, rows: Sequence[int]) -> Mic:
+    parts = [ladder.tensors(rung) for rung in ladder.models()[model]]
     first, count = parts[0], len(parts[0])
     data = dataclasses.replace(
         first,
@@ -236,9 +245,7 @@ def _fitted(ladder: Ladder, rungs: Sequence[Rung], rows: Sequence[int]) -> Mic:
         identity=first.identity.repeat(len(parts), 1),
     )
     rows = [part * count + row for part in range(len(parts)) for row in rows]
-    # As many steps as a dedicated model takes, not as many passes over more clips.
-    epochs = max(1, math.ceil(ladder.schedule.epochs / len(parts)))
-    schedule = dataclasses.replace(ladder.schedule, epochs=epochs)
+    schedule = dataclasses.replace(ladder.schedule, epochs=ladder.epochs(model))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(ladder.seed)
         network = Mic(
@@ -257,7 +264,7 @@ def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
     """Accuracy of the models over the ladder, with the mixed model's loss at each rung.
 
     Returns:
-        `model` (dedicated, finest, max-mix), `factor`, `quantiser`, `bits_per_pixel`, `bit_rate`,
+        `model` (dedicated, finest, max-mix, longer), `factor`, `quantiser`, `bits_per_pixel`, `bit_rate`,
         `accuracy` with its interval over subjects, `loss` (dedicated minus this model, paired)
         with its interval, `n`, `subjects`. "finest" is the model of the finest rung at all others.
     """
