@@ -49,7 +49,7 @@ def test_the_first_cell_says_what_it_is(notebook):
     assert re.match(r"# \S", first.source)
     for field in ("Reproduces", "Inputs", "Outputs", "Run time"):
         assert re.search(rf"(?m)^\*\*{field}:\*\* \S", first.source), field
-    time = r"(?m)^\*\*Run time:\*\* \d+ s \(\w+ profile, \d+ cores(, (empty|filled) store)?\)"
+    time = r"(?m)^\*\*Run time:\*\* \d+ s \(\w+ profile, \d+ cores, (empty|filled) store\)"
     assert re.search(time, first.source)
 
 

@@ -3,8 +3,8 @@
 Max-mix training carried over to the compressed domain. A rung is a down-sampling factor and a
 quantiser; each clip is sent at each rung, and the residuals accumulated since its I-frame are read
 from what was sent, no picture decoded. A dedicated model is trained on one rung; the mixed one
-sees all of them and takes as many steps as a dedicated one. What it loses may be for want of steps:
-a longer training sees the clips of each rung as often as a dedicated one does.
+sees all of them and takes as many steps as a dedicated one. What it loses may be for want of
+steps: a longer training sees the clips of each rung as often as a dedicated one does.
 """
 
 from __future__ import annotations
@@ -264,16 +264,18 @@ def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
     """Accuracy of the models over the ladder, with the mixed model's loss at each rung.
 
     Returns:
-        `model` (dedicated, finest, max-mix, longer), `factor`, `quantiser`, `bits_per_pixel`, `bit_rate`,
-        `accuracy` with its interval over subjects, `loss` (dedicated minus this model, paired)
-        with its interval, `n`, `subjects`. "finest" is the model of the finest rung at all others.
+        `model` (dedicated, finest, max-mix, longer), `factor`, `quantiser`, `bits_per_pixel`,
+        `bit_rate`, `accuracy` with its interval over subjects, `loss` (dedicated minus this
+        model, paired) with its interval, `n`, `subjects`. "finest" is the model of the finest rung
+        at all others.
     """
     folds = [split.name for split in splits(ladder.manifest, parts=ladder.folds)]
     labels = np.array(ladder.manifest.label_indices())
     subjects = np.array(ladder.manifest.column("subject"))
     rows = []
     for k, rung in enumerate(ladder.rungs):
-        named = {"dedicated": _name(rung), "finest": _name(ladder.rungs[0]), MIXED: MIXED}
+        named = {"dedicated": _name(rung), "finest": _name(ladder.rungs[0])}
+        named |= {MIXED: MIXED, LONGER: LONGER}
         own = None
         for title, model in named.items():
             found = [answers(ladder, model, fold) for fold in folds]
