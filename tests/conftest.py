@@ -1,13 +1,8 @@
 """Long files first, and at the end what the exactness tests counted, summed over workers."""
 
-import os
 from pathlib import Path
 
 import pytest
-
-# dcor, the reference of one test, compiles itself at import; the LLVM that does so was seen to
-# abort in a process that held torch and LiteRT too. Interpreted, it gives the same numbers.
-os.environ.setdefault("NUMBA_DISABLE_JIT", "1")
 
 # Of a few long tests each: begun last, they would keep one worker busy and the other idle.
 LONG_FILES = ("test_smoke_run.py", "test_kills.py", "test_jupyterlab.py", "test_real_clips.py")
