@@ -134,11 +134,6 @@ def test_several_datasets_are_one_queue_and_keep_their_order(data, tmp_path):
     assert [len(part) for part in found] == [2, 1]
     assert same(found[0][0], found[1][0])
     assert ticks == [(1, 3), (2, 3), (3, 3)]
-    apart = dataclasses.replace(data, folder=tmp_path / "apart")
-    with experiments.processes(2) as executor:
-        there = experiments.run_all([(apart, cells), (other, cells[:1])], executor=executor)
-    for mine, theirs in zip(found, there, strict=True):
-        assert all(same(a, b) for a, b in zip(mine, theirs, strict=True))
 
 
 def test_test_clips_are_of_other_people_and_validation_never_sees_them(data):

@@ -1,5 +1,7 @@
 """Killed at any moment, a stage goes on and ends in the bytes of a run that nobody disturbed."""
 
+import dataclasses
+
 import pytest
 from campaigns.kills import campaign
 from campaigns.stages import STAGES
@@ -9,8 +11,15 @@ import mic.reliability
 KILLS = 20
 
 
+def _some_videos(folder):
+    STAGES["re-encode"].prepare(folder)
+    for path in (folder / "two").iterdir():
+        path.unlink()
+
+
 def test_a_few_kills_of_the_re_encoding(tmp_path):
-    tally = campaign(STAGES["re-encode"], tmp_path, kills=3, seed=1)
+    stage = dataclasses.replace(STAGES["re-encode"], prepare=_some_videos)
+    tally = campaign(stage, tmp_path, kills=3, seed=1)
     assert tally.failures == []
     assert tally.resumed
 

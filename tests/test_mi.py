@@ -109,8 +109,8 @@ def test_negentropy_of_a_uniform_square():
     assert 0.75 * truth < negentropy(x) < truth
 
 
-# In a process of its own: it compiles itself at import, and the LLVM that does so was seen to abort
-# beside torch and LiteRT.
+# In a process of its own: it compiles itself at import, and the LLVM that does so was seen to
+# abort beside torch and LiteRT.
 DCOR = """
 import sys, dcor, numpy
 x, y = numpy.load(sys.argv[1])
