@@ -150,14 +150,6 @@ def test_marked_tables_are_renewed_and_nothing_else(folder):
     assert report.names_in(new) == ["speed"]
 
 
-def test_tables_of_another_run_are_named_by_its_folder(folder):
-    (folder / "larger").mkdir()
-    shutil.copytree(folder / "tables", folder / "larger" / "tables")
-    (folder / "larger" / "tables" / "speed.md").write_text("Larger.\n\n| x |\n")
-    text = "<!-- table: larger/speed -->\n<!-- end of table -->\n"
-    assert "\nLarger.\n\n| method |" in report.filled(text, folder)
-
-
 def test_run_times_are_those_that_the_notebooks_say(folder):
     made = report.filled("<!-- table: run_times -->\n<!-- end of table -->\n", folder)
     assert "| 00_workflow |" in made

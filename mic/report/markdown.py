@@ -4,9 +4,8 @@
 (whatever stands here is replaced)
 <!-- end of table -->
 
-The name `reliability` means `results/reliability.csv`, the record of the long campaigns,
-`run_times` what the first cells of the notebooks say, and `larger/ablation_rows` a table of the
-results in `results/larger/`.
+The name `reliability` means `results/reliability.csv`, the record of the long campaigns, and
+`run_times` what the first cells of the notebooks say.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from mic.report import layout
 from mic.results import to_markdown
 
 _BLOCK = re.compile(
-    r"(?s)(?P<open><!-- table: (?P<name>[\w/-]+) -->\n).*?(?P<close><!-- end of table -->)"
+    r"(?s)(?P<open><!-- table: (?P<name>[\w-]+) -->\n).*?(?P<close><!-- end of table -->)"
 )
 
 
@@ -63,9 +62,7 @@ def _table(name: str, folder: Path) -> str:
     if name == "run_times":
         return to_markdown(run_times.table(provenance.repository() / "notebooks"))
     recorded = name == "reliability"
-    place, _, stem = name.rpartition("/")
-    table = folder / place / "tables" / f"{stem}.md"
-    path = folder / "reliability.csv" if recorded else table
+    path = folder / "reliability.csv" if recorded else folder / "tables" / f"{name}.md"
     if not path.is_file():
         raise ResultError(
             f"there is no table {name!r}",
