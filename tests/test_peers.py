@@ -5,7 +5,6 @@ import pytest
 import squares
 
 from mic import config, experiments
-from mic.datasets.manifest import Manifest
 from mic.experiments import peers, plan
 from mic.models.baselines import PEERS
 
@@ -16,18 +15,17 @@ CLASSES = ("anger", "happiness", "contempt")
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):
     """Brightening, darkening and moving squares on four backgrounds; nobody's faces."""
-    root = tmp_path_factory.mktemp("clips")
-    clips = []
-    for person in range(4):
-        for number, label in enumerate(CLASSES):
-            frames = []
-            for step in range(5):
-                frame = np.full((48, 48, 3), 60 + 20 * person, np.uint8)
-                place = 16 + (4 * step if number == 2 else 0)
-                frame[place : place + 12, 16:28] += np.uint8((12, 2, 7)[number] * step)
-                frames.append(frame)
-            clips.append(squares.write(root, f"p{person}", label, frames, np.eye(4)[person]))
-    return Manifest(name="squares", root=root, classes=CLASSES, clips=tuple(clips))
+
+    def frames(person, number):
+        pictures = []
+        for step in range(5):
+            frame = np.full((48, 48, 3), 60 + 20 * person, np.uint8)
+            place = 16 + (4 * step if number == 2 else 0)
+            frame[place : place + 12, 16:28] += np.uint8((12, 2, 7)[number] * step)
+            pictures.append(frame)
+        return pictures
+
+    return squares.dataset(tmp_path_factory.mktemp("clips"), CLASSES, frames)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import pytest
 import squares
 
 from mic import codec, config, experiments
-from mic.datasets.manifest import Manifest
 from mic.datasets.recoded import recoded
 from mic.experiments import photographs
 
@@ -16,17 +15,16 @@ CLASSES = ("anger", "happiness")
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory):
     """Squares of eight grays, seven frames each: nobody's faces."""
-    root = tmp_path_factory.mktemp("clips")
-    clips = []
-    for person in range(4):
-        for number, label in enumerate(CLASSES):
-            frames = []
-            for step in range(7):
-                frame = np.full((48, 48, 3), 40 + 40 * person + 20 * number, np.uint8)
-                frame[8 + step : 24 + step, 16:28] += np.uint8(15)
-                frames.append(frame)
-            clips.append(squares.write(root, f"p{person}", label, frames, np.eye(4)[person]))
-    return Manifest(name="squares", root=root, classes=CLASSES, clips=tuple(clips))
+
+    def frames(person, number):
+        pictures = []
+        for step in range(7):
+            frame = np.full((48, 48, 3), 40 + 40 * person + 20 * number, np.uint8)
+            frame[8 + step : 24 + step, 16:28] += np.uint8(15)
+            pictures.append(frame)
+        return pictures
+
+    return squares.dataset(tmp_path_factory.mktemp("clips"), CLASSES, frames)
 
 
 @pytest.fixture
