@@ -16,13 +16,12 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-from sklearn.linear_model import RidgeClassifier
-from sklearn.metrics import roc_auc_score, roc_curve
-from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
 from mic.errors import ConfigError
+
+# scikit-learn takes a second or two to import, which every worker process would wait for: the
+# functions that need it import it.
 
 _RIDGES = 10.0 ** np.arange(-2, 7)
 
@@ -119,6 +118,8 @@ def verification(z: np.ndarray, subjects: np.ndarray, labels: np.ndarray) -> tup
     Returns:
         (AUC, EER); NaN where there is no pair of one of the two kinds.
     """
+    from sklearn.metrics import roc_auc_score, roc_curve
+
     first, second, scores = _pairs(z, labels)
     same = subjects[first] == subjects[second]
     if same.all() or not same.any():
@@ -166,6 +167,8 @@ def auc_resamples(
 
 def _without_expression(train: Features, test: Features) -> tuple[np.ndarray, np.ndarray]:
     """Scaled z_E of both, less the means of the training clips of the same expression."""
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(train.z)
     z_train, z_test = scaler.transform(train.z), scaler.transform(test.z)
     means = _class_means(z_train, train.labels)
@@ -261,6 +264,8 @@ def _r2(y_train: np.ndarray, predicted: np.ndarray, y_test: np.ndarray) -> float
 def _trained_auc(
     z_train: np.ndarray, subjects: np.ndarray, z_test: np.ndarray, test: Features
 ) -> float:
+    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+
     _, numbers, counts = np.unique(subjects, return_inverse=True, return_counts=True)
     # One clip tells nothing of how a person's clips differ.
     repeated = counts[numbers] >= 2
@@ -277,6 +282,8 @@ Probe = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def _linear_probe(x: np.ndarray, numbers: np.ndarray, x_new: np.ndarray) -> np.ndarray:
+    from sklearn.linear_model import RidgeClassifier
+
     return RidgeClassifier(alpha=float(x.shape[1])).fit(x, numbers).predict(x_new)
 
 
@@ -297,6 +304,8 @@ def _identification(probe: Probe, z: np.ndarray, subjects: np.ndarray) -> float:
         z: (N, d).
         subjects: (N,).
     """
+    from sklearn.preprocessing import StandardScaler
+
     names, numbers, counts = np.unique(subjects, return_inverse=True, return_counts=True)
     keep = counts[numbers] >= 2
     z, numbers = z[keep], numbers[keep]

@@ -11,7 +11,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
-import scipy.stats
+import scipy  # its submodules load when they are used
 
 from mic.errors import ConfigError
 

@@ -181,6 +181,8 @@ class Runner:
                 on_cell_executed=tell,
                 # The kernel warns at each start that loopback traffic is not encrypted.
                 extra_arguments=["--IPKernelApp.log_level=CRITICAL"],
+                # What a notebook wrote is whole before its marker: nothing to wait seconds for.
+                shutdown_kernel="immediate",
             )
             executed = nbformat.read(draft, 4)
             check_executed(executed, path)

@@ -11,7 +11,6 @@ import os
 import re
 from pathlib import Path
 
-import nbformat
 import pandas as pd
 
 from mic.home import home
@@ -52,6 +51,8 @@ def table(folder: str | Path) -> pd.DataFrame:
     Args:
         folder: Of the notebooks.
     """
+    import nbformat  # compiles a grammar when it is imported, for a second
+
     rows = []
     for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb")):
         if found := _LINE.search(nbformat.read(path, 4).cells[0].source):

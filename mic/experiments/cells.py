@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from sklearn.linear_model import LogisticRegression
 
 from mic import cache
 from mic.datasets.coverage import LeftOut
@@ -284,6 +283,8 @@ def _erased(
     method: Method, clips: ClipTensors, fitted: Sequence[int], z: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """z_E without what a linear map can tell of z_I, and the logits of a classifier on it."""
+    from sklearn.linear_model import LogisticRegression  # slow, see `mic.leakage`
+
     count = len(fitted)
     raw = clips.identity[list(fitted)]
     # A direction erased on the strength of few clips erases chance.

@@ -15,9 +15,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from mic import cache, codec, faces, metrics
 from mic.config import Profile
@@ -125,6 +122,10 @@ def table(data: Dataset, config: Profile, *, gops: Sequence[int] = (12,)) -> pd.
 
 def _tested(asked: Sequence[np.ndarray], data: Dataset, chosen: Sequence) -> np.ndarray:
     """(tested clips,) bool, in the order of the splits."""
+    from sklearn.linear_model import LogisticRegression  # slow, see `mic.leakage`
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     mean = np.stack([np.log(np.maximum(one, _FLOOR)).mean(0) for one in asked])
     labels = np.array(data.manifest.label_indices())
     found = []

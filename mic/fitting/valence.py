@@ -10,7 +10,6 @@ import math
 
 import numpy as np
 import torch
-from sklearn.linear_model import RidgeCV
 
 from mic import metrics
 
@@ -29,6 +28,8 @@ def fitted(z: np.ndarray, ratings: np.ndarray) -> torch.nn.Linear | None:
     Returns:
         d -> 1; None if there are too few ratings, or all are alike.
     """
+    from sklearn.linear_model import RidgeCV  # slow, see `mic.leakage`
+
     rated = np.isfinite(ratings)
     if rated.sum() < _FEWEST or np.ptp(ratings[rated]) == 0:
         return None
