@@ -132,9 +132,12 @@ def unpack_optimizer(
     for index, entries in state.items():
         for name, value in entries.items():
             # PyTorch itself would take a moment of any shape, and fail at some later step.
-            shaped = isinstance(value, Tensor) and value.ndim > 0
-            if shaped and value.shape != owners[index].shape:
+            if not isinstance(value, Tensor) or value.ndim == 0:
+                continue
+            if value.shape != owners[index].shape:
                 raise ValueError(f"{name} of parameter {index} is {tuple(value.shape)}")
+            # A fused step walks through both in the order of memory, which files do not keep.
+            entries[name] = torch.empty_like(owners[index]).copy_(value)
     groups = [
         {k: tuple(v) if k == "betas" else v for k, v in group.items()} for group in facts["groups"]
     ]

@@ -44,7 +44,7 @@ def wilson(correct: int, n: int, *, level: float = 0.95) -> Interval:
     if n < 1:
         raise ConfigError("a proportion of no observations")
     share = correct / n
-    z = float(scipy.stats.norm.ppf(0.5 + level / 2))
+    z = float(scipy.special.ndtri(0.5 + level / 2))
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
     # Rounding must not put 0 of n or n of n outside of its own interval.

@@ -11,7 +11,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -144,6 +143,8 @@ def learning_curves(records: pd.DataFrame, *, published: Mapping[str, float]) ->
 
 def confusion(counts: np.ndarray, labels: Sequence[str], *, title: str = "") -> Figure:
     """A confusion matrix: shade and large figure are the row's rate, small figure the count."""
+    import seaborn as sns  # slow, and no other picture needs it
+
     rates = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     text = np.array(
         [

@@ -125,6 +125,7 @@ class Training:
             lr=schedule.learning_rate,
             betas=(0.9, 0.999),
             weight_decay=schedule.weight_decay,
+            fused=True,
         )
         if self.checkpoint is not None and self.checkpoint.exists():
             self._restore(Checkpoint.load(self.checkpoint))

@@ -1,10 +1,12 @@
-"""Worker processes that do not outlive the process that started them."""
+"""Worker processes that end with the process that started them, and the threads of torch."""
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 
@@ -23,6 +25,24 @@ def pool(count: int) -> ProcessPoolExecutor:
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_end_with_parent,
     )
+
+
+@contextlib.contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Sets torch's threads for a block.
+
+    Args:
+        count: Threads. With another count sums are taken in another order, so results that are
+            kept are computed with one.
+    """
+    import torch  # a second, which those that only want a pool need not wait
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _end_with_parent() -> None:

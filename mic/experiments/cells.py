@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -24,9 +23,10 @@ from mic.models.baselines import PeerMethod, PeerModel
 from mic.models.erasure import fit_erasure
 from mic.models.mic import Identity, Method, Mic
 from mic.train import EpochRecord, Schedule, Training, predict
+from mic.workers import torch_threads
 
 # The code version of a prediction: raised when the same cell gives other answers.
-STAGE = cache.Stage(name="cells", version=2)
+STAGE = cache.Stage(name="cells", version=3)
 # Columns of `Outcome.history`; a part that a method does not have is NaN.
 HISTORY = ("loss", "train_accuracy", "expression", "dependence", "critic", "apex")
 
@@ -225,7 +225,7 @@ def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
     text = json.dumps([data.manifest.digest(), data.network, facts], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     checkpoint = home() / "checkpoints" / f"{key}.safetensors"
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with torch_threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(cell.seed)
         model = _model(cell, clips, fitted)
 
@@ -302,13 +302,3 @@ def _erased(
 def _history(record: EpochRecord) -> list[float]:
     values = {"loss": record.loss, "train_accuracy": record.train_accuracy, **record.parts}
     return [values.get(name, float("nan")) for name in HISTORY]
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

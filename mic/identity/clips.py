@@ -11,6 +11,7 @@ import numpy as np
 from mic import cache, faces
 from mic.faces import Status
 from mic.identity.networks import IdentityNetwork
+from mic.workers import torch_threads
 
 STAGE = cache.Stage(name="identity", version=1)
 
@@ -46,10 +47,12 @@ def of_clip(
     using = faces.detector()
 
     def compute() -> dict[str, np.ndarray]:
-        frame, found = faces.detect_clip(path)
         embedding = np.full(network.dimensions, np.nan, np.float32)
-        if found.status is not Status.NO_FACE:
-            embedding = network.embed(network.crop(frame, found.points)[None])[0]
+        # Trainings enlarge the last bits, in which sums differ where more threads share them.
+        with torch_threads(1):
+            frame, found = faces.detect_clip(path)
+            if found.status is not Status.NO_FACE:
+                embedding = network.embed(network.crop(frame, found.points)[None])[0]
         return {"embedding": embedding, "status": np.array(found.status, np.uint8)}
 
     arrays = cache.fetch(

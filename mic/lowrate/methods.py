@@ -23,6 +23,7 @@ from mic.lowrate import training
 from mic.lowrate.training import Recipe
 from mic.lowrate.views import Corpus
 from mic.models.lowbitrate import SRFCN, TargetCNN
+from mic.workers import torch_threads
 
 _WEIGHTS = cache.Stage(name="lowrate-weights", version=1)
 _PREDICTIONS = cache.Stage(name="lowrate-predictions", version=1)
@@ -250,9 +251,7 @@ def _is_predicted(cell: Cell, train: Corpus, test: Corpus, channel: Channel) -> 
 
 def _run_one(task: tuple[str, tuple]) -> None:
     kind, what = task
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with torch_threads(1):
         if kind == "receive":
             channel, corpus = what
             corpus.received(channel)
@@ -262,8 +261,6 @@ def _run_one(task: tuple[str, tuple]) -> None:
             cell, channels, train, test = what
             for channel in channels:
                 predictions(cell, train, test, channel)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _arrays(network: nn.Module) -> dict[str, np.ndarray]:

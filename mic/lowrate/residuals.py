@@ -31,6 +31,7 @@ from mic.errors import ConfigError
 from mic.experiments import splits
 from mic.models.mic import Method, Mic
 from mic.train import Schedule, Training, predict
+from mic.workers import torch_threads
 
 _SENT = cache.Stage(name="lowrate-rung", version=1)
 _ANSWERS = cache.Stage(name="lowrate-residual", version=2)
@@ -222,13 +223,9 @@ def _entry(ladder: Ladder, model: str, fold: str) -> dict[str, Any]:
 def _answer(ladder: Ladder, model: str, fold: str) -> dict[str, np.ndarray]:
     split = {split.name: split for split in splits(ladder.manifest, parts=ladder.folds)}[fold]
     fitted, tested = split.train + split.validation, split.test
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with torch_threads(1):
         network = _fitted(ladder, model, fitted)
         logits = [predict(network, ladder.tensors(rung), tested).logits for rung in ladder.rungs]
-    finally:
-        torch.set_num_threads(threads)
     return {"rows": np.array(tested), "logits": np.stack(logits).astype(np.float32)}
 
 
@@ -323,21 +320,15 @@ def speed_table(ladder: Ladder, *, clips: int = 8, repeats: int = 5) -> pd.DataF
         ladder.method, classes=len(data.classes), identity=data.identity, steps=ladder.steps
     ).eval()
     chosen = ladder.manifest.clips[:clips]
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            received = [
-                _received(ladder, chosen, rung, Path(folder) / str(k))
-                for k, rung in enumerate(ladder.rungs)
-            ]
-            # Rungs take turns, so that a slower minute of the machine falls on all of them.
-            timings = [
-                [_timed(network, targets, ladder) for targets, _ in received]
-                for _ in range(repeats)
-            ]
-    finally:
-        torch.set_num_threads(threads)
+    with torch_threads(1), tempfile.TemporaryDirectory() as folder:
+        received = [
+            _received(ladder, chosen, rung, Path(folder) / str(k))
+            for k, rung in enumerate(ladder.rungs)
+        ]
+        # Rungs take turns, so that a slower minute of the machine falls on all of them.
+        timings = [
+            [_timed(network, targets, ladder) for targets, _ in received] for _ in range(repeats)
+        ]
     return pd.DataFrame(
         [
             {

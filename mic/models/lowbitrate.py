@@ -107,9 +107,10 @@ class TargetCNN(nn.Module):
         """Activations of the fully connected layer, (N, hidden), of faces (N, S, S) in 0..255."""
         maps, _, _ = normalise(images, self.architecture)
         first, second, third = self.convolutions
-        maps = self.pool(torch.relu(first(maps)))
-        maps = self.pool(torch.relu(second(maps)))
-        maps = self.last_pool(torch.relu(third(maps)))
+        # The larger of two is rectified, not both: the same numbers, and fewer of them.
+        maps = torch.relu(self.pool(first(maps)))
+        maps = torch.relu(self.pool(second(maps)))
+        maps = torch.relu(self.last_pool(third(maps)))
         return torch.relu(self.hidden(maps.flatten(1)))
 
     def forward(self, images: Tensor) -> Tensor:

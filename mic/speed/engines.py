@@ -14,6 +14,7 @@ from torch import nn
 from mic import export
 from mic.errors import ConfigError
 from mic.speed import measure, pipelines
+from mic.workers import torch_threads
 
 
 def engine_table(
@@ -67,7 +68,7 @@ def engine_table(
             for engine, run in runners.items()
             for batch in batches
         }
-        with pipelines.torch_threads(threads):
+        with torch_threads(threads):
             timings = measure.interleaved(tasks, rounds=rounds)
         total = measure.medians(timings)[measure.TOTAL]
         busy = measure.medians(timings, column="cpu_seconds")[measure.TOTAL]

@@ -14,7 +14,7 @@ decoding, transform, motion compensation), `colour` (to RGB and scaled), `face d
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import av
@@ -78,17 +78,6 @@ def onnx_runner(
     model = export.build(network, size=size, steps=steps, motion_size=motion_size)
     session = export.Session(model.SerializeToString(), threads=threads)
     return lambda clips, motion: session(clips, motion).logits
-
-
-@contextlib.contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Sets torch's threads for a block."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def compressed(runner: Runner, representation: Representation, *, threads: int = 1) -> Answer:

@@ -15,6 +15,7 @@ from mic.speed import measure, pipelines
 from mic.speed.clips import TimedClip
 from mic.speed.contestants import Contestant, scale_for
 from mic.speed.pipelines import Answer
+from mic.workers import torch_threads
 
 STAGES = ("demux", "parse", "decode", "colour", "face detection", "network")
 # Runs of a method one after another: a user has more than one clip.
@@ -50,7 +51,7 @@ def method_table(
         (peak above what was resident before), and one column `..._ms` for each of `STAGES`.
     """
     tasks = {one.row: pipelines.on([clip.path] * batch, one.answer) for one in who}
-    with pipelines.torch_threads(threads):
+    with torch_threads(threads):
         timings = measure.interleaved(tasks, rounds=rounds, burst=BURST)
         peaks = {
             row: measure.peak_memory(lambda task=task: task(measure.Stopwatch()))
@@ -170,13 +171,13 @@ def scope(config: Profile) -> Scope:
     if config.name == "smoke":
         return Scope(
             main=(112, 112, 20),
-            grid=((112, 112, 20), (64, 64, 20), (112, 112, 30)),
+            grid=((64, 64, 12), (112, 112, 12), (64, 64, 20)),
             threads=(1,),
             rounds=1,
             peers=("fan", "coviar"),
             followed=("fan",),
             batches=(1, 2),
-            together=(1, 2),
+            together=(2,),
         )
     sizes = ((112, 112), (224, 224), (320, 240), (640, 480))
     return Scope(
