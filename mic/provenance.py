@@ -74,7 +74,7 @@ def code_digest() -> str:
 
 
 def device() -> dict[str, str | int]:
-    """The processor, its core count, and what torch sees; nothing of torch where it is not used."""
+    """The processor, its core count, and what torch sees, if the run uses torch."""
     torch = sys.modules.get("torch")  # importing it would take longer than what is recorded
     model = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
