@@ -5,7 +5,14 @@ from pathlib import Path
 import pytest
 
 # Of a few long tests each: begun last, they would keep one worker busy and the other idle.
-LONG_FILES = ("test_smoke_run.py", "test_kills.py", "test_jupyterlab.py", "test_real_clips.py")
+LONG_FILES = (
+    "test_smoke_run_data.py",
+    "test_smoke_run_speed.py",
+    "test_smoke_run_training.py",
+    "test_kills.py",
+    "test_jupyterlab.py",
+    "test_real_clips.py",
+)
 
 
 @pytest.hookimpl(trylast=True)  # after the random order, which holds among the other files

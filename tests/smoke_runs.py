@@ -1,0 +1,53 @@
+"""Runs notebooks as `make reproduce` does, in the smoke profile and a root of their own."""
+
+import io
+import json
+import time
+from pathlib import Path
+
+from environment_file import ROOT
+
+from mic import config, results
+from mic.notebooks import Runner, find
+
+# Each file of `make test` runs a part, in order, beside the others; `make test-long` runs all in
+# one root. A notebook is in the part of those whose tables it reads.
+PARTS = {
+    "data": ("00_workflow", "01_reencoding", "02_residuals", "03_mine"),
+    "training": ("04_training", "05_ablations", "06_confusion_matrices", "08_low_bitrate"),
+    "speed": ("07_speed", "09_paper_comparison"),
+}
+
+
+def all_notebooks() -> list[str]:
+    """Names of the repository's notebooks, in order."""
+    return [path.stem for path in find(ROOT / "notebooks")]
+
+
+def run_twice(names: tuple[str, ...], root: Path) -> None:
+    """Runs notebooks, looks at all they wrote, and runs them again, which must take seconds."""
+
+    def runner() -> Runner:
+        return Runner(
+            ROOT / "notebooks",
+            config.load("smoke"),
+            folder=root / "results",
+            progress=io.StringIO(),
+        )
+
+    only = [name[:2] for name in names]
+    outcomes = runner().run(only=only)
+    assert [outcome.name for outcome in outcomes] == list(names)
+    assert all(outcome.ran for outcome in outcomes)
+    for name in names:
+        record = json.loads((root / "results/provenance" / f"{name}.json").read_text())
+        assert record["config"]["name"] == "smoke"
+        for output in record["outputs"]:
+            assert (root / "results" / output).stat().st_size > 0
+        for table in record["tables"]:
+            frame = results.read_table(table, folder=root / "results")
+            assert len(frame) == record["tables"][table]["rows"]
+    start = time.monotonic()
+    again = runner().run(only=only)
+    assert not any(outcome.ran for outcome in again)
+    assert time.monotonic() - start < 30
