@@ -169,9 +169,11 @@ def run(ladder: Ladder, *, jobs: int = 1) -> None:
         MicError: What the first failing task raised.
     """
     folds = [split.name for split in splits(ladder.manifest, parts=ladder.folds)]
+    trained = ladder.models()
     models = [
         (name, fold)
-        for name in ladder.models()
+        # Longest first, so that no process is left with one at the end.
+        for name in sorted(trained, key=lambda name: -ladder.epochs(name) * len(trained[name]))
         for fold in folds
         if not cache.entry_path(_ANSWERS, **_entry(ladder, name, fold)).is_file()
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -86,25 +87,24 @@ class Corpus:
     @property
     def valence(self) -> NDArray[np.float32]:
         """(N,) labels of the frames in `received`."""
-        return self._thin("valence")
+        lengths, step = self._labels["lengths"], int(self._labels["step"][0])
+        parts = np.split(self._labels["valence"], np.cumsum(lengths)[:-1])
+        return np.concatenate([part[::step] for part in parts])
 
     @property
     def subjects(self) -> NDArray[np.int64]:
         """(N,) number of the subject of each frame in `received`."""
-        arrays = self._arrays()
-        return np.repeat(arrays["subjects"], self.lengths)
+        return np.repeat(self._labels["subjects"], self.lengths)
 
     @property
     def lengths(self) -> NDArray[np.int64]:
         """(sequences,) frames of each in `received`."""
-        arrays = self._arrays()
-        return -(-arrays["lengths"] // arrays["step"])
+        return -(-self._labels["lengths"] // self._labels["step"])
 
     @property
     def frame_rate(self) -> float:
         """Frames a second of `received`."""
-        arrays = self._arrays()
-        return float(arrays["rates"][0] / arrays["step"][0])
+        return float(self._labels["rates"][0] / self._labels["step"][0])
 
     def received(self, channel: Channel) -> View:
         """What the channel delivers of all sequences."""
@@ -135,10 +135,10 @@ class Corpus:
             "seconds": arrays["lengths"] / arrays["rates"],
         }
 
-    def _thin(self, name: str) -> np.ndarray:
-        arrays = self._arrays()
-        parts = np.split(arrays[name], np.cumsum(arrays["lengths"])[:-1])
-        return np.concatenate([part[:: int(arrays["step"][0])] for part in parts])
+    @functools.cached_property
+    def _labels(self) -> dict[str, np.ndarray]:
+        # Every score asks for these, and the entry that they are in is checked whole when read.
+        return {name: array for name, array in self._arrays().items() if name != "frames"}
 
     def _arrays(self) -> dict[str, np.ndarray]:
         found = cache.read(self._path)
