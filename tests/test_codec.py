@@ -198,6 +198,29 @@ def test_other_codecs_intra_and_predicted(tmp_path, name, lowest):
     assert finest.bits > intra.bits
 
 
+@pytest.mark.parametrize("side", [32, 64])
+def test_hevc_of_a_picture_as_large_as_one_coding_tree_gives_the_same_bytes(tmp_path, side):
+    """With libx265's own choice of the tree no two of these are equal."""
+    y, x = np.mgrid[:side, :side]
+    waves = [60 * np.sin((x + time) / 5) + 50 * np.cos((y - time) / 7) for time in range(40)]
+    written = set()
+    for number in range(4):
+        target = tmp_path / f"{number}.hevc"
+        frames = (np.uint8(128 + wave)[..., None].repeat(3, 2) for wave in waves)
+        codec.encode_frames(frames, target, frame_rate=25, codec="hevc", vop_quant=32)
+        written.add(target.read_bytes())
+    assert len(written) == 1
+
+
+def test_hevc_of_the_smallest_picture_is_refused(tmp_path):
+    frames = np.zeros((3, 16, 16, 3), np.uint8)
+    chosen = {"frame_rate": 25, "codec": "hevc", "vop_quant": 32}
+    with pytest.raises(ConfigError, match="differently each time"):
+        codec.encode_frames(frames, tmp_path / "a.hevc", **chosen)
+    report = codec.encode_frames(frames, tmp_path / "a.hevc", gop=1, **chosen)
+    assert report.keyframes == 3
+
+
 def test_flat_memory_while_encoding_and_decoding(tmp_path):
     program = (
         "import resource, sys, numpy as np\n"

@@ -354,7 +354,7 @@ def _configure(
     stream.width, stream.height, stream.pix_fmt = first.width, first.height, "yuv420p"
     context = stream.codec_context
     context.thread_count = 1
-    context.options = options.encoder_options()
+    context.options = options.encoder_options(first.width, first.height)
     context.sample_aspect_ratio = Fraction(1)
     if options.bit_rate is not None:
         context.bit_rate = options.bit_rate

@@ -51,7 +51,7 @@ class LiveEncoder:
         self._context.framerate = coded_rate(Fraction(frame_rate))
         self._context.time_base = 1 / self._context.framerate
         self._context.thread_count = 1
-        self._context.options = chosen.encoder_options()
+        self._context.options = chosen.encoder_options(width, height)
         self._context.sample_aspect_ratio = Fraction(1)
         try:
             self._context.open()

@@ -119,17 +119,38 @@ class EncodeOptions:
         fields = ", ".join(f"{k}={v!r}" for k, v in sorted(dataclasses.asdict(self).items()))
         return f"{fields}; libavcodec {av.library_versions['libavcodec']}, PyAV {av.__version__}"
 
-    def encoder_options(self) -> dict[str, str]:
-        """The private and generic options of the encoder, as libavcodec spells them."""
+    def encoder_options(self, width: int, height: int) -> dict[str, str]:
+        """The private and generic options of the encoder, as libavcodec spells them.
+
+        Args:
+            width: Of the pictures, samples.
+            height: The same.
+
+        Raises:
+            ConfigError: The encoder would write other bits each time.
+        """
         match self.codec:
             case "mpeg4":
                 return self._mpeg4_options()
             case "h264":
                 return self._x26x_options("x264-params", "qp", "threads=1")
             case "hevc":
+                fixed = "pools=none:frame-threads=1:log-level=error:info=0"
                 return self._x26x_options(
-                    "x265-params", "qp", "pools=none:frame-threads=1:log-level=error:info=0"
+                    "x265-params", "qp", fixed + self._coding_tree(width, height)
                 )
+
+    def _coding_tree(self, width: int, height: int) -> str:
+        # libx265 reads memory that it never wrote when it predicts a picture of one coding tree
+        # unit: other bits each time. It takes the largest unit that fits, so a smaller one is set.
+        if width != height or width not in (16, 32, 64) or self.gop == 1:
+            return ""
+        if width == 16:
+            raise ConfigError(
+                "libx265 codes P pictures of 16 x 16 samples differently each time",
+                remedy="pad them to 24 x 24, code I pictures only (gop=1), or choose h264",
+            )
+        return f":ctu={width // 2}"
 
     def _mpeg4_options(self) -> dict[str, str]:
         flags = "+bitexact"  # keeps the library's version string out of the stream

@@ -15,8 +15,9 @@ from mic import codec
 from mic.codec.options import CodecName
 from mic.errors import ConfigError
 
-# libx265 refuses pictures smaller than its smallest coding tree.
-_MIN_SIDE = {"mpeg4": 1, "h264": 1, "hevc": 16}
+# libx265 refuses pictures smaller than its smallest coding tree unit, and cannot be trusted with
+# those of a single one; see `mic.codec.options`.
+_MIN_SIDE = {"mpeg4": 1, "h264": 1, "hevc": 24}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ from mic.models.lowbitrate import SRFCN, TargetCNN
 from mic.workers import torch_threads
 
 _WEIGHTS = cache.Stage(name="lowrate-weights", version=1)
-_PREDICTIONS = cache.Stage(name="lowrate-predictions", version=1)
+_PREDICTIONS = cache.Stage(name="lowrate-predictions", version=2)
 
 _Network = TypeVar("_Network", bound=nn.Module)
 Use = Literal["none", "joint", "frozen", "separate"]

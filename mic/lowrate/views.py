@@ -18,7 +18,7 @@ from mic.datasets.valence import FaceSequence
 from mic.errors import StorageError
 
 _FACES = cache.Stage(name="lowrate-faces", version=1)
-_RECEIVED = cache.Stage(name="lowrate-received", version=1)
+_RECEIVED = cache.Stage(name="lowrate-received", version=2)
 
 
 @dataclass(frozen=True)
