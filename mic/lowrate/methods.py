@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mic import cache
-from mic.codec.tree import run_isolated
+from mic.codec.tree import run_stages
 from mic.datasets.transmission import Channel
 from mic.lowrate import training
 from mic.lowrate.training import Recipe
@@ -228,7 +228,8 @@ def run(
     # Encodings first, then SR-FCNs: later cells share them instead of waiting for each other.
     ordered = sorted(wanted, key=lambda item: repr((item[0], item[1].digest)))
     restorers = {(cell.restorer, cell.recipe): cell for cell, _ in missing if cell.restorer}
-    for stage in (
+    run_stages(
+        _run_one,
         [("receive", item) for item in ordered if not item[1].has(item[0])],
         [
             ("restore", (cell, train))
@@ -236,11 +237,8 @@ def run(
             if not cache.entry_path(_WEIGHTS, **_restorer_entry(cell, train)).is_file()
         ],
         [("predict", (cell, tuple(tested), train, test)) for cell, tested in missing],
-    ):
-        # A process takes seconds to start, one task's worth.
-        for _, result in run_isolated(_run_one, stage, jobs=min(jobs, max(1, len(stage)))):
-            if isinstance(result, Exception):
-                raise result
+        jobs=jobs,
+    )
 
 
 def _is_predicted(cell: Cell, train: Corpus, test: Corpus, channel: Channel) -> bool:

@@ -24,7 +24,7 @@ import pandas as pd
 import torch
 
 from mic import bitstream, cache, codec, metrics
-from mic.codec.tree import run_isolated
+from mic.codec.tree import run_stages
 from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.tensors import ClipTensors, sampled
 from mic.errors import ConfigError
@@ -178,13 +178,12 @@ def run(ladder: Ladder, *, jobs: int = 1) -> None:
         if not cache.entry_path(_ANSWERS, **_entry(ladder, name, fold)).is_file()
     ]
     rungs = ladder.rungs if models else ()
-    for stage in (
+    run_stages(
+        _run_one,
         [("send", ladder, rung) for rung in rungs],
         [("train", ladder, model) for model in models],
-    ):
-        for _, result in run_isolated(_run_one, stage, jobs=min(jobs, max(1, len(stage)))):
-            if isinstance(result, Exception):
-                raise result
+        jobs=jobs,
+    )
 
 
 def _run_one(task: tuple[str, Ladder, object]) -> None:

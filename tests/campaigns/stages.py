@@ -8,7 +8,6 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-import notebook_factory
 import numpy as np
 
 from mic import atomic, codec, synthface
@@ -100,6 +99,8 @@ def _faces(folder: Path) -> None:
 
 
 def _notebooks(folder: Path) -> None:
+    import notebook_factory  # a second to import, in every process of every stage
+
     figure = (
         "import time\ntime.sleep(0.5)\nimport matplotlib.pyplot as plt\n"
         "plt.plot([1, 2]);\nrun.table(frame + 1, 'numbers', caption='N.', columns={'x': 'a'})"
