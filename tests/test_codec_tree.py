@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mic import codec
-from mic.codec.tree import run_isolated
+from mic.codec.tree import run_isolated, run_stages
 from mic.errors import CodecError, ConfigError
 
 
@@ -177,6 +177,22 @@ def die_at_two(task):
     if task == 2:
         os._exit(9)
     return 10 * task
+
+
+def fail_or_write(task):
+    if task.name == "0":
+        raise ConfigError("the first of many")
+    time.sleep(0.1)
+    task.touch()
+
+
+def test_the_first_failure_of_a_stage_ends_all_of_them(tmp_path):
+    tasks = [tmp_path / str(number) for number in range(60)]
+    with pytest.raises(ConfigError, match="first of many"):
+        run_stages(fail_or_write, tasks, [tmp_path / "next stage"], jobs=2)
+    time.sleep(0.5)
+    assert len(list(tmp_path.iterdir())) < 30
+    assert not (tmp_path / "next stage").exists()
 
 
 @pytest.mark.parametrize("jobs", [2, 3])

@@ -34,6 +34,10 @@ def _names(line):
     return sorted(re.findall(r"`([\w.-]+)`", line))
 
 
+def _outputs(notebook):
+    return _names(re.search(r"(?m)^\*\*Outputs:\*\* (.*)$", notebook.cells[0].source)[1])
+
+
 def test_no_notebook_escapes():
     tracked = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files", "*.ipynb"], capture_output=True, text=True, check=True
@@ -110,6 +114,13 @@ def test_cells_hold_no_algorithm_and_no_tricks(notebook):
             assert trick not in cell.source
 
 
+def test_no_two_notebooks_declare_the_same_output():
+    """`make test` runs them in several roots, `make reproduce` in one."""
+    declared = [name for path in NOTEBOOKS for name in set(_outputs(nbformat.read(path, 4)))]
+    assert len(declared) > len(NOTEBOOKS)
+    assert len(declared) == len(set(declared))
+
+
 def test_declared_outputs_are_those_of_the_first_cell(notebook, path):
     calls = [
         node
@@ -126,8 +137,7 @@ def test_declared_outputs_are_those_of_the_first_cell(notebook, path):
         if key in named
         for name in ast.literal_eval(named[key])
     ]
-    line = re.search(r"(?m)^\*\*Outputs:\*\* (.*)$", notebook.cells[0].source)[1]
-    assert sorted(set(declared)) == sorted(set(_names(line)))
+    assert sorted(set(declared)) == sorted(set(_outputs(notebook)))
 
 
 def test_nothing_is_written_but_through_the_run(notebook):

@@ -141,16 +141,18 @@ class EncodeOptions:
                 )
 
     def _coding_tree(self, width: int, height: int) -> str:
-        # libx265 reads memory that it never wrote when it predicts a picture of one coding tree
-        # unit: other bits each time. It takes the largest unit that fits, so a smaller one is set.
-        if width != height or width not in (16, 32, 64) or self.gop == 1:
+        # libx265 reads memory that it never wrote when it predicts a picture one coding tree unit
+        # wide or high: other bits each time. It takes the largest unit that fits both edges, so a
+        # smaller one is set.
+        least = min(width, height)
+        if least not in (16, 32, 64) or self.gop == 1:
             return ""
-        if width == 16:
+        if least == 16:
             raise ConfigError(
-                "libx265 codes P pictures of 16 x 16 samples differently each time",
-                remedy="pad them to 24 x 24, code I pictures only (gop=1), or choose h264",
+                f"libx265 codes P pictures of {width} x {height} samples differently each time",
+                remedy="pad 16 samples to 24, code I pictures only (gop=1), or choose h264",
             )
-        return f":ctu={width // 2}"
+        return f":ctu={least // 2}"
 
     def _mpeg4_options(self) -> dict[str, str]:
         flags = "+bitexact"  # keeps the library's version string out of the stream

@@ -16,7 +16,7 @@ from mic.codec.options import CodecName
 from mic.errors import ConfigError
 
 # libx265 refuses pictures smaller than its smallest coding tree unit, and cannot be trusted with
-# those of a single one; see `mic.codec.options`.
+# those of that size; see `mic.codec.options`.
 _MIN_SIDE = {"mpeg4": 1, "h264": 1, "hevc": 24}
 
 
