@@ -21,9 +21,10 @@ from typing import TextIO
 
 import nbformat
 
-from mic import atomic, provenance, results, run_times
+from mic import results, run_times
 from mic.config import Profile
 from mic.errors import ConfigError, MicError, NotebookError, StorageError
+from mic.storage import atomic, provenance
 
 
 def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:

@@ -20,15 +20,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from mic import weights
+import mic
 from mic.bitstream import Stream
 from mic.datasets.tensors import Representation, represent
 from mic.errors import ConfigError, WeightsError
 from mic.framing import Framing
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Method, Mic
+from mic.storage import weights
 
-SHIPPED = Path(__file__).with_name("weights")
+SHIPPED = Path(mic.__file__).with_name("weights")
 DEFAULT = "synth.safetensors"
 # Lines of `sha256sum`: a damaged checkout is found out.
 PINS = SHIPPED / "SHA256SUMS"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from mic import atomic, provenance
 from mic.errors import ResultError
-from mic.home import locked
+from mic.storage import atomic, provenance
+from mic.storage.home import locked
 
 COLUMNS = ("campaign", "unit", "count", "failures", "seconds", "commit")
 

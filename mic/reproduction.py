@@ -15,11 +15,11 @@ from typing import Any, TextIO
 
 import pandas as pd
 
-from mic import atomic, provenance
 from mic.config import PROFILES, Profile, load
 from mic.errors import ConfigError, ResultError
-from mic.home import home
 from mic.notebooks import Runner, declared_inputs, declared_parameters, find
+from mic.storage import atomic, provenance
+from mic.storage.home import home
 
 # Columns whose difference says nothing about the science; their tables are about time or memory.
 _TIMING = ("seconds", "ms", "fps", "milliseconds", "memory", "speed", "ratio")

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mic import atomic, provenance
 from mic.config import Profile
 from mic.errors import ResultError
-from mic.home import locked
+from mic.storage import atomic, provenance
+from mic.storage.home import locked
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

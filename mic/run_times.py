@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from mic.home import home
+from mic.storage.home import home
 
 _LINE = re.compile(
     r"(?m)^\*\*Run time:\*\* (?P<seconds>\d+) s "

@@ -23,11 +23,11 @@ import torch
 
 from mic import parallel
 from mic.augmentation import augment, drawn_frames
-from mic.checkpoint import Checkpoint, pack_optimizer, unpack_optimizer
 from mic.datasets.tensors import ClipTensors
 from mic.errors import ConfigError, WeightsError
 from mic.models.mic import Mic
 from mic.schedules import PRESETS, Schedule, learning_rate
+from mic.storage.checkpoint import Checkpoint, pack_optimizer, unpack_optimizer
 
 __all__ = ["PRESETS", "EpochRecord", "Prediction", "Schedule", "Training", "predict"]
 

@@ -2,10 +2,10 @@
 
 import torch
 
-from mic import weights
 from mic.datasets.tensors import Representation
 from mic.models.expression import ExpressionNetwork
 from mic.recogniser import Card
+from mic.storage import weights
 
 CLASSES = ("anger", "happiness", "surprise")
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from mic import codec
-from mic.assets import sha256_of
 from mic.datasets.manifest import Clip, Manifest
+from mic.storage.assets import sha256_of
 
 
 def write(

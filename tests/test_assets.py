@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import pytest
 
-import mic.assets as assets
+import mic.storage.assets as assets
 from mic.errors import AssetError
 
 CONTENT = b"what the package carries" * 100

@@ -7,8 +7,8 @@ import textwrap
 
 import pytest
 
-from mic import atomic
 from mic.errors import StorageError
+from mic.storage import atomic
 
 
 def test_replaces_and_leaves_nothing_else(tmp_path):
@@ -46,7 +46,7 @@ def test_a_kill_in_the_middle_keeps_the_old_content(tmp_path):
     atomic.write_bytes(path, b"old" * 1000)
     code = f"""
         import os, signal
-        from mic import atomic
+        from mic.storage import atomic
         with atomic.replacing({str(path)!r}) as temporary:
             temporary.write_bytes(b"new" * 10)
             os.kill(os.getpid(), signal.SIGKILL)
@@ -63,7 +63,7 @@ def test_a_full_disk_is_a_typed_error_and_keeps_the_old_content(tmp_path):
         import subprocess, sys
         mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "none", {str(disk)!r}]
         subprocess.run(mount, check=True)
-        from mic import atomic
+        from mic.storage import atomic
         from mic.errors import StorageError
         path = {str(disk / "table.csv")!r}
         atomic.write_bytes(path, b"old")

@@ -9,8 +9,8 @@ import pytest
 from oracles import material, stream
 from oracles.encoders import Options, encode, synthetic
 
-import mic.assets
 import mic.bitstream
+import mic.storage.assets
 from mic.errors import BitstreamError, CodecError, ConfigError, MicError, UnsupportedSyntaxError
 
 PARTS = ("residual", "motion", "macroblocks")
@@ -185,7 +185,7 @@ def test_refuses_wrong_arguments(face, tmp_path):
     with pytest.raises(CodecError):
         mic.bitstream.open(tmp_path / "absent.mp4")
     with pytest.raises(UnsupportedSyntaxError, match="h264"):
-        mic.bitstream.open(mic.assets.path("carphone"))
+        mic.bitstream.open(mic.storage.assets.path("carphone"))
     text = tmp_path / "text.mp4"
     text.write_text("no video at all " * 100)
     for content in (b"", b"\0\0\1", b"\0\0\1\xb0", text.read_bytes()):

@@ -8,7 +8,7 @@ import pytest
 from oracles import compare, material, stream
 from oracles.encoders import Options, encode, ffmpeg, frames, synthetic
 
-import mic.assets
+import mic.storage.assets
 
 TOOLS = list(itertools.product((False, True), repeat=3))  # four_mv, quarter_pel, mpeg_quant
 SIZES = [(1, 1), (16, 16), (17, 33), (96, 64), (131, 75), (8, 240), (350, 18)]
@@ -125,7 +125,7 @@ def test_custom_matrices(tmp_path, record_property):
 
 
 def test_a_third_partys_file(record_property):
-    total = check(mic.assets.path("psychopy"), record_property, reconstruct=False)
+    total = check(mic.storage.assets.path("psychopy"), record_property, reconstruct=False)
     assert total.samples > 36_000_000
     assert total.intra > 0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mic.home import locked
+from mic.storage.home import locked
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FUZZ = REPOSITORY / "native" / "fuzz"

@@ -12,8 +12,8 @@ from oracles import compare, material
 from oracles.damage import Subject, Tally, damaged
 from oracles.encoders import Options, encode, ffmpeg, synthetic
 
-import mic.assets
 import mic.reliability
+import mic.storage.assets
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(0)]
 
@@ -43,7 +43,7 @@ def streams(folder: Path):
             path, material.frames("carphone", 120, 144, 176), "-c:v", "libxvid", "-bf", "0",
             "-q:v", quality, "-mpeg_quant", mpeg, *flags,
         )  # fmt: skip
-    yield mic.assets.path("psychopy")
+    yield mic.storage.assets.path("psychopy")
 
 
 def test_a_billion_samples(tmp_path):

@@ -5,8 +5,8 @@ import pytest
 from oracles import compare, material, transform
 from oracles.encoders import Options, encode, synthetic
 
-import mic.assets
 import mic.bitstream
+import mic.storage.assets
 
 # How far fixed-point arithmetic may be from the exact transform, on top of rounding: the 4x4
 # transform has 13-bit cosines; 2x2 and 1x1 need none.
@@ -33,7 +33,7 @@ def test_equals_the_inverse_transform_of_the_low_coefficients(scale, quant, tmp_
 @pytest.mark.parametrize("scale", [4, 8])
 @pytest.mark.parametrize("mpeg", [False, True])
 def test_equals_libavcodecs_reduced_decoding(scale, mpeg, tmp_path, record_property):
-    total = compare.residuals(mic.assets.path("psychopy"), scale=scale)
+    total = compare.residuals(mic.storage.assets.path("psychopy"), scale=scale)
     pictures = material.frames("carphone", 60, 139, 165, 2, 5)
     options = Options(width=165, height=139, quant=2, mpeg_quant=mpeg, four_mv=True)
     total += compare.residuals(encode(tmp_path / "face.mp4", pictures, options), scale=scale)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mic import cache
-from mic.cache import Stage, digest, entry_path, fetch, read
 from mic.errors import ConfigError, DatasetError
+from mic.storage import cache
+from mic.storage.cache import Stage, digest, entry_path, fetch, read
 
 STAGE = Stage(name="test-stage", version=1)
 

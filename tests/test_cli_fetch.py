@@ -3,8 +3,8 @@
 import dataset_trees as trees
 import pytest
 
-from mic import assets
 from mic.cli import main
+from mic.storage import assets
 
 
 @pytest.fixture(autouse=True)

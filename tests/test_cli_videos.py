@@ -11,7 +11,8 @@ import pytest
 import recogniser_factory
 
 import mic
-from mic import assets, cli, codec, prediction
+from mic import cli, codec, prediction
+from mic.storage import assets
 
 
 @pytest.fixture(scope="module")

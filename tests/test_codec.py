@@ -11,9 +11,10 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from mic import assets, codec
+from mic import codec
 from mic.codec import ladder
 from mic.errors import CodecError, ConfigError
+from mic.storage import assets
 
 
 def moving_square(frames=12, height=48, width=64):

@@ -5,8 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mic import comparison, provenance
+from mic import comparison
 from mic.errors import ResultError
+from mic.storage import provenance
 
 PAPER = pd.read_csv(provenance.repository() / "results" / "paper.csv")
 

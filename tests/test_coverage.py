@@ -8,12 +8,12 @@ import pytest
 from campaigns.stages import squares
 
 from mic import experiments
-from mic.assets import sha256_of
 from mic.datasets.coverage import LeftOut, check_share
 from mic.datasets.tensors import Representation
 from mic.errors import CodecError, ConfigError, DatasetError
 from mic.fitting import clips
 from mic.models.mic import Method
+from mic.storage.assets import sha256_of
 from mic.train import Schedule
 
 SMALL = {"width": 4, "feature_size": 16, "z_size": 16, "identity_size": 2, "critic_hidden": 8}

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mic import assets, codec, datasets, faces
+from mic import codec, datasets, faces
 from mic.datasets import portrait
 from mic.errors import FaceError
+from mic.storage import assets
 
 
 def test_clips_are_cut_to_the_face(tmp_path, monkeypatch):

@@ -20,9 +20,10 @@ from campaigns.stages import STAGES
 
 import mic
 import mic.reliability
-from mic import bitstream, codec, weights
+from mic import bitstream, codec
 from mic.datasets.tensors import ClipTensors
 from mic.models.mic import Method, Mic
+from mic.storage import weights
 from mic.train import Schedule, Training, predict
 
 TOLERANCE = 0.01

@@ -10,7 +10,7 @@ import pytest
 import squares
 
 import mic.config
-from mic import cache, experiments, identity
+from mic import experiments, identity
 from mic.datasets.manifest import Manifest
 from mic.datasets.tensors import Representation, clip_arrays
 from mic.datasets.tensors import load as load_tensors
@@ -19,6 +19,7 @@ from mic.experiments import cells as cells_module
 from mic.experiments import plan
 from mic.models.baselines import PeerMethod
 from mic.models.mic import Method
+from mic.storage import cache
 from mic.train import Schedule
 
 CLASSES = ("up", "down", "left")

@@ -9,10 +9,11 @@ from facenet_pytorch import MTCNN
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mic import assets, codec, faces
+from mic import codec, faces
 from mic.errors import FaceError
 from mic.faces import REFERENCE_POINTS, Status, tracking
 from mic.faces.cascade import Cascade
+from mic.storage import assets
 
 # MTCNN's points move by a few samples with the phase of its pyramid: 8 % of this face's width.
 JITTER = 13

@@ -27,7 +27,7 @@ PRELUDE = """
 STAGES = {
     "cache": """
         import numpy as np
-        from mic import cache
+        from mic.storage import cache
         stage = cache.Stage(name="disk", version=1)
         def made(count):
             return lambda: {"x": np.arange(count)}
@@ -40,7 +40,7 @@ STAGES = {
     """,
     "checkpoint": """
         import torch
-        from mic.checkpoint import Checkpoint
+        from mic.storage.checkpoint import Checkpoint
         path = disk / "training.safetensors"
         Checkpoint(tensors={"w": torch.ones(3)}, facts={"epoch": 1}).save(path)
         assert refused(Checkpoint(tensors={"w": torch.ones(99_999)}, facts={}).save, path) == []

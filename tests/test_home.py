@@ -10,7 +10,7 @@ import time
 import pytest
 
 from mic.errors import StorageError
-from mic.home import home, locked
+from mic.storage.home import home, locked
 
 
 def test_mic_home_moves_the_folder(monkeypatch, tmp_path):

@@ -14,9 +14,10 @@ from oracles.encoders import Options, synthetic
 from oracles.headers import video_object_layer
 
 import mic
-from mic import bitstream, cache, codec, containers, coviar, decoded
+from mic import bitstream, codec, containers, coviar, decoded
 from mic.bitstream import arrays, sample_table
 from mic.errors import CodecError, ConfigError, DatasetError, MicError
+from mic.storage import cache
 
 READERS = {
     "probe": codec.probe,

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
-from mic import assets, codec, faces, identity
+from mic import codec, faces, identity
 from mic.errors import FaceError, WeightsError
 from mic.faces import Status
 from mic.identity.networks import FACENET_FILE
+from mic.storage import assets
 from mic.workers import torch_threads
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from mic import codec
-from mic.assets import sha256_of
 from mic.datasets.manifest import Clip, Manifest
 from mic.errors import ConfigError
 from mic.lowrate import residuals
 from mic.lowrate.residuals import Ladder, Rung
 from mic.models.mic import Method
+from mic.storage.assets import sha256_of
 from mic.train import Schedule
 
 RUNGS = (Rung(factor=1, quantiser=2), Rung(factor=2, quantiser=4), Rung(factor=2, quantiser=20))

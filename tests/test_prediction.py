@@ -201,7 +201,7 @@ def test_wrong_options_are_named(folder, weights, options):
 
 
 def test_weights_without_a_sound_card_are_refused(folder, weights, tmp_path):
-    from mic import weights as store
+    from mic.storage import weights as store
 
     found = store.read(weights)
     card = json.loads(found.metadata["card"])

@@ -9,7 +9,8 @@ import av
 import pytest
 import recogniser_factory
 
-from mic import assets, codec, reliability
+from mic import codec, reliability
+from mic.storage import assets
 
 # A process of its own, because the highest memory of a process never falls again.
 _PROBE = """

@@ -13,7 +13,8 @@ import pytest
 from environment_file import ROOT
 
 import mic
-from mic import assets, synthface
+from mic import synthface
+from mic.storage import assets
 
 README = (ROOT / "README.md").read_text()
 COMMANDS = Path(sys.executable).parent

@@ -4,7 +4,7 @@ import pytest
 import recogniser_factory
 
 import mic
-from mic import assets
+from mic.storage import assets
 
 
 @pytest.fixture(scope="module")

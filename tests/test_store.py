@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from campaigns import store
 
-import mic.provenance
 import mic.reliability
+import mic.storage.provenance
 
 
 def test_the_store_is_measured_and_reads_back_what_was_written(tmp_path):
@@ -35,7 +35,9 @@ def test_the_store_is_measured_and_reads_back_what_was_written(tmp_path):
 @pytest.mark.timeout(0)
 def test_a_hundred_thousand_entries(tmp_path):
     assert store.main(["--store", str(tmp_path)]) == 0
-    growth = pd.read_csv(mic.provenance.repository() / "results" / "tables" / "store_growth.csv")
+    growth = pd.read_csv(
+        mic.storage.provenance.repository() / "results" / "tables" / "store_growth.csv"
+    )
     last = growth.iloc[-1]
     assert last["entries"] == 100_000
     assert last["largest_directory"] < 500

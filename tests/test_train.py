@@ -7,13 +7,13 @@ import pytest
 import torch
 from hostile_weights import HOSTILE
 
-from mic import weights
 from mic.augmentation import augment, drawn_frames
-from mic.checkpoint import Checkpoint
 from mic.datasets.tensors import ClipTensors, Representation, padded, sampled
 from mic.errors import ConfigError, WeightsError
 from mic.models.mic import Method, Mic
 from mic.schedules import PRESETS, Schedule, learning_rate
+from mic.storage import weights
+from mic.storage.checkpoint import Checkpoint
 from mic.train import Training, predict
 
 SMALL = {"width": 4, "feature_size": 16, "z_size": 16, "identity_size": 4, "critic_hidden": 16}

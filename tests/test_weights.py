@@ -7,8 +7,8 @@ import torch
 from hostile_weights import HOSTILE
 from torch import nn
 
-from mic import weights
 from mic.errors import WeightsError
+from mic.storage import weights
 
 
 def _network():

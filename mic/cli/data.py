@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mic import atomic, config
+from mic import config
 from mic.cli import terminal
 from mic.errors import ConfigError
+from mic.storage import atomic
 
 if TYPE_CHECKING:
     from mic.datasets import Manifest
@@ -40,8 +41,9 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _fetch(options: argparse.Namespace) -> int:
-    from mic import assets, datasets
+    from mic import datasets
     from mic.datasets import synth
+    from mic.storage import assets
 
     profile = config.load(options.profile)
     if not options.name:

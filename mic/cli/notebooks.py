@@ -7,9 +7,10 @@ import ast
 import sys
 from pathlib import Path
 
-from mic import config, provenance
+from mic import config
 from mic.cli import terminal
 from mic.errors import ConfigError
+from mic.storage import provenance
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -115,7 +116,8 @@ def _literal(text: str) -> object:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from mic import atomic, report
+    from mic import report
+    from mic.storage import atomic
 
     folder = options.results or provenance.repository() / "results"
     if options.fill is not None:

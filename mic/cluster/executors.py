@@ -16,10 +16,10 @@ from typing import Any
 import dask
 import distributed
 
-from mic import atomic, provenance
 from mic.cluster.worker import Order, Raised, itself, perform
 from mic.errors import ClusterError, LostTaskError
-from mic.home import home
+from mic.storage import atomic, provenance
+from mic.storage.home import home
 
 _SECONDS = 20  # to wait for a scheduler's answer
 _LARGE = 100_000  # bytes: such arguments travel once and not with every task

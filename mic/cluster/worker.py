@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mic import provenance
 from mic.errors import ClusterError, MicError
+from mic.storage import provenance
 
 # Random generators, thread counts and environment belong to the process, so a task has it alone.
 _ALONE = threading.Lock()

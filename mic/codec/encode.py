@@ -14,10 +14,10 @@ import numpy as np
 from av.bitstream import BitStreamFilterContext
 from numpy.typing import NDArray
 
-from mic import atomic
 from mic.codec.options import EncodeOptions, coded_rate
 from mic.codec.probe import decoded_frames, frame_rate_of, has_times, opened
 from mic.errors import CodecError, ConfigError
+from mic.storage import atomic
 
 # By suffix, because libavformat writes MP4 into .m4v, which here means a raw elementary stream.
 _CONTAINERS = {

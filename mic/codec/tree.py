@@ -16,10 +16,11 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from mic import atomic, cluster, workers
+from mic import cluster, workers
 from mic.codec.encode import CONTAINER_SUFFIXES, reencode
 from mic.codec.options import EncodeOptions
 from mic.errors import CodecError, ConfigError, LostTaskError
+from mic.storage import atomic
 
 VIDEO_SUFFIXES = frozenset(
     [

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mic import cache, codec
+from mic import codec
 from mic.errors import DatasetError
+from mic.storage import cache
 
 STAGE = cache.Stage(name="apex", version=1)
 EDGE = 32

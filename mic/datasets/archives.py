@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from mic.atomic import replacing
 from mic.errors import DatasetError
+from mic.storage.atomic import replacing
 
 MAX_BYTES = 64 << 30
 MAX_ENTRIES = 1_000_000

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from mic import cache
 from mic.datasets.manifest import Clip
 from mic.errors import BitstreamError, CodecError, ConfigError, DatasetError, FaceError
+from mic.storage import cache
 
 # What a broken clip causes; a full disk, say, is no clip's fault.
 UNREADABLE = (BitstreamError, CodecError, ConfigError, DatasetError, FaceError)

@@ -167,8 +167,8 @@ def download(remote: Remote, folder: str | Path) -> Path:
     target = Path(folder) / remote.name
     if target.is_file() and _fits(target, remote):
         return target
-    # Written in place under another name, not through mic.atomic: half of a large file is worth
-    # keeping. It gets its name by a rename once its digest fits.
+    # Written in place under another name, not through mic.storage.atomic: half of a large file is
+    # worth keeping. It gets its name by a rename once its digest fits.
     part = target.with_name(f".{remote.name}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     problem = ""

@@ -18,9 +18,9 @@ from fractions import Fraction
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from mic.assets import sha256_of
-from mic.atomic import write_text
 from mic.errors import DatasetError
+from mic.storage.assets import sha256_of
+from mic.storage.atomic import write_text
 
 SPLITS = ("", "train", "val", "test")
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from mic.atomic import write_text
 from mic.config import Profile
 from mic.datasets import archives, download, synth
 from mic.datasets.afew import AFEW
@@ -20,7 +19,8 @@ from mic.datasets.mmi import MMI
 from mic.datasets.ravdess import RAVDESS
 from mic.datasets.source import Dataset, build
 from mic.errors import ConfigError, DatasetError
-from mic.home import home, locked
+from mic.storage.atomic import write_text
+from mic.storage.home import home, locked
 
 DATASETS: dict[str, Dataset] = {
     dataset.name: dataset for dataset in (CKPLUS, MMI, AFEW, AVEC, RAVDESS, CREMAD)

@@ -6,11 +6,12 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from mic import atomic, codec
-from mic.assets import sha256_of
+from mic import codec
 from mic.datasets.manifest import Clip, Manifest
 from mic.errors import DatasetError
-from mic.home import home, locked
+from mic.storage import atomic
+from mic.storage.assets import sha256_of
+from mic.storage.home import home, locked
 
 
 def recoded(

@@ -20,11 +20,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mic import codec
-from mic.assets import sha256_of
-from mic.atomic import write_bytes, write_text
 from mic.codec.tree import run_isolated
 from mic.datasets.manifest import Clip, Fault, Manifest
 from mic.errors import CodecError, DatasetError
+from mic.storage.assets import sha256_of
+from mic.storage.atomic import write_bytes, write_text
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 _WORTH_A_PROCESS = 12  # clips

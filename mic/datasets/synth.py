@@ -8,7 +8,7 @@ from pathlib import Path
 from mic.config import Profile
 from mic.datasets.manifest import Manifest
 from mic.errors import ConfigError
-from mic.home import home, locked
+from mic.storage.home import home, locked
 from mic.synthface import PROTOCOLS, generate
 
 # Which field of a profile says how many clips a protocol has; subjects have one clip each in the

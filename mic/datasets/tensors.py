@@ -17,12 +17,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mic import bitstream, cache, codec
+from mic import bitstream, codec
 from mic.datasets.apex import EDGE, target
 from mic.datasets.coverage import check_content
 from mic.datasets.manifest import Manifest
 from mic.errors import ConfigError, DatasetError
 from mic.models.mic import Batch
+from mic.storage import cache
 
 Kind = Literal[
     "raw",

@@ -18,10 +18,10 @@ from PIL import Image
 from scipy.ndimage import uniform_filter1d
 
 from mic import codec, faces
-from mic.cache import Stage, fetch
 from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.transmission import downsample
 from mic.errors import DatasetError
+from mic.storage.cache import Stage, fetch
 
 SIZE = 96  # edge of a face in samples, as in the paper
 # Edge of the crop over the distance from eyes to mouth: brows and chin are inside.

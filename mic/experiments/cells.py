@@ -11,17 +11,17 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from mic import cache
 from mic.datasets.coverage import LeftOut
 from mic.datasets.manifest import Manifest
 from mic.datasets.protocols import Split, given_split, subject_folds
 from mic.datasets.tensors import ClipTensors, Representation
 from mic.errors import ConfigError
 from mic.experiments.data import Dataset
-from mic.home import home
 from mic.models.baselines import PeerMethod, PeerModel
 from mic.models.erasure import fit_erasure
 from mic.models.mic import Identity, Method, Mic
+from mic.storage import cache
+from mic.storage.home import home
 from mic.train import EpochRecord, Schedule, Training, predict
 from mic.workers import torch_threads
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mic import cache, codec, faces, metrics
+from mic import codec, faces, metrics
 from mic.config import Profile
 from mic.datasets.manifest import Clip
 from mic.datasets.recoded import recoded
@@ -24,6 +24,7 @@ from mic.datasets.tensors import sampled
 from mic.experiments.cells import Dataset, splits
 from mic.extraction.source import coded
 from mic.models.baselines.outsider import Outsider, crop
+from mic.storage import cache
 
 REFERENCE = "decoded frames"
 _STAGE = cache.Stage(name="photographs", version=1)

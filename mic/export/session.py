@@ -21,11 +21,11 @@ from onnxruntime.quantization import (
 )
 from torch import nn
 
-from mic.atomic import replacing, write_bytes
 from mic.errors import ConfigError, WeightsError
 from mic.export.answer import Answer
 from mic.export.networks import build
 from mic.export.program import Program, program, serialised
+from mic.storage.atomic import replacing, write_bytes
 
 # Errors only: the quantiser's and the runtime's advice is no concern of the user's.
 _LOG_ERRORS = 3

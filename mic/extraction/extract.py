@@ -14,10 +14,11 @@ import numpy as np
 from numpy.lib import format as npy
 from PIL import Image
 
-from mic import atomic, codec
+from mic import codec
 from mic.errors import CodecError, ConfigError
 from mic.extraction.pictures import motion_picture, residual_picture
 from mic.extraction.source import PARTS, Chunk, Coded, Method, coded
+from mic.storage import atomic
 
 FORMATS = ("npz", "png", "mp4")
 SPACES = ("rgb", "ycbcr")

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mic import cache, codec
+from mic import codec
 from mic.errors import FaceError
 from mic.faces.detection import NOTHING, Detection, Detector, Status, detector
+from mic.storage import cache
 
 STAGE = cache.Stage(name="faces", version=1)
 

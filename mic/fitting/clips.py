@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from mic import cache, codec, faces, identity
+from mic import codec, faces, identity
 from mic.bitstream.packets import PacketStream
 from mic.datasets.coverage import UNREADABLE, LeftOut, check_share
 from mic.datasets.tensors import ClipTensors, Representation, padded, represent
 from mic.errors import ConfigError, DatasetError
 from mic.framing import Framing
+from mic.storage import cache
 
 STAGE = cache.Stage(name="own-clips", version=1)
 # `S005_003.avi`, `s005-happy-2.mp4`: who is seen usually stands first.

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from mic import atomic, codec, provenance, recogniser
+from mic import codec, recogniser
 from mic.config import Profile
 from mic.datasets import synth
 from mic.fitting.clips import Labelled
 from mic.fitting.training import Fit, fit
-from mic.home import home
 from mic.results import to_markdown
+from mic.storage import atomic, provenance
+from mic.storage.home import home
 from mic.synthface.film import film
 from mic.synthface.generate import recipe
 from mic.synthface.protocols import PROTOCOLS, seed_of

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mic import cache, faces
+from mic import faces
 from mic.faces import Status
 from mic.identity.networks import IdentityNetwork
+from mic.storage import cache
 from mic.workers import torch_threads
 
 STAGE = cache.Stage(name="identity", version=1)

@@ -1,8 +1,8 @@
 """MobileFaceNet (Chen et al. 2018, "MobileFaceNets", table 1), 0.99 million parameters, 128-D.
 
 Written from the paper's table; the names of the parts are those of the published weights that it
-loads (see `mic.assets`, "mobilefacenet"), which use ReLU6 for the paper's PReLU and a 7 x 7
-depthwise convolution followed by a 1 x 1 one as the global layer.
+loads (see `mic.storage.assets`, "mobilefacenet"), which use ReLU6 for the paper's PReLU and a 7 x
+7 depthwise convolution followed by a 1 x 1 one as the global layer.
 """
 
 from __future__ import annotations

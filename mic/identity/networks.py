@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from mic import assets, faces
+from mic import faces
 from mic.errors import FaceError, WeightsError
-from mic.home import home
 from mic.identity.mobilefacenet import MobileFaceNet
+from mic.storage import assets
+from mic.storage.home import home
 
 # Larger batches are slower on a CPU: their activations fall out of its caches.
 BATCH = 16

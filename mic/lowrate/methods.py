@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mic import cache
 from mic.codec.tree import run_stages
 from mic.datasets.transmission import Channel
 from mic.lowrate import training
 from mic.lowrate.training import Recipe
 from mic.lowrate.views import Corpus
 from mic.models.lowbitrate import SRFCN, TargetCNN
+from mic.storage import cache
 from mic.workers import torch_threads
 
 _WEIGHTS = cache.Stage(name="lowrate-weights", version=1)

@@ -23,13 +23,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mic import bitstream, cache, codec, metrics
+from mic import bitstream, codec, metrics
 from mic.codec.tree import run_stages
 from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.tensors import ClipTensors, sampled
 from mic.errors import ConfigError
 from mic.experiments import splits
 from mic.models.mic import Method, Mic
+from mic.storage import cache
 from mic.train import Schedule, Training, predict
 from mic.workers import torch_threads
 

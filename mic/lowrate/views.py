@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mic import cache
 from mic.datasets.transmission import Channel, send
 from mic.datasets.valence import FaceSequence
 from mic.errors import StorageError
+from mic.storage import cache
 
 _FACES = cache.Stage(name="lowrate-faces", version=1)
 _RECEIVED = cache.Stage(name="lowrate-received", version=2)

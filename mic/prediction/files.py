@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mic import atomic, codec
+from mic import codec
 from mic.errors import ConfigError
+from mic.storage import atomic
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,9 +14,10 @@ from typing import Any
 
 import pandas as pd
 
-from mic import atomic, provenance, reliability
+from mic import reliability
 from mic.errors import ResultError
 from mic.report import html_table
+from mic.storage import atomic, provenance
 
 
 @dataclass(frozen=True)

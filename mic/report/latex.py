@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from mic import atomic, provenance
 from mic.errors import ResultError
 from mic.report import layout
+from mic.storage import atomic, provenance
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",

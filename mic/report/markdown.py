@@ -15,10 +15,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from mic import provenance, reliability, run_times
+from mic import reliability, run_times
 from mic.errors import ResultError
 from mic.report import layout
 from mic.results import to_markdown
+from mic.storage import provenance
 
 _BLOCK = re.compile(
     r"(?s)(?P<open><!-- table: (?P<name>[\w-]+) -->\n).*?(?P<close><!-- end of table -->)"

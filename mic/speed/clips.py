@@ -10,7 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mic import assets, codec
+from mic import codec
+from mic.storage import assets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ def make(
         height: Of the clip.
         frames: Of the clip.
         vop_quant: True quantiser; None for the paper's `-q:v 1`.
-        source: A video of `mic.assets`.
+        source: A video of `mic.storage.assets`.
     """
     name = f"{source}-{width}x{height}-{frames}-q{vop_quant or 'v1'}.mp4"
     path = Path(folder) / name

@@ -20,8 +20,8 @@ import numpy as np
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from mic.assets import Package, download
-from mic.atomic import replacing
+from mic.storage.assets import Package, download
+from mic.storage.atomic import replacing
 from mic.synthface import harmonics
 from mic.synthface.raster import rasterize
 

@@ -6,7 +6,8 @@
     checks.zero_shot(seen)                        # an expression network reads them
     checks.energy(path), checks.movement(side)    # residuals sit where action units act
 
-The networks were trained on photographs; see `mic.assets` for what they are and their limits.
+The networks were trained on photographs; see `mic.storage.assets` for what they are and their
+limits.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mic import assets, bitstream, codec, faces, identity
+from mic import bitstream, codec, faces, identity
 from mic.datasets.manifest import Clip, Manifest
 from mic.faces import Detection, Status
 from mic.identity import RocCurve
+from mic.storage import assets
 from mic.synthface import camera
 from mic.synthface.action_units import CODES, face_units
 from mic.synthface.camera import View

@@ -11,7 +11,7 @@ import sys
 import numpy as np
 from PIL import Image
 
-from mic.atomic import write_bytes
+from mic.storage.atomic import write_bytes
 from mic.synthface import light, scenery
 from mic.synthface.action_units import PROTOTYPES, sample
 from mic.synthface.camera import View

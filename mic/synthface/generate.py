@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from mic import codec
-from mic.assets import sha256_of
-from mic.atomic import write_bytes
 from mic.datasets.manifest import Clip, Manifest
+from mic.storage.assets import sha256_of
+from mic.storage.atomic import write_bytes
 from mic.synthface.film import Film, film
 from mic.synthface.protocols import ClipPlan, Protocol, protocol, take
 

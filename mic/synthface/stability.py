@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mic.atomic import write_text
+from mic.storage.atomic import write_text
 from mic.synthface.generate import generate
 from mic.synthface.protocols import PROTOCOLS
 

@@ -22,9 +22,10 @@ import numpy as np
 import pandas as pd
 from peers import REFERENCE, contestants
 
-import mic.assets
 import mic.codec
-from mic import atomic, plots, provenance, results
+import mic.storage.assets
+from mic import plots, results
+from mic.storage import atomic, provenance
 
 # (asset, crop to the target's shape, size): a car's passenger and two faces, close up.
 CLIPS = (
@@ -42,7 +43,7 @@ def encoded(folder: Path, clip: tuple, quantiser: int) -> tuple[Path, int]:
     """One clip as `mic.codec` writes it, one group of pictures, and its number of frames."""
     name, crop, size, frames = clip
     path = folder / f"{name}-{size[0]}-{quantiser}.mp4"
-    source = itertools.islice(mic.codec.decode(mic.assets.path(name)), frames)
+    source = itertools.islice(mic.codec.decode(mic.storage.assets.path(name)), frames)
     report = mic.codec.encode_frames(
         source, path, frame_rate=25, crop=crop, size=size, vop_quant=quantiser
     )

@@ -25,10 +25,11 @@ from pathlib import Path
 import numpy as np
 
 from campaigns.workers import kill_one
-from mic import assets, cluster, codec, experiments, reliability
+from mic import cluster, codec, experiments, reliability
 from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.tensors import Representation
 from mic.experiments import runner
+from mic.storage import assets
 
 FRAMES = 24
 SEEN = Representation(kind="accumulated", steps=16, scale=1)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from mic import atomic, codec, synthface
-from mic.assets import sha256_of
+from mic import codec, synthface
 from mic.datasets.manifest import Clip, Manifest
+from mic.storage import atomic
+from mic.storage.assets import sha256_of
 
 CLASSES = ("up", "down", "left")
 MOVES = {"up": (-2, 0), "down": (2, 0), "left": (0, -2)}

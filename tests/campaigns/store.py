@@ -2,11 +2,11 @@
 
     python -m campaigns.store [--entries 100000] [--folder ../results]      # from tests/
 
-Entries of a size and content that no other has go through `mic.cache.fetch`, as a stage's do. At
-each point of the growth curve the store is timed (writing, finding, missing, opening in a fresh
-process, walking all of it) and its directories and blocks are counted; in the end every entry is
-read back and compared. Written to results/tables/store_*.csv and .md, results/figures/ and
-results/reliability.csv.
+Entries of a size and content that no other has go through `mic.storage.cache.fetch`, as a stage's
+do. At each point of the growth curve the store is timed (writing, finding, missing, opening in a
+fresh process, walking all of it) and its directories and blocks are counted; in the end every
+entry is read back and compared. Written to results/tables/store_*.csv and .md, results/figures/
+and results/reliability.csv.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from mic import atomic, cache, plots, provenance, reliability, results
+from mic import plots, reliability, results
+from mic.storage import atomic, cache, provenance
 
 STAGE = cache.Stage(name="generated", version=1)
 # A clip of the smoke profile in coarse steps: larger ones would measure the disk, not the store.
@@ -43,7 +44,7 @@ CAPTIONS = {
 
 _OPENING = """
 import sys, time
-from mic import cache
+from mic.storage import cache
 path = sys.argv[1]
 start = time.perf_counter()
 assert cache.read(path) is not None

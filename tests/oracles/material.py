@@ -7,8 +7,8 @@ import itertools
 
 import numpy as np
 
-import mic.assets
 import mic.codec
+import mic.storage.assets
 
 
 @functools.cache
@@ -16,6 +16,6 @@ def frames(
     name: str, count: int, height: int, width: int, top: int = 0, left: int = 0
 ) -> np.ndarray:
     """Frames of an asset, cropped to (height, width) at (top, left): uint8 (T, H, W, 3), RGB."""
-    pictures = itertools.islice(mic.codec.decode(mic.assets.path(name)), count)
+    pictures = itertools.islice(mic.codec.decode(mic.storage.assets.path(name)), count)
     box = slice(top, top + height), slice(left, left + width)
     return np.stack([picture[box] for picture in pictures])

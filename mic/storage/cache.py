@@ -33,10 +33,10 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save
 
-from mic.assets import sha256_of
-from mic.atomic import write_bytes
 from mic.errors import ConfigError, DatasetError
-from mic.home import home, locked
+from mic.storage.assets import sha256_of
+from mic.storage.atomic import write_bytes
+from mic.storage.home import home, locked
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ configuration decides which index is asked, and kept under `MIC_HOME`. No packag
 no code of theirs runs: wheels are zip files, and for source distributions pip is given a build
 backend of ours that states name and version only (see `_BACKEND`).
 
-    path = mic.assets.path("carphone")        # a Path, fetched at the first call
+    path = mic.storage.assets.path("carphone")        # a Path, fetched at the first call
     mic fetch assets                          # on the command line: all of them
 """
 
@@ -23,9 +23,9 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from mic.atomic import replacing, write_text
 from mic.errors import AssetError
-from mic.home import home, locked
+from mic.storage.atomic import replacing, write_text
+from mic.storage.home import home, locked
 
 
 @dataclass(frozen=True, kw_only=True)

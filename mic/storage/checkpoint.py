@@ -16,9 +16,9 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from mic import weights
-from mic.atomic import write_bytes
 from mic.errors import WeightsError
+from mic.storage import weights
+from mic.storage.atomic import write_bytes
 
 _VERSION = 1
 # The facts list rows and predictions of each clip, for a hundred thousand of them.

@@ -1,0 +1,1 @@
+"""What outlives a run: atomic writes, the feature cache, pinned assets, weights, provenance."""
