@@ -19,10 +19,11 @@ import numpy as np
 import pytest
 from campaigns.workers import kill_one
 
-from mic import cli, cluster, codec
-from mic.cluster import worker
+from mic import cli, codec
 from mic.codec.tree import run_isolated
 from mic.errors import ClusterError, CodecError, ConfigError
+from mic.processes import cluster
+from mic.processes.cluster import worker
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_extract_on_a_cluster_writes_what_it_writes_here(remote, videos, tmp_pat
 
 IN_A_NOTEBOOK = """import os
 import signal
-from mic import cluster
+from mic.processes import cluster
 with cluster.connected() as executor:
     workers = {executor.submit(os.getpid).result() for _ in range(3)}
     assert os.getpid() not in workers
@@ -194,7 +195,7 @@ def test_a_scheduler_that_is_not_there_and_a_missing_package_say_what_to_do(monk
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nobody = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    monkeypatch.setattr("mic.cluster.executors._SECONDS", 1)
+    monkeypatch.setattr("mic.processes.cluster.executors._SECONDS", 1)
     assert cli.main(["fetch", "--scheduler", nobody]) == 1
     assert "no scheduler answers" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "distributed", None)

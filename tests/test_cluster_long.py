@@ -9,9 +9,10 @@ from campaigns import scaling
 from campaigns.workers import kill_one
 
 import mic.reliability
-from mic import cluster, experiments
+from mic import experiments
 from mic.datasets.tensors import Representation
 from mic.models.mic import Method
+from mic.processes import cluster
 from mic.train import Schedule
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(0)]

@@ -17,8 +17,8 @@ from mic import codec, faces, identity
 from mic.errors import FaceError, WeightsError
 from mic.faces import Status
 from mic.identity.networks import FACENET_FILE
+from mic.processes.workers import torch_threads
 from mic.storage import assets
-from mic.workers import torch_threads
 
 
 @pytest.fixture(scope="module")

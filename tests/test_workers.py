@@ -10,7 +10,7 @@ import psutil
 
 SCRIPT = """
 import os
-from mic import workers
+from mic.processes import workers
 
 if __name__ == "__main__":
     with workers.pool(2) as pool:

@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
-from mic import cluster
 from mic.cli import data, networks, notebooks, training, videos
 from mic.errors import MicError
+from mic.processes import cluster
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
-from mic import cluster
 from mic.cli import terminal
 from mic.errors import ClusterError, ConfigError, MicError
+from mic.processes import cluster
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

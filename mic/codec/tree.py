@@ -16,10 +16,10 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from mic import cluster, workers
 from mic.codec.encode import CONTAINER_SUFFIXES, reencode
 from mic.codec.options import EncodeOptions
 from mic.errors import CodecError, ConfigError, LostTaskError
+from mic.processes import cluster, workers
 from mic.storage import atomic
 
 VIDEO_SUFFIXES = frozenset(
@@ -165,7 +165,8 @@ def run_isolated(
     Args:
         function: Importable, takes one task.
         tasks: What to run it on.
-        jobs: Processes; 1 runs in this one. Where a cluster is named (`mic.cluster`) its workers
+        jobs: Processes; 1 runs in this one. Where a cluster is named (`mic.processes.cluster`)
+        its workers
             take the tasks instead.
         folders: Where the tasks write, besides `MIC_HOME`.
         pool: Processes that are there already, for tasks that come in several stages.

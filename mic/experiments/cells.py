@@ -20,10 +20,10 @@ from mic.experiments.data import Dataset
 from mic.models.baselines import PeerMethod, PeerModel
 from mic.models.erasure import fit_erasure
 from mic.models.mic import Identity, Method, Mic
+from mic.processes.workers import torch_threads
 from mic.storage import cache
 from mic.storage.home import home
 from mic.train import EpochRecord, Schedule, Training, predict
-from mic.workers import torch_threads
 
 # The code version of a prediction: raised when the same cell gives other answers.
 STAGE = cache.Stage(name="cells", version=3)

@@ -11,8 +11,8 @@ import numpy as np
 from mic import faces
 from mic.faces import Status
 from mic.identity.networks import IdentityNetwork
+from mic.processes.workers import torch_threads
 from mic.storage import cache
-from mic.workers import torch_threads
 
 STAGE = cache.Stage(name="identity", version=1)
 

@@ -22,8 +22,8 @@ from mic.lowrate import training
 from mic.lowrate.training import Recipe
 from mic.lowrate.views import Corpus
 from mic.models.lowbitrate import SRFCN, TargetCNN
+from mic.processes.workers import torch_threads
 from mic.storage import cache
-from mic.workers import torch_threads
 
 _WEIGHTS = cache.Stage(name="lowrate-weights", version=1)
 _PREDICTIONS = cache.Stage(name="lowrate-predictions", version=2)

@@ -30,9 +30,9 @@ from mic.datasets.tensors import ClipTensors, sampled
 from mic.errors import ConfigError
 from mic.experiments import splits
 from mic.models.mic import Method, Mic
+from mic.processes.workers import torch_threads
 from mic.storage import cache
 from mic.train import Schedule, Training, predict
-from mic.workers import torch_threads
 
 _SENT = cache.Stage(name="lowrate-rung", version=1)
 _ANSWERS = cache.Stage(name="lowrate-residual", version=2)

@@ -13,8 +13,8 @@ from torch import nn
 
 from mic import export
 from mic.errors import ConfigError
+from mic.processes.workers import torch_threads
 from mic.speed import measure, pipelines
-from mic.workers import torch_threads
 
 
 def engine_table(

@@ -11,11 +11,11 @@ import pandas as pd
 from mic.config import Profile
 from mic.datasets.tensors import Representation
 from mic.models.baselines import PEERS
+from mic.processes.workers import torch_threads
 from mic.speed import measure, pipelines
 from mic.speed.clips import TimedClip
 from mic.speed.contestants import Contestant, scale_for
 from mic.speed.pipelines import Answer
-from mic.workers import torch_threads
 
 STAGES = ("demux", "parse", "decode", "colour", "face detection", "network")
 # Runs of a method one after another: a user has more than one clip.

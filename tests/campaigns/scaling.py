@@ -25,10 +25,11 @@ from pathlib import Path
 import numpy as np
 
 from campaigns.workers import kill_one
-from mic import cluster, codec, experiments, reliability
+from mic import codec, experiments, reliability
 from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.tensors import Representation
 from mic.experiments import runner
+from mic.processes import cluster
 from mic.storage import assets
 
 FRAMES = 24

@@ -94,7 +94,7 @@ def _executors() -> types.ModuleType:
             f"the package distributed is not installed ({error})",
             remedy="run `pip install 'mic[cluster]'`, or leave --scheduler and MIC_SCHEDULER away",
         ) from error
-    return importlib.import_module("mic.cluster.executors")
+    return importlib.import_module("mic.processes.cluster.executors")
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ from typing import Any
 import dask
 import distributed
 
-from mic.cluster.worker import Order, Raised, itself, perform
 from mic.errors import ClusterError, LostTaskError
+from mic.processes.cluster.worker import Order, Raised, itself, perform
 from mic.storage import atomic, provenance
 from mic.storage.home import home
 
@@ -64,7 +64,7 @@ def described(address: str) -> str:
 
 @contextlib.contextmanager
 def executor(address: str, folders: Sequence[str | Path]) -> Iterator[Executor]:
-    """An executor on the cluster at `address`; see `mic.cluster.connected`."""
+    """An executor on the cluster at `address`; see `mic.processes.cluster.connected`."""
     name = f".mic-cluster-{uuid.uuid4().hex}"
     beacons = [Path(folder).resolve() / name for folder in (home(), *folders)]
     order = Order(

@@ -1,0 +1,1 @@
+"""Worker processes, isolated tasks, stages, and a cluster of them."""
