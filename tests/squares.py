@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from mic import codec
-from mic.datasets.manifest import Clip, Manifest
+from mic.manifest.manifest import Clip, Manifest
 from mic.storage.assets import sha256_of
 
 

@@ -10,6 +10,7 @@ import pytest
 from mic import codec, config, datasets
 from mic.datasets import avec, published
 from mic.errors import ConfigError, DatasetError
+from mic.manifest import given_split
 
 TREES = ("ckplus", "mmi", "afew", "avec", "ravdess", "cremad")
 
@@ -200,7 +201,7 @@ def test_afew_keeps_the_given_split(tree):
     assert set(splits.values()) == {"train", "val"}
     assert all(name.startswith(split) for name, split in splits.items())
     assert len({clip.subject for clip in report.manifest}) == len(report.manifest)
-    split = datasets.given_split(report.manifest, validation_parts=4)
+    split = given_split(report.manifest, validation_parts=4)
     assert {report.manifest.clips[index].split for index in split.test} == {"val"}
 
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from mic import codec
-from mic.datasets.manifest import Clip, Manifest
 from mic.errors import ConfigError
 from mic.lowrate import residuals
 from mic.lowrate.residuals import Ladder, Rung
+from mic.manifest.manifest import Clip, Manifest
 from mic.models.mic import Method
 from mic.storage.assets import sha256_of
 from mic.train import Schedule

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mic.datasets.manifest import Clip, Manifest
 from mic.errors import DatasetError
+from mic.manifest.manifest import Clip, Manifest
 
 CLASSES = ("anger", "happiness")
 

@@ -9,14 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_manifest import make_clip
 
-from mic.datasets.manifest import Manifest
-from mic.datasets.protocols import (
+from mic.errors import DatasetError
+from mic.manifest.manifest import Manifest
+from mic.manifest.protocols import (
     assign_folds,
     given_split,
     leave_one_subject_out,
     subject_folds,
 )
-from mic.errors import DatasetError
 
 # Sequences of each class in CK+ (Lucey et al. 2010, table 3), spread over its 118 subjects.
 CK_COUNTS = {"anger": 45, "contempt": 18, "disgust": 59, "fear": 25, "happiness": 69}

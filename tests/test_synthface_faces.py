@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import rankdata
 
 from mic import synthface
-from mic.datasets.manifest import Clip
+from mic.manifest.manifest import Clip
 from mic.synthface import camera, checks, closure, harmonics, light
 from mic.synthface.action_units import CODES, FACE_UNITS, face_units
 from mic.synthface.camera import View

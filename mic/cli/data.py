@@ -12,7 +12,7 @@ from mic.errors import ConfigError
 from mic.storage import atomic
 
 if TYPE_CHECKING:
-    from mic.datasets import Manifest
+    from mic.manifest import Manifest
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:

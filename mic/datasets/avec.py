@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from mic.codec import VIDEO_SUFFIXES
-from mic.datasets.manifest import Fault
 from mic.datasets.source import Dataset, Scan, Source, files_in, folder_of, relative
 from mic.errors import DatasetError
+from mic.manifest.manifest import Fault
 
 DIMENSIONS = ("arousal", "valence")
 SPLITS = {"train": "train", "dev": "val"}

@@ -7,7 +7,6 @@ from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
-from mic.datasets.manifest import Fault
 from mic.datasets.source import (
     IMAGE_SUFFIXES,
     Dataset,
@@ -18,6 +17,7 @@ from mic.datasets.source import (
     relative,
     subfolders,
 )
+from mic.manifest.manifest import Fault
 
 # The numbers of the label files; 0, neutral, is defined but not used by the 327 sequences.
 LABELS = {

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from mic.datasets.manifest import Clip
 from mic.errors import BitstreamError, CodecError, ConfigError, DatasetError, FaceError
+from mic.manifest.manifest import Clip
 from mic.storage import cache
 
 # What a broken clip causes; a full disk, say, is no clip's fault.

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 from mic.codec import VIDEO_SUFFIXES
-from mic.datasets.manifest import Fault
 from mic.datasets.source import Dataset, Scan, Source, files_in, folder_of, relative
+from mic.manifest.manifest import Fault
 
 LABELS = {
     "ANG": "anger",

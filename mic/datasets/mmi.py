@@ -8,7 +8,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from mic.codec import VIDEO_SUFFIXES
-from mic.datasets.manifest import Fault
 from mic.datasets.source import (
     Dataset,
     Scan,
@@ -19,6 +18,7 @@ from mic.datasets.source import (
     relative,
     subfolders,
 )
+from mic.manifest.manifest import Fault
 
 # Values of the session's Emotion tag; larger ones are moods and single action units.
 LABELS = {1: "anger", 2: "disgust", 3: "fear", 4: "happiness", 5: "sadness", 6: "surprise"}

@@ -14,11 +14,11 @@ from mic.datasets.afew import AFEW
 from mic.datasets.avec import AVEC
 from mic.datasets.ckplus import CKPLUS
 from mic.datasets.cremad import CREMAD
-from mic.datasets.manifest import Fault, Manifest
 from mic.datasets.mmi import MMI
 from mic.datasets.ravdess import RAVDESS
 from mic.datasets.source import Dataset, build
 from mic.errors import ConfigError, DatasetError
+from mic.manifest.manifest import Fault, Manifest
 from mic.storage.atomic import write_text
 from mic.storage.home import home, locked
 

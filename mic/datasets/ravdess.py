@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from mic.datasets.manifest import Fault
 from mic.datasets.source import Dataset, Scan, Source, files_in, relative
+from mic.manifest.manifest import Fault
 
 # Fields of the file name: modality, channel, expression, intensity, sentence, take, actor.
 _NAME = re.compile(r"(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)-(\d\d)\.mp4", re.IGNORECASE)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from mic import codec
-from mic.datasets.manifest import Clip, Manifest
 from mic.errors import DatasetError
+from mic.manifest.manifest import Clip, Manifest
 from mic.storage import atomic
 from mic.storage.assets import sha256_of
 from mic.storage.home import home, locked

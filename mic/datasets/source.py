@@ -21,8 +21,8 @@ from PIL import Image, UnidentifiedImageError
 
 from mic import codec
 from mic.codec.tree import run_isolated
-from mic.datasets.manifest import Clip, Fault, Manifest
 from mic.errors import CodecError, DatasetError
+from mic.manifest.manifest import Clip, Fault, Manifest
 from mic.storage.assets import sha256_of
 from mic.storage.atomic import write_bytes, write_text
 

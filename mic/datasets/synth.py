@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mic.config import Profile
-from mic.datasets.manifest import Manifest
 from mic.errors import ConfigError
+from mic.manifest.manifest import Manifest
 from mic.storage.home import home, locked
 from mic.synthface import PROTOCOLS, generate
 

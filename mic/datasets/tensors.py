@@ -20,8 +20,8 @@ from torch import Tensor
 from mic import bitstream, codec
 from mic.datasets.apex import EDGE, target
 from mic.datasets.coverage import check_content
-from mic.datasets.manifest import Manifest
 from mic.errors import ConfigError, DatasetError
+from mic.manifest.manifest import Manifest
 from mic.models.mic import Batch
 from mic.storage import cache
 

@@ -18,9 +18,9 @@ from PIL import Image
 from scipy.ndimage import uniform_filter1d
 
 from mic import codec, faces
-from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.transmission import downsample
 from mic.errors import DatasetError
+from mic.manifest.manifest import Clip, Manifest
 from mic.storage.cache import Stage, fetch
 
 SIZE = 96  # edge of a face in samples, as in the paper

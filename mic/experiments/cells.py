@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from mic.datasets.coverage import LeftOut
-from mic.datasets.manifest import Manifest
-from mic.datasets.protocols import Split, given_split, subject_folds
 from mic.datasets.tensors import ClipTensors, Representation
 from mic.errors import ConfigError
 from mic.experiments.data import Dataset
+from mic.manifest.manifest import Manifest
+from mic.manifest.protocols import Split, given_split, subject_folds
 from mic.models.baselines import PeerMethod, PeerModel
 from mic.models.erasure import fit_erasure
 from mic.models.mic import Identity, Method, Mic

@@ -13,9 +13,9 @@ import numpy as np
 from mic import identity
 from mic.datasets import apex, tensors
 from mic.datasets.coverage import LeftOut, check_content
-from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.tensors import ClipTensors, Representation
 from mic.errors import DatasetError
+from mic.manifest.manifest import Clip, Manifest
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

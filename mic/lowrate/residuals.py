@@ -25,10 +25,10 @@ import torch
 
 from mic import bitstream, codec, metrics
 from mic.codec.tree import run_stages
-from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.tensors import ClipTensors, sampled
 from mic.errors import ConfigError
 from mic.experiments import splits
+from mic.manifest.manifest import Clip, Manifest
 from mic.models.mic import Method, Mic
 from mic.processes.workers import torch_threads
 from mic.storage import cache

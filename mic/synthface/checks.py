@@ -22,9 +22,9 @@ import pandas as pd
 from PIL import Image
 
 from mic import bitstream, codec, faces, identity
-from mic.datasets.manifest import Clip, Manifest
 from mic.faces import Detection, Status
 from mic.identity import RocCurve
+from mic.manifest.manifest import Clip, Manifest
 from mic.storage import assets
 from mic.synthface import camera
 from mic.synthface.action_units import CODES, face_units

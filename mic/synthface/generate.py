@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from mic import codec
-from mic.datasets.manifest import Clip, Manifest
+from mic.manifest.manifest import Clip, Manifest
 from mic.storage.assets import sha256_of
 from mic.storage.atomic import write_bytes
 from mic.synthface.film import Film, film

@@ -16,8 +16,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from mic.datasets.protocols import assign_folds
 from mic.errors import ConfigError
+from mic.manifest.protocols import assign_folds
 from mic.synthface import dynamics
 from mic.synthface.dynamics import Performance
 

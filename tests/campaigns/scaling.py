@@ -26,9 +26,9 @@ import numpy as np
 
 from campaigns.workers import kill_one
 from mic import codec, experiments, reliability
-from mic.datasets.manifest import Clip, Manifest
 from mic.datasets.tensors import Representation
 from mic.experiments import runner
+from mic.manifest.manifest import Clip, Manifest
 from mic.processes import cluster
 from mic.storage import assets
 

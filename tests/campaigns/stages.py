@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mic import codec, synthface
-from mic.datasets.manifest import Clip, Manifest
+from mic.manifest.manifest import Clip, Manifest
 from mic.storage import atomic
 from mic.storage.assets import sha256_of
 

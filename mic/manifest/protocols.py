@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mic.datasets.manifest import Manifest
 from mic.errors import DatasetError
+from mic.manifest.manifest import Manifest
 
 
 @dataclass(frozen=True, kw_only=True)
