@@ -22,9 +22,9 @@ import torch
 
 import mic
 from mic.bitstream import Stream
-from mic.datasets.tensors import Representation, represent
 from mic.errors import ConfigError, WeightsError
 from mic.framing import Framing
+from mic.inputs.tensors import Representation, represent
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Method, Mic
 from mic.storage import weights

@@ -23,8 +23,8 @@ import torch
 
 from mic import parallel
 from mic.augmentation import augment, drawn_frames
-from mic.datasets.tensors import ClipTensors
 from mic.errors import ConfigError, WeightsError
+from mic.inputs.tensors import ClipTensors
 from mic.models.mic import Mic
 from mic.schedules import PRESETS, Schedule, learning_rate
 from mic.storage.checkpoint import Checkpoint, pack_optimizer, unpack_optimizer

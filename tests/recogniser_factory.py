@@ -2,7 +2,7 @@
 
 import torch
 
-from mic.datasets.tensors import Representation
+from mic.inputs.tensors import Representation
 from mic.models.expression import ExpressionNetwork
 from mic.recogniser import Card
 from mic.storage import weights

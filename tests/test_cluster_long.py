@@ -10,7 +10,7 @@ from campaigns.workers import kill_one
 
 import mic.reliability
 from mic import experiments
-from mic.datasets.tensors import Representation
+from mic.inputs.tensors import Representation
 from mic.models.mic import Method
 from mic.processes import cluster
 from mic.train import Schedule

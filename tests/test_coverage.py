@@ -8,10 +8,10 @@ import pytest
 from campaigns.stages import squares
 
 from mic import experiments
-from mic.datasets.coverage import LeftOut, check_share
-from mic.datasets.tensors import Representation
 from mic.errors import CodecError, ConfigError, DatasetError
 from mic.fitting import clips
+from mic.inputs.coverage import LeftOut, check_share
+from mic.inputs.tensors import Representation
 from mic.models.mic import Method
 from mic.storage.assets import sha256_of
 from mic.train import Schedule

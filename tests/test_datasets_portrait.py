@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mic import codec, datasets, faces
-from mic.datasets import portrait
+from mic.datasets.readers import portrait
 from mic.errors import FaceError
 from mic.storage import assets
 

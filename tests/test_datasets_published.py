@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mic import codec, config, datasets
-from mic.datasets import avec, published
+from mic.datasets import published
+from mic.datasets.readers import avec
 from mic.errors import ConfigError, DatasetError
 from mic.manifest import given_split
 

@@ -6,8 +6,8 @@ import pytest
 
 from mic import bitstream, config
 from mic.datasets import synth
-from mic.datasets.recoded import recoded
 from mic.errors import ConfigError, DatasetError
+from mic.inputs.recoded import recoded
 from mic.synthface import PROTOCOLS
 
 TINY = dataclasses.replace(

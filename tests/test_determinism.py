@@ -21,7 +21,7 @@ from campaigns.stages import STAGES
 import mic
 import mic.reliability
 from mic import bitstream, codec
-from mic.datasets.tensors import ClipTensors
+from mic.inputs.tensors import ClipTensors
 from mic.models.mic import Method, Mic
 from mic.storage import weights
 from mic.train import Schedule, Training, predict

@@ -11,11 +11,11 @@ import squares
 
 import mic.config
 from mic import experiments, identity
-from mic.datasets.tensors import Representation, clip_arrays
-from mic.datasets.tensors import load as load_tensors
 from mic.errors import ConfigError, DatasetError
 from mic.experiments import cells as cells_module
 from mic.experiments import plan
+from mic.inputs.tensors import Representation, clip_arrays
+from mic.inputs.tensors import load as load_tensors
 from mic.manifest.manifest import Manifest
 from mic.models.baselines import PeerMethod
 from mic.models.mic import Method

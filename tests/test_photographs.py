@@ -5,8 +5,8 @@ import pytest
 import squares
 
 from mic import codec, config, experiments
-from mic.datasets.recoded import recoded
 from mic.experiments import photographs
+from mic.inputs.recoded import recoded
 
 CONFIG = config.load("smoke", steps=3, parts=2, folds=2, bootstrap=100, jobs=1)
 CLASSES = ("anger", "happiness")

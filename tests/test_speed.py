@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from mic import codec, config, faces
-from mic.datasets.tensors import Representation
 from mic.errors import ConfigError
 from mic.experiments import plan
+from mic.inputs.tensors import Representation
 from mic.models import baselines
 from mic.models.baselines.outsider import Outsider
 from mic.models.expression import ExpressionNetwork

@@ -8,8 +8,8 @@ import torch
 from hostile_weights import HOSTILE
 
 from mic.augmentation import augment, drawn_frames
-from mic.datasets.tensors import ClipTensors, Representation, padded, sampled
 from mic.errors import ConfigError, WeightsError
+from mic.inputs.tensors import ClipTensors, Representation, padded, sampled
 from mic.models.mic import Method, Mic
 from mic.schedules import PRESETS, Schedule, learning_rate
 from mic.storage import weights

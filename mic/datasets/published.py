@@ -10,13 +10,13 @@ from typing import Any
 
 from mic.config import Profile
 from mic.datasets import archives, download, synth
-from mic.datasets.afew import AFEW
-from mic.datasets.avec import AVEC
-from mic.datasets.ckplus import CKPLUS
-from mic.datasets.cremad import CREMAD
-from mic.datasets.mmi import MMI
-from mic.datasets.ravdess import RAVDESS
-from mic.datasets.source import Dataset, build
+from mic.datasets.readers.afew import AFEW
+from mic.datasets.readers.avec import AVEC
+from mic.datasets.readers.ckplus import CKPLUS
+from mic.datasets.readers.cremad import CREMAD
+from mic.datasets.readers.mmi import MMI
+from mic.datasets.readers.ravdess import RAVDESS
+from mic.datasets.readers.source import Dataset, build
 from mic.errors import ConfigError, DatasetError
 from mic.manifest.manifest import Fault, Manifest
 from mic.storage.atomic import write_text

@@ -11,10 +11,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from mic.datasets.coverage import LeftOut
-from mic.datasets.tensors import ClipTensors, Representation
 from mic.errors import ConfigError
 from mic.experiments.data import Dataset
+from mic.inputs.coverage import LeftOut
+from mic.inputs.tensors import ClipTensors, Representation
 from mic.manifest.manifest import Manifest
 from mic.manifest.protocols import Split, given_split, subject_folds
 from mic.models.baselines import PeerMethod, PeerModel

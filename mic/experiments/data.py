@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from mic import identity
-from mic.datasets import apex, tensors
-from mic.datasets.coverage import LeftOut, check_content
-from mic.datasets.tensors import ClipTensors, Representation
 from mic.errors import DatasetError
+from mic.inputs import apex, tensors
+from mic.inputs.coverage import LeftOut, check_content
+from mic.inputs.tensors import ClipTensors, Representation
 from mic.manifest.manifest import Clip, Manifest
 
 

@@ -9,10 +9,10 @@ import pandas as pd
 
 from mic import metrics
 from mic.config import Profile
-from mic.datasets.tensors import Representation
 from mic.experiments import plan
 from mic.experiments.cells import Cell, Dataset, grid, splits
 from mic.experiments.photographs import decoded, probabilities
+from mic.inputs.tensors import Representation
 from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
 from mic.models.baselines.outsider import Outsider, vote
 

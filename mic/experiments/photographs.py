@@ -18,10 +18,10 @@ import pandas as pd
 
 from mic import codec, faces, metrics
 from mic.config import Profile
-from mic.datasets.recoded import recoded
-from mic.datasets.tensors import sampled
 from mic.experiments.cells import Dataset, splits
 from mic.extraction.source import coded
+from mic.inputs.recoded import recoded
+from mic.inputs.tensors import sampled
 from mic.manifest.manifest import Clip
 from mic.models.baselines.outsider import Outsider, crop
 from mic.storage import cache

@@ -8,9 +8,9 @@ from typing import Any
 
 from mic.config import Profile
 from mic.datasets import synth
-from mic.datasets.recoded import recoded
-from mic.datasets.tensors import Kind, Representation
 from mic.experiments.cells import Cell, Dataset, grid
+from mic.inputs.recoded import recoded
+from mic.inputs.tensors import Kind, Representation
 from mic.models.mic import Method
 from mic.schedules import Schedule
 

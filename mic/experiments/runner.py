@@ -8,10 +8,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 
-from mic.datasets.coverage import MOST_BROKEN, UNREADABLE, LeftOut, check_share
-from mic.datasets.tensors import Representation
 from mic.errors import MicError
 from mic.experiments.cells import Cell, Dataset, Outcome, compute, is_stored
+from mic.inputs.coverage import MOST_BROKEN, UNREADABLE, LeftOut, check_share
+from mic.inputs.tensors import Representation
 from mic.processes import cluster, workers
 
 _CLIPS = 8  # a task: a worker that dies loses seconds, and sending it costs milliseconds

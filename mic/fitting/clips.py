@@ -14,10 +14,10 @@ import torch
 
 from mic import codec, faces, identity
 from mic.bitstream.packets import PacketStream
-from mic.datasets.coverage import UNREADABLE, LeftOut, check_share
-from mic.datasets.tensors import ClipTensors, Representation, padded, represent
 from mic.errors import ConfigError, DatasetError
 from mic.framing import Framing
+from mic.inputs.coverage import UNREADABLE, LeftOut, check_share
+from mic.inputs.tensors import ClipTensors, Representation, padded, represent
 from mic.storage import cache
 
 STAGE = cache.Stage(name="own-clips", version=1)
@@ -147,7 +147,7 @@ def tensors_of(
 
     Raises:
         DatasetError: None is usable, only those of one class are, or too many are broken (see
-            `mic.datasets.coverage`; a video without a face is not broken).
+            `mic.inputs.coverage`; a video without a face is not broken).
     """
     videos = list(videos)
     used, left_out, broken, arrays = [], [], [], []

@@ -14,10 +14,10 @@ import pandas as pd
 import torch
 
 from mic import identity, leakage, metrics, parallel, plots, recogniser
-from mic.datasets.tensors import ClipTensors
 from mic.errors import DatasetError
 from mic.fitting import valence
 from mic.fitting.clips import SUBJECT, Labelled, LeftOut, Recipe, class_folders, tensors_of
+from mic.inputs.tensors import ClipTensors
 from mic.manifest.protocols import assign_folds
 from mic.models.mic import Method, Mic
 from mic.storage import atomic

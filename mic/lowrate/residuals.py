@@ -25,9 +25,9 @@ import torch
 
 from mic import bitstream, codec, metrics
 from mic.codec.tree import run_stages
-from mic.datasets.tensors import ClipTensors, sampled
 from mic.errors import ConfigError
 from mic.experiments import splits
+from mic.inputs.tensors import ClipTensors, sampled
 from mic.manifest.manifest import Clip, Manifest
 from mic.models.mic import Method, Mic
 from mic.processes.workers import torch_threads

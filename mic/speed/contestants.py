@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from mic.config import Profile
-from mic.datasets.tensors import Representation
 from mic.experiments import plan
 from mic.experiments.peers import OUTSIDER, WIDTH
+from mic.inputs.tensors import Representation
 from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
 from mic.models.baselines.outsider import Outsider
 from mic.models.expression import ExpressionNetwork

@@ -12,9 +12,9 @@ import torch
 
 from mic import export
 from mic.config import Profile
-from mic.datasets.tensors import ClipTensors
 from mic.experiments import plan
 from mic.experiments.cells import Dataset, splits
+from mic.inputs.tensors import ClipTensors
 from mic.models.mic import Mic
 from mic.train import Training
 

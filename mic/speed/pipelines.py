@@ -25,7 +25,7 @@ from torch import nn
 
 from mic import bitstream, export, faces
 from mic.codec.probe import opened
-from mic.datasets.tensors import Representation, represent, sampled
+from mic.inputs.tensors import Representation, represent, sampled
 from mic.models.baselines.outsider import Outsider, crop
 from mic.speed.measure import Stopwatch, Task
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mic.config import Profile
-from mic.datasets.tensors import Representation
+from mic.inputs.tensors import Representation
 from mic.models.baselines import PEERS
 from mic.processes.workers import torch_threads
 from mic.speed import measure, pipelines

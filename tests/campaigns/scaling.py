@@ -26,8 +26,8 @@ import numpy as np
 
 from campaigns.workers import kill_one
 from mic import codec, experiments, reliability
-from mic.datasets.tensors import Representation
 from mic.experiments import runner
+from mic.inputs.tensors import Representation
 from mic.manifest.manifest import Clip, Manifest
 from mic.processes import cluster
 from mic.storage import assets

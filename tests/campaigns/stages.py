@@ -117,7 +117,7 @@ def reencode(source: Path, work: Path) -> None:
 def evaluate(source: Path, work: Path) -> None:
     """The experiments grid over squares, and its tables."""
     from mic import experiments
-    from mic.datasets.tensors import Representation
+    from mic.inputs.tensors import Representation
     from mic.models.mic import Method
     from mic.train import Schedule
 

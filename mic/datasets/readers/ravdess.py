@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from mic.datasets.source import Dataset, Scan, Source, files_in, relative
+from mic.datasets.readers.source import Dataset, Scan, Source, files_in, relative
 from mic.manifest.manifest import Fault
 
 # Fields of the file name: modality, channel, expression, intensity, sentence, take, actor.

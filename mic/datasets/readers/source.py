@@ -271,7 +271,9 @@ def _encode(
     """Writes the clip; its digest, length and rate, and whether it shows a face."""
     face = True
     if size is not None:
-        from mic.datasets import portrait  # brings torch along, which nothing else here needs
+        from mic.datasets.readers import (
+            portrait,  # brings torch along, which nothing else here needs
+        )
 
         crop, face = portrait.box(_frames(root, source))
         options = {"crop": crop, "size": (size, size)} | options

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from mic.codec import VIDEO_SUFFIXES
-from mic.datasets.source import Dataset, Scan, Source, files_in, folder_of, relative
+from mic.datasets.readers.source import Dataset, Scan, Source, files_in, folder_of, relative
 from mic.manifest.manifest import Fault
 
 LABELS = {

@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from mic import bitstream, codec
-from mic.datasets.apex import EDGE, target
-from mic.datasets.coverage import check_content
 from mic.errors import ConfigError, DatasetError
+from mic.inputs.apex import EDGE, target
+from mic.inputs.coverage import check_content
 from mic.manifest.manifest import Manifest
 from mic.models.mic import Batch
 from mic.storage import cache

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from mic.codec import VIDEO_SUFFIXES
-from mic.datasets.source import (
+from mic.datasets.readers.source import (
     Dataset,
     Scan,
     Source,

@@ -7,7 +7,7 @@ from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
-from mic.datasets.source import (
+from mic.datasets.readers.source import (
     IMAGE_SUFFIXES,
     Dataset,
     Scan,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mic.codec import VIDEO_SUFFIXES
-from mic.datasets.source import Dataset, Scan, Source, files_in, folder_of, relative
+from mic.datasets.readers.source import Dataset, Scan, Source, files_in, folder_of, relative
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
 

@@ -1,0 +1,1 @@
+"""Readers of published folder layouts, one file a dataset."""

@@ -1,0 +1,1 @@
+"""What a network reads: tensors of clips, their apexes, re-encoded copies, coverage."""
