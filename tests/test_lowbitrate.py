@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from mic.datasets import transmission
-from mic.datasets.transmission import Channel, downsample, send, upsample
 from mic.errors import ConfigError
+from mic.lowrate import transmission
+from mic.lowrate.transmission import Channel, downsample, send, upsample
 from mic.models import lowbitrate
 from mic.models.lowbitrate import SRFCN, Architecture, TargetCNN, TemporalHead, ccc_loss, transfer
 

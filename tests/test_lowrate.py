@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from mic import config, metrics
-from mic.datasets import valence
-from mic.datasets.transmission import Channel, downsample, upsample
-from mic.datasets.valence import FaceSequence
 from mic.errors import DatasetError
 from mic.lowrate import claims, methods, scores, study, training
+from mic.lowrate import sequences as valence
+from mic.lowrate.sequences import FaceSequence
 from mic.lowrate.training import Recipe
+from mic.lowrate.transmission import Channel, downsample, upsample
 from mic.lowrate.views import Corpus
 from mic.models.lowbitrate import Architecture
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mic.codec.tree import run_stages
-from mic.datasets.transmission import Channel
 from mic.lowrate import training
 from mic.lowrate.training import Recipe
+from mic.lowrate.transmission import Channel
 from mic.lowrate.views import Corpus
 from mic.models.lowbitrate import SRFCN, TargetCNN
 from mic.processes.workers import torch_threads

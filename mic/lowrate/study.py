@@ -11,12 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mic.config import Profile
-from mic.datasets.transmission import Channel
-from mic.datasets.valence import smoothed
 from mic.lowrate import methods, training
 from mic.lowrate.methods import Cell, predictions, recogniser_of
 from mic.lowrate.scores import Draws, difference, drawn_scores, hull, summary
+from mic.lowrate.sequences import smoothed
 from mic.lowrate.training import Recipe
+from mic.lowrate.transmission import Channel
 from mic.lowrate.views import Corpus
 from mic.models.lowbitrate import Architecture
 

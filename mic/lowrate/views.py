@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mic.datasets.transmission import Channel, send
-from mic.datasets.valence import FaceSequence
 from mic.errors import StorageError
+from mic.lowrate.sequences import FaceSequence
+from mic.lowrate.transmission import Channel, send
 from mic.storage import cache
 
 _FACES = cache.Stage(name="lowrate-faces", version=1)

@@ -22,7 +22,7 @@ def scan(root: Path) -> Scan:
     """Reads `recordings_video/train_1.mp4` and `ratings_gold_standard/arousal/train_1.arff`.
 
     The test recordings have no public ratings and are only counted. The ratings are taken as they
-    are, raters' delay included: `mic.datasets.valence` shifts it out.
+    are, raters' delay included: `mic.lowrate.sequences` shifts it out.
     """
     recordings = folder_of(root, "recordings_video")
     ratings = folder_of(root, "ratings_gold_standard")

@@ -18,8 +18,8 @@ from PIL import Image
 from scipy.ndimage import uniform_filter1d
 
 from mic import codec, faces
-from mic.datasets.transmission import downsample
 from mic.errors import DatasetError
+from mic.lowrate.transmission import downsample
 from mic.manifest.manifest import Clip, Manifest
 from mic.storage.cache import Stage, fetch
 
