@@ -10,8 +10,8 @@ from oracles import compensation, flat, stream
 from oracles.encoders import Options, ffmpeg, frames, synthetic
 
 import mic.bitstream
-import mic.coviar
-import mic.decoded
+import mic.decoded.coviar
+import mic.decoded.residuals
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
 
 QUIET = Options(width=96, height=72, frames=10, noise=0, speed=0.4)
@@ -30,7 +30,7 @@ def zero_share(path) -> tuple[float, str]:
     """Share of predicted 8x8 blocks whose luma residual is zero throughout, and frame kinds."""
     zero = total = 0
     kinds = ""
-    for frame in mic.decoded.frames(path):
+    for frame in mic.decoded.residuals.frames(path):
         kinds += frame.kind
         if frame.kind == "I":
             assert frame.intra.all()
@@ -59,8 +59,10 @@ def test_wrong_interpolation_would_be_seen(tmp_path, monkeypatch):
     # The test above can fail: with vectors cut to whole samples hardly a block stays zero.
     path = ffmpeg(tmp_path / "h264.mkv", frames(QUIET), *CODECS["h264"])
     right = zero_share(path)[0]
-    six_tap = mic.decoded.six_tap
-    monkeypatch.setattr(mic.decoded, "six_tap", lambda p, motion: six_tap(p, motion & ~3))
+    six_tap = mic.decoded.residuals.six_tap
+    monkeypatch.setattr(
+        mic.decoded.residuals, "six_tap", lambda p, motion: six_tap(p, motion & ~3)
+    )
     assert zero_share(path)[0] < right - 0.2
 
 
@@ -69,7 +71,7 @@ def test_wrong_interpolation_would_be_seen(tmp_path, monkeypatch):
 def test_mpeg4_differs_from_the_coded_residual_by_rounding_alone(quarter, four, tmp_path):
     options = Options(width=96, height=80, frames=8, quarter_pel=quarter, four_mv=four, speed=0.6)
     clip = stream.load(synthetic(tmp_path, options))
-    frames_of = list(mic.decoded.frames(tmp_path / "synthetic.m4v"))
+    frames_of = list(mic.decoded.residuals.frames(tmp_path / "synthetic.m4v"))
     assert len(frames_of) == options.frames
     compared = 0
     decoded = compensation.decoded(clip)
@@ -90,7 +92,8 @@ def test_h264_of_a_size_that_is_not_whole_macroblocks(tmp_path):
     options = dataclasses.replace(QUIET, width=90, height=70, speed=3.0)
     path = ffmpeg(tmp_path / "odd.mkv", frames(options), *CODECS["h264"])
     shapes = {
-        (f.y.shape, f.cb.shape, f.motion.shape, f.intra.shape) for f in mic.decoded.frames(path)
+        (f.y.shape, f.cb.shape, f.motion.shape, f.intra.shape)
+        for f in mic.decoded.residuals.frames(path)
     }
     assert shapes == {((70, 90), (35, 45), (9, 12, 2), (9, 12))}
     assert zero_share(path)[0] > 0.7
@@ -110,9 +113,9 @@ def test_refuses_by_name(tmp_path):
     for words, (path, arguments) in cases.items():
         ffmpeg(path, pictures, *arguments)
         with pytest.raises(UnsupportedSyntaxError, match=words):
-            list(mic.decoded.frames(path))
+            list(mic.decoded.residuals.frames(path))
     with pytest.raises(CodecError):
-        list(mic.decoded.frames(tmp_path / "absent.mp4"))
+        list(mic.decoded.residuals.frames(tmp_path / "absent.mp4"))
 
 
 def by_the_sample(path, accumulate):
@@ -163,7 +166,7 @@ def test_coviar_equals_its_loops(accumulate, quarter, tmp_path):
         width=56, height=40, frames=7, gop=4, four_mv=True, quarter_pel=quarter, speed=2.5
     )
     path = synthetic(tmp_path, options)
-    ours = list(mic.coviar.frames(path, accumulate=accumulate))
+    ours = list(mic.decoded.coviar.frames(path, accumulate=accumulate))
     theirs = by_the_sample(path, accumulate)
     assert len(ours) == len(theirs) == options.frames - 1
     for mine, (residual, motion) in zip(ours, theirs, strict=True):
@@ -176,7 +179,7 @@ def test_coviar_equals_its_loops(accumulate, quarter, tmp_path):
 def test_read_hands_out_the_same(tmp_path):
     path = ffmpeg(tmp_path / "h264.mkv", frames(QUIET), *CODECS["h264"])
     clip = mic.bitstream.read(path, method="decoded", what=("residual", "motion"))
-    singles = list(mic.decoded.frames(path))
+    singles = list(mic.decoded.residuals.frames(path))
     assert clip.frame_count == len(singles) == len(clip.residual.y)
     for row, single in enumerate(singles):
         assert (clip.residual.y[row] == single.y).all()

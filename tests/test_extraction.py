@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 import mic
-from mic import bitstream, codec, decoded
+from mic import bitstream, codec
+from mic.decoded import residuals as decoded
 from mic.errors import BitstreamError, ConfigError, UnsupportedSyntaxError
 from mic.extraction import source
 from mic.extraction.pictures import motion_picture, residual_picture

@@ -14,8 +14,11 @@ from oracles.encoders import Options, synthetic
 from oracles.headers import video_object_layer
 
 import mic
-from mic import bitstream, codec, containers, coviar, decoded
+from mic import bitstream, codec
 from mic.bitstream import arrays, sample_table
+from mic.codec import containers
+from mic.decoded import residuals as decoded
+from mic.decoded.residuals import coviar
 from mic.errors import CodecError, ConfigError, DatasetError, MicError
 from mic.storage import cache
 
@@ -116,7 +119,9 @@ def test_gigantic_pictures_are_refused_before_they_take_memory(plain, tmp_path):
     program = """
         import resource, sys
         from pathlib import Path
-        from mic import bitstream, codec, coviar, decoded, extract
+        from mic import bitstream, codec, extract
+        from mic.decoded import coviar
+        from mic.decoded import residuals as decoded
         from mic.errors import CodecError
         def used():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mic import leakage
 from mic.errors import ConfigError
+from mic.evaluation import leakage
 
 
 def features(strength, *, subjects=60, seed=0, first=0, classes=7, size=24):

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from mic import config, metrics
+from mic import config
 from mic.errors import DatasetError
+from mic.evaluation import metrics
 from mic.lowrate import claims, methods, scores, study, training
 from mic.lowrate import sequences as valence
 from mic.lowrate.sequences import FaceSequence

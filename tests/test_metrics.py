@@ -6,8 +6,8 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mic import metrics
 from mic.errors import ConfigError
+from mic.evaluation import metrics
 
 
 def test_wilson_agrees_with_scipy():

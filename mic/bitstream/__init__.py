@@ -96,7 +96,8 @@ def read(
         space: "planes", "ycbcr" or "rgb".
         method: "bitstream" parses MPEG-4 Part 2, exact and fast. "decoded" is the slow way for
             other codecs: libavcodec decodes, the motion-compensated reference is subtracted; what
-            that changes is listed in `mic.decoded`. It knows no scale, no mask and no threads.
+            that changes is listed in `mic.decoded.residuals`. It knows no scale, no mask and no
+            threads.
         on_error: "raise" or "mask", see `Stream.residual`.
         threads: Frames are parsed in parallel.
 

@@ -1,4 +1,4 @@
-"""`read(method="decoded")`: what `mic.decoded` finds, in the records of `mic.bitstream`."""
+"""`read(method="decoded")`: what decoded pictures tell, in the records of `mic.bitstream`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-import mic.decoded
+import mic.decoded.residuals
 from mic.bitstream.arrays import Frames, frame_numbers
 from mic.bitstream.records import INTER, INTRA, Clip, Motion, Residuals
-from mic.containers import open_container
+from mic.codec.containers import open_container
 from mic.errors import ConfigError
 
 # 13 fractional bits, as native/colour.cpp has it.
@@ -38,7 +38,7 @@ def read_decoded(path: Path, *, what: Sequence[str], frames: Frames, space: str)
         raise ConfigError(
             "quantisers and bits need the bitstream", remedy='use method="bitstream"'
         )
-    found = list(mic.decoded.frames(path))
+    found = list(mic.decoded.residuals.frames(path))
     rows = frame_numbers(frames, len(found))
     chosen = [found[row] for row in rows]
     y, cb, cr = (np.stack([getattr(f, name) for f in chosen]) for name in ("y", "cb", "cr"))

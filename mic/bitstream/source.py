@@ -14,7 +14,7 @@ import av
 
 from mic import _native
 from mic.bitstream.sample_table import SampleTable, read_sample_table
-from mic.containers import Volume, check_regular, check_size, open_container
+from mic.codec.containers import Volume, check_regular, check_size, open_container
 from mic.errors import BitstreamError, CodecError, UnsupportedSyntaxError
 
 REMEDY = "re-encode it with `mic.codec.reencode`"

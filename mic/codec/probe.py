@@ -14,7 +14,7 @@ import numpy as np
 from av.format import Flags
 from numpy.typing import NDArray
 
-from mic.containers import MAX_PIXELS, Volume, check_size, open_container, reason
+from mic.codec.containers import MAX_PIXELS, Volume, check_size, open_container, reason
 from mic.errors import CodecError
 
 PixelFormat = Literal["rgb24", "luma"]

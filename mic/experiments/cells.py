@@ -283,7 +283,7 @@ def _erased(
     method: Method, clips: ClipTensors, fitted: Sequence[int], z: np.ndarray, labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """z_E without what a linear map can tell of z_I, and the logits of a classifier on it."""
-    from sklearn.linear_model import LogisticRegression  # slow, see `mic.leakage`
+    from sklearn.linear_model import LogisticRegression  # slow, see `mic.evaluation.leakage`
 
     count = len(fitted)
     raw = clips.identity[list(fitted)]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mic import metrics
 from mic.config import Profile
+from mic.evaluation import metrics
 from mic.experiments import plan
 from mic.experiments.cells import Cell, Dataset, grid, splits
 from mic.experiments.photographs import decoded, probabilities

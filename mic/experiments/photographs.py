@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from mic import codec, faces, metrics
+from mic import codec, faces
 from mic.config import Profile
+from mic.evaluation import metrics
 from mic.experiments.cells import Dataset, splits
 from mic.extraction.source import coded
 from mic.inputs.recoded import recoded
@@ -123,7 +124,7 @@ def table(data: Dataset, config: Profile, *, gops: Sequence[int] = (12,)) -> pd.
 
 def _tested(asked: Sequence[np.ndarray], data: Dataset, chosen: Sequence) -> np.ndarray:
     """(tested clips,) bool, in the order of the splits."""
-    from sklearn.linear_model import LogisticRegression  # slow, see `mic.leakage`
+    from sklearn.linear_model import LogisticRegression  # slow, see `mic.evaluation.leakage`
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mic import leakage, metrics
 from mic.errors import ConfigError
+from mic.evaluation import leakage, metrics
 from mic.experiments.cells import HISTORY, Outcome
 
 
@@ -185,7 +185,7 @@ def leakage_table(
     resamples: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Identity in z_E by row: means over folds and seeds of `mic.leakage.measure`.
+    """Identity in z_E by row: means over folds and seeds of `mic.evaluation.leakage.measure`.
 
     Args:
         outcomes: Of one dataset.
@@ -196,9 +196,9 @@ def leakage_table(
         seed: Of the probes and the draws.
 
     Returns:
-        Column row, the fields of `mic.leakage.Leakage` (clips and subjects summed over folds),
-        `auc_low`, `auc_high`, `auc_difference` (to the reference, same folds, seeds and draws)
-        with its interval, `r2_spread` (standard deviation over folds and seeds) and folds.
+        Column row, the fields of `mic.evaluation.leakage.Leakage` (clips and subjects summed over
+        folds), `auc_low`, `auc_high`, `auc_difference` (to the reference, same folds, seeds and
+        draws) with its interval, `r2_spread` (standard deviation over folds and seeds) and folds.
     """
     lines = []
     drawn = _auc_draws(outcomes, factors, resamples=resamples, seed=seed)

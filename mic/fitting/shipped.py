@@ -128,7 +128,7 @@ def _card(made: Fit, config: Profile) -> str:
         "crop, MPEG-4, parser.",
         to_markdown(counts),
         "**Identity.** How much of the person the feature keeps, asked on people not trained on "
-        "(see `mic/leakage.py`; 0.5 of an AUC is none):",
+        "(see `mic/evaluation/leakage.py`; 0.5 of an AUC is none):",
         to_markdown(leaks),
         f"**Do not expect.** {_EXPECT} Real faces differ from generated ones in skin, hair, "
         "light and in how expressions unfold; the accuracy above says nothing about them. "

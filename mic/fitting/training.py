@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mic import identity, leakage, metrics, parallel, plots, recogniser
+from mic import identity, parallel, plots, recogniser
 from mic.errors import DatasetError
+from mic.evaluation import leakage, metrics
 from mic.fitting import valence
 from mic.fitting.clips import SUBJECT, Labelled, LeftOut, Recipe, class_folders, tensors_of
 from mic.inputs.tensors import ClipTensors

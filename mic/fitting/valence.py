@@ -11,7 +11,7 @@ import math
 import numpy as np
 import torch
 
-from mic import metrics
+from mic.evaluation import metrics
 
 # Fewer ratings say nothing about a hundred features; fewer test clips nothing about the result.
 _FEWEST, _FEWEST_TESTED = 8, 3
@@ -28,7 +28,7 @@ def fitted(z: np.ndarray, ratings: np.ndarray) -> torch.nn.Linear | None:
     Returns:
         d -> 1; None if there are too few ratings, or all are alike.
     """
-    from sklearn.linear_model import RidgeCV  # slow, see `mic.leakage`
+    from sklearn.linear_model import RidgeCV  # slow, see `mic.evaluation.leakage`
 
     rated = np.isfinite(ratings)
     if rated.sum() < _FEWEST or np.ptp(ratings[rated]) == 0:

@@ -23,9 +23,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mic import bitstream, codec, metrics
+from mic import bitstream, codec
 from mic.codec.tree import run_stages
 from mic.errors import ConfigError
+from mic.evaluation import metrics
 from mic.experiments import splits
 from mic.inputs.tensors import ClipTensors, sampled
 from mic.manifest.manifest import Clip, Manifest

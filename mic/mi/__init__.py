@@ -8,7 +8,7 @@
     nats = mic.mi.measure(x, y)               # a sample of any size, by the recommended estimator
 
 A penalty that reaches zero is no proof that the identity is gone: the encoder has fooled one
-critic. `mic.leakage` asks independent probes.
+critic. `mic.evaluation.leakage` asks independent probes.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 This module is the slow way for the others (H.264, H.263, MPEG-1, MPEG-2 and relatives): libavcodec
 decodes, we motion-compensate the reference frame ourselves and subtract.
 
-    for frame in mic.decoded.frames(path):
+    for frame in mic.decoded.residuals.frames(path):
         frame.number, frame.kind, frame.y, frame.cb, frame.cr, frame.motion, frame.intra
 
 What differs from the coded residual, because a decoder does not tell it:
@@ -31,9 +31,8 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
-from mic.containers import MAX_PIXELS, Volume, check_size, open_container
-from mic.errors import CodecError, UnsupportedSyntaxError
-from mic.interpolation import (
+from mic.codec.containers import MAX_PIXELS, Volume, check_size, open_container
+from mic.decoded.interpolation import (
     chroma_half_sample,
     dense,
     eighth_sample,
@@ -41,6 +40,7 @@ from mic.interpolation import (
     quarter_sample,
     six_tap,
 )
+from mic.errors import CodecError, UnsupportedSyntaxError
 
 _REMEDY = "re-encode it with `mic.codec.reencode` and use method='bitstream'"
 _EXPORTING = frozenset(

@@ -30,9 +30,9 @@ import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import Interpolation
 
+from mic.codec.containers import check_size, open_container
 from mic.codec.probe import decoded_frames
-from mic.containers import check_size, open_container
-from mic.decoded import vectors_of
+from mic.decoded.residuals import vectors_of
 from mic.errors import CodecError
 
 

@@ -1,0 +1,1 @@
+"""What predictions and features are worth: metrics with intervals, leakage of identity."""
