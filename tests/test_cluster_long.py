@@ -13,7 +13,7 @@ from mic import experiments
 from mic.inputs.tensors import Representation
 from mic.models.mic import Method
 from mic.processes import cluster
-from mic.train import Schedule
+from mic.training.train import Schedule
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(0)]
 

@@ -14,7 +14,7 @@ from mic.inputs.coverage import LeftOut, check_share
 from mic.inputs.tensors import Representation
 from mic.models.mic import Method
 from mic.storage.assets import sha256_of
-from mic.train import Schedule
+from mic.training.train import Schedule
 
 SMALL = {"width": 4, "feature_size": 16, "z_size": 16, "identity_size": 2, "critic_hidden": 8}
 METHOD = Method(regulariser="none", beta=0.0, **SMALL)

@@ -24,7 +24,7 @@ from mic import bitstream, codec
 from mic.inputs.tensors import ClipTensors
 from mic.models.mic import Method, Mic
 from mic.storage import weights
-from mic.train import Schedule, Training, predict
+from mic.training.train import Schedule, Training, predict
 
 TOLERANCE = 0.01
 NEAR, PARTED = 0.05, 0.001

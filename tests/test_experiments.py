@@ -20,7 +20,7 @@ from mic.manifest.manifest import Manifest
 from mic.models.baselines import PeerMethod
 from mic.models.mic import Method
 from mic.storage import cache
-from mic.train import Schedule
+from mic.training.train import Schedule
 
 CLASSES = ("up", "down", "left")
 SMALL = {"width": 4, "feature_size": 16, "z_size": 16, "identity_size": 2, "critic_hidden": 8}

@@ -14,11 +14,12 @@ import torch.distributed as dist
 from campaigns import ranks
 from test_train import SMALL, clips, training
 
-import mic.train
-from mic import parallel, recogniser, synthface
+import mic.training.train
+from mic import recogniser, synthface
 from mic.errors import ConfigError
 from mic.models.mic import Method
-from mic.train import predict
+from mic.training import parallel
+from mic.training.train import predict
 
 # Of every part of the loss: sums in another order, which four epochs of a game amplify.
 TOLERANCE = 1e-3
@@ -27,7 +28,9 @@ TOLERANCE = 1e-3
 @pytest.fixture
 def alone(tmp_path, monkeypatch):
     """A group of this process only."""
-    monkeypatch.setattr(mic.train, "mixed_precision", lambda device: contextlib.nullcontext())
+    monkeypatch.setattr(
+        mic.training.train, "mixed_precision", lambda device: contextlib.nullcontext()
+    )
     store = f"file://{tmp_path}/store"
     dist.init_process_group("gloo", init_method=store, rank=0, world_size=1)
     yield
@@ -96,7 +99,9 @@ def test_two_processes_have_the_loss_curve_of_one(tmp_path, monkeypatch, regular
     subprocess.run(command, check=True, timeout=280)
     first, second = (json.loads((tmp_path / f"rank{n}.json").read_text()) for n in range(2))
     assert first == second  # to the last bit: otherwise the ranks would drift apart
-    monkeypatch.setattr(mic.train, "mixed_precision", mic.train.mixed_precision)  # put back
+    monkeypatch.setattr(
+        mic.training.train, "mixed_precision", mic.training.train.mixed_precision
+    )  # put back
     alone = ranks.record(None, regulariser)
     assert len(first) == len(alone) == 4
     for one, other in zip(alone, first, strict=True):

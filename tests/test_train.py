@@ -7,14 +7,14 @@ import pytest
 import torch
 from hostile_weights import HOSTILE
 
-from mic.augmentation import augment, drawn_frames
 from mic.errors import ConfigError, WeightsError
 from mic.inputs.tensors import ClipTensors, Representation, padded, sampled
 from mic.models.mic import Method, Mic
-from mic.schedules import PRESETS, Schedule, learning_rate
 from mic.storage import weights
 from mic.storage.checkpoint import Checkpoint
-from mic.train import Training, predict
+from mic.training.augmentation import augment, drawn_frames
+from mic.training.schedules import PRESETS, Schedule, learning_rate
+from mic.training.train import Training, predict
 
 SMALL = {"width": 4, "feature_size": 16, "z_size": 16, "identity_size": 4, "critic_hidden": 16}
 FAST = Schedule(epochs=4, batch=12, learning_rate=5e-3, flip=False, shift=0.0, frames=0)

@@ -41,9 +41,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _train(options: argparse.Namespace) -> int:
-    from mic import fitting, parallel
+    from mic import fitting
     from mic.fitting.clips import SUBJECT
     from mic.fitting.training import SCHEDULE
+    from mic.training import parallel
 
     schedule = SCHEDULE
     if options.epochs is not None:

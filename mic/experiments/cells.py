@@ -23,7 +23,7 @@ from mic.models.mic import Identity, Method, Mic
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 from mic.storage.home import home
-from mic.train import EpochRecord, Schedule, Training, predict
+from mic.training.train import EpochRecord, Schedule, Training, predict
 
 # The code version of a prediction: raised when the same cell gives other answers.
 STAGE = cache.Stage(name="cells", version=3)

@@ -12,7 +12,7 @@ from mic.experiments.cells import Cell, Dataset, grid
 from mic.inputs.recoded import recoded
 from mic.inputs.tensors import Kind, Representation
 from mic.models.mic import Method
-from mic.schedules import Schedule
+from mic.training.schedules import Schedule
 
 # Generated protocol and the dataset whose shape it has.
 PROTOCOLS: Mapping[str, str] = {"synth-ck": "CK+", "synth-mmi": "MMI", "synth-afew": "AFEW"}

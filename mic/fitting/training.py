@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mic import identity, parallel, plots, recogniser
+from mic import identity, plots, recogniser
 from mic.errors import DatasetError
 from mic.evaluation import leakage, metrics
 from mic.fitting import valence
@@ -22,7 +22,8 @@ from mic.inputs.tensors import ClipTensors
 from mic.manifest.protocols import assign_folds
 from mic.models.mic import Method, Mic
 from mic.storage import atomic
-from mic.train import EpochRecord, Schedule, Training, predict
+from mic.training import parallel
+from mic.training.train import EpochRecord, Schedule, Training, predict
 
 # A network of two megabytes: it trains on a laptop and ships in a repository.
 METHOD = Method(feature_size=128, z_size=128, grid=2, regulariser="none", beta=0.0)
@@ -98,7 +99,8 @@ def fit(
         about: What the videos are, for the card's summary.
         expect: A sentence that ends the summary: what not to expect.
         folder: The cache; by default `MIC_HOME/cache`.
-        device: To train on, "cpu" or "cuda". In a group of processes (`mic.parallel`) each takes
+        device: To train on, "cpu" or "cuda". In a group of processes (`mic.training.parallel`)
+        each takes
             part, and the first one writes.
         progress: Called with a stage ("videos", "epochs"), what is done of it, and all of it.
 

@@ -33,7 +33,7 @@ from mic.manifest.manifest import Clip, Manifest
 from mic.models.mic import Method, Mic
 from mic.processes.workers import torch_threads
 from mic.storage import cache
-from mic.train import Schedule, Training, predict
+from mic.training.train import Schedule, Training, predict
 
 _SENT = cache.Stage(name="lowrate-rung", version=1)
 _ANSWERS = cache.Stage(name="lowrate-residual", version=2)

@@ -23,7 +23,7 @@ from mic.models.lowbitrate import (
     normalise,
     transfer,
 )
-from mic.train import mixed_precision
+from mic.training.train import mixed_precision
 
 
 @dataclass(frozen=True, kw_only=True)

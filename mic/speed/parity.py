@@ -16,7 +16,7 @@ from mic.experiments import plan
 from mic.experiments.cells import Dataset, splits
 from mic.inputs.tensors import ClipTensors
 from mic.models.mic import Mic
-from mic.train import Training
+from mic.training.train import Training
 
 EIGHT_BITS = "ONNX Runtime, int8"
 ROWS = ("MIC", "MIC-fast")

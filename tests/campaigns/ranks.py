@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-import mic.train
-from mic import parallel
+import mic.training.train
 from mic.models.mic import Method
+from mic.training import parallel
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from test_train import SMALL, clips, training
@@ -20,7 +20,7 @@ from test_train import SMALL, clips, training
 
 def record(folder: Path | None, regulariser: str) -> list[dict]:
     """Trains four epochs in full precision and without dropout; the epochs' records."""
-    mic.train.mixed_precision = lambda device: contextlib.nullcontext()
+    mic.training.train.mixed_precision = lambda device: contextlib.nullcontext()
     torch.set_num_threads(1)
     method = Method(regulariser=regulariser, motion=True, dropout=0.0, **SMALL)
     run = training(clips(motion=True), folder, method=method)

@@ -119,7 +119,7 @@ def evaluate(source: Path, work: Path) -> None:
     from mic import experiments
     from mic.inputs.tensors import Representation
     from mic.models.mic import Method
-    from mic.train import Schedule
+    from mic.training.train import Schedule
 
     small = {"width": 4, "feature_size": 16, "z_size": 16, "identity_size": 2, "critic_hidden": 8}
     data = experiments.Dataset(manifest=Manifest.load(source / "manifest.csv"), network="known")

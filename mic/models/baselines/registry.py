@@ -160,7 +160,7 @@ class PeerMethod:
 
 
 class PeerModel(nn.Module):
-    """A peer as `mic.train.Training` and `mic.train.predict` take it: cross-entropy, no game.
+    """A peer as `mic.training.train` takes it: cross-entropy, no game.
 
     Args:
         method: Which, of what size.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from mic.models.mic import Batch
-from mic.schedules import Schedule
+from mic.training.schedules import Schedule
 
 
 def drawn_frames(lengths: Tensor, frames: int, draw: torch.Generator) -> Tensor:

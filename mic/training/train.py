@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from mic import parallel
-from mic.augmentation import augment, drawn_frames
 from mic.errors import ConfigError, WeightsError
 from mic.inputs.tensors import ClipTensors
 from mic.models.mic import Mic
-from mic.schedules import PRESETS, Schedule, learning_rate
 from mic.storage.checkpoint import Checkpoint, pack_optimizer, unpack_optimizer
+from mic.training import parallel
+from mic.training.augmentation import augment, drawn_frames
+from mic.training.schedules import PRESETS, Schedule, learning_rate
 
 __all__ = ["PRESETS", "EpochRecord", "Prediction", "Schedule", "Training", "predict"]
 
@@ -69,7 +69,7 @@ class Prediction:
 
 
 class Training:
-    """One training run; in a group of processes (`mic.parallel`), each one's part of it.
+    """One training run; in a group of processes (`mic.training.parallel`), each one's part of it.
 
     Args:
         model: Fresh, on the CPU; moved to `device`.
