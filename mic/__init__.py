@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mic.extraction import extract
-    from mic.prediction import predict
+    from mic.recognition import predict
 
 __version__ = "0.1.0"
 __all__ = ["extract", "predict"]
 
 # Imported on first use: `import mic` must not wait for torch or PyAV.
-_HOMES = {"extract": "mic.extraction", "predict": "mic.prediction"}
+_HOMES = {"extract": "mic.extraction", "predict": "mic.recognition"}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,7 @@ import torch
 
 from mic.inputs.tensors import Representation
 from mic.models.expression import ExpressionNetwork
-from mic.recogniser import Card
+from mic.recognition.recogniser import Card
 from mic.storage import weights
 
 CLASSES = ("anger", "happiness", "surprise")

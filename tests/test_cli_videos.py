@@ -11,7 +11,8 @@ import pytest
 import recogniser_factory
 
 import mic
-from mic import cli, codec, prediction
+from mic import cli, codec
+from mic import recognition as prediction
 from mic.storage import assets
 
 

@@ -12,8 +12,8 @@ from playwright.sync_api import expect, sync_playwright
 
 from mic import codec, synthface
 from mic.demo import DemoServer
-from mic.live import LiveSession
-from mic.recogniser import Recogniser
+from mic.recognition.live import LiveSession
+from mic.recognition.recogniser import Recogniser
 
 pytestmark = pytest.mark.browser
 

@@ -13,8 +13,8 @@ import recogniser_factory
 
 from mic import codec, synthface
 from mic.demo import DemoServer, server
-from mic.live import LiveSession
-from mic.recogniser import Recogniser
+from mic.recognition.live import LiveSession
+from mic.recognition.recogniser import Recogniser
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from mic.models import baselines
 from mic.models.baselines.optical_flow import LucasKanade
 from mic.models.baselines.optical_flow import flow_from_first as torchs_flow_from_first
 from mic.models.expression import ExpressionNetwork
-from mic.recogniser import Recogniser
+from mic.recognition.recogniser import Recogniser
 from mic.speed import clips, parity
 
 CLASSES, STEPS, EDGE = 7, 5, 40

@@ -14,7 +14,7 @@ from mic import cli, codec, fitting, synthface
 from mic.errors import ConfigError, DatasetError
 from mic.fitting import clips
 from mic.fitting import training as fit_module
-from mic.recogniser import Recogniser
+from mic.recognition.recogniser import Recogniser
 from mic.training.train import Schedule
 
 SCHEDULE = Schedule(epochs=2, batch=4, frames=6)

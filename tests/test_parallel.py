@@ -15,9 +15,10 @@ from campaigns import ranks
 from test_train import SMALL, clips, training
 
 import mic.training.train
-from mic import recogniser, synthface
+from mic import synthface
 from mic.errors import ConfigError
 from mic.models.mic import Method
+from mic.recognition import recogniser
 from mic.training import parallel
 from mic.training.train import predict
 

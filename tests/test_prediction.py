@@ -11,13 +11,14 @@ import recogniser_factory
 import torch
 
 import mic
-from mic import codec, prediction, synthface
+from mic import codec, synthface
+from mic import recognition as prediction
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError, WeightsError
 from mic.faces import Status
-from mic.framing import Framing
-from mic.prediction import Options
-from mic.prediction.recognition import plan
-from mic.recogniser import Recogniser
+from mic.recognition import Options
+from mic.recognition.framing import Framing
+from mic.recognition.recogniser import Recogniser
+from mic.recognition.windows import plan
 
 
 @pytest.fixture(scope="module")

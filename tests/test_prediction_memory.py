@@ -15,8 +15,8 @@ from mic.storage import assets
 # A process of its own, because the highest memory of a process never falls again.
 _PROBE = """
 import json, resource, sys, time
-from mic import prediction
-from mic.recogniser import Recogniser
+from mic import recognition as prediction
+from mic.recognition.recogniser import Recogniser
 video, weights, hop = sys.argv[1], sys.argv[2], float(sys.argv[3])
 recogniser = Recogniser.load(weights, device="cpu")
 start, first, rows = time.perf_counter(), None, 0

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import mic
-from mic import recogniser, synthface
+from mic import synthface
 from mic.errors import WeightsError
-from mic.recogniser import Recogniser
+from mic.recognition import recogniser
+from mic.recognition.recogniser import Recogniser
 
 
 def test_it_is_the_pinned_one_and_small():

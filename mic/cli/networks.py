@@ -22,7 +22,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def _export(options: argparse.Namespace) -> int:
     from mic import export
-    from mic.recogniser import Recogniser
+    from mic.recognition.recogniser import Recogniser
 
     recogniser = Recogniser.load(options.model, device="cpu")
     found = export.export_recogniser(recogniser, options.out)

@@ -71,8 +71,8 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _train_shipped(options: argparse.Namespace) -> int:
-    from mic import recogniser
     from mic.fitting import shipped
+    from mic.recognition import recogniser
 
     made = shipped.train(
         config.load(options.profile),

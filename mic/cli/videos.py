@@ -51,7 +51,7 @@ def _add_extract(commands: argparse._SubParsersAction) -> None:
 def _extract(options: argparse.Namespace) -> int:
     from mic.extraction import extract
     from mic.extraction.extract import FORMATS
-    from mic.prediction.files import videos_in
+    from mic.recognition.files import videos_in
 
     videos, failed = videos_in(options.videos), 0
     named = options.out not in FORMATS
@@ -148,9 +148,9 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
 
 
 def _predict(options: argparse.Namespace) -> int:
-    from mic import prediction
-    from mic.prediction.files import videos_in
-    from mic.recogniser import Recogniser
+    from mic import recognition as prediction
+    from mic.recognition.files import videos_in
+    from mic.recognition.recogniser import Recogniser
 
     videos = videos_in(options.videos)
     if options.overlay is not None and len(videos) != 1:
@@ -213,8 +213,8 @@ def _add_demo(commands: argparse._SubParsersAction) -> None:
 
 def _demo(options: argparse.Namespace) -> int:
     from mic.demo import DemoServer
-    from mic.live import LiveSession
-    from mic.recogniser import Recogniser
+    from mic.recognition.live import LiveSession
+    from mic.recognition.recogniser import Recogniser
 
     recogniser = Recogniser.load(options.weights, device=options.device)
     try:

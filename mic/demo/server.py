@@ -18,7 +18,7 @@ import numpy as np
 
 from mic.demo.sources import Camera, Film, Source
 from mic.errors import MicError
-from mic.live import LiveFrame, LiveSession
+from mic.recognition.live import LiveFrame, LiveSession
 
 _PAGE = {
     "": ("index.html", "text/html; charset=utf-8"),

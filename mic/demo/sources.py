@@ -14,7 +14,7 @@ from PIL import Image
 
 from mic import codec
 from mic.errors import StorageError
-from mic.live import LiveFrame, LiveSession
+from mic.recognition.live import LiveFrame, LiveSession
 
 _SHOWN_WIDTH = 480
 _CHUNK = 1 << 20

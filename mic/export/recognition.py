@@ -8,7 +8,7 @@ import numpy as np
 
 from mic.export.program import Program
 from mic.export.session import Parity, Session, export, parity
-from mic.recogniser import Recogniser
+from mic.recognition.recogniser import Recogniser
 
 _CLIPS = 4
 # Residuals are mostly within this many steps of a sample.

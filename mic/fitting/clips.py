@@ -15,9 +15,9 @@ import torch
 from mic import codec, faces, identity
 from mic.bitstream.packets import PacketStream
 from mic.errors import ConfigError, DatasetError
-from mic.framing import Framing
 from mic.inputs.coverage import UNREADABLE, LeftOut, check_share
 from mic.inputs.tensors import ClipTensors, Representation, padded, represent
+from mic.recognition.framing import Framing
 from mic.storage import cache
 
 STAGE = cache.Stage(name="own-clips", version=1)
@@ -45,7 +45,7 @@ class Labelled:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """How a video becomes the network's input; see `mic.recogniser.Card`.
+    """How a video becomes the network's input; see `mic.recognition.recogniser.Card`.
 
     `margin` and `drop` are those of the generated faces, measured by MTCNN's points.
     """

@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from mic import codec, recogniser
+from mic import codec
 from mic.config import Profile
 from mic.datasets import synth
 from mic.fitting.clips import Labelled
 from mic.fitting.training import Fit, fit
+from mic.recognition import recogniser
 from mic.results import to_markdown
 from mic.storage import atomic, provenance
 from mic.storage.home import home

@@ -20,7 +20,7 @@ from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
 from mic.models.baselines.outsider import Outsider
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Method
-from mic.recogniser import network_options
+from mic.recognition.recogniser import network_options
 from mic.speed import pipelines
 from mic.speed.clips import TimedClip
 from mic.speed.pipelines import Answer, Runner

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mic.errors import MicError
-from mic.prediction.files import videos_in
-from mic.prediction.recognition import Method, Options, Progress, Window, windows
-from mic.recogniser import Recogniser
+from mic.recognition.files import videos_in
+from mic.recognition.recogniser import Recogniser
+from mic.recognition.windows import Method, Options, Progress, Window, windows
 
 if TYPE_CHECKING:
     import pandas as pd

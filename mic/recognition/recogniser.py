@@ -23,10 +23,10 @@ import torch
 import mic
 from mic.bitstream import Stream
 from mic.errors import ConfigError, WeightsError
-from mic.framing import Framing
 from mic.inputs.tensors import Representation, represent
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Method, Mic
+from mic.recognition.framing import Framing
 from mic.storage import weights
 
 SHIPPED = Path(mic.__file__).with_name("weights")
@@ -96,7 +96,7 @@ class Card:
             raise WeightsError(
                 f"has no card that tells how to use it: {error}",
                 file=found.path,
-                remedy="write it with `mic.recogniser.save`, as `mic train` does",
+                remedy="write it with `mic.recognition.recogniser.save`, as `mic train` does",
             ) from error
         return card
 

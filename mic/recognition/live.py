@@ -20,8 +20,8 @@ from mic import faces
 from mic.bitstream.packets import PacketStream
 from mic.codec import LiveEncoder
 from mic.faces import Detection, Status
-from mic.framing import Framing
-from mic.recogniser import Recogniser
+from mic.recognition.framing import Framing
+from mic.recognition.recogniser import Recogniser
 
 # Frames of a group before it says anything, between two answers, between two looks at the face,
 # and between two searches for one.

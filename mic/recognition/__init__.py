@@ -7,10 +7,10 @@ Faces are found and cropped, MPEG-4 is parsed as it is, everything else is coded
 way (the column `method` says which), and memory does not grow with the video.
 """
 
-from mic.prediction.files import checked_suffix, save, to_csv, videos_in
-from mic.prediction.film import overlay
-from mic.prediction.recognition import Options, Window, windows
-from mic.prediction.table import as_table, csv_lines, predict, row
+from mic.recognition.files import checked_suffix, save, to_csv, videos_in
+from mic.recognition.film import overlay
+from mic.recognition.table import as_table, csv_lines, predict, row
+from mic.recognition.windows import Options, Window, windows
 
 __all__ = [
     "Options",

@@ -27,8 +27,8 @@ from mic.bitstream.packets import PacketStream
 from mic.codec.probe import decoded_frames, opened
 from mic.errors import ConfigError, UnsupportedSyntaxError
 from mic.faces import Detection, Status
-from mic.framing import Framing
-from mic.recogniser import Recogniser
+from mic.recognition.framing import Framing
+from mic.recognition.recogniser import Recogniser
 
 Method = Literal["auto", "bitstream", "reencoded"]
 METHODS = ("auto", "bitstream", "reencoded")
