@@ -7,8 +7,9 @@ from pathlib import Path
 
 from environment_file import ROOT
 
-from mic import config, results
-from mic.notebooks import Runner, find
+from mic import config
+from mic.publishing import results
+from mic.publishing.notebooks import Runner, find
 
 # Each file of `make test` runs a part, in order, beside the others; `make test-long` runs all in
 # one root. A notebook is in the part of those whose tables it reads.

@@ -12,7 +12,7 @@ from oracles import compare, material
 from oracles.damage import Subject, Tally, damaged
 from oracles.encoders import Options, encode, ffmpeg, synthetic
 
-import mic.reliability
+import mic.publishing.reliability
 import mic.storage.assets
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(0)]
@@ -56,7 +56,7 @@ def test_a_billion_samples(tmp_path):
         ("residual samples", total.samples, total.differing),
         ("motion vectors", total.vectors, total.differing_vectors),
     ):
-        mic.reliability.record(
+        mic.publishing.reliability.record(
             f"exactness of {unit}",
             unit=f"{unit} against libavcodec",
             count=count,
@@ -87,14 +87,14 @@ def test_a_hundred_thousand_damages(tmp_path):
         subject = Subject(synthetic(tmp_path, options), tmp_path / "damaged.m4v")
         for _ in range(1000):
             subject.judge(damaged(subject.data, len(subject.headers), rng), cut=False, tally=tally)
-    mic.reliability.record(
+    mic.publishing.reliability.record(
         "random damages",
         unit="damaged streams; failed: an unmarked wrong sample that the syntax could tell",
         count=tally.damages,
         failures=tally.wrong,
         seconds=time.monotonic() - start,
     )
-    mic.reliability.record(
+    mic.publishing.reliability.record(
         "random damages, valid syntax",
         unit=f"of {tally.damages} damaged streams, no syntax check can see",
         count=tally.valid,

@@ -8,7 +8,7 @@ import pytest
 from campaigns import scaling
 from campaigns.workers import kill_one
 
-import mic.reliability
+import mic.publishing.reliability
 from mic import experiments
 from mic.inputs.tensors import Representation
 from mic.models.mic import Method
@@ -57,5 +57,7 @@ def test_a_killed_worker_changes_no_byte_of_the_grid(tmp_path, monkeypatch):
 
 def test_two_workers_against_one_and_one_killed(tmp_path):
     for name, unit, failures, seconds in scaling.campaign(tmp_path, 500, 2):
-        mic.reliability.record(name, unit=unit, count=500, failures=failures, seconds=seconds)
+        mic.publishing.reliability.record(
+            name, unit=unit, count=500, failures=failures, seconds=seconds
+        )
         assert failures == 0, name

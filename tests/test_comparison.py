@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mic import comparison
 from mic.errors import ResultError
+from mic.publishing import comparison
 from mic.storage import provenance
 
 PAPER = pd.read_csv(provenance.repository() / "results" / "paper.csv")

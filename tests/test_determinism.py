@@ -19,7 +19,7 @@ from campaigns.kills import published
 from campaigns.stages import STAGES
 
 import mic
-import mic.reliability
+import mic.publishing.reliability
 from mic import bitstream, codec
 from mic.inputs.tensors import ClipTensors
 from mic.models.mic import Method, Mic
@@ -120,7 +120,7 @@ def test_five_processes_publish_the_same_bytes(name, tmp_path):
         runs.append(published(stage, work))
     *alike, threaded = runs
     differing = sum(alike[0].get(file) != one.get(file) for one in alike[1:] for file in alike[0])
-    mic.reliability.record(
+    mic.publishing.reliability.record(
         f"determinism, {name}",
         unit=f"files of {RUNS} runs compared with the first",
         count=(RUNS - 1) * len(alike[0]),
@@ -138,7 +138,7 @@ def test_five_processes_publish_the_same_bytes(name, tmp_path):
     )
     count = sum(tensor.numel() for tensor in one.values())
     apart = sum(int(((one[n].double() - other[n].double()).abs() > NEAR).sum()) for n in one)
-    mic.reliability.record(
+    mic.publishing.reliability.record(
         "determinism, train, 2 threads for 1",
         unit=f"weights compared; failed: more than {NEAR} apart",
         count=count,

@@ -14,7 +14,7 @@ import pytest
 from environment_file import ROOT
 from playwright.sync_api import sync_playwright
 
-from mic import results
+from mic.publishing import results
 
 NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 QUICK = "02_residuals"

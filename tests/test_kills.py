@@ -6,7 +6,7 @@ import pytest
 from campaigns.kills import campaign
 from campaigns.stages import STAGES
 
-import mic.reliability
+import mic.publishing.reliability
 
 KILLS = 20
 
@@ -29,7 +29,7 @@ def test_a_few_kills_of_the_re_encoding(tmp_path):
 @pytest.mark.parametrize("name", STAGES)
 def test_kills_at_random_moments(name, tmp_path):
     tally = campaign(STAGES[name], tmp_path, kills=KILLS, seed=0)
-    mic.reliability.record(
+    mic.publishing.reliability.record(
         f"SIGKILL, {name}",
         unit="kills at random moments; failed: a file that differs after resuming",
         count=tally.kills,

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-import mic.report.markdown
+import mic.publishing.report.markdown
 
 NATIVE = Path(__file__).resolve().parents[1] / "native"
 
@@ -19,7 +19,7 @@ def test_the_map_of_clauses_is_that_of_the_sources(monkeypatch):
 
 def test_speeds_are_the_measured_ones():
     text = (NATIVE / "README.md").read_text()
-    assert mic.report.markdown.filled(text, NATIVE.parent / "results") == text
+    assert mic.publishing.report.markdown.filled(text, NATIVE.parent / "results") == text
 
 
 def test_files_named_exist():

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from environment_file import ROOT
 
-from mic import results
+from mic.publishing import results
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SECTIONS = ["Aim", "Theory", "Practice", "Discussion", "Exercises"]

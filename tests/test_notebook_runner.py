@@ -13,7 +13,7 @@ import pytest
 
 from mic import cli, config
 from mic.errors import ConfigError, NotebookError
-from mic.notebooks import Runner, find
+from mic.publishing.notebooks import Runner, find
 
 
 def _runner(tmp_path, **options):

@@ -16,7 +16,7 @@ import pytest
 
 from mic import cli, config
 from mic.errors import NotebookError
-from mic.notebooks import Runner
+from mic.publishing.notebooks import Runner
 
 
 def _runner(tmp_path, **options):
@@ -98,7 +98,7 @@ def test_a_full_disk_fails_the_run_and_keeps_the_old_results(tmp_path):
         import notebook_factory
         from mic import config
         from mic.errors import MicError
-        from mic.notebooks import Runner
+        from mic.publishing.notebooks import Runner
         def runner():
             return Runner({str(tmp_path / "notebooks")!r}, config.load("smoke"),
                           folder={str(disk)!r}, progress=io.StringIO())

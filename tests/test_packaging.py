@@ -8,7 +8,7 @@ import tomllib
 import pytest
 from environment_file import ROOT, expected
 
-from mic import report
+from mic.publishing import report
 
 
 def _tracked(*patterns):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import sync_playwright
 
-from mic import player
 from mic.errors import ConfigError
+from mic.publishing import player
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 GRAYS = [20, 90, 160, 230]

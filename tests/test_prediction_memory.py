@@ -9,7 +9,8 @@ import av
 import pytest
 import recogniser_factory
 
-from mic import codec, reliability
+from mic import codec
+from mic.publishing import reliability
 from mic.storage import assets
 
 # A process of its own, because the highest memory of a process never falls again.

@@ -11,9 +11,10 @@ import pytest
 from environment_file import ROOT
 from playwright.sync_api import sync_playwright
 
-from mic import config, report, results
+from mic import config
 from mic.errors import ResultError
-from mic.report import latex
+from mic.publishing import report, results
+from mic.publishing.report import latex
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FRAME = pd.DataFrame(

@@ -9,9 +9,10 @@ import notebook_factory
 import pandas as pd
 import pytest
 
-from mic import cli, config, reproduction
+from mic import cli, config
 from mic.errors import ConfigError, ResultError
-from mic.notebooks import Runner
+from mic.publishing import reproduction
+from mic.publishing.notebooks import Runner
 
 COMMITTED = pd.DataFrame(
     {

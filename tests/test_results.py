@@ -11,8 +11,9 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from mic import config, results
+from mic import config
 from mic.errors import ResultError
+from mic.publishing import results
 
 COLUMNS = {"method": "name", "accuracy": "share of clips, 0 to 1", "n": "clips"}
 FRAME = pd.DataFrame({"method": ["a|b", "c"], "accuracy": [0.123456789, 1.0], "n": [7, 8]})
@@ -88,7 +89,8 @@ def test_a_kill_between_two_renames_is_mended_by_the_next_run(tmp_path):
         import os, signal
         from pathlib import Path
         import pandas as pd
-        from mic import config, results
+        from mic import config
+        from mic.publishing import results
         run = results.Run("04_training", config.load("smoke"), tables=("a", "b"),
                           folder={str(tmp_path)!r})
         for name in ("a", "b"):

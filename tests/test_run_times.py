@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 
-from mic import run_times
+from mic.publishing import run_times
 
 FIRST = "# Title\n\n**Run time:** not measured\n\nText with a \\backslash."
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from campaigns import store
 
-import mic.reliability
+import mic.publishing.reliability
 import mic.storage.provenance
 
 
@@ -41,4 +41,6 @@ def test_a_hundred_thousand_entries(tmp_path):
     last = growth.iloc[-1]
     assert last["entries"] == 100_000
     assert last["largest_directory"] < 500
-    assert mic.reliability.path().read_text().count("feature store of 100000 entries") == 1
+    assert (
+        mic.publishing.reliability.path().read_text().count("feature store of 100000 entries") == 1
+    )

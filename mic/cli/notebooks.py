@@ -53,7 +53,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mic.notebooks import Runner
+    from mic.publishing.notebooks import Runner
 
     if options.from_provenance is not None:
         return _repeat(options)
@@ -79,7 +79,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _repeat(options: argparse.Namespace) -> int:
-    from mic import reproduction
+    from mic.publishing import reproduction
 
     if options.parameter or options.only or options.in_place or options.profile != "auto":
         raise ConfigError(
@@ -98,7 +98,7 @@ def _repeat(options: argparse.Namespace) -> int:
 
 
 def _compare(folder: Path, profile: str) -> None:
-    from mic import reproduction
+    from mic.publishing import reproduction
 
     if profile != "default":
         print(f"the committed tables are of the default profile; {profile} has none to compare")
@@ -116,7 +116,7 @@ def _literal(text: str) -> object:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from mic import report
+    from mic.publishing import report
     from mic.storage import atomic
 
     folder = options.results or provenance.repository() / "results"

@@ -44,7 +44,8 @@ class Dataset:
     def sources(self) -> dict[str, str]:
         """What results of it depend on, with SHA-256: the clips and the identity network.
 
-        For `mic.results.Run.uses`. The generator's own coefficients come with the clips.
+        For `mic.publishing.results.Run.uses`. The generator's own coefficients come with the
+        clips.
         """
         found = {self.name: self.manifest.digest()}
         if self.network != "known":

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mic import identity, plots
+from mic import identity
 from mic.errors import DatasetError
 from mic.evaluation import leakage, metrics
 from mic.fitting import valence
@@ -21,6 +21,7 @@ from mic.fitting.clips import SUBJECT, Labelled, LeftOut, Recipe, class_folders,
 from mic.inputs.tensors import ClipTensors
 from mic.manifest.protocols import assign_folds
 from mic.models.mic import Method, Mic
+from mic.publishing import plots
 from mic.recognition import recogniser
 from mic.storage import atomic
 from mic.training import parallel

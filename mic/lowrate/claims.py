@@ -49,7 +49,7 @@ _COLUMNS = {
 
 
 def describe(table: pd.DataFrame) -> dict[str, str]:
-    """What each column of this package's tables means, for `mic.results`."""
+    """What each column of this package's tables means, for `mic.publishing.results`."""
     return {column: _COLUMNS[column] for column in table.columns}
 
 

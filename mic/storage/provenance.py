@@ -120,7 +120,7 @@ def record(config: Profile, *, data: dict[str, str] | None = None) -> dict:
 
 
 def read(path: str | Path) -> dict[str, Any]:
-    """The provenance of a notebook's results, as `mic.results.Run` wrote it.
+    """The provenance of a notebook's results, as `mic.publishing.results.Run` wrote it.
 
     Args:
         path: A file of `results/provenance`.

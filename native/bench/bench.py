@@ -24,7 +24,7 @@ from peers import REFERENCE, contestants
 
 import mic.codec
 import mic.storage.assets
-from mic import plots, results
+from mic.publishing import plots, results
 from mic.storage import atomic, provenance
 
 # (asset, crop to the target's shape, size): a car's passenger and two faces, close up.

@@ -18,7 +18,7 @@ import sys
 import time
 from pathlib import Path
 
-import mic.reliability
+import mic.publishing.reliability
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -125,7 +125,7 @@ def main() -> int:
         found += failed
         print(f"{name}: {executions} executions, {edges} edges, {seconds:.0f} s", flush=True)
         if arguments.record:
-            mic.reliability.record(
+            mic.publishing.reliability.record(
                 f"fuzzing of {name}",
                 unit="executions under ASan and UBSan",
                 count=executions,
@@ -139,7 +139,7 @@ def main() -> int:
         lines, missed = coverage()
         print(f"coverage: {lines - missed} of {lines} parser lines")
         if arguments.record:
-            mic.reliability.record(
+            mic.publishing.reliability.record(
                 "fuzzing, lines that no input reaches",
                 unit="lines of the parser",
                 count=lines,

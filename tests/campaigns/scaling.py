@@ -25,11 +25,12 @@ from pathlib import Path
 import numpy as np
 
 from campaigns.workers import kill_one
-from mic import codec, experiments, reliability
+from mic import codec, experiments
 from mic.experiments import runner
 from mic.inputs.tensors import Representation
 from mic.manifest.manifest import Clip, Manifest
 from mic.processes import cluster
+from mic.publishing import reliability
 from mic.storage import assets
 
 FRAMES = 24

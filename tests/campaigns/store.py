@@ -24,7 +24,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from mic import plots, reliability, results
+from mic.publishing import plots, reliability, results
 from mic.storage import atomic, cache, provenance
 
 STAGE = cache.Stage(name="generated", version=1)

@@ -8,14 +8,14 @@ from collections.abc import Mapping
 import pandas as pd
 from IPython.display import HTML
 
-from mic.report import layout
+from mic.publishing.report import layout
 
 
 def styled(frame: pd.DataFrame, *, caption: str = "") -> HTML:
     """A table as the paper prints it, for a notebook: published columns beside ours.
 
     Args:
-        frame: The table; see `mic.report.layout` for what becomes of its columns.
+        frame: The table; see `mic.publishing.report.layout` for what becomes of its columns.
         caption: Above it.
     """
     head = f"<caption>{html.escape(caption)}</caption>" if caption else ""

@@ -17,7 +17,7 @@ import pandas as pd
 
 from mic.config import PROFILES, Profile, load
 from mic.errors import ConfigError, ResultError
-from mic.notebooks import Runner, declared_inputs, declared_parameters, find
+from mic.publishing.notebooks import Runner, declared_inputs, declared_parameters, find
 from mic.storage import atomic, provenance
 from mic.storage.home import home
 

@@ -3,7 +3,8 @@
 papermill alone lets several faults pass: a mistyped parameter is logged, a kernel that is killed
 or leaves by `sys.exit` counts as success, a crash or a full disk destroys the previous output.
 Here parameters are checked first, the executed copy is examined cell by cell and must end with
-the completion marker that `mic.results.Run.complete` prints, and only then replaces the old one.
+the completion marker that `mic.publishing.results.Run.complete` prints, and only then replaces
+the old one.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from typing import TextIO
 
 import nbformat
 
-from mic import results, run_times
 from mic.config import Profile
 from mic.errors import ConfigError, MicError, NotebookError, StorageError
+from mic.publishing import results, run_times
 from mic.storage import atomic, provenance
 
 

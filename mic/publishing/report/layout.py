@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from mic.results import number
+from mic.publishing.results import number
 
 # Columns of published numbers that do not say so by their name.
 _PUBLISHED = ("paper", "replication")

@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from mic import reliability, run_times
 from mic.errors import ResultError
-from mic.report import layout
-from mic.results import to_markdown
+from mic.publishing import reliability, run_times
+from mic.publishing.report import layout
+from mic.publishing.results import to_markdown
 from mic.storage import provenance
 
 _BLOCK = re.compile(

@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from mic import reliability
 from mic.errors import ResultError
-from mic.report import html_table
+from mic.publishing import reliability
+from mic.publishing.report import html_table
 from mic.storage import atomic, provenance
 
 
@@ -87,7 +87,7 @@ def _changed(folder: Path, record: dict[str, Any]) -> Iterable[str]:
 
 
 def _document(records: list[dict], sections: list[str], changed: list[str]) -> str:
-    style = resources.files("mic.report").joinpath("page.css").read_text()
+    style = resources.files("mic.publishing.report").joinpath("page.css").read_text()
     links = "".join(
         f'<li><a href="#{_text(r["notebook"])}">{_text(_title(r["notebook"]))}</a></li>'
         for r in records

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mic.errors import ResultError
-from mic.report import layout
+from mic.publishing.report import layout
 from mic.storage import atomic, provenance
 
 _SPECIAL = {
@@ -66,7 +66,7 @@ def table(frame: pd.DataFrame, *, name: str, caption: str) -> str:
     r"""One table as a `table` environment, with the label `tab:NAME`.
 
     Args:
-        frame: The table; see `mic.report.layout` for what becomes of its columns.
+        frame: The table; see `mic.publishing.report.layout` for what becomes of its columns.
         name: For the label.
         caption: Above it.
     """

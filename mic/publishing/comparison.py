@@ -139,7 +139,7 @@ def _remark(
     else:
         raise ResultError(
             f"the published row {method!r} is neither run nor excused",
-            place="mic.comparison.NOT_RUN",
+            place="mic.publishing.comparison.NOT_RUN",
             remedy="say there why it is not run",
         )
     theirs = "" if pd.isna(note) else f"published: {note}"

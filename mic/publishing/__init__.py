@@ -1,0 +1,1 @@
+"""Results for readers: tables, figures, the notebook runner, comparison with what is committed."""
