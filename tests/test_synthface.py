@@ -12,7 +12,7 @@ import pytest
 
 from mic import bitstream, synthface
 from mic.errors import ConfigError
-from mic.synthface import dynamics, stability
+from mic.synthface import dynamics
 from mic.synthface.action_units import CODES, PROTOTYPES
 from mic.synthface.protocols import (
     AFEW_TRAIN_COUNTS,
@@ -25,6 +25,7 @@ from mic.synthface.protocols import (
     protocol,
     take,
 )
+from mic.synthface.tools import stability
 
 SIZE = 48
 BLINK = CODES.index("43")
@@ -251,7 +252,7 @@ def test_another_processor_draws_the_same_pixels(without):
     off = " ".join(feature for feature in without.split() if feature in known.split())
     environment = os.environ | {"NPY_DISABLE_CPU_FEATURES": off, "OMP_NUM_THREADS": "3"}
     done = subprocess.run(
-        [sys.executable, "-m", "mic.synthface.stability"],
+        [sys.executable, "-m", "mic.synthface.tools.stability"],
         env=environment,
         capture_output=True,
         text=True,

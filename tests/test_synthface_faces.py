@@ -11,13 +11,13 @@ from mic.manifest.manifest import Clip
 from mic.synthface import camera, checks, closure, harmonics, light
 from mic.synthface.action_units import CODES, FACE_UNITS, face_units
 from mic.synthface.camera import View
-from mic.synthface.contact_sheet import contact_sheet, portrait
 from mic.synthface.drawing import draw
 from mic.synthface.fields import Texture, texture
 from mic.synthface.model import Part, head
 from mic.synthface.protocols import seed_of
 from mic.synthface.raster import rasterize
 from mic.synthface.subject import subject
+from mic.synthface.tools.contact_sheet import contact_sheet, portrait
 
 PEOPLE = [seed_of("tests", k) for k in range(12)]
 REST = np.zeros(len(CODES))

@@ -1,6 +1,6 @@
 """How fast clips are made, and how long the default profile's take.
 
-    python -m mic.synthface.bench
+    python -m mic.synthface.tools.bench
 
 Prints one CSV row a protocol: clips of the default profile, their frames, processor time per frame
 and clips per processor second of a small subset, and the minutes that all clips take on two cores.

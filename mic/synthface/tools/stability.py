@@ -1,7 +1,7 @@
 """The hashes that a small fixed set of clips must have on every machine.
 
-    python -m mic.synthface.stability                  # prints them
-    python -m mic.synthface.stability manifest.csv     # writes them
+    python -m mic.synthface.tools.stability                  # prints them
+    python -m mic.synthface.tools.stability manifest.csv     # writes them
 
 They are committed beside this file and compared by a test. Pixels are exact wherever arithmetic is
 IEEE's. Files also depend on the encoder: they hold for the pinned PyAV on x86-64.
