@@ -9,6 +9,8 @@ bin := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export PYTHONDONTWRITEBYTECODE = 1
 native_sources := $(sort $(wildcard native/*.cpp native/*.hpp) native/CMakeLists.txt pyproject.toml)
+# An editable install keeps a list of the modules that there were: it is made again when they move.
+modules = find mic -name '*.py' | LC_ALL=C sort
 
 notebooks := $(sort $(wildcard notebooks/*.ipynb))
 # In two processes of about equal length; 09 reads what 07 wrote.
@@ -37,7 +39,7 @@ environment:
 	    --require-hashes -r requirements.lock && \
 	  rm -f .venv/native.sum && cp requirements.lock .venv/installed.lock; \
 	fi
-	@cat $(native_sources) | cksum > .venv/native.new
+	@{ cat $(native_sources); $(modules); } | cksum > .venv/native.new
 	@if ! cmp -s .venv/native.new .venv/native.sum; then \
 	  echo "== native part: compiling (about half a minute)" && \
 	  $(bin)/python -m pip install --quiet --disable-pip-version-check --no-deps \

@@ -23,7 +23,7 @@ from mic.synthface.film import Film, film
 from mic.synthface.protocols import ClipPlan, Protocol, protocol, take
 
 LICENCE = "CC0-1.0"
-_NOT_IN_CLIPS = ("bench.py", "build_head.py", "checks.py", "contact_sheet.py", "stability.py")
+_NOT_IN_CLIPS = ("checks.py",)
 
 
 def generate(
