@@ -131,9 +131,14 @@ void expect_end(BitReader& reader, std::span<const std::uint8_t> bytes) {
     constexpr std::uint8_t whole_byte_of_stuffing = 0x7F;
     reader.refill();
     const std::size_t stuffing = reader.stuffing_bits();
-    if (reader.peek(stuffing) != (1U << (stuffing - 1)) - 1)
+    const std::uint32_t found = reader.peek(stuffing);
+    // Not in spec: some encoders stuff with zeros, or not at all where a byte is full.
+    if (found == 0)
+        reader.skip(stuffing % 8);
+    else if (found == (1U << (stuffing - 1)) - 1)
+        reader.skip(stuffing);
+    else
         damaged(reader, clause, "the VOP does not end in stuffing");
-    reader.skip(stuffing);
     if (reader.exhausted())
         damaged(reader, clause, "the VOP is cut short");
     const std::size_t at = reader.position() / 8;
@@ -271,18 +276,17 @@ VopResult VopDecoder::Implementation::decode(const Packet& packet, const VideoOb
             throw SyntaxError(Fault::damaged, "6.2.5 VideoObjectPlane()", 0,
                               "the packet holds no VOP");
         result.header = *headers.vop;
+        BitReader reader(packet, result.header.data_position);
         if (!result.header.vop_coded) {
             fill_rest(layer, output, 0, MacroblockType::not_coded);
-        } else if (result.header.coding_type == VopCodingType::intra &&
-                   output.quantiser == nullptr && output.bits == nullptr) {
-            fill_rest(layer, output, 0, MacroblockType::intra);
         } else {
+            // An I-VOP has no residual, but only parsing tells one from a P-VOP whose type is
+            // hurt.
             if (result.header.coding_type == VopCodingType::intra)
                 zero_planes(output.residual);
-            BitReader reader(packet, result.header.data_position);
             dispatch(reader, {layer, result.header, output, result.first_missing});
-            expect_end(reader, packet.bytes());
         }
+        expect_end(reader, packet.bytes());
         result.first_missing = layer.mb_count();
     } catch (const SyntaxError& error) {
         result.error = error;
