@@ -7,7 +7,7 @@ PARAMETERS = 'profile = "auto"\nresults_folder = ""\nepochs = None'
 CONFIG = (
     "import mic.config\n"
     "config = mic.config.from_notebook(vars())\n"
-    "from mic import results\n"
+    "from mic.publishing import results\n"
     'run = results.Run("{name}", config, tables=("numbers",), folder=results_folder)'
 )
 TABLE = (

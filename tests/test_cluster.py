@@ -119,7 +119,7 @@ def test_mic_run_hands_the_cluster_to_its_kernels(remote, tmp_path, capsys):
     command += ["--results", str(tmp_path / "results"), "--scheduler", remote]
     del os.environ[cluster.VARIABLE]
     assert cli.main(command) == 0, capsys.readouterr().err
-    assert (tmp_path / "results" / "tables" / "numbers.csv").is_file()
+    assert (tmp_path / "results" / "01_probe" / "numbers.csv").is_file()
     assert cluster.VARIABLE not in os.environ
 
 

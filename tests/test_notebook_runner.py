@@ -27,7 +27,7 @@ def _runner(tmp_path, **options):
 
 
 def _numbers(tmp_path):
-    return pd.read_csv(tmp_path / "results/tables/numbers.csv")["x"].tolist()
+    return pd.read_csv(tmp_path / "results/01_probe/numbers.csv")["x"].tolist()
 
 
 def test_a_good_notebook_runs_once_and_again_only_when_it_changed(tmp_path):
@@ -49,7 +49,7 @@ def test_a_good_notebook_runs_once_and_again_only_when_it_changed(tmp_path):
 def test_a_result_that_was_tampered_with_is_made_again(tmp_path):
     notebook_factory.write(tmp_path / "notebooks")
     _runner(tmp_path).run()
-    (tmp_path / "results/tables/numbers.csv").write_text("x\n99\n")
+    (tmp_path / "results/01_probe/numbers.csv").write_text("x\n99\n")
     (again,) = _runner(tmp_path).run()
     assert again.ran
     assert _numbers(tmp_path) == [2]

@@ -30,7 +30,7 @@ def _runner(tmp_path, **options):
 
 
 def _numbers(tmp_path):
-    return pd.read_csv(tmp_path / "results/tables/numbers.csv")["x"].tolist()
+    return pd.read_csv(tmp_path / "results/01_probe/numbers.csv")["x"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_kill_in_the_middle_leaves_the_old_results_and_the_next_run_is_clean(tmp
     process = subprocess.Popen(command, start_new_session=True)
     staging = tmp_path / "results"
     deadline = time.monotonic() + 60
-    while not list(staging.glob(".staging-*/tables/numbers.csv")):
+    while not list(staging.glob(".staging-*/01_probe/numbers.csv")):
         assert time.monotonic() < deadline
         assert process.poll() is None
         time.sleep(0.05)
@@ -103,7 +103,7 @@ def test_a_full_disk_fails_the_run_and_keeps_the_old_results(tmp_path):
             return Runner({str(tmp_path / "notebooks")!r}, config.load("smoke"),
                           folder={str(disk)!r}, progress=io.StringIO())
         runner().run()
-        table = pathlib.Path({str(disk)!r}, "tables/numbers.csv")
+        table = pathlib.Path({str(disk)!r}, "01_probe/numbers.csv")
         assert table.read_text() == "x\\n2\\n"
         notebook_factory.write(pathlib.Path({str(tmp_path / "notebooks")!r}),
                                value="-1", sabotage="print('x' * 200_000)")

@@ -123,20 +123,20 @@ def test_the_same_results_give_the_same_bytes(folder, tmp_path):
 
 
 def test_a_table_edited_by_hand_is_said(folder, tmp_path):
-    table = folder / "tables" / "speed.csv"
+    table = folder / "07_speed" / "speed.csv"
     table.write_text(table.read_text().replace("0.91234", "0.99999"))
     made = report.page(folder, tmp_path / "report.html")
-    assert made.changed == ("tables/speed.csv",)
+    assert made.changed == ("07_speed/speed.csv",)
     assert "changed since" in made.path.read_text()
 
 
 def test_missing_and_damaged_results_are_named(folder, tmp_path):
     with pytest.raises(ResultError, match="holds no results"):
         report.page(tmp_path, tmp_path / "report.html")
-    (folder / "figures" / "speed_curve.png").unlink()
+    (folder / "07_speed" / "speed_curve.png").unlink()
     with pytest.raises(ResultError, match="is gone"):
         report.page(folder, tmp_path / "report.html")
-    (folder / "provenance" / "07_speed.json").write_text(json.dumps({"notebook": "07_speed"}))
+    (folder / "07_speed" / "provenance.json").write_text(json.dumps({"notebook": "07_speed"}))
     with pytest.raises(ResultError, match="not a provenance record"):
         report.page(folder, tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()

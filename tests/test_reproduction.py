@@ -45,7 +45,7 @@ def test_the_report_reads_the_commit_and_not_the_working_tree(tmp_path):
     def git(*arguments):
         subprocess.run(["git", "-C", str(tmp_path), *arguments], check=True, capture_output=True)
 
-    tables = tmp_path / "results" / "tables"
+    tables = tmp_path / "results" / "04_training"
     tables.mkdir(parents=True)
     COMMITTED.to_csv(tables / "accuracy.csv", index=False)
     git("init", "-q")
@@ -72,7 +72,7 @@ def committed(tmp_path_factory):
 
 def test_a_record_is_repeated_cell_by_cell_elsewhere(committed, tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("MIC_HOME", str(tmp_path / "home"))
-    record = committed / "results/provenance/01_probe.json"
+    record = committed / "results/01_probe/provenance.json"
     stored = json.loads(record.read_text())
     assert stored["parameters"] == {"epochs": 7, "profile": "smoke"}
     before = {p: p.read_bytes() for p in committed.rglob("*") if p.is_file()}
@@ -83,20 +83,19 @@ def test_a_record_is_repeated_cell_by_cell_elsewhere(committed, tmp_path, capsys
     assert "not as recorded" not in said.err
     assert said.out.splitlines()[2].split() == ["numbers", "1", "0", "0", "0", "0", "same"]
     assert {p: p.read_bytes() for p in committed.rglob("*") if p.is_file()} == before
-    (repeated,) = (tmp_path / "home/repeated").glob("01_probe-*/tables/numbers.csv")
+    (repeated,) = (tmp_path / "home/repeated").glob("01_probe-*/01_probe/numbers.csv")
     assert repeated.read_text() == "x\n7\n"
     assert cli.main([*command, "--profile", "smoke"]) == 1
 
 
 def test_what_is_not_as_recorded_is_said(committed, tmp_path):
-    stored = json.loads((committed / "results/provenance/01_probe.json").read_text())
+    stored = json.loads((committed / "results/01_probe/provenance.json").read_text())
     stored |= {"code_digest": "0" * 16, "commit": "a" * 40, "data": {"clips": "b" * 64}}
     stored["versions"] = stored["versions"] | {"torch": "1.0"}
-    (tmp_path / "provenance").mkdir()
-    (tmp_path / "tables").mkdir()
-    record = tmp_path / "provenance/01_probe.json"
+    (tmp_path / "01_probe").mkdir()
+    record = tmp_path / "01_probe/provenance.json"
     record.write_text(json.dumps(stored))
-    (tmp_path / "tables/numbers.csv").write_text("x\n8\n")
+    (tmp_path / "01_probe/numbers.csv").write_text("x\n8\n")
     done = reproduction.repeat(
         record,
         notebooks=committed / "notebooks",
@@ -128,7 +127,7 @@ def test_what_is_not_as_recorded_is_said(committed, tmp_path):
 def test_what_is_no_record_of_a_run_is_refused(committed, tmp_path, change, error, words):
     folder = tmp_path / "results"
     shutil.copytree(committed / "results", folder)
-    path = folder / "provenance/01_probe.json"
+    path = folder / "01_probe/provenance.json"
     text = change
     if isinstance(change, dict):
         text = json.dumps(json.loads(path.read_text()) | change)

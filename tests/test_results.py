@@ -35,19 +35,18 @@ def _fill(run):
 def test_outputs_appear_only_on_completion(tmp_path, capsys):
     run = _run(tmp_path)
     _fill(run)
-    assert not (tmp_path / "tables").exists()
+    assert not (tmp_path / "04_training").exists()
     run.complete()
     assert capsys.readouterr().out == "mic-complete: 04_training: 1 tables, 1 figures\n"
     names = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.*"))
     assert [name for name in names if not name.startswith(".")] == [
-        "figures/curve.png",
-        "provenance/04_training.json",
-        "tables/scores.csv",
-        "tables/scores.md",
+        "04_training/curve.png",
+        "04_training/provenance.json",
+        "04_training/scores.csv",
     ]
-    assert (tmp_path / "tables/scores.csv").read_text().splitlines()[1] == "a|b,0.123457,7"
-    assert "| a\\|b | 0.1235 | 7 |" in (tmp_path / "tables/scores.md").read_text()
-    record = json.loads((tmp_path / "provenance/04_training.json").read_text())
+    assert (tmp_path / "04_training/scores.csv").read_text().splitlines()[1] == "a|b,0.123457,7"
+    assert "| a\\|b | 0.1235 | 7 |" in results.to_markdown(FRAME)
+    record = json.loads((tmp_path / "04_training/provenance.json").read_text())
     assert record["config_digest"] == config.load("smoke").digest()
     assert record["tables"]["scores"]["rows"] == 2
 
@@ -66,9 +65,9 @@ def test_the_same_run_writes_the_same_bytes(tmp_path):
 def test_a_missing_output_moves_nothing(tmp_path):
     run = _run(tmp_path)
     run.table(FRAME, "scores", caption="Scores.", columns=COLUMNS)
-    with pytest.raises(ResultError, match=r"figures/curve\.png"):
+    with pytest.raises(ResultError, match=r"curve\.png"):
         run.complete()
-    assert not (tmp_path / "tables").exists()
+    assert not (tmp_path / "04_training").exists()
 
 
 @pytest.mark.parametrize(
@@ -98,8 +97,8 @@ def test_a_kill_between_two_renames_is_mended_by_the_next_run(tmp_path):
             run.table(frame, name, caption="A.", columns={{"x": "a number"}})
         real, moved = Path.replace, []
         def replace(self, target):
-            if self.name.endswith((".csv", ".md")) and not self.name.startswith("."):
-                if len(moved) == 2:
+            if self.name.endswith(".csv") and not self.name.startswith("."):
+                if len(moved) == 1:
                     os.kill(os.getpid(), signal.SIGKILL)
                 moved.append(self)
             return real(self, target)
@@ -108,9 +107,9 @@ def test_a_kill_between_two_renames_is_mended_by_the_next_run(tmp_path):
     """
     process = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
     assert process.returncode == -signal.SIGKILL
-    assert len(list((tmp_path / "tables").iterdir())) == 2
+    assert len(list((tmp_path / "04_training").iterdir())) == 1
     assert results.read_table("b", folder=tmp_path)["x"].tolist() == [1]
-    assert len(list((tmp_path / "tables").iterdir())) == 4
+    assert len(list((tmp_path / "04_training").iterdir())) == 3
     assert list(tmp_path.glob(".staging-*")) == []
 
 

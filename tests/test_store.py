@@ -22,9 +22,9 @@ def test_the_store_is_measured_and_reads_back_what_was_written(tmp_path):
     assert store.wrong(tmp_path / "store", 60) == 2
 
     store.save(growth, tmp_path / "results")
-    back = pd.read_csv(tmp_path / "results" / "tables" / "store_growth.csv")
+    back = pd.read_csv(tmp_path / "results" / "store" / "store_growth.csv")
     assert list(back.columns) == list(growth.columns)
-    assert (tmp_path / "results" / "figures" / "store_growth.png").stat().st_size > 5000
+    assert (tmp_path / "results" / "store" / "store_growth.png").stat().st_size > 5000
     estimate = store.estimate(growth).set_index("quantity")["estimate"]
     assert estimate["clips"] == 900_000_000
     # More than the arrays alone, by less than a few blocks a clip.
@@ -36,7 +36,7 @@ def test_the_store_is_measured_and_reads_back_what_was_written(tmp_path):
 def test_a_hundred_thousand_entries(tmp_path):
     assert store.main(["--store", str(tmp_path)]) == 0
     growth = pd.read_csv(
-        mic.storage.provenance.repository() / "results" / "tables" / "store_growth.csv"
+        mic.storage.provenance.repository() / "results" / "store" / "store_growth.csv"
     )
     last = growth.iloc[-1]
     assert last["entries"] == 100_000

@@ -34,7 +34,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
         "--from-provenance",
         type=Path,
         metavar="FILE",
-        help="repeat the run of results/provenance/NN_name.json elsewhere, and compare its tables",
+        help="repeat the run of results/NN_name/provenance.json elsewhere, and compare its tables",
     )
     terminal.add_scheduler(command)
     command.set_defaults(command=_run)

@@ -25,6 +25,7 @@ import nbformat
 from mic.config import Profile
 from mic.errors import ConfigError, MicError, NotebookError, StorageError
 from mic.publishing import results, run_times
+from mic.publishing.results import PROVENANCE, table_path
 from mic.storage import atomic, provenance
 
 
@@ -233,18 +234,18 @@ class Runner:
         return {
             name: hashlib.sha256(table.read_bytes()).hexdigest()
             for name in declared_inputs(path)
-            if (table := self.folder / "tables" / f"{name}.csv").is_file()
+            if (table := table_path(name, folder=self.folder)) is not None
         }
 
     def _unchanged(self, stamp: Path, key: str) -> Outcome | None:
-        record_path = self.folder / "provenance" / f"{stamp.stem}.json"
+        record_path = self.folder / stamp.stem / PROVENANCE
         if not (stamp.is_file() and record_path.is_file()):
             return None
         record = json.loads(stamp.read_text())
         outputs = json.loads(record_path.read_text())["outputs"]
         whole = all(
-            (self.folder / name).is_file()
-            and hashlib.sha256((self.folder / name).read_bytes()).hexdigest() == digest
+            (record_path.parent / name).is_file()
+            and hashlib.sha256((record_path.parent / name).read_bytes()).hexdigest() == digest
             for name, digest in outputs.items()
         )
         if record["key"] != key or not whole:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from mic.config import PROFILES, Profile, load
 from mic.errors import ConfigError, ResultError
+from mic.publishing import results
 from mic.publishing.notebooks import Runner, declared_inputs, declared_parameters, find
 from mic.storage import atomic, provenance
 from mic.storage.home import home
@@ -37,7 +38,7 @@ def committed_tables(root: Path | None = None) -> dict[str, pd.DataFrame]:
     command = ["git", "-C", str(root)]
     try:
         listed = subprocess.run(
-            [*command, "ls-tree", "--name-only", "HEAD", "results/tables/"],
+            [*command, "ls-tree", "-r", "--name-only", "HEAD", "results/"],
             capture_output=True,
             text=True,
             check=True,
@@ -46,7 +47,7 @@ def committed_tables(root: Path | None = None) -> dict[str, pd.DataFrame]:
         return {}
     tables = {}
     for name in listed:
-        if name.endswith(".csv"):
+        if re.fullmatch(r"results/[^/]+/[^/]+\.csv", name):
             text = subprocess.run(
                 [*command, "show", f"HEAD:{name}"], capture_output=True, text=True, check=True
             ).stdout
@@ -115,8 +116,8 @@ def report(folder: str | Path) -> pd.DataFrame:
 
 
 def _line(name: str, committed: pd.DataFrame, folder: Path) -> dict[str, str | int]:
-    path = folder / "tables" / f"{name}.csv"
-    if not path.is_file():
+    path = results.table_path(name, folder=folder)
+    if path is None:
         return {"table": name, "state": "not run"}
     counts = compare(committed, pd.read_csv(path))
     if counts["outside"] or counts["missing"]:
@@ -159,7 +160,7 @@ def repeat(
     """Runs a notebook as a provenance record says it was run, beside the results it vouches for.
 
     Args:
-        path: The record, `results/provenance/NN_name.json`; its tables lie in `../tables`.
+        path: The record, `results/NN_name/provenance.json`; its tables lie beside it.
         notebooks: Folder of the notebooks; by default the checkout's.
         folder: Where the results go; by default below `MIC_HOME/repeated`.
         progress: As of `Runner`.
@@ -172,7 +173,7 @@ def repeat(
     path = Path(path)
     record = provenance.read(path)
     origin = path.resolve().parents[1]
-    committed = {name: _recorded_table(path, origin, name) for name in record["tables"]}
+    committed = {name: _recorded_table(path, name) for name in record["tables"]}
     notebooks = Path(notebooks or provenance.repository() / "notebooks")
     source = notebooks / f"{record['notebook']}.ipynb"
     if source not in find(notebooks):
@@ -190,30 +191,30 @@ def repeat(
             remedy="choose another folder",
         )
     for name in declared_inputs(source):
-        given = origin / "tables" / f"{name}.csv"
-        if given.is_file():
-            atomic.write_bytes(folder / "tables" / given.name, given.read_bytes())
+        given = results.table_path(name, folder=origin)
+        if given is not None:
+            atomic.write_bytes(folder / given.relative_to(origin), given.read_bytes())
     runner = Runner(
         notebooks, config, folder=folder, parameters=parameters, force=True, progress=progress
     )
     runner.run([source.stem])
-    repeated = provenance.read(folder / "provenance" / path.name)
+    repeated = provenance.read(folder / source.stem / results.PROVENANCE)
     tables = [_line(name, frame, folder) for name, frame in committed.items()]
     return Repetition(
         notebook=source.stem,
         folder=folder,
-        differences=tuple(_differences(record, repeated, origin)),
+        differences=tuple(_differences(record, repeated, path.parent)),
         tables=pd.DataFrame(tables, columns=["table", *_COUNTS, "state"]),
     )
 
 
-def _recorded_table(path: Path, origin: Path, name: str) -> pd.DataFrame:
-    table = origin / "tables" / f"{name}.csv"
+def _recorded_table(path: Path, name: str) -> pd.DataFrame:
+    table = path.parent / f"{name}.csv"
     if re.fullmatch(r"\w+", name) is None or not table.is_file():
         raise ResultError(
             f"names a table {name!r} that is not beside it",
             file=path,
-            remedy="name a record in the folder that its run wrote: results/provenance",
+            remedy="name a record in the folder that its run wrote: results/NN_name",
         )
     return pd.read_csv(table)
 
@@ -246,11 +247,11 @@ def _settings(
     return load(name, **changed), parameters
 
 
-def _differences(then: dict[str, Any], now: dict[str, Any], origin: Path) -> Iterator[str]:
+def _differences(then: dict[str, Any], now: dict[str, Any], folder: Path) -> Iterator[str]:
     for name in then["tables"]:
-        path = origin / "tables" / f"{name}.csv"
+        path = folder / f"{name}.csv"
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        if digest != then["outputs"].get(f"tables/{name}.csv"):
+        if digest != then["outputs"].get(path.name):
             yield f"{path} is not the file that its run wrote"
     for name in sorted(now["config"].keys() - then["config"].keys()):
         yield f"the setting {name} is newer than the record"

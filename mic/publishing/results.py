@@ -1,9 +1,10 @@
 """The published numbers: tables, figures and their provenance, written whole or not at all.
 
-A notebook opens one `Run`, writes the tables and figures it declared, and completes it. Until
-then everything lies in a staging folder; `Run.complete` checks each output against its schema and
-moves all of them into place under a journal, so that a crash leaves either the old results or the
-new ones. A rerun replaces, never appends.
+A notebook opens one `Run`, writes the tables and figures it declared, and completes it. Its
+folder in `results/` has the notebook's name and holds NAME.csv, NAME.png and provenance.json.
+Until the run is complete everything lies in a staging folder; `Run.complete` checks each output
+against its schema and moves all of them into place under a journal, so that a crash leaves either
+the old results or the new ones. A rerun replaces, never appends.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 MARKER = "mic-complete:"
 _JOURNAL = "journal.json"
 _STAGING = ".staging-"
+PROVENANCE = "provenance.json"
 
 
 def folder_of(config: Profile, override: str = "") -> Path:
@@ -78,6 +80,7 @@ class Run:
             recover(self.folder)
         self._staging = self.folder / f"{_STAGING}{self.notebook}-{os.getpid()}"
         shutil.rmtree(self._staging, ignore_errors=True)
+        self._staged = self._staging / self.notebook
 
     def uses(self, name: str, digest: str) -> None:
         """Notes in the provenance that the run read the data `name` with this SHA-256."""
@@ -86,7 +89,7 @@ class Run:
     def table(
         self, frame: pd.DataFrame, name: str, *, caption: str, columns: Mapping[str, str]
     ) -> pd.DataFrame:
-        """Stages a table as CSV and Markdown.
+        """Stages a table as CSV.
 
         Args:
             frame: The table; its index is not written. Numbers stay numbers: an interval of
@@ -121,9 +124,7 @@ class Run:
             "types": {column: back[column].dtype.name for column in back},
             "rows": len(back),
         }
-        atomic.write_text(self._staging / "tables" / f"{name}.csv", text)
-        markdown = f"{caption}\n\n{to_markdown(back)}\n"
-        atomic.write_text(self._staging / "tables" / f"{name}.md", markdown)
+        atomic.write_text(self._staged / f"{name}.csv", text)
         return back
 
     def figure(self, figure: Figure, name: str) -> None:
@@ -132,13 +133,13 @@ class Run:
             raise ResultError(
                 f"figure {name!r} is not declared", place=self.notebook, remedy="add it to Run"
             )
-        path = self._staging / "figures" / f"{name}.png"
+        path = self._staged / f"{name}.png"
         with atomic.replacing(path) as temporary:
             figure.savefig(temporary, metadata={"Software": None})
 
     def read(self, name: str) -> pd.DataFrame:
         """A table that this run or an earlier notebook wrote; see `read_table`."""
-        staged = self._staging / "tables" / f"{name}.csv"
+        staged = self._staged / f"{name}.csv"
         return pd.read_csv(staged) if staged.is_file() else read_table(name, folder=self.folder)
 
     def complete(self) -> None:
@@ -147,13 +148,9 @@ class Run:
         Raises:
             ResultError: A declared output is missing; nothing is moved.
         """
-        wanted = {f"tables/{name}{end}" for name in self.tables for end in (".csv", ".md")}
-        wanted |= {f"figures/{name}.png" for name in self.figures}
-        found = {
-            path.relative_to(self._staging).as_posix()
-            for path in self._staging.rglob("*")
-            if path.is_file()
-        }
+        wanted = {f"{name}.csv" for name in self.tables}
+        wanted |= {f"{name}.png" for name in self.figures}
+        found = {path.name for path in self._staged.glob("*")}
         if wanted - found:
             raise ResultError(
                 f"declared but not written: {', '.join(sorted(wanted - found))}",
@@ -163,10 +160,10 @@ class Run:
         record = provenance.record(self.config, data=self.data)
         record["notebook"] = self.notebook
         record["tables"] = self._schemas
-        record["outputs"] = {name: _sha256(self._staging / name) for name in sorted(found)}
+        record["outputs"] = {name: _sha256(self._staged / name) for name in sorted(found)}
         text = json.dumps(record, indent=1, sort_keys=True) + "\n"
-        atomic.write_text(self._staging / "provenance" / f"{self.notebook}.json", text)
-        names = [*sorted(found), f"provenance/{self.notebook}.json"]
+        atomic.write_text(self._staged / PROVENANCE, text)
+        names = [f"{self.notebook}/{name}" for name in (*sorted(found), PROVENANCE)]
         atomic.write_text(self._staging / _JOURNAL, json.dumps(names))
         with locked(self.folder / ".lock"):
             _promote(self._staging)
@@ -180,7 +177,7 @@ def note(folder: Path, notebook: str, facts: Mapping[str, object]) -> None:
         ResultError: The notebook has no provenance record.
         StorageError: It cannot be written; the old one is untouched.
     """
-    path = folder / "provenance" / f"{notebook}.json"
+    path = folder / notebook / PROVENANCE
     with locked(folder / ".lock"):
         record = provenance.read(path) | dict(facts)
         text = json.dumps(record, indent=1, sort_keys=True, default=repr)
@@ -195,14 +192,29 @@ def read_table(name: str, *, folder: str | Path) -> pd.DataFrame:
     """
     with locked(Path(folder) / ".lock"):
         recover(Path(folder))
-    path = Path(folder) / "tables" / f"{name}.csv"
-    if not path.is_file():
+    path = table_path(name, folder=folder)
+    if path is None:
         raise ResultError(
             f"there is no table {name!r}",
-            file=path,
+            file=folder,
             remedy="run the notebook that writes it: `mic run` runs all of them in order",
         )
     return pd.read_csv(path)
+
+
+def table_path(name: str, *, folder: str | Path) -> Path | None:
+    """Where a table lies, whichever study wrote it; None if it is not there.
+
+    Args:
+        name: The table's; names are unique over all studies.
+        folder: Of the results.
+    """
+    return next(iter(sorted(Path(folder).glob(f"*/{name}.csv"))), None)
+
+
+def records(folder: str | Path) -> list[Path]:
+    """The provenance records of a results folder, one a study, in the order of their names."""
+    return sorted(Path(folder).glob(f"*/{PROVENANCE}"))
 
 
 def to_markdown(frame: pd.DataFrame) -> str:

@@ -123,7 +123,7 @@ def read(path: str | Path) -> dict[str, Any]:
     """The provenance of a notebook's results, as `mic.publishing.results.Run` wrote it.
 
     Args:
-        path: A file of `results/provenance`.
+        path: A `provenance.json` below `results/`.
 
     Raises:
         ResultError: It cannot be read, or is no provenance record.
@@ -137,7 +137,7 @@ def read(path: str | Path) -> dict[str, Any]:
         raise ResultError(
             f"cannot be read: {error.strerror}",
             file=path,
-            remedy="name a file of results/provenance",
+            remedy="name a results/NN_name/provenance.json",
         ) from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ResultError(

@@ -3,7 +3,7 @@
 Every round runs every contestant once, in an order of its own; a ratio is the median over rounds
 of the reference's time divided by the contestant's in the same round, so that a busy machine
 slows both. Two clocks: processor time of all threads, which other programs hardly disturb, and
-wall time. Written to results/tables/speed_bitstream*.csv and results/figures/.
+wall time. Written to results/bitstream_speed/.
 """
 
 from __future__ import annotations
@@ -142,17 +142,12 @@ def main() -> int:
     table = measure(arguments.rounds, arguments.seed)
     overall = summary(table)
     plots.use_style()
+    folder = arguments.folder / "bitstream_speed"
     for name, frame in (("speed_bitstream", table), ("speed_bitstream_summary", overall)):
         text = frame.to_csv(index=False, float_format="%.4g", lineterminator="\n")
-        atomic.write_text(arguments.folder / "tables" / f"{name}.csv", text)
-    atomic.write_text(
-        arguments.folder / "tables" / "speed_bitstream_summary.md",
-        f"Speed relative to {REFERENCE} on one thread, in processor time, over clips and "
-        "quantisers: median, lowest and highest ratio, then the median in wall time.\n\n"
-        f"{results.to_markdown(overall)}\n",
-    )
+        atomic.write_text(folder / f"{name}.csv", text)
     drawn = figure(overall)
-    with atomic.replacing(arguments.folder / "figures" / "speed_bitstream.png") as temporary:
+    with atomic.replacing(folder / "speed_bitstream.png") as temporary:
         drawn.savefig(temporary, metadata={"Software": None})
     print(results.to_markdown(overall))
     return 0

@@ -5,8 +5,7 @@
 Entries of a size and content that no other has go through `mic.storage.cache.fetch`, as a stage's
 do. At each point of the growth curve the store is timed (writing, finding, missing, opening in a
 fresh process, walking all of it) and its directories and blocks are counted; in the end every
-entry is read back and compared. Written to results/tables/store_*.csv and .md, results/figures/
-and results/reliability.csv.
+entry is read back and compared. Written to results/store/ and results/reliability.csv.
 """
 
 from __future__ import annotations
@@ -35,13 +34,6 @@ LOOKS = 500
 SECONDS_A_CLIP = 4
 DEFAULT_BYTES = 16 * 3 * 64 * 64 * 2
 HOURS = 1_000_000
-CAPTIONS = {
-    "store_growth": "The feature store as it grows: processor-bound times with a warm file cache, "
-    "medians of {looks} look-ups.",
-    "store_estimate": "What {hours:,} hours of video in clips of {seconds} s would ask, reckoned "
-    "from the last row of the growth and the default profile's clips of {size:.0f} KiB.",
-}
-
 _OPENING = """
 import sys, time
 from mic.storage import cache
@@ -178,20 +170,11 @@ def campaign(folder: Path, entries: int) -> tuple[pd.DataFrame, int]:
 
 def save(growth: pd.DataFrame, folder: Path) -> None:
     """Writes tables and figure into a results folder."""
-    words = {
-        "looks": LOOKS,
-        "hours": HOURS,
-        "seconds": SECONDS_A_CLIP,
-        "size": DEFAULT_BYTES / 1024,
-    }
     for name, frame in (("store_growth", growth), ("store_estimate", estimate(growth))):
         text = frame.to_csv(index=False, float_format="%.4g", lineterminator="\n")
-        atomic.write_text(folder / "tables" / f"{name}.csv", text)
-        caption = CAPTIONS[name].format(**words)
-        shown = f"{caption}\n\n{results.to_markdown(frame)}\n"
-        atomic.write_text(folder / "tables" / f"{name}.md", shown)
+        atomic.write_text(folder / "store" / f"{name}.csv", text)
     plots.use_style()
-    with atomic.replacing(folder / "figures" / "store_growth.png") as temporary:
+    with atomic.replacing(folder / "store" / "store_growth.png") as temporary:
         figure = drawn(growth)
         figure.savefig(temporary, metadata={"Software": None})
         plt.close(figure)

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from mic.errors import ResultError
-from mic.publishing import reliability
+from mic.publishing import reliability, results
 from mic.publishing.report import html_table
 from mic.storage import atomic, provenance
 
@@ -43,7 +43,7 @@ def page(folder: str | Path, target: str | Path) -> Report:
     """Writes the page, atomically, the same bytes for the same results.
 
     Args:
-        folder: Of the results: `tables`, `figures`, `provenance`.
+        folder: Of the results, a folder a study in it.
         target: The HTML file.
 
     Raises:
@@ -51,7 +51,7 @@ def page(folder: str | Path, target: str | Path) -> Report:
         StorageError: The page cannot be written.
     """
     folder = Path(folder)
-    records = [provenance.read(path) for path in sorted((folder / "provenance").glob("*.json"))]
+    records = [provenance.read(path) for path in results.records(folder)]
     if not records:
         raise ResultError(
             "holds no results", file=folder, remedy="run the notebooks first: `mic run`"
@@ -72,7 +72,7 @@ def page(folder: str | Path, target: str | Path) -> Report:
 
 def _changed(folder: Path, record: dict[str, Any]) -> Iterable[str]:
     for name, digest in record["outputs"].items():
-        path = folder / name
+        path = folder / record["notebook"] / name
         if not path.is_file():
             raise ResultError(
                 f"{record['notebook']} wrote it, but it is gone",
@@ -80,7 +80,7 @@ def _changed(folder: Path, record: dict[str, Any]) -> Iterable[str]:
                 remedy="run the notebook again: `mic run --only ... --force`",
             )
         if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
-            yield name
+            yield f"{record['notebook']}/{name}"
 
 
 # ------------------------------------------------------------------------------------- HTML
@@ -119,13 +119,13 @@ def _document(records: list[dict], sections: list[str], changed: list[str]) -> s
 
 def _section(folder: Path, record: dict[str, Any], changed: list[str]) -> str:
     name = record["notebook"]
-    tables = [_table(folder, key, schema) for key, schema in sorted(record["tables"].items())]
+    study = folder / name
+    tables = [_table(study, key, schema) for key, schema in sorted(record["tables"].items())]
     figures = [
-        _figure(folder / output)
-        for output in sorted(record["outputs"])
-        if output.startswith("figures/")
+        _figure(study / output) for output in sorted(record["outputs"]) if output.endswith(".png")
     ]
-    mark = " <em>(changed since)</em>" if set(changed) & set(record["outputs"]) else ""
+    mine = {f"{name}/{output}" for output in record["outputs"]}
+    mark = " <em>(changed since)</em>" if mine & set(changed) else ""
     return (
         f'<section id="{_text(name)}" aria-labelledby="{_text(name)}-title">\n'
         f'<h2 id="{_text(name)}-title">{_text(_title(name))}{mark}</h2>\n'
@@ -146,8 +146,8 @@ def _campaigns(record: Path) -> list[str]:
     ]
 
 
-def _table(folder: Path, name: str, schema: dict[str, Any]) -> str:
-    frame = pd.read_csv(folder / "tables" / f"{name}.csv")
+def _table(study: Path, name: str, schema: dict[str, Any]) -> str:
+    frame = pd.read_csv(study / f"{name}.csv")
     meanings = "".join(
         f"<dt>{_text(column)}</dt><dd>{_text(meaning)}</dd>"
         for column, meaning in schema["columns"].items()

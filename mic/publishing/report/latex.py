@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from mic.errors import ResultError
+from mic.publishing import results
 from mic.publishing.report import layout
 from mic.storage import atomic, provenance
 
@@ -50,9 +51,9 @@ def export(folder: str | Path, target: str | Path) -> list[Path]:
         StorageError: The target cannot be written.
     """
     made = []
-    for path in sorted((Path(folder) / "provenance").glob("*.json")):
+    for path in results.records(folder):
         for name, schema in sorted(provenance.read(path)["tables"].items()):
-            frame = pd.read_csv(Path(folder) / "tables" / f"{name}.csv")
+            frame = pd.read_csv(path.parent / f"{name}.csv")
             made.append(Path(target) / f"{name}.tex")
             atomic.write_text(made[-1], table(frame, name=name, caption=schema["caption"]))
     if not made:

@@ -18,7 +18,7 @@ import pandas as pd
 from mic.errors import ResultError
 from mic.publishing import reliability, run_times
 from mic.publishing.report import layout
-from mic.publishing.results import to_markdown
+from mic.publishing.results import PROVENANCE, table_path, to_markdown
 from mic.storage import provenance
 
 _BLOCK = re.compile(
@@ -63,23 +63,26 @@ def _table(name: str, folder: Path) -> str:
     if name == "run_times":
         return to_markdown(run_times.table(provenance.repository() / "notebooks"))
     recorded = name == "reliability"
-    path = folder / "reliability.csv" if recorded else folder / "tables" / f"{name}.md"
-    if not path.is_file():
+    path = folder / "reliability.csv" if recorded else table_path(name, folder=folder)
+    if path is None or not path.is_file():
         raise ResultError(
             f"there is no table {name!r}",
-            file=path,
+            file=path or folder,
             remedy="run the campaign or the notebook that writes it, or correct the mark",
         )
     if recorded:
         return to_markdown(reliability.table(path))
-    caption = path.read_text().partition("\n")[0]
-    shown = layout.columns(pd.read_csv(path.with_suffix(".csv")))
+    shown = layout.columns(pd.read_csv(path))
     lines = [
         [column.name.replace("_", " ") for column in shown],
         ["---:" if column.numeric else "---" for column in shown],
         *zip(*([_cell(*cell) for cell in column.cells] for column in shown), strict=True),
     ]
-    return f"{caption}\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    record = path.parent / PROVENANCE
+    # What a campaign or a benchmark wrote has no notebook's record, and so no caption.
+    caption = provenance.read(record)["tables"][name]["caption"] if record.is_file() else ""
+    return f"{caption}\n\n{table}".lstrip()
 
 
 def _cell(value: str, interval: str) -> str:
