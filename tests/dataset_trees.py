@@ -67,7 +67,7 @@ def ckplus(root: Path) -> Path:
 
 
 def mmi_session(
-    root: Path, number: int, *, subject: int, emotion: int | None, view: int = 0
+    root: Path, number: int, *, subject: int, emotion: int | None, view: int = 0, coded: bool = True
 ) -> Path:
     folder = root / "Sessions" / str(number)
     stem = f"S{subject:03}-{number:03}"
@@ -83,14 +83,23 @@ def mmi_session(
         f'<track type="Video" filename="{stem}.avi" view="{view}"/>'
         f'<annotation filename="{stem}-oao_aucs.xml"/></session>'
     )
-    (folder / f"{stem}-oao_aucs.xml").write_text("<ActionUnits/>")
+    # Onset, apex and offset of two action units; frames are counted from 1.
+    units = "".join(
+        f'<ActionUnit Number="{unit}" Side="B"><Marker Frame="1" Type="0"/>'
+        f'<Marker Frame="2" Type="1"/><Marker Frame="{apex}" Type="2"/>'
+        f'<Marker Frame="{offset}" Type="3"/></ActionUnit>'
+        for unit, apex, offset in ((12, 3, 5), (6, 4, 4))
+    )
+    (folder / f"{stem}-oao_aucs.xml").write_text(
+        f"<ActionUnits>{units if coded else ''}</ActionUnits>"
+    )
     return folder
 
 
 def mmi(root: Path) -> Path:
     mmi_session(root, 7, subject=1, emotion=1)
     mmi_session(root, 12, subject=1, emotion=6, view=2)
-    mmi_session(root, 100, subject=5, emotion=4)
+    mmi_session(root, 100, subject=5, emotion=4, coded=False)
     mmi_session(root, 101, subject=5, emotion=9)  # a mood beyond the six
     mmi_session(root, 102, subject=6, emotion=None)  # action units only
     return root

@@ -12,19 +12,22 @@ from mic.config import Profile
 from mic.datasets import archives, download, synth
 from mic.datasets.readers.afew import AFEW
 from mic.datasets.readers.avec import AVEC
-from mic.datasets.readers.ckplus import CKPLUS
-from mic.datasets.readers.cremad import CREMAD
-from mic.datasets.readers.mmi import MMI
-from mic.datasets.readers.ravdess import RAVDESS
-from mic.datasets.readers.source import Dataset, build
+from mic.datasets.readers.ckplus import CKPLUS, CKPLUS_SIX
+from mic.datasets.readers.cremad import CREMAD, CREMAD_CROWD
+from mic.datasets.readers.mmi import MMI, MMI_FRONTAL
+from mic.datasets.readers.ravdess import RAVDESS, RAVDESS_WITH_SONG
+from mic.datasets.readers.build import build, manifest_name
+from mic.datasets.readers.source import Dataset, selected
 from mic.errors import ConfigError, DatasetError
 from mic.manifest.manifest import Fault, Manifest
 from mic.storage.atomic import write_text
 from mic.storage.home import home, locked
 
-DATASETS: dict[str, Dataset] = {
-    dataset.name: dataset for dataset in (CKPLUS, MMI, AFEW, AVEC, RAVDESS, CREMAD)
-}
+_EVERY = (CKPLUS, CKPLUS_SIX, MMI, MMI_FRONTAL, AFEW, AVEC)
+_EVERY += (RAVDESS, RAVDESS_WITH_SONG, CREMAD, CREMAD_CROWD)
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _EVERY}
+# Other names of the same: AVEC 2016's faces are RECOLA's; six classes of CK+ are of 106 people.
+ALIASES: dict[str, str] = {"recola": "avec", "ckplus-106": "ckplus-six"}
 _DOWNLOADS: dict[str, Callable[..., None]] = {
     "ravdess": download.ravdess,
     "cremad": download.cremad,
@@ -109,16 +112,16 @@ def load(
     """
     if name in synth.SIZES:
         return synth.load(name, config, progress=progress)
-    dataset = _find(name)
-    path = path or os.environ.get(f"MIC_{name.upper()}") or _remembered(name)
+    dataset = find(name)
+    path = path or os.environ.get(_variable(dataset)) or _remembered(dataset)
     if path is None:
-        known = _target(name, config.size) / "manifest.csv"
+        known = _target(dataset, config.size) / manifest_name(dataset)
         if known.is_file():  # the original is gone, its clips are still here
             return Manifest.load(known)
         raise DatasetError(
             f"{dataset.title} is not on this machine",
             remedy=f"get it ({dataset.home}), then run `mic fetch {name} --path FOLDER`, or set "
-            f"MIC_{name.upper()} to the folder",
+            f"{_variable(dataset)} to the folder",
         )
     report = fetch(
         name, path=path, size=config.size, jobs=config.worker_count(), progress=progress
@@ -135,11 +138,10 @@ def load(
 
 def available(name: str) -> bool:
     """Whether a dataset was generated, fetched or pointed at before."""
-    return (
-        name in synth.SIZES
-        or bool(os.environ.get(f"MIC_{name.upper()}"))
-        or _remembered(name) is not None
-    )
+    if name in synth.SIZES:
+        return True
+    dataset = find(name)
+    return bool(os.environ.get(_variable(dataset))) or _remembered(dataset) is not None
 
 
 def fetch(
@@ -176,47 +178,58 @@ def fetch(
             clip at all is usable.
         StorageError: `MIC_HOME` cannot be written.
     """
-    dataset = _find(name)
+    dataset = find(name)
     if download_it:
         path = _downloaded(dataset, path, source, progress)
     if path is None:
         return _report(dataset, None, {}, (), None)
     root = _opened(dataset, Path(path).expanduser())
-    scan = dataset.scan(root)
+    scan = selected(dataset, dataset.scan(root))
     fatal = any(fault.fatal for fault in scan.faults)
     if not scan.sources or (fatal and not allow_faults):
         return _report(dataset, root, scan.counts, scan.faults, None)
-    target = _target(name, size)
+    target = _target(dataset, size)
     with locked(target.with_name(f".{target.name}.lock")):
         manifest, unreadable = build(
             dataset, root, scan, target, size=size, jobs=jobs, progress=progress, **options
         )
     if not fatal:
-        write_text(_memory(name), f"{root.resolve()}\n")
+        write_text(_memory(dataset), f"{root.resolve()}\n")
     return _report(dataset, root, scan.counts, (*scan.faults, *unreadable), manifest)
 
 
-def _find(name: str) -> Dataset:
+def find(name: str) -> Dataset:
+    """A published dataset or variant by its name or another name of it.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    name = ALIASES.get(name, name)
     if name not in DATASETS:
         raise ConfigError(
             f"there is no dataset {name!r}",
-            remedy=f"choose one of {', '.join([*DATASETS, *synth.SIZES])}",
+            remedy=f"choose one of {', '.join([*DATASETS, *ALIASES, *synth.SIZES])}",
         )
     return DATASETS[name]
 
 
-def _target(name: str, size: int | None) -> Path:
-    return home() / "datasets" / f"{name}-{size or 'whole'}"
+def _variable(dataset: Dataset) -> str:
+    """The environment variable that may name the folder."""
+    return f"MIC_{dataset.folder_name.upper()}"
 
 
-def _memory(name: str) -> Path:
-    return home() / "datasets" / f"{name}.path"
+def _target(dataset: Dataset, size: int | None) -> Path:
+    return home() / "datasets" / f"{dataset.folder_name}-{size or 'whole'}"
 
 
-def _remembered(name: str) -> Path | None:
+def _memory(dataset: Dataset) -> Path:
+    return home() / "datasets" / f"{dataset.folder_name}.path"
+
+
+def _remembered(dataset: Dataset) -> Path | None:
     """The folder of the last sound `fetch`, if it is still there."""
     try:
-        path = Path(_memory(name).read_text(encoding="utf-8").rstrip("\n"))
+        path = Path(_memory(dataset).read_text(encoding="utf-8").rstrip("\n"))
     except (OSError, UnicodeDecodeError):
         return None
     return path if path.is_dir() else None
@@ -228,16 +241,16 @@ def _downloaded(
     source: str | None,
     progress: Callable[[int, int], None] | None,
 ) -> Path:
-    if dataset.name not in _DOWNLOADS:
+    if dataset.folder_name not in _DOWNLOADS:
         raise ConfigError(
             f"{dataset.title} is not open: {dataset.access}", remedy=f"see {dataset.home}"
         )
-    folder = home() / "downloads" / dataset.name if path is None else Path(path)
+    folder = home() / "downloads" / dataset.folder_name if path is None else Path(path)
     given = {} if source is None else {"source": source}
-    if source is not None and dataset.name == "cremad":
+    if source is not None and dataset.folder_name == "cremad":
         given["media"] = source  # a mirror has the videos where the pointers would be
-    with locked(folder.parent / f".{dataset.name}.lock"):
-        _DOWNLOADS[dataset.name](folder, progress=progress, **given)
+    with locked(folder.parent / f".{dataset.folder_name}.lock"):
+        _DOWNLOADS[dataset.folder_name](folder, progress=progress, **given)
     return folder
 
 
@@ -249,7 +262,7 @@ def _opened(dataset: Dataset, path: Path) -> Path:
         raise DatasetError(
             "does not exist", file=path, remedy="give the folder of the unpacked dataset"
         )
-    folder = home() / "downloads" / dataset.name
+    folder = home() / "downloads" / dataset.folder_name
     archives.extract(path, folder)
     return folder
 

@@ -1,4 +1,4 @@
-"""Apex targets: a small picture of the strongest frame, which the game's decoder has to draw."""
+"""The apex: where it is, and the small picture of it that the game's decoder has to draw."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from scipy.ndimage import uniform_filter1d
 
 from mic import codec
 from mic.errors import DatasetError
@@ -13,6 +14,34 @@ from mic.storage import cache
 
 STAGE = cache.Stage(name="apex", version=1)
 EDGE = 32
+_SMOOTH = 5  # frames
+_HELD = 0.9  # of the largest change still counts as the held expression
+
+
+def find(path: str | Path) -> int:
+    """The frame that differs most from the first, where nobody has annotated the apex.
+
+    For clips that begin neutral. Luma is averaged to small pictures, so that grain does not count;
+    the mean difference is smoothed, and of a held expression the middle is taken: of the frames
+    next to the largest difference that reach nine tenths of it.
+
+    Raises:
+        CodecError: The clip cannot be decoded.
+        DatasetError: It has no frame.
+    """
+    frames = [
+        _resized(frame[None, :, :, None], EDGE)[0, :, :, 0].astype(np.float32)
+        for frame in codec.decode(path, pixel_format="luma")
+    ]
+    if not frames:
+        raise DatasetError("has no frame", file=path, remedy="get the clip again")
+    change = np.array([np.abs(frame - frames[0]).mean() for frame in frames])
+    change = uniform_filter1d(change, _SMOOTH, mode="nearest")
+    peak = int(change.argmax())
+    held = change >= _HELD * change[peak]
+    first = peak - int(np.argmin(np.append(held[peak::-1], False))) + 1
+    last = peak + int(np.argmin(np.append(held[peak:], False))) - 1
+    return (first + last) // 2
 
 
 def target(

@@ -35,12 +35,14 @@ class Fault:
         remedy: What the user can do.
         fatal: Whether the dataset cannot be used as published because of it; otherwise the clip
             is left out, or the file is ignored, and the rest is as good as ever.
+        clip: Name of the clip that is left out because of it; empty where none is.
     """
 
     file: str
     message: str
     remedy: str
     fatal: bool = True
+    clip: str = ""
 
     def __str__(self) -> str:
         return f"{self.file}: {self.message}. Remedy: {self.remedy}"

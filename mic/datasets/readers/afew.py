@@ -87,6 +87,7 @@ def scan(root: Path) -> Scan:
                     file=source.files[0],
                     message="has the name of a clip of another class",
                     remedy="remove the copy that the archives do not have",
+                    clip=source.clip_id,
                 )
             )
     unique = tuple(source for source in sources if twice[source.clip_id] == 1)
@@ -113,4 +114,7 @@ Val_AFEW/Angry/000149120.avi""",
     expected={split: sum(counts.values()) for split, counts in _COUNTS.items()}
     | {f"{split} {label}": n for split, counts in _COUNTS.items() for label, n in counts.items()},
     scan=scan,
+    clips=1156,
+    stands_for="AFEW",
+    follow=True,
 )

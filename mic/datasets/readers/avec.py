@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from pathlib import Path
@@ -59,12 +60,13 @@ def scan(root: Path) -> Scan:
                     file=relative(videos[stem], root),
                     message=f"has no rating of {' and '.join(lacking)}",
                     remedy="unpack ratings_gold_standard.zip again",
+                    clip=stem,
                 )
             )
             continue
         bad = [_fault(file, root) for file in traces.values()]
         if any(bad):
-            faults += [fault for fault in bad if fault]
+            faults += [dataclasses.replace(fault, clip=stem) for fault in bad if fault]
             continue
         split = SPLITS[stem.split("_")[0]]
         counts[f"{split} recordings"] += 1
@@ -157,4 +159,6 @@ ratings_gold_standard/valence/train_1.arff ... dev_9.arff""",
     expected={"train recordings": 9, "val recordings": 9},
     scan=scan,
     read_trace=read_trace,
+    clips=18,
+    subjects=18,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from fractions import Fraction
@@ -30,6 +31,7 @@ LABELS = {
     7: "surprise",
 }
 FRAME_RATE = Fraction(30)  # of the recordings; the pictures are consecutive frames
+_SUBJECT = re.compile(r"S\d{3}", re.IGNORECASE)
 _NAME = re.compile(r"(S\d{3})_(\d{3})_(\d{8})", re.IGNORECASE)
 
 _UNPACK = "unpack extended-cohn-kanade-images.zip and Emotion_labels.zip into one folder"
@@ -53,6 +55,7 @@ def scan(root: Path) -> Scan:
     sequences = {
         (subject.name.upper(), number.name): number
         for subject in subfolders(pictures)
+        if _SUBJECT.fullmatch(subject.name)
         for number in subfolders(subject)
     }
     sources, counts = [], Counter(sequences=len(sequences))
@@ -82,6 +85,7 @@ def _source(
     faults: list[Fault],
 ) -> Source | None:
     subject, number = key
+    clip_id = f"{subject}_{number}"
     emotion = emotion_files[0]
     name = relative(emotion, root)
     if len(emotion_files) > 1:
@@ -90,6 +94,7 @@ def _source(
                 file=relative(emotion.parent, root),
                 message=f"holds {len(emotion_files)} emotion files instead of one",
                 remedy="keep the one that is named after the last picture",
+                clip=clip_id,
             )
         )
         return None
@@ -100,6 +105,7 @@ def _source(
                 file=name,
                 message="does not hold a number from 1 to 7",
                 remedy="unpack Emotion_labels.zip again",
+                clip=clip_id,
             )
         )
         return None
@@ -114,6 +120,7 @@ def _source(
                 file=f"cohn-kanade-images/{subject}/{number}/",
                 message=f"has a label but {len(numbered)} pictures",
                 remedy="unpack extended-cohn-kanade-images.zip again",
+                clip=clip_id,
             )
         )
         return None
@@ -125,6 +132,7 @@ def _source(
                 file=relative(numbered[-1][1], root),
                 message=f"is the last picture, but the label is for number {apex}",
                 remedy="unpack extended-cohn-kanade-images.zip again: pictures are missing",
+                clip=clip_id,
             )
         )
         return None
@@ -139,7 +147,7 @@ def _source(
             )
         )
     return Source(
-        clip_id=f"{subject}_{number}",
+        clip_id=clip_id,
         files=tuple(relative(file, root) for _, file in numbered),
         subject=subject,
         label=label,
@@ -182,4 +190,32 @@ Emotion/S005/001/S005_001_00000011_emotion.txt     (absent where there is no lab
         "surprise": 83,
     },
     scan=scan,
+    clips=327,
+    subjects=118,
+    parts=10,
+    stands_for="CK+",
+)
+
+
+def _basic(source: Source) -> Source | str:
+    return "contempt" if source.label == "contempt" else source
+
+
+# The other count of the literature: without contempt, and without the twelve people of whom only
+# contempt is labelled.
+CKPLUS_SIX = dataclasses.replace(
+    CKPLUS,
+    name="ckplus-six",
+    title="CK+, six basic expressions",
+    base="ckplus",
+    classes=tuple(label for label in CKPLUS.classes if label != "contempt"),
+    select=_basic,
+    clips=309,
+    subjects=106,
+    expected={
+        **{name: n for name, n in CKPLUS.expected.items() if name != "contempt"},
+        "left out: contempt": 18,
+        "clips of this variant": 309,
+        "people of this variant": 106,
+    },
 )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from mic.codec import VIDEO_SUFFIXES
 from mic.datasets.readers.source import Dataset, Scan, Source, files_in, folder_of, relative
+from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
 
 LABELS = {
@@ -26,7 +30,11 @@ POINTER = b"version https://git-lfs"
 
 
 def scan(root: Path) -> Scan:
-    """Reads `VideoFlash/1001_IEO_ANG_HI.flv`."""
+    """Reads `VideoFlash/1001_IEO_ANG_HI.flv`, and how the crowd's votes on the faces fell.
+
+    Labels are what the actors were asked to show; what viewers saw, without sound, is noted with
+    each clip for the variant `cremad-crowd`.
+    """
     folder = folder_of(root, "VideoFlash")
     if folder is None:
         missing = Fault(
@@ -38,6 +46,7 @@ def scan(root: Path) -> Scan:
     faults: list[Fault] = []
     sources: list[Source] = []
     counts: Counter[str] = Counter()
+    crowd = crowd_labels(root)
     for file in files_in(folder):
         if file.suffix.lower() not in VIDEO_SUFFIXES:
             continue
@@ -61,6 +70,7 @@ def scan(root: Path) -> Scan:
                     file=name,
                     message=KNOWN_BAD[file.stem.upper()],
                     remedy="nothing: it is left out",
+                    clip=file.stem.upper(),
                     fatal=False,
                 )
             )
@@ -70,6 +80,7 @@ def scan(root: Path) -> Scan:
                     file=name,
                     message="is a pointer of Git LFS, not the video",
                     remedy="run `git lfs pull` in the clone",
+                    clip=file.stem.upper(),
                 )
             )
         else:
@@ -79,10 +90,39 @@ def scan(root: Path) -> Scan:
                     files=(name,),
                     subject=match[1],
                     label=label,
+                    notes={"crowd": crowd.get(file.stem.upper(), "")} if crowd else {},
                 )
             )
     counts["actors"] = len({source.subject for source in sources})
     return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
+
+
+def crowd_labels(root: Path) -> Mapping[str, str]:
+    """What most viewers saw in each clip's face, by the clip's name.
+
+    Several names joined by ":" are a tie. From the column FaceVote of
+    `processedResults/summaryTable.csv`; empty without such a table.
+    """
+    folder = folder_of(root, "processedResults")
+    named = [] if folder is None else files_in(folder)
+    table = next((file for file in named if file.name.lower() == "summarytable.csv"), None)
+    if table is None:
+        return {}
+    initials = {code[0]: label for code, label in LABELS.items()}
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as stream:
+            return {
+                line["FileName"].upper(): ":".join(
+                    initials[vote] for vote in line["FaceVote"].strip().split(":")
+                )
+                for line in csv.DictReader(stream)
+            }
+    except (OSError, UnicodeDecodeError, KeyError, AttributeError, csv.Error) as error:
+        raise DatasetError(
+            f"is not CREMA-D's table of votes: {error!r}",
+            file=table,
+            remedy="clone the home page's repository again",
+        ) from error
 
 
 def is_pointer(file: Path) -> bool:
@@ -99,9 +139,30 @@ CREMAD = Dataset(
     licence="ODbL 1.0 and DbCL 1.0",
     access="Open: clone the home page's repository with Git LFS (only VideoFlash is read, about "
     "3 GB).",
-    layout="VideoFlash/1001_IEO_ANG_HI.flv    (actor, sentence, emotion, level)",
+    layout="""\
+VideoFlash/1001_IEO_ANG_HI.flv    (actor, sentence, emotion, level)
+processedResults/summaryTable.csv    (votes; only for cremad-crowd)""",
     classes=tuple(LABELS.values()),
     expected={"clips": 7442, "actors": 91, "neutral": 1087}
     | dict.fromkeys(("anger", "disgust", "fear", "happiness", "sadness"), 1271),
     scan=scan,
+    clips=7441,
+    subjects=91,
+)
+
+
+def _seen(source: Source) -> Source | str:
+    votes = source.notes.get("crowd", "")
+    if votes in LABELS.values():
+        return dataclasses.replace(source, label=votes)
+    return "the viewers' votes are a tie" if votes else "no votes of viewers"
+
+
+CREMAD_CROWD = dataclasses.replace(
+    CREMAD,
+    name="cremad-crowd",
+    title="CREMA-D, labelled by what most viewers saw in the face",
+    base="cremad",
+    select=_seen,
+    clips=0,  # how many ties there are is not printed anywhere
 )

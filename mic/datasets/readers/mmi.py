@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from pathlib import Path
@@ -23,13 +24,17 @@ from mic.manifest.manifest import Fault
 # Values of the session's Emotion tag; larger ones are moods and single action units.
 LABELS = {1: "anger", 2: "disgust", 3: "fear", 4: "happiness", 5: "sadness", 6: "surprise"}
 FRONTAL = "0"  # the track's view; 1 is profile, 2 both through a mirror
+VIEWS = {"0": "frontal", "1": "profile", "2": "frontal and profile"}
+_APEX, _OFFSET = "2", "3"  # types of a marker: where the action unit's apex begins, where it ends
 _LARGEST_XML = 1 << 20
 
 
 def scan(root: Path) -> Scan:
     """Reads `Sessions/<number>/` with one video, `session.xml` and the video's own `.xml`.
 
-    Sessions without one of the six emotions (action units, other moods) are only counted.
+    Sessions without one of the six emotions (action units, other moods) are only counted. The apex
+    is the frame at which most action units are at theirs by the annotation of onset, apex and
+    offset; where a session has none, it is found in the pictures.
     """
     sessions = folder_of(root, "Sessions")
     if sessions is None:
@@ -52,6 +57,7 @@ def scan(root: Path) -> Scan:
                     message=f"holds {len(videos)} videos instead of one",
                     remedy="download this session again",
                     fatal=not videos,
+                    clip=f"session-{folder.name}",
                 )
             )
             continue
@@ -72,6 +78,7 @@ def _source(
     own = by_name.get(f"{video.stem}.xml".lower())
     clip = _xml(own, root, folder / f"{video.stem}.xml", faults)
     if clip is None or session is None:
+        faults[-1] = dataclasses.replace(faults[-1], clip=f"session-{folder.name}")
         return None
     emotion = _emotion(clip)
     if emotion is None:
@@ -86,19 +93,61 @@ def _source(
                 file=relative(folder, root),
                 message="names no subject, neither in session.xml nor in the video's name",
                 remedy="download this session again",
+                clip=f"session-{folder.name}",
             )
         )
         return None
     track = _first(session, "track")
-    if track is not None and _attribute(track, "view") == FRONTAL:
+    view = None if track is None else _attribute(track, "view")
+    if view == FRONTAL:
         counts["frontal labelled sequences"] += 1
+    apex = annotated_apex(by_name.get(f"{video.stem}-oao_aucs.xml".lower()))
+    counts["apex by annotation" if apex is not None else "apex found in the pictures"] += 1
     return Source(
         clip_id=f"session-{folder.name}",
         files=(relative(video, root),),
         subject=subject,
         label=LABELS[emotion],
-        apex="middle",
+        apex="found" if apex is None else apex,
+        notes={"view": VIEWS.get(view or "", "unknown")},
     )
+
+
+def annotated_apex(file: Path | None) -> int | None:
+    """The frame, from 0, at which most action units are at their apex; of several the middle.
+
+    Each `ActionUnit` has markers with a frame, from 1, and a type: neutral, onset, apex, offset.
+
+    Returns:
+        None where there is no such file, it is damaged, or no action unit reaches its apex.
+    """
+    if file is None:
+        return None
+    try:
+        text = file.read_bytes()
+        if len(text) > _LARGEST_XML or b"<!ENTITY" in text:
+            return None
+        units = _all(ElementTree.fromstring(text), "actionunit")
+        spans = [span for unit in units if (span := _apex_span(unit))]
+    except (OSError, ValueError, ElementTree.ParseError):
+        return None
+    if not spans:
+        return None
+    ends = range(min(first for first, _ in spans), max(last for _, last in spans) + 1)
+    active = [sum(first <= frame <= last for first, last in spans) for frame in ends]
+    best = [frame for frame, count in zip(ends, active, strict=True) if count == max(active)]
+    return best[len(best) // 2]
+
+
+def _apex_span(unit: ElementTree.Element) -> tuple[int, int] | None:
+    """First and last frame, from 0, of an action unit's apex."""
+    frames: dict[str, int] = {}
+    for marker in _all(unit, "marker"):
+        frames[_attribute(marker, "type") or ""] = int(_attribute(marker, "frame") or "") - 1
+    if _APEX not in frames or frames[_APEX] < 0:
+        return None
+    last = frames.get(_OFFSET, frames[_APEX])
+    return (frames[_APEX], last) if last >= frames[_APEX] else None
 
 
 def _xml(
@@ -163,7 +212,7 @@ MMI = Dataset(
 Sessions/1767/S051-001.avi
 Sessions/1767/S051-001.xml             (Metatag Name="Emotion" Value="1" ... "6")
 Sessions/1767/session.xml              (subject, track with its view)
-Sessions/1767/S051-001-oao_aucs.xml    (action units; not read)""",
+Sessions/1767/S051-001-oao_aucs.xml    (onset, apex and offset of action units, where coded)""",
     classes=tuple(LABELS.values()),
     # 213 labelled sequences, 205 of them frontal, as papers on MMI since 2014 count them; the
     # number of subjects differs between papers (30 to 32).
@@ -173,4 +222,24 @@ Sessions/1767/S051-001-oao_aucs.xml    (action units; not read)""",
         "subjects with a label": 31,
     },
     scan=scan,
+    clips=213,
+    subjects=31,
+    parts=10,
+    stands_for="MMI",
+)
+
+
+def _frontal(source: Source) -> Source | str:
+    view = source.notes["view"]
+    return source if view == VIEWS[FRONTAL] else f"view {view}"
+
+
+MMI_FRONTAL = dataclasses.replace(
+    MMI,
+    name="mmi-frontal",
+    title="MMI, frontal views only",
+    base="mmi",
+    select=_frontal,
+    clips=205,
+    expected=MMI.expected | {"clips of this variant": 205},
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from pathlib import Path
@@ -22,13 +23,14 @@ LABELS = {
     "08": "surprise",
 }
 SOUND_AND_PICTURE, PICTURE, SPEECH = "01", "02", "01"
+_TAKES = {"speech": 60, "song": 44}
 
 
 def scan(root: Path) -> Scan:
     """Reads `Actor_01/01-01-06-01-02-01-01.mp4`, however deep the actors' folders lie.
 
     Each take is published with and without sound; the pictures are the same, so one is used.
-    Songs are only counted.
+    Songs are noted as such: `ravdess` is the spoken takes, `ravdess-with-song` is all of them.
     """
     counts: Counter[str] = Counter()
     faults: list[Fault] = []
@@ -48,8 +50,6 @@ def scan(root: Path) -> Scan:
                         fatal=False,
                     )
                 )
-            elif channel != SPEECH:
-                counts["song files"] += 1
             elif folder != root and folder.name.lower() != f"actor_{actor}":
                 faults.append(
                     Fault(
@@ -66,20 +66,23 @@ def scan(root: Path) -> Scan:
             files=(relative(files.get(SOUND_AND_PICTURE) or files[PICTURE], root),),
             subject=f"Actor_{take[-2:]}",
             label=LABELS[take[3:5]],
+            notes={"channel": "speech" if take[:2] == SPEECH else "song"},
         )
         for take, files in sorted(takes.items())
     )
-    actors = Counter(source.subject for source in sources)
-    for actor, number in sorted(actors.items()):
-        if number != 60:
+    actors = Counter((source.subject, source.notes["channel"]) for source in sources)
+    for (actor, channel), number in sorted(actors.items()):
+        if number != _TAKES[channel]:
             faults.append(
                 Fault(
                     file=f"{actor}/",
-                    message=f"{number} takes instead of 60",
-                    remedy=f"download Video_Speech_{actor}.zip again",
+                    message=f"{number} takes of {channel} instead of {_TAKES[channel]}",
+                    remedy=f"download Video_{channel.capitalize()}_{actor}.zip again",
+                    # Whoever wants the spoken takes needs no song.
+                    fatal=channel == "speech",
                 )
             )
-    if not sources:
+    if not any(source.notes["channel"] == "speech" for source in sources):
         faults.append(
             Fault(
                 file="Actor_01/",
@@ -87,10 +90,16 @@ def scan(root: Path) -> Scan:
                 remedy="unpack Video_Speech_Actor_01.zip ... 24 here, or `mic fetch ravdess`",
             )
         )
-    counts["speech takes"] = len(sources)
-    counts["actors"] = len(actors)
-    counts.update(source.label for source in sources)
+    spoken = [source for source in sources if source.notes["channel"] == "speech"]
+    counts["speech takes"] = len(spoken)
+    counts["song takes"] = len(sources) - len(spoken)
+    counts["actors"] = len({source.subject for source in sources})
+    counts.update(source.label for source in spoken)
     return Scan(sources=sources, faults=tuple(faults), counts=counts)
+
+
+def _spoken(source: Source) -> Source | str:
+    return source if source.notes["channel"] == "speech" else "song"
 
 
 RAVDESS = Dataset(
@@ -107,4 +116,17 @@ or Video_Speech_Actor_01/Actor_01/...""",
     expected={"speech takes": 1440, "actors": 24, "neutral": 96}
     | dict.fromkeys(list(LABELS.values())[1:], 192),
     scan=scan,
+    select=_spoken,
+    clips=1440,
+    subjects=24,
+)
+# 23 actors sing 44 takes each in six expressions; actor 18's songs were never published.
+RAVDESS_WITH_SONG = dataclasses.replace(
+    RAVDESS,
+    name="ravdess-with-song",
+    title="RAVDESS, speech and song",
+    base="ravdess",
+    select=None,
+    clips=2452,
+    expected=RAVDESS.expected | {"song takes": 1012},
 )

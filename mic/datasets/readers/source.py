@@ -1,34 +1,23 @@
-"""From a dataset as its makers publish it to a manifest of MPEG-4 clips.
+"""What a reader says about a dataset: where its clips lie, what they are called, what is wrong.
 
 A dataset is a `Dataset`: what it is and how one gets it, and a `scan` that reads the folder's
-names and labels but no video. `build` then re-encodes what was found, exactly as the papers'
-scripts do, below `MIC_HOME`; it is parallel, resumable, and one bad clip stops nothing.
+names and labels but no video. A `variant` of it keeps a part of the clips or labels them
+otherwise, as papers do; it has the same folder. `mic.datasets.readers.build` makes the clips.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import io
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from mic import codec
-from mic.codec.tree import run_isolated
-from mic.errors import CodecError, DatasetError
-from mic.manifest.manifest import Clip, Fault, Manifest
-from mic.storage.assets import sha256_of
-from mic.storage.atomic import write_bytes, write_text
+from mic.manifest.manifest import Fault
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
-_WORTH_A_PROCESS = 12  # clips
-_VERSION = 1  # raised when `build` makes other clips of the same sources
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,20 +29,25 @@ class Source:
         files: Paths relative to the dataset's folder: one video, or the pictures in order.
         subject: Who is seen.
         label: Class, or empty.
-        apex: Where the strongest expression is by the protocol; None: undefined.
+        apex: Where the strongest expression is: by the protocol, the frame that an annotation
+            names, or "found" in the pictures (`mic.inputs.apex.find`); None: undefined.
         split: As in `Clip`.
+        fold: As in `Clip`.
         frame_rate: Of a picture sequence; a video has its own.
         traces: Paths of label traces by name ("valence"), relative to the folder.
+        notes: What else the dataset says about the clip and variants choose by ("view").
     """
 
     clip_id: str
     files: tuple[str, ...]
     subject: str
     label: str = ""
-    apex: Literal["last", "middle"] | None = None
+    apex: Literal["last", "middle", "found"] | int | None = None
     split: str = ""
+    fold: int | None = None
     frame_rate: Fraction | None = None
     traces: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    notes: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -87,6 +81,14 @@ class Dataset:
         expected: Counts in the literature, by name.
         scan: Reads the folder.
         read_trace: Reads a label trace: times in seconds and values; for continuous datasets.
+        base: The dataset of which this is a variant; empty for one that stands for itself.
+        select: What a variant makes of a clip: the clip, relabelled perhaps, or the reason why it
+            is not one of the variant's.
+        clips: Clips of the published protocol; 0 where there is no such number.
+        subjects: People in them.
+        parts: Parts of the published cross-validation, filled by `sampled_parts`; 0 for none.
+        stands_for: The dataset of the paper's tables: "CK+", "MMI", "AFEW" or empty.
+        follow: Whether the cut follows the face through the clip instead of standing still.
     """
 
     name: str
@@ -100,6 +102,57 @@ class Dataset:
     expected: Mapping[str, int]
     scan: Callable[[Path], Scan]
     read_trace: Callable[[Path], tuple[np.ndarray, np.ndarray]] | None = None
+    base: str = ""
+    select: Callable[[Source], Source | str] | None = None
+    clips: int = 0
+    subjects: int = 0
+    parts: int = 0
+    stands_for: str = ""
+    follow: bool = False
+
+    @property
+    def folder_name(self) -> str:
+        """Name of the dataset whose folder is read: variants share it with their base."""
+        return self.base or self.name
+
+
+def selected(dataset: Dataset, scan: Scan) -> Scan:
+    """The clips of a variant, and why the others are not among them.
+
+    Returns:
+        The scan with fewer or relabelled clips; each reason is counted as "left out: REASON".
+    """
+    if dataset.select is None:
+        return scan
+    kept: list[Source] = []
+    counts = dict(scan.counts)
+    for source in scan.sources:
+        answer = dataset.select(source)
+        if isinstance(answer, str):
+            reason = f"left out: {answer}"
+            counts[reason] = counts.get(reason, 0) + 1
+        else:
+            kept.append(answer)
+    counts["clips of this variant"] = len(kept)
+    counts["people of this variant"] = len({source.subject for source in kept})
+    return dataclasses.replace(scan, sources=tuple(kept), counts=counts)
+
+
+def sampled_parts(subjects: Sequence[str], count: int) -> list[int]:
+    """The parts of the literature on CK+ and MMI: people in the order of their names, in turn.
+
+    M. Liu et al. (ACCV 2014) sort the subjects and put every tenth into the same part; most papers
+    on these datasets since then say that they do the same.
+
+    Args:
+        subjects: Subject of each clip.
+        count: Number of parts.
+
+    Returns:
+        Part of each clip, from 0; the clips of a person are in one part.
+    """
+    turn = {name: number % count for number, name in enumerate(sorted(set(subjects)))}
+    return [turn[name] for name in subjects]
 
 
 def folder_of(path: Path, *names: str) -> Path | None:
@@ -151,200 +204,3 @@ def is_litter(path: Path) -> bool:
 def relative(path: Path, root: Path) -> str:
     """`path` relative to `root`, with forward slashes."""
     return path.relative_to(root).as_posix()
-
-
-def build(
-    dataset: Dataset,
-    root: str | Path,
-    scan: Scan,
-    target: str | Path,
-    *,
-    size: int | None = None,
-    jobs: int = 1,
-    progress: Callable[[int, int], None] | None = None,
-    **options: Any,
-) -> tuple[Manifest, tuple[Fault, ...]]:
-    """Re-encodes a scanned dataset and writes its manifest.
-
-    Args:
-        dataset: Which one.
-        root: The folder that was scanned.
-        scan: Its result.
-        target: Folder for clips and manifest.csv.
-        size: Edge of the clips, which are cut to the face; None keeps the whole picture.
-        jobs: Worker processes.
-        progress: Called with the number of finished and of all clips.
-        **options: Fields of `mic.codec.EncodeOptions`; the default is the papers' re-encoding.
-
-    Returns:
-        The manifest, and a fault for each clip that could not be read and was left out, or in
-        which no face was found.
-
-    Raises:
-        DatasetError: No clip at all could be used.
-        ConfigError: An option is unknown.
-        StorageError: The target cannot be written.
-    """
-    root, target = Path(root), Path(target)
-    codec.EncodeOptions.of(options)  # refused here, not once a clip
-    tasks = [(dataset, root, source, target, size, options) for source in scan.sources]
-    rows: dict[int, Clip] = {}
-    faults: list[Fault] = []
-    # Starting a process takes as long as some clips do.
-    jobs = min(jobs, 1 + len(tasks) // _WORTH_A_PROCESS)
-    made = run_isolated(_make, tasks, jobs=jobs, folders=[target])
-    for done, (index, result) in enumerate(made, start=1):
-        if isinstance(result, tuple):
-            rows[index], face = result
-            if not face:
-                faults.append(
-                    Fault(
-                        file=scan.sources[index].files[0],
-                        message="shows no face at its beginning; the picture's middle is used",
-                        remedy="nothing, if the literature keeps this clip, too",
-                        fatal=False,
-                    )
-                )
-        else:
-            faults.append(
-                Fault(
-                    file=scan.sources[index].files[0],
-                    message=f"cannot be used: {getattr(result, 'message', result)}",
-                    remedy="unpack it again from its archive; until then the clip is left out",
-                    fatal=False,
-                )
-            )
-        if progress:
-            progress(done, len(tasks))
-    if not rows:
-        raise DatasetError(
-            f"no clip of {dataset.title} could be used",
-            file=root,
-            remedy=f"run `mic fetch {dataset.name} --path {root}` and mend what it lists",
-        )
-    manifest = Manifest(
-        name=dataset.name,
-        root=target,
-        classes=dataset.classes,
-        clips=tuple(rows[index] for index in sorted(rows)),
-    )
-    manifest.save(target / "manifest.csv")
-    return manifest, tuple(sorted(faults, key=lambda fault: fault.file))
-
-
-def _make(
-    task: tuple[Dataset, Path, Source, Path, int | None, dict[str, Any]],
-) -> tuple[Clip, bool]:
-    """One clip, re-encoded or kept from an earlier run, and whether it shows a face."""
-    dataset, root, source, target, size, options = task
-    video = target / "clips" / f"{source.clip_id}.mp4"
-    side = target / "traces" / f"{source.clip_id}.npz"
-    record = target / ".records" / f"{source.clip_id}.json"
-    key = _key(root, source, size, options)
-    facts = _recorded(record, key, video)
-    if facts is None or (source.traces and not side.is_file()):
-        facts = _encode(root, source, video, size, options)
-        if source.traces:
-            write_bytes(side, _traces(dataset, root, source, facts))
-        write_text(record, json.dumps({"key": key, "facts": facts}, indent=1) + "\n")
-    frames = facts["frames"]
-    apex = {"last": frames - 1, "middle": frames // 2, None: None}[source.apex]
-    clip = Clip(
-        clip=relative(video, target),
-        clip_id=source.clip_id,
-        subject=source.subject,
-        label=source.label,
-        licence=dataset.licence,
-        sha256=facts["sha256"],
-        frames=frames,
-        frame_rate=Fraction(facts["frame_rate"]),
-        apex=apex,
-        split=source.split,
-        annotation=relative(side, target) if source.traces else "",
-    )
-    return clip, facts["face"]
-
-
-def _encode(
-    root: Path, source: Source, video: Path, size: int | None, options: dict[str, Any]
-) -> dict[str, Any]:
-    """Writes the clip; its digest, length and rate, and whether it shows a face."""
-    face = True
-    if size is not None:
-        from mic.datasets.readers import (
-            portrait,  # brings torch along, which nothing else here needs
-        )
-
-        crop, face = portrait.box(_frames(root, source))
-        options = {"crop": crop, "size": (size, size)} | options
-    if source.frame_rate is None:
-        report = codec.reencode(root / source.files[0], video, **options)
-    else:
-        pictures = _frames(root, source)
-        report = codec.encode_frames(pictures, video, frame_rate=source.frame_rate, **options)
-    rate = report.frame_rate
-    return {
-        "sha256": sha256_of(video),
-        "frames": report.frames,
-        "frame_rate": f"{rate.numerator}/{rate.denominator}",
-        "face": face,
-    }
-
-
-def _frames(root: Path, source: Source) -> Iterator[np.ndarray]:
-    if source.frame_rate is None:
-        return codec.decode(root / source.files[0])
-    return _pictures(root / name for name in source.files)
-
-
-def _pictures(paths: Iterable[Path]) -> Iterator[np.ndarray]:
-    for path in paths:
-        try:
-            with Image.open(path) as picture:
-                # CK+ mixes gray and colour: one path for both keeps the sample range alike.
-                yield np.asarray(picture.convert("RGB"))
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-            raise CodecError(f"picture cannot be read: {error}", file=path) from error
-
-
-def _traces(dataset: Dataset, root: Path, source: Source, facts: dict[str, Any]) -> bytes:
-    """The label traces at the times of the clip's frames, as generated datasets store them."""
-    times = np.arange(facts["frames"]) / float(Fraction(facts["frame_rate"]))
-    arrays = {}
-    for name, file in sorted(source.traces.items()):
-        try:
-            at, values = dataset.read_trace(root / file)
-        except DatasetError as error:
-            raise CodecError(f"label trace: {error.message}", file=root / file) from error
-        arrays[name] = np.interp(times, at, values).astype(np.float32)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    return buffer.getvalue()
-
-
-def _key(root: Path, source: Source, size: int | None, options: dict[str, Any]) -> str:
-    """Changes with the sources, their place in the dataset, and how they are encoded.
-
-    Sizes and time stamps stand for contents here: the published archives have 25 GB.
-    """
-    stamps = []
-    for name in (*source.files, *source.traces.values()):
-        try:
-            status = (root / name).stat()
-        except OSError as error:
-            raise CodecError(f"cannot be read: {error.strerror}", file=root / name) from error
-        stamps.append([name, status.st_size, status.st_mtime_ns])
-    encoding = codec.EncodeOptions.of(options).fingerprint()
-    content = [_VERSION, stamps, str(source.frame_rate), size, encoding]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _recorded(record: Path, key: str, video: Path) -> dict[str, Any] | None:
-    try:
-        content = json.loads(record.read_text())
-        facts = content["facts"]
-        if content["key"] == key and sha256_of(video) == facts["sha256"]:
-            return facts
-    except (OSError, ValueError, KeyError, TypeError):
-        pass  # no record, a damaged one or no clip: it is simply not done yet
-    return None

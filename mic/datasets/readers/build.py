@@ -1,0 +1,274 @@
+"""From the clips of a published dataset to MPEG-4 clips and a manifest, below `MIC_HOME`.
+
+Each clip is re-encoded as the papers' scripts do, cut to the face. Clips are made in parallel by
+workers of their own, those of an earlier run are kept, and one bad clip stops nothing: it is left
+out and named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from mic import codec
+from mic.codec.tree import run_isolated
+from mic.datasets.readers.source import Dataset, Scan, Source, relative, sampled_parts
+from mic.errors import CodecError, DatasetError
+from mic.manifest.manifest import Clip, Fault, Manifest
+from mic.storage.assets import sha256_of
+from mic.storage.atomic import write_bytes, write_text
+
+_WORTH_A_PROCESS = 12  # clips
+_VERSION = 2  # raised when `build` makes other clips of the same sources
+_WHERE = {False: "at its beginning", True: "in any of the frames that were looked at"}
+
+
+def build(
+    dataset: Dataset,
+    root: str | Path,
+    scan: Scan,
+    target: str | Path,
+    *,
+    size: int | None = None,
+    jobs: int = 1,
+    progress: Callable[[int, int], None] | None = None,
+    **options: Any,
+) -> tuple[Manifest, tuple[Fault, ...]]:
+    """Re-encodes a scanned dataset and writes its manifest.
+
+    Args:
+        dataset: Which one.
+        root: The folder that was scanned.
+        scan: Its result.
+        target: Folder for the clips; variants of a dataset share it and have a manifest each.
+        size: Edge of the clips, which are cut to the face; None keeps the whole picture.
+        jobs: Worker processes.
+        progress: Called with the number of finished and of all clips.
+        **options: Fields of `mic.codec.EncodeOptions`; the default is the papers' re-encoding.
+
+    Returns:
+        The manifest, and a fault for each clip that could not be read and was left out, or in
+        which no face was found.
+
+    Raises:
+        DatasetError: No clip at all could be used.
+        ConfigError: An option is unknown.
+        StorageError: The target cannot be written.
+    """
+    root, target = Path(root), Path(target)
+    codec.EncodeOptions.of(options)  # refused here, not once a clip
+    tasks = [(dataset, root, source, target, size, options) for source in scan.sources]
+    rows: dict[int, Clip] = {}
+    faults: list[Fault] = []
+    # Starting a process takes as long as some clips do.
+    jobs = min(jobs, 1 + len(tasks) // _WORTH_A_PROCESS)
+    made = run_isolated(_make, tasks, jobs=jobs, folders=[target])
+    for done, (index, result) in enumerate(made, start=1):
+        if isinstance(result, tuple):
+            rows[index], face = result
+            if not face:
+                faults.append(
+                    Fault(
+                        file=scan.sources[index].files[0],
+                        message=f"shows no face {_WHERE[dataset.follow]}; its middle is used",
+                        remedy="nothing, if the literature keeps this clip, too",
+                        fatal=False,
+                    )
+                )
+        else:
+            faults.append(
+                Fault(
+                    file=scan.sources[index].files[0],
+                    message=f"cannot be used: {getattr(result, 'message', result)}",
+                    remedy="unpack it again from its archive; until then the clip is left out",
+                    fatal=False,
+                    clip=scan.sources[index].clip_id,
+                )
+            )
+        if progress:
+            progress(done, len(tasks))
+    if not rows:
+        raise DatasetError(
+            f"no clip of {dataset.title} could be used",
+            file=root,
+            remedy=f"run `mic fetch {dataset.name} --path {root}` and mend what it lists",
+        )
+    manifest = Manifest(
+        name=dataset.name,
+        root=target,
+        classes=dataset.classes,
+        clips=tuple(rows[index] for index in sorted(rows)),
+    )
+    if dataset.parts and len(set(manifest.column("subject"))) >= dataset.parts:
+        manifest = manifest.with_folds(sampled_parts(manifest.column("subject"), dataset.parts))
+    manifest.save(target / manifest_name(dataset))
+    return manifest, tuple(sorted(faults, key=lambda fault: fault.file))
+
+
+def manifest_name(dataset: Dataset) -> str:
+    """The file name of a dataset's or a variant's manifest in their common folder."""
+    return f"manifest-{dataset.name}.csv" if dataset.base else "manifest.csv"
+
+
+def _make(
+    task: tuple[Dataset, Path, Source, Path, int | None, dict[str, Any]],
+) -> tuple[Clip, bool]:
+    """One clip, re-encoded or kept from an earlier run, and whether it shows a face."""
+    dataset, root, source, target, size, options = task
+    video = target / "clips" / f"{source.clip_id}.mp4"
+    side = target / "traces" / f"{source.clip_id}.npz"
+    record = target / ".records" / f"{source.clip_id}.json"
+    key = _key(root, source, size, options | {"follow": dataset.follow})
+    facts = _recorded(record, key, video)
+    if facts is None or (source.traces and not side.is_file()):
+        facts = _encode(root, source, video, size, options, follow=dataset.follow)
+        if source.traces:
+            write_bytes(side, _traces(dataset, root, source, facts))
+        write_text(record, json.dumps({"key": key, "facts": facts}, indent=1) + "\n")
+    frames = facts["frames"]
+    apex = _apex(source, facts, video)
+    clip = Clip(
+        clip=relative(video, target),
+        clip_id=source.clip_id,
+        subject=source.subject,
+        label=source.label,
+        licence=dataset.licence,
+        sha256=facts["sha256"],
+        frames=frames,
+        frame_rate=Fraction(facts["frame_rate"]),
+        apex=apex,
+        split=source.split,
+        fold=source.fold,
+        annotation=relative(side, target) if source.traces else "",
+    )
+    return clip, facts["face"]
+
+
+def _apex(source: Source, facts: dict[str, Any], video: Path) -> int | None:
+    """The frame of strongest expression; an annotation beyond the clip's end is refused."""
+    frames = facts["frames"]
+    if source.apex == "found":
+        from mic.inputs import apex  # brings torch along
+
+        return apex.find(video)
+    if isinstance(source.apex, int):
+        if source.apex >= frames:
+            raise CodecError(
+                f"its annotation puts the apex at frame {source.apex + 1} of {frames}",
+                file=source.files[0],
+            )
+        return source.apex
+    return {"last": frames - 1, "middle": frames // 2, None: None}[source.apex]
+
+
+def _encode(
+    root: Path,
+    source: Source,
+    video: Path,
+    size: int | None,
+    options: dict[str, Any],
+    *,
+    follow: bool,
+) -> dict[str, Any]:
+    """Writes the clip; its digest, length and rate, and whether it shows a face."""
+    face = True
+    if size is not None:
+        # These bring torch along, which nothing else here needs.
+        from mic.datasets.readers import following, portrait
+
+        if follow:
+            found = following.path(_frames(root, source))
+            rate = source.frame_rate or codec.probe(root / source.files[0]).frame_rate
+            pictures = following.cut(_frames(root, source), found, size)
+            report = codec.encode_frames(pictures, video, frame_rate=rate, **options)
+            return _facts(report, video, face=found.coverage > 0, coverage=found.coverage)
+        crop, face = portrait.box(_frames(root, source))
+        options = {"crop": crop, "size": (size, size)} | options
+    if source.frame_rate is None:
+        report = codec.reencode(root / source.files[0], video, **options)
+    else:
+        pictures = _frames(root, source)
+        report = codec.encode_frames(pictures, video, frame_rate=source.frame_rate, **options)
+    return _facts(report, video, face=face, coverage=float(face))
+
+
+def _facts(
+    report: codec.EncodeReport, video: Path, *, face: bool, coverage: float
+) -> dict[str, Any]:
+    rate = report.frame_rate
+    return {
+        "sha256": sha256_of(video),
+        "frames": report.frames,
+        "frame_rate": f"{rate.numerator}/{rate.denominator}",
+        "face": face,
+        "face_coverage": round(coverage, 4),
+    }
+
+
+def _frames(root: Path, source: Source) -> Iterator[np.ndarray]:
+    if source.frame_rate is None:
+        return codec.decode(root / source.files[0])
+    return _pictures(root / name for name in source.files)
+
+
+def _pictures(paths: Iterable[Path]) -> Iterator[np.ndarray]:
+    for path in paths:
+        try:
+            with Image.open(path) as picture:
+                # CK+ mixes gray and colour: one path for both keeps the sample range alike.
+                yield np.asarray(picture.convert("RGB"))
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+            raise CodecError(f"picture cannot be read: {error}", file=path) from error
+
+
+def _traces(dataset: Dataset, root: Path, source: Source, facts: dict[str, Any]) -> bytes:
+    """The label traces at the times of the clip's frames, as generated datasets store them."""
+    times = np.arange(facts["frames"]) / float(Fraction(facts["frame_rate"]))
+    arrays = {}
+    for name, file in sorted(source.traces.items()):
+        try:
+            at, values = dataset.read_trace(root / file)
+        except DatasetError as error:
+            raise CodecError(f"label trace: {error.message}", file=root / file) from error
+        arrays[name] = np.interp(times, at, values).astype(np.float32)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _key(root: Path, source: Source, size: int | None, options: dict[str, Any]) -> str:
+    """Changes with the sources, their place in the dataset, and how they are encoded.
+
+    Sizes and time stamps stand for contents here: the published archives have 25 GB.
+    """
+    stamps = []
+    for name in (*source.files, *source.traces.values()):
+        try:
+            status = (root / name).stat()
+        except OSError as error:
+            raise CodecError(f"cannot be read: {error.strerror}", file=root / name) from error
+        stamps.append([name, status.st_size, status.st_mtime_ns])
+    options = dict(options)
+    follow = options.pop("follow")
+    encoding = codec.EncodeOptions.of(options).fingerprint()
+    content = [_VERSION, stamps, str(source.frame_rate), size, follow, encoding]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _recorded(record: Path, key: str, video: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(record.read_text())
+        facts = content["facts"]
+        if content["key"] == key and sha256_of(video) == facts["sha256"]:
+            return facts
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # no record, a damaged one or no clip: it is simply not done yet
+    return None
