@@ -67,7 +67,13 @@ def ckplus(root: Path) -> Path:
 
 
 def mmi_session(
-    root: Path, number: int, *, subject: int, emotion: int | None, view: int = 0, coded: bool = True
+    root: Path,
+    number: int,
+    *,
+    subject: int,
+    emotion: int | None,
+    view: int = 0,
+    coded: bool = True,
 ) -> Path:
     folder = root / "Sessions" / str(number)
     stem = f"S{subject:03}-{number:03}"

@@ -57,9 +57,7 @@ def path(frames: Iterable[np.ndarray], *, every: int = EVERY) -> Path:
     found = faces.track(noted(), every=every)
     count = len(found.statuses)
     height, width = shape[0][:2]
-    known = np.flatnonzero(
-        np.isin(found.statuses, _SHOWN) & np.isfinite(found.points).all((1, 2))
-    )
+    known = np.flatnonzero(np.isin(found.statuses, _SHOWN) & np.isfinite(found.points).all((1, 2)))
     if not len(known):
         middle = np.array([width / 2, height / 2])
         return Path(centres=np.tile(middle, (count, 1)), edge=min(height, width), coverage=0.0)
