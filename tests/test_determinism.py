@@ -1,11 +1,10 @@
 """The same input gives the same bytes, run after run; other thread counts stay within a tolerance.
 
 The tolerance: a training on another number of threads sums in another order, so its weights part
-by rounding, and processors that multiply bfloat16 round to 2^-8 of a number. After the few epochs
-here logits may differ by `TOLERANCE`; another seed makes them differ by more. Rounding grows with
-every step: after a whole training, all but `PARTED` of the weights are within `NEAR`. What the
-grid computes always runs on one thread: there, and for all that is parsed or encoded, the bytes
-are the same whatever the number of threads.
+by rounding. After the few epochs here logits may differ by `TOLERANCE`; another seed makes them
+differ by more. Rounding grows with every step: after a whole training, all but `PARTED` of the
+weights are within `NEAR`. What the grid computes always runs on one thread: there, and for all
+that is parsed or encoded, the bytes are the same whatever the number of threads.
 """
 
 import subprocess

@@ -1,6 +1,5 @@
 """One training in several processes: the loss curve of one process with the same batch."""
 
-import contextlib
 import json
 import shutil
 import subprocess
@@ -14,7 +13,6 @@ import torch.distributed as dist
 from campaigns import ranks
 from test_train import SMALL, clips, training
 
-import mic.training.train
 from mic import synthface
 from mic.errors import ConfigError
 from mic.models.mic import Method
@@ -27,11 +25,8 @@ TOLERANCE = 1e-3
 
 
 @pytest.fixture
-def alone(tmp_path, monkeypatch):
+def alone(tmp_path):
     """A group of this process only."""
-    monkeypatch.setattr(
-        mic.training.train, "mixed_precision", lambda device: contextlib.nullcontext()
-    )
     store = f"file://{tmp_path}/store"
     dist.init_process_group("gloo", init_method=store, rank=0, world_size=1)
     yield
@@ -93,16 +88,13 @@ def test_what_has_no_expression_branch_is_refused(alone):
 
 @pytest.mark.long
 @pytest.mark.parametrize("regulariser", ["mine", "discriminator"])
-def test_two_processes_have_the_loss_curve_of_one(tmp_path, monkeypatch, regulariser):
+def test_two_processes_have_the_loss_curve_of_one(tmp_path, regulariser):
     script = str(Path(ranks.__file__))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node", "2", script, str(tmp_path), regulariser]
     subprocess.run(command, check=True, timeout=280)
     first, second = (json.loads((tmp_path / f"rank{n}.json").read_text()) for n in range(2))
     assert first == second  # to the last bit: otherwise the ranks would drift apart
-    monkeypatch.setattr(
-        mic.training.train, "mixed_precision", mic.training.train.mixed_precision
-    )  # put back
     alone = ranks.record(None, regulariser)
     assert len(first) == len(alone) == 4
     for one, other in zip(alone, first, strict=True):

@@ -64,6 +64,18 @@ def training(data, folder=None, *, method=None, schedule=FAST, seed=3, evaluate=
     )
 
 
+def test_it_trains_in_float32_also_where_the_processor_multiplies_bfloat16(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    run = training(clips())
+    seen = set()
+    run.model.expression.encoder.register_forward_hook(
+        lambda module, inputs, output: seen.add(output.dtype)
+    )
+    next(run.fit())
+    predict(run.model, run.data, range(4))
+    assert seen == {torch.float32}
+
+
 def test_it_learns_and_generalises():
     data = clips()
     run = training(data, schedule=dataclasses.replace(FAST, epochs=20))

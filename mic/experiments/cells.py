@@ -26,7 +26,7 @@ from mic.storage.home import home
 from mic.training.train import EpochRecord, Schedule, Training, predict
 
 # The code version of a prediction: raised when the same cell gives other answers.
-STAGE = cache.Stage(name="cells", version=3)
+STAGE = cache.Stage(name="cells", version=4)
 # Columns of `Outcome.history`; a part that a method does not have is NaN.
 HISTORY = ("loss", "train_accuracy", "expression", "dependence", "critic", "apex")
 

@@ -25,8 +25,8 @@ from mic.models.lowbitrate import SRFCN, TargetCNN
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 
-_WEIGHTS = cache.Stage(name="lowrate-weights", version=1)
-_PREDICTIONS = cache.Stage(name="lowrate-predictions", version=2)
+_WEIGHTS = cache.Stage(name="lowrate-weights", version=2)
+_PREDICTIONS = cache.Stage(name="lowrate-predictions", version=3)
 
 _Network = TypeVar("_Network", bound=nn.Module)
 Use = Literal["none", "joint", "frozen", "separate"]

@@ -36,7 +36,7 @@ from mic.storage import cache
 from mic.training.train import Schedule, Training, predict
 
 _SENT = cache.Stage(name="lowrate-rung", version=1)
-_ANSWERS = cache.Stage(name="lowrate-residual", version=2)
+_ANSWERS = cache.Stage(name="lowrate-residual", version=3)
 MIXED = "max-mix"
 LONGER = "max-mix, longer"
 

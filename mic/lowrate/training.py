@@ -23,7 +23,6 @@ from mic.models.lowbitrate import (
     normalise,
     transfer,
 )
-from mic.training.train import mixed_precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,8 +88,7 @@ def fit_restorer(
             if recipe.patch:
                 low, high = _patches(low, high, recipe.patch)
             low, high = _flipped(low, high, recipe)
-            with mixed_precision("cpu"):
-                loss = network.loss(low, high)
+            loss = network.loss(low, high)
             _step(loss, optimiser, schedule)
     return network.eval()
 
@@ -133,9 +131,8 @@ def fit_valence(
         truth = torch.tensor(valence)
         for rows in steps:
             images, labels = _flipped(_mixed(received, rows), truth[rows], recipe)
-            with mixed_precision("cpu"):
-                answer = network(_shifted(images, recipe.shift))
-            _step(_loss(answer.float(), labels, recipe), optimiser, schedule)
+            answer = network(_shifted(images, recipe.shift))
+            _step(_loss(answer, labels, recipe), optimiser, schedule)
     return network.eval()
 
 
@@ -204,12 +201,8 @@ def over_time(network: TemporalHead, sequence: NDArray[np.float32]) -> NDArray[n
 def _batched(
     function: Callable[[Tensor], Tensor], frames: NDArray[np.uint8], batch: int
 ) -> Tensor:
-    with mixed_precision("cpu"):
-        parts = [
-            function(torch.tensor(frames[k : k + batch])).float()
-            for k in range(0, len(frames), batch)
-        ]
-    return torch.cat(parts)
+    starts = range(0, len(frames), batch)
+    return torch.cat([function(torch.tensor(frames[k : k + batch])) for k in starts])
 
 
 @contextlib.contextmanager

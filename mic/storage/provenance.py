@@ -12,6 +12,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import mic
@@ -86,11 +87,22 @@ def device() -> dict[str, str | int]:
     return {
         "processor": model,
         "cores": len(os.sched_getaffinity(0)),
+        # What torch's and oneDNN's kernels were chosen by: sums are taken in another order.
+        "instructions": torch.backends.cpu.get_cpu_capability() if torch else "unknown",
+        "precision": _precision(torch),
         "torch_threads": torch.get_num_threads() if torch else 0,
         "accelerator": (
             torch.cuda.get_device_name() if torch and torch.cuda.is_available() else "none"
         ),
     }
+
+
+def _precision(torch: ModuleType | None) -> str:
+    """What trainings were computed in; see `mic.training.train`."""
+    accelerated = torch is not None and torch.cuda.is_available()
+    if accelerated and torch.backends.cudnn.allow_tf32:
+        return "float32, convolutions in TF32"
+    return "float32"
 
 
 def versions() -> dict[str, str]:
