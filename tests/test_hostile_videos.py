@@ -17,8 +17,8 @@ import mic
 from mic import bitstream, codec
 from mic.bitstream import arrays, sample_table
 from mic.codec import containers
+from mic.decoded import coviar
 from mic.decoded import residuals as decoded
-from mic.decoded.residuals import coviar
 from mic.errors import CodecError, ConfigError, DatasetError, MicError
 from mic.storage import cache
 
