@@ -48,7 +48,8 @@ def read_sample_table(file: BinaryIO) -> SampleTable | None:
         tracks = [boxes for boxes in _tracks(moov) if _one(boxes, b"hdlr")[8:12] == b"vide"]
         if len(tracks) != 1:
             return None
-        return _table(tracks[0], file.seek(0, os.SEEK_END))
+        mvhd = _one(_boxes(moov), b"mvhd")
+        return _table(tracks[0], file.seek(0, os.SEEK_END), movie_scale=_timescale(mvhd))
     except (_OtherLayoutError, struct.error, IndexError, ValueError):
         return None
 
@@ -111,10 +112,7 @@ def _numbers(payload: bytes, columns: int, *, skip: int = 4, dtype: str = ">u4")
     return table.reshape(count, columns).astype(np.int64)
 
 
-def _table(track: list[tuple[bytes, bytes]], file_size: int) -> SampleTable:
-    for kind, payload in track:
-        if kind == b"elst" and _is_cut(payload):
-            raise _OtherLayoutError
+def _table(track: list[tuple[bytes, bytes]], file_size: int, *, movie_scale: int) -> SampleTable:
     extradata = _decoder_specific_info(_one(track, b"stsd"))
     stsz = _one(track, b"stsz")
     (uniform,) = struct.unpack_from(">I", stsz, 4)
@@ -142,11 +140,14 @@ def _table(track: list[tuple[bytes, bytes]], file_size: int) -> SampleTable:
     if (offsets + sizes > file_size).any() or sizes.sum() > file_size:
         raise _OtherLayoutError
     durations = _numbers(_one(track, b"stts"), 2)
-    mdhd = _one(track, b"mdhd")
-    (timescale,) = struct.unpack_from(">I", mdhd, 20 if mdhd[0] == 1 else 12)
+    timescale = _timescale(_one(track, b"mdhd"))
     total = int((durations[:, 0] * durations[:, 1]).sum())
-    if total < 1 or timescale < 1:
+    if total < 1 or timescale < 1 or movie_scale < 1:
         raise _OtherLayoutError
+    last = Fraction(int(durations[-1, 1]), timescale)
+    for kind, payload in track:
+        if kind == b"elst" and _is_cut(payload, movie_scale, Fraction(total, timescale) - last):
+            raise _OtherLayoutError
     return SampleTable(
         offsets=offsets.astype(np.uint64),
         sizes=sizes.astype(np.uint32),
@@ -155,13 +156,24 @@ def _table(track: list[tuple[bytes, bytes]], file_size: int) -> SampleTable:
     )
 
 
-def _is_cut(elst: bytes) -> bool:
-    """Whether the edit list shows anything but the whole track from its start."""
+def _timescale(header: bytes) -> int:
+    """Units a second, of a `mvhd` or `mdhd`, which agree in that."""
+    return int(struct.unpack_from(">I", header, 20 if header[0] == 1 else 12)[0])
+
+
+def _is_cut(elst: bytes, movie_scale: int, last: Fraction) -> bool:
+    """Whether the edit list shows anything but the whole track from its start.
+
+    Args:
+        elst: The box.
+        movie_scale: Units a second of the edit's length.
+        last: Seconds at which the track's last sample begins.
+    """
     (count,) = struct.unpack_from(">I", elst, 4)
-    media_time = (
-        struct.unpack_from(">q", elst, 16) if elst[0] == 1 else struct.unpack_from(">i", elst, 12)
-    )
-    return count != 1 or media_time[0] != 0
+    if count != 1:
+        return True
+    length, media_time = struct.unpack_from(">Qq" if elst[0] == 1 else ">Ii", elst, 8)
+    return media_time != 0 or Fraction(length, movie_scale) <= last
 
 
 def _decoder_specific_info(stsd: bytes) -> bytes:
