@@ -6,6 +6,7 @@ Replaces the replication's `reencode.sh`. PyAV does the work, so no FFmpeg is bu
     mic.codec.reencode_tree("videos", "videos-mpeg4")       # a tree of class folders
     mic.codec.encode_frames(frames, "out.mp4", frame_rate=25, vop_quant=4)
     mic.codec.probe("in.avi").frame_rate
+    for picture in mic.codec.Video("in.avi").pictures(): ...  # picture.time, picture.rgb
     for frame in mic.codec.decode("in.avi"): ...            # uint8 (H, W, 3)
 
 `mic.codec.ladder` measures rate and distortion over quantisers; it needs pandas and so is not
@@ -16,6 +17,7 @@ from mic.codec.encode import EncodeOptions, EncodeReport, encode_frames, reencod
 from mic.codec.live import LiveEncoder
 from mic.codec.probe import Demuxed, EncodedPacket, VideoInfo, decode, demux, probe
 from mic.codec.tree import VIDEO_SUFFIXES, ClipOutcome, TreeReport, reencode_tree, videos_below
+from mic.codec.video import Picture, Video
 
 __all__ = [
     "VIDEO_SUFFIXES",
@@ -25,7 +27,9 @@ __all__ = [
     "EncodeReport",
     "EncodedPacket",
     "LiveEncoder",
+    "Picture",
     "TreeReport",
+    "Video",
     "VideoInfo",
     "decode",
     "demux",

@@ -15,7 +15,7 @@ from av.bitstream import BitStreamFilterContext
 from numpy.typing import NDArray
 
 from mic.codec.options import EncodeOptions, coded_rate
-from mic.codec.probe import decoded_frames, frame_rate_of, has_times, opened
+from mic.codec.reading import decoded_frames, frame_rate_of, has_times, opened
 from mic.errors import CodecError, ConfigError
 from mic.storage import atomic
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from mic.codec.encode import prepared, reencode
 from mic.codec.options import CodecName, EncodeOptions
-from mic.codec.probe import decode, decoded_frames, demux, luma, opened, probe
+from mic.codec.probe import decode, demux, luma, probe
+from mic.codec.reading import decoded_frames, opened
 from mic.errors import CodecError, ConfigError
 
 # ISO/IEC 14496-2 table 6-20: vop_coding_type, the two bits after vop_start_code.

@@ -1,4 +1,4 @@
-"""Opening a video of any container: what it is, its packets, its frames; memory stays flat."""
+"""Short forms of `mic.codec.Video`: what a file is, its packets, its frames; memory stays flat."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from typing import Literal
 
 import av
 import numpy as np
-from av.format import Flags
 from numpy.typing import NDArray
 
-from mic.codec.containers import MAX_PIXELS, Volume, check_size, open_container, reason
-from mic.errors import CodecError
+from mic.codec.video import Video
 
 PixelFormat = Literal["rgb24", "luma"]
 
@@ -31,8 +29,9 @@ class VideoInfo:
         pixel_format: Sample format, e.g. `yuv420p`.
         width: Coded width in samples.
         height: Coded height in samples.
-        frame_rate: Frames a second.
-        frames: Coded pictures, counted by demuxing the whole file.
+        frame_rate: Frames a second, on average where their times are uneven.
+        frames: Pictures that are shown, counted by demuxing the whole file.
+        duration: Seconds from the first one's beginning to the last one's end.
         bits: Their size: container overhead and audio excluded.
         file_bytes: Size of the file.
     """
@@ -45,18 +44,14 @@ class VideoInfo:
     height: int
     frame_rate: Fraction
     frames: int
+    duration: float
     bits: int
     file_bytes: int
 
     @property
-    def duration(self) -> float:
-        """Length in seconds at the constant frame rate."""
-        return float(self.frames / self.frame_rate)
-
-    @property
     def bit_rate(self) -> float:
         """Bits a second of the video stream."""
-        return float(self.bits * self.frame_rate / self.frames)
+        return self.bits / self.duration
 
     @property
     def bits_per_pixel(self) -> float:
@@ -90,7 +85,7 @@ class Demuxed:
         extradata: Headers that the container keeps apart from the packets; may be empty.
         width: Coded width in samples.
         height: Coded height in samples.
-        frame_rate: Frames a second.
+        frame_rate: Frames a second, as the headers say.
         packets: The packets in coding order, read lazily from the file.
     """
 
@@ -109,32 +104,26 @@ def probe(path: str | Path) -> VideoInfo:
         path: A file of any container that libavformat reads.
 
     Raises:
-        CodecError: Not a readable video, no video stream, no frame, or gigantic dimensions.
+        CodecError: Not a readable video, no video stream, no frame, damage or gigantic
+            dimensions.
     """
-    path = Path(path)
-    with opened(path) as (container, stream):
-        frames = bits = 0
-        for packet in _packets(container, stream, path):
-            if frames == 0:
-                # Headers count once, whether apart (MP4) or before the first picture (AVI, raw).
-                headers = bytes(stream.codec_context.extradata or b"")
-                bits += 0 if headers in bytes(packet) else 8 * len(headers)
-            frames += 1
-            bits += 8 * packet.size
-        if frames == 0:
-            raise no_frames(path)
-        return VideoInfo(
-            path=path,
-            container=container.format.name,
-            codec=stream.codec_context.name,
-            pixel_format=stream.codec_context.pix_fmt or "unknown",
-            width=stream.codec_context.width,
-            height=stream.codec_context.height,
-            frame_rate=frame_rate_of(container, stream),
-            frames=frames,
-            bits=bits,
-            file_bytes=path.stat().st_size,
-        )
+    video = Video(path)
+    if video.damage is not None:
+        raise video.damage
+    index = video.index
+    return VideoInfo(
+        path=video.path,
+        container=video.container,
+        codec=video.codec,
+        pixel_format=video.pixel_format,
+        width=video.width,
+        height=video.height,
+        frame_rate=video.frame_rate,
+        frames=len(video),
+        duration=video.duration,
+        bits=8 * (index.headers + int(index.sizes[~index.discarded].sum())),
+        file_bytes=video.path.stat().st_size,
+    )
 
 
 @contextlib.contextmanager
@@ -150,18 +139,17 @@ def demux(path: str | Path) -> Iterator[Demuxed]:
     Raises:
         CodecError: As `probe`.
     """
-    path = Path(path)
-    with opened(path) as (container, stream):
-        context = stream.codec_context
+    video = Video(path)
+    with contextlib.closing(video.packets()) as packets:
         yield Demuxed(
-            codec=context.name,
-            extradata=bytes(context.extradata or b""),
-            width=context.width,
-            height=context.height,
-            frame_rate=frame_rate_of(container, stream),
+            codec=video.codec,
+            extradata=video.extradata,
+            width=video.width,
+            height=video.height,
+            frame_rate=video.header_rate,
             packets=(
                 EncodedPacket(bytes(packet), packet.pts, packet.time_base, packet.is_keyframe)
-                for packet in _packets(container, stream, path)
+                for packet in packets
             ),
         )
 
@@ -169,11 +157,12 @@ def demux(path: str | Path) -> Iterator[Demuxed]:
 def decode(
     path: str | Path, *, pixel_format: PixelFormat = "rgb24", threads: int = 1
 ) -> Iterator[NDArray[np.uint8]]:
-    """Decodes a video, one frame in memory at a time.
+    """Decodes a video, one frame in memory at a time; `Video.pictures` also tells their times.
 
     Args:
         path: A file of any container that libavformat reads.
-        pixel_format: `rgb24`: (H, W, 3) full-range RGB; `luma`: (H, W), the Y samples as coded.
+        pixel_format: `rgb24`: (H, W, 3) full-range RGB, upright, samples square; `luma`: (H, W),
+            the Y samples as coded, neither turned nor stretched.
         threads: Decoding threads.
 
     Yields:
@@ -182,65 +171,8 @@ def decode(
     Raises:
         CodecError: As `probe`, or a packet cannot be decoded.
     """
-    path = Path(path)
-    with opened(path, threads=threads) as (container, stream):
-        for frame in decoded_frames(container, stream, path):
-            yield luma(frame) if pixel_format == "luma" else frame.to_ndarray(format="rgb24")
-
-
-@contextlib.contextmanager
-def opened(
-    path: Path, *, threads: int = 1
-) -> Iterator[tuple[av.container.InputContainer, av.video.stream.VideoStream]]:
-    """Opens the first video stream of a file; every refusal is a `CodecError`."""
-    with open_container(path) as container:
-        if not container.streams.video:
-            raise CodecError("holds no video stream", file=path, remedy="choose a video file")
-        stream = container.streams.video[0]
-        context = stream.codec_context
-        if context is None:
-            raise CodecError("is of a codec that PyAV cannot decode", file=path)
-        check_size(context.width, context.height, path)
-        context.options = {"max_pixels": str(MAX_PIXELS)}
-        context.thread_count = threads
-        yield container, stream
-
-
-def decoded_frames(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream, path: Path
-) -> Iterator[av.VideoFrame]:
-    """The stream's frames in display order; libavcodec's complaints become `CodecError`s."""
-    frames, volume = 0, Volume(path)
-    try:
-        for packet in container.demux(stream):
-            volume.take(packet)
-            for frame in packet.decode():
-                frames += 1
-                yield frame
-    except (av.FFmpegError, OSError, ValueError) as error:
-        raise CodecError(
-            f"cannot be decoded: {reason(error)}",
-            file=path,
-            place=f"after frame {frames - 1}" if frames else "at the first frame",
-            remedy="the file is damaged; get another copy",
-        ) from error
-    if frames == 0:
-        raise no_frames(path)
-
-
-def frame_rate_of(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream
-) -> Fraction:
-    """Average frame rate; the stream headers' own where the container keeps no times."""
-    # For raw streams libavformat calls 25 the average, whatever the stream says.
-    rate = stream.average_rate if has_times(container) else stream.base_rate
-    rate = rate or stream.guessed_rate
-    return Fraction(rate) if rate and rate > 0 else Fraction(25)
-
-
-def has_times(container: av.container.InputContainer) -> bool:
-    """Whether the container keeps the frames' times; raw elementary streams do not."""
-    return not container.format.flags & Flags.no_timestamps.value
+    for picture in Video(path).pictures(threads=threads):
+        yield luma(picture.frame) if pixel_format == "luma" else picture.rgb
 
 
 def luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
@@ -250,25 +182,3 @@ def luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
     plane = frame.planes[0]
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return rows[: frame.height, : frame.width].copy()
-
-
-def no_frames(path: Path) -> CodecError:
-    """The error for a video stream without a single picture."""
-    return CodecError("holds no video frame", file=path, remedy="check that it is complete")
-
-
-def _packets(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream, path: Path
-) -> Iterator[av.Packet]:
-    volume = Volume(path)
-    try:
-        for packet in container.demux(stream):
-            volume.take(packet)
-            if packet.size:  # the last, empty packet only flushes a decoder
-                yield packet
-    except (av.FFmpegError, OSError) as error:
-        raise CodecError(
-            f"cannot be read to its end: {reason(error)}",
-            file=path,
-            remedy="the file is damaged; get another copy",
-        ) from error

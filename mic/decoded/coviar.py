@@ -31,7 +31,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import Interpolation
 
 from mic.codec.containers import check_size, open_container
-from mic.codec.probe import decoded_frames
+from mic.codec.reading import decoded_frames
 from mic.decoded.residuals import vectors_of
 from mic.errors import CodecError
 

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mic import bitstream, codec
-from mic.codec.probe import decoded_frames, opened
+from mic.codec.reading import decoded_frames, opened
 from mic.decoded import residuals as decoded
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
 

@@ -24,7 +24,7 @@ from PIL import Image
 
 from mic import bitstream, codec, faces
 from mic.bitstream.packets import PacketStream
-from mic.codec.probe import decoded_frames, opened
+from mic.codec.reading import decoded_frames, opened
 from mic.errors import ConfigError, UnsupportedSyntaxError
 from mic.faces import Detection, Status
 from mic.recognition.framing import Framing

@@ -24,7 +24,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 from torch import nn
 
 from mic import bitstream, export, faces
-from mic.codec.probe import opened
+from mic.codec.reading import opened
 from mic.inputs.tensors import Representation, represent, sampled
 from mic.models.baselines.outsider import Outsider, crop
 from mic.speed.measure import Stopwatch, Task

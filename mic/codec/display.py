@@ -1,0 +1,172 @@
+"""How a decoded picture is shown: which side is up, how wide a sample is, what its colours mean.
+
+The one place in `mic` that obeys a video's display matrix, sample aspect ratio, colour matrix and
+range. What comes out is upright, has square samples, and is full-range RGB.
+
+- The display matrix (ISO/IEC 14496-12, 6.2.2) turns by quarters of a circle and mirrors; a matrix
+  of another angle is taken for the nearest of the eight.
+- A sample aspect ratio makes one side longer, so that no sample is lost.
+- The colour matrix is BT.601, BT.709, SMPTE 240M, FCC or BT.2020 as the video says, BT.601 where
+  it says nothing; the range is limited unless it says full. Transfer functions are left alone:
+  HDR is not mapped to the range of an ordinary screen. Transparency is ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from mic.codec.containers import check_size
+from mic.errors import CodecError
+
+# AVColorSpace (ISO/IEC 23091-2, MatrixCoefficients): what libswscale converts, and what it would
+# refuse although it means the same (constant luminance differs by less than the eye sees) or
+# nothing at all (reserved).
+_CONVERTED = frozenset({0, 1, 2, 4, 5, 6, 7, 9})
+_UNSPECIFIED = 2
+_NEAREST = {10: 9, 3: _UNSPECIFIED}
+_NAMES = {8: "YCgCo", 11: "SMPTE 2085", 12: "derived from primaries", 13: "derived from primaries"}
+_NAMES |= {14: "ICtCp", 15: "IPT", 16: "YCgCo-Re", 17: "YCgCo-Ro"}
+# A stranger ratio is a damaged header, not a lens.
+_WIDEST = 8
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Display:
+    """From coded to shown pictures.
+
+    Attributes:
+        transposed: Rows become columns, before the two below.
+        flipped: Upside down.
+        mirrored: Left becomes right.
+        sample_aspect: Width of a coded sample in its heights.
+    """
+
+    transposed: bool = False
+    flipped: bool = False
+    mirrored: bool = False
+    sample_aspect: Fraction = Fraction(1)
+
+    @classmethod
+    def of(cls, frame: av.VideoFrame, sample_aspect: Fraction | None = None) -> Display:
+        """How a decoded picture is to be shown.
+
+        Args:
+            frame: With the display matrix that libavcodec attached, if there is one.
+            sample_aspect: Of the stream; None, zero or a ratio beyond 8 counts as square.
+        """
+        square = not sample_aspect or not Fraction(1, _WIDEST) <= sample_aspect <= _WIDEST
+        aspect = Fraction(1) if square or sample_aspect is None else Fraction(sample_aspect)
+        try:
+            data = frame.side_data.get("DISPLAYMATRIX")
+        except ValueError:  # beside it is something that PyAV has no name for
+            turns = round(-frame.rotation / 90) % 4  # clockwise
+            return cls(
+                transposed=turns in (1, 3),
+                flipped=turns in (2, 3),
+                mirrored=turns in (1, 2),
+                sample_aspect=aspect,
+            )
+        if data is None:
+            return cls(sample_aspect=aspect)
+        # Rows (a, b, u), (c, d, v), (x, y, w): a step to the right in the coded picture goes by
+        # (a, b) in the shown one, a step down by (c, d).
+        a, b, _, c, d = np.frombuffer(data, np.int32)[:5].tolist()
+        transposed = abs(b) + abs(c) > abs(a) + abs(d)
+        right, down = (c, b) if transposed else (a, d)
+        return cls(
+            transposed=transposed, flipped=down < 0, mirrored=right < 0, sample_aspect=aspect
+        )
+
+    @property
+    def as_coded(self) -> bool:
+        """Whether shown pictures are the coded ones, sample for sample."""
+        return self == Display()
+
+    @property
+    def turned(self) -> bool:
+        """Whether they are turned or mirrored."""
+        return self.transposed or self.flipped or self.mirrored
+
+    def __str__(self) -> str:
+        """In words: "as coded", or for instance "turned by 90 degrees, samples 16:15"."""
+        # Clockwise, after which a mirrored picture is mirrored left to right.
+        turn = {
+            (False, False, False): "",
+            (True, False, True): "turned by 90 degrees",
+            (False, True, True): "turned by 180 degrees",
+            (True, True, False): "turned by 270 degrees",
+            (False, False, True): "mirrored",
+            (True, False, False): "turned by 90 degrees and mirrored",
+            (False, True, False): "turned by 180 degrees and mirrored",
+            (True, True, True): "turned by 270 degrees and mirrored",
+        }[self.transposed, self.flipped, self.mirrored]
+        ratio = self.sample_aspect
+        wide = "" if ratio == 1 else f"samples {ratio.numerator}:{ratio.denominator}"
+        return ", ".join(filter(None, (turn, wide))) or "as coded"
+
+    def square(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of a coded picture once its samples are square, before any turn."""
+        if self.sample_aspect >= 1:
+            return round(width * self.sample_aspect), height
+        return width, round(height / self.sample_aspect)
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Width and height of the shown picture."""
+        wide, high = self.square(width, height)
+        return (high, wide) if self.transposed else (wide, high)
+
+    def turn(self, picture: NDArray) -> NDArray:
+        """A coded picture (H, W, ...) turned and mirrored, a view."""
+        picture = picture.swapaxes(0, 1) if self.transposed else picture
+        return picture[:: -1 if self.flipped else 1, :: -1 if self.mirrored else 1]
+
+    def filters(self) -> list[tuple[str, str]]:
+        """`turn` in the names of libavfilter."""
+        steps = [("transpose", "cclock_flip")] if self.transposed else []  # plainly transposes
+        steps += [("vflip", "")] if self.flipped else []
+        return steps + ([("hflip", "")] if self.mirrored else [])
+
+
+def rgb(frame: av.VideoFrame, display: Display, path: Path) -> NDArray[np.uint8]:
+    """A decoded picture as it is shown, uint8 (H, W, 3) RGB.
+
+    Args:
+        frame: Decoded.
+        display: Of its video.
+        path: Named in errors.
+
+    Raises:
+        CodecError: It is of a colour space that is not converted, or grows gigantic.
+    """
+    declare_colours(frame, path)
+    width, height = display.square(frame.width, frame.height)
+    if (width, height) == (frame.width, frame.height):
+        picture = frame.to_ndarray(format="rgb24")
+    else:
+        check_size(width, height, path)
+        picture = frame.reformat(width, height, "rgb24", interpolation="BICUBIC").to_ndarray()
+    return np.ascontiguousarray(display.turn(picture)) if display.turned else picture
+
+
+def declare_colours(frame: av.VideoFrame, path: Path) -> None:
+    """Marks a picture with the nearest colour matrix that libswscale knows.
+
+    Raises:
+        CodecError: There is none.
+    """
+    if frame.colorspace in _CONVERTED:
+        return
+    if frame.colorspace not in _NEAREST:
+        name = _NAMES.get(frame.colorspace, f"number {frame.colorspace}")
+        raise CodecError(
+            f"its colours are {name}, which are not converted",
+            file=path,
+            remedy="convert it to BT.709 with the tool that made it",
+        )
+    frame.colorspace = _NEAREST[frame.colorspace]

@@ -1,0 +1,281 @@
+"""A video's index: what its packets hold and when each picture is shown, without decoding.
+
+Packets come in coding order, pictures in the order in which they are shown. The two are paired by
+presentation time stamp. Some packets hold no picture that is shown: those before or behind an edit
+list's cut, not-coded VOPs (ISO/IEC 14496-2, 6.3.5), invisible reference frames of VP8.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Iterable
+from fractions import Fraction
+
+import av
+import numpy as np
+
+from mic.errors import CodecError
+
+_MISSING = np.iinfo(np.int64).min
+_VOP, _LAYERS = 0xB6, range(0x20, 0x30)
+# Longer packets are no not-coded VOP: its header, some headers before it and stuffing.
+_SHORT = 64
+_TYPES = "IPBS"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Index:
+    """P packets in coding order, and the S pictures that are shown.
+
+    Attributes:
+        sizes: int64 (P,), bytes.
+        headers: Bytes of headers kept apart from the packets, if the first does not repeat them.
+        keyframes: bool (P,): decoding can start here.
+        kinds: One letter a packet: I, P, B or S of MPEG-4 Part 2, N for a VOP that is not coded;
+            of other codecs I for key frames and P for all others.
+        discarded: bool (P,): cut away by an edit list; decoded, but not shown.
+        stamps: int64 (P,), presentation time stamps in the stream's units.
+        by_stamp: Whether the stamps tell in what order pictures are shown. AVI and raw streams
+            have none that do: there the k-th decoded picture is the k-th shown.
+        packet_of: int64 (S,), the packet of each shown picture.
+        times: float64 (S,), seconds from the first shown picture, never decreasing.
+        duration: Seconds from there to the end of the last picture.
+        start: Seconds of the first shown picture on the container's clock, by which sound is
+            aligned.
+        damage: Why reading ended early; None if all could be read.
+    """
+
+    sizes: np.ndarray
+    headers: int
+    keyframes: np.ndarray
+    kinds: str
+    discarded: np.ndarray
+    stamps: np.ndarray
+    by_stamp: bool
+    packet_of: np.ndarray
+    times: np.ndarray
+    duration: float
+    start: float
+    damage: CodecError | None
+
+    def __len__(self) -> int:
+        """The number of pictures that are shown."""
+        return len(self.times)
+
+    @property
+    def interval(self) -> float:
+        """Seconds from the last picture to the video's end."""
+        return self.duration - float(self.times[-1]) if len(self) else 0.0
+
+    def picture_of(self) -> np.ndarray:
+        """int64 (P,): the shown picture of each packet, -1 where there is none."""
+        found = np.full(len(self.sizes), -1, np.int64)
+        found[self.packet_of] = np.arange(len(self))
+        return found
+
+    def number(self, stamp: int | None) -> int | None:
+        """The shown picture with a time stamp; None if the index knows none."""
+        return None if stamp is None else self._numbers.get(stamp)
+
+    @functools.cached_property
+    def _numbers(self) -> dict[int, int]:
+        stamps = self.stamps[self.packet_of].tolist() if self.by_stamp else []
+        return {stamp: number for number, stamp in enumerate(stamps)}
+
+
+def index_of(
+    packets: Iterable[av.Packet],
+    *,
+    codec: str,
+    extradata: bytes,
+    rate: Fraction,
+    timed: bool,
+    ordered: bool,
+    time_base: Fraction,
+) -> Index:
+    """Reads all packets of a stream.
+
+    Args:
+        packets: In coding order; a `CodecError` among them ends the index and is kept in it.
+        codec: libavcodec's name.
+        extradata: Headers kept apart from the packets.
+        rate: Pictures a second by the headers, for streams without times.
+        timed: Whether the container keeps times.
+        ordered: Whether its presentation time stamps can be trusted to order pictures.
+        time_base: Seconds a unit of the stamps.
+    """
+    entries, damage = _Entries(codec, extradata), None
+    try:
+        for packet in packets:
+            entries.add(packet)
+    except CodecError as error:
+        damage = error
+    pts, dts = np.array(entries.pts, np.int64), np.array(entries.dts, np.int64)
+    discarded = np.array(entries.discarded, bool)
+    shown = np.array(entries.pictures, np.int64) * ~discarded
+    coded = np.arange(len(pts)).repeat(shown)
+    packet_of, by_stamp = _order(entries.kinds, pts, coded, trusted=timed and ordered)
+    stamps = pts if by_stamp else np.where(dts == _MISSING, pts, dts)
+    if not timed or (stamps[coded] == _MISSING).any():
+        times, start = np.arange(len(coded)) / float(rate), 0.0
+    else:
+        # Two pictures in one packet: an empty one that comes later keeps the second's time.
+        packed = not by_stamp and (shown > 1).any()
+        ticks = np.sort(stamps[~discarded] if packed else stamps[coded])
+        ticks = np.maximum.accumulate(np.resize(ticks, len(coded)))
+        start = float(ticks[0] * time_base) if len(ticks) else 0.0
+        times = (ticks - ticks[:1]) * float(time_base)
+    stated = entries.durations[packet_of[-1]] * float(time_base) if len(packet_of) else 0.0
+    return Index(
+        sizes=np.array(entries.sizes, np.int64),
+        headers=entries.headers,
+        keyframes=np.array(entries.keyframes, bool),
+        kinds="".join(entries.kinds),
+        discarded=discarded,
+        stamps=pts,
+        by_stamp=by_stamp,
+        packet_of=packet_of,
+        times=times,
+        duration=_end(times, stated, rate),
+        start=start,
+        damage=damage,
+    )
+
+
+def _order(
+    kinds: list[str], pts: np.ndarray, coded: np.ndarray, *, trusted: bool
+) -> tuple[np.ndarray, bool]:
+    """Packets in the order in which they are shown, and whether time stamps gave it."""
+    by_kind = _reordered([kinds[packet] for packet in coded], coded)
+    stamps = pts[coded]
+    if not trusted or (stamps == _MISSING).any() or len(np.unique(stamps)) < len(stamps):
+        return by_kind, False
+    by_stamp = coded[np.argsort(stamps, kind="stable")]
+    # Matroska in its VfW mode stores decoding times and calls them presentation times.
+    contradicted = "B" in kinds and not np.array_equal(by_stamp, by_kind)
+    return (by_kind, False) if contradicted else (by_stamp, True)
+
+
+def _reordered(kinds: list[str], coded: np.ndarray) -> np.ndarray:
+    """Coding to display order: B-pictures are shown at once, others when the next comes."""
+    shown, held = [], None
+    for packet, kind in zip(coded.tolist(), kinds, strict=True):
+        if kind == "B":
+            shown.append(packet)
+            continue
+        if held is not None:
+            shown.append(held)
+        held = packet
+    return np.array(shown if held is None else [*shown, held], np.int64)
+
+
+def _end(times: np.ndarray, stated: float, rate: Fraction) -> float:
+    """When the last picture ends.
+
+    Containers state how long it is shown, but many writers guess: what is less than three
+    quarters of the intervals before it is not believed.
+    """
+    if len(times) == 0:
+        return 0.0
+    usual = float(np.median(np.diff(times[-6:]))) if len(times) > 1 else 1 / float(rate)
+    last = stated if stated >= 0.75 * usual or (len(times) == 1 and stated > 0) else usual
+    return float(times[-1]) + last
+
+
+class _Entries:
+    """What is kept of each packet."""
+
+    def __init__(self, codec: str, extradata: bytes) -> None:
+        self._codec = codec
+        self._extradata, self.headers = extradata, 0
+        self._resolution = _resolution(extradata)
+        self.pts: list[int] = []
+        self.dts: list[int] = []
+        self.durations: list[int] = []
+        self.sizes: list[int] = []
+        self.keyframes: list[bool] = []
+        self.discarded: list[bool] = []
+        self.kinds: list[str] = []
+        self.pictures: list[int] = []
+
+    def add(self, packet: av.Packet) -> None:
+        if not self.sizes and self._extradata not in bytes(packet):
+            self.headers = len(self._extradata)
+        self.pts.append(_MISSING if packet.pts is None else packet.pts)
+        self.dts.append(_MISSING if packet.dts is None else packet.dts)
+        self.durations.append(packet.duration or 0)
+        self.sizes.append(packet.size)
+        self.keyframes.append(packet.is_keyframe)
+        self.discarded.append(packet.is_discard)
+        kind, pictures = "I" if packet.is_keyframe else "P", 1
+        if self._codec == "mpeg4":
+            kind, pictures = self._vops(bytes(packet))
+        elif self._codec == "vp8":  # RFC 6386, 9.1: show_frame
+            pictures = memoryview(packet)[0] >> 4 & 1
+        self.kinds.append(kind)
+        self.pictures.append(pictures)
+
+    def _vops(self, data: bytes) -> tuple[str, int]:
+        """Type of the first VOP, and how many are coded; DivX packs two into a packet."""
+        self._resolution = self._resolution or _resolution(data)
+        kind, coded, at = "", 0, data.find(b"\0\0\1")
+        while at >= 0 and at + 4 < len(data):
+            if data[at + 3] == _VOP:
+                short = len(data) - at < _SHORT
+                is_coded = not short or _vop_coded(data[at + 4 :], self._resolution)
+                coded += is_coded
+                kind = kind or (_TYPES[data[at + 4] >> 6] if is_coded else "N")
+            at = data.find(b"\0\0\1", at + 4)
+        return kind or "?", coded
+
+
+def _resolution(headers: bytes) -> int:
+    """vop_time_increment_resolution of a video object layer (6.2.3), 0 if there is none."""
+    at = headers.find(b"\0\0\1")
+    while 0 <= at < len(headers) - 4 and headers[at + 3] not in _LAYERS:
+        at = headers.find(b"\0\0\1", at + 3)
+    if not 0 <= at < len(headers) - 4:
+        return 0
+    bits = _Bits(headers[at + 4 : at + 44])
+    bits.take(9)  # random_accessible_vol, video_object_type_indication
+    version = 1
+    if bits.take(1):  # is_object_layer_identifier
+        version = bits.take(4)
+        bits.take(3)
+    if bits.take(4) == 15:  # aspect_ratio_info: extended_PAR
+        bits.take(16)
+    if bits.take(1):  # vol_control_parameters
+        bits.take(3)
+        if bits.take(1):  # vbv_parameters
+            bits.take(79)
+    if bits.take(2) == 3 and version != 1:  # video_object_layer_shape: grayscale
+        bits.take(4)
+    bits.take(1)
+    return bits.take(16)
+
+
+def _vop_coded(vop: bytes, resolution: int) -> bool:
+    """vop_coded (6.2.5); True where the layer's header is not known."""
+    if resolution == 0:
+        return True
+    bits = _Bits(vop[:40])
+    bits.take(2)  # vop_coding_type
+    while bits.take(1):  # modulo_time_base
+        pass
+    bits.take(1)
+    bits.take(max(1, (resolution - 1).bit_length()))  # vop_time_increment
+    bits.take(1)
+    return bool(bits.take(1))
+
+
+class _Bits:
+    """Bits of a header, most significant first; zeros behind its end."""
+
+    def __init__(self, data: bytes) -> None:
+        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
+
+    def take(self, count: int) -> int:
+        self._left -= count
+        shifted = self._value >> self._left if self._left >= 0 else self._value << -self._left
+        return shifted & ((1 << count) - 1)

@@ -1,0 +1,363 @@
+"""A video, opened once: the object that travels from the file to the networks.
+
+    video = mic.codec.Video("face.mov")
+    len(video), video.duration, video.size         # shown pictures, seconds, (width, height)
+    for picture in video.pictures():
+        picture.number, picture.time               # from 0; seconds from the first picture
+        picture.rgb                                # uint8 (H, W, 3), converted when asked for
+    for picture in video.pictures([0, 25, 50]): ...  # only these are converted, others skipped
+
+Three things hold for every container and codec:
+
+- *Number.* Pictures are numbered as they are shown: what an edit list cuts away, VOPs that are not
+  coded and covers beside the video have no number.
+- *Time.* A picture's time is its time stamp, counted from the first shown picture; frame rates in
+  headers are used only where a container keeps no times. `Video.start` is the first picture's time
+  on the container's own clock, for whoever aligns sound.
+- *Shape.* `Picture.rgb` is upright and has square samples and full-range RGB, as
+  `mic.codec.display` says.
+
+Packets and pictures belong together by time stamp: `video.index.packet_of[n]` is the packet of
+picture n, counted in coding order as `mic.bitstream` counts VOPs, and
+`video.index.picture_of()[k]` the picture of packet k, or -1.
+
+A damaged file gives all whole pictures and then a `CodecError` that names file and frame;
+`video.damage` tells beforehand what the index has met, and `len(video)` counts whole packets only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from mic.codec.display import Display, rgb
+from mic.codec.index import Index, index_of
+from mic.codec.reading import (
+    decoded_frames,
+    frame_rate_of,
+    has_times,
+    no_frames,
+    opened,
+    packets,
+)
+from mic.errors import CodecError, ConfigError
+
+# Containers whose own index finds a key frame by its time stamp.
+_SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
+# Decoding so many pictures costs less than jumping over them.
+_WORTH_A_JUMP = 12
+
+
+class Picture:
+    """A shown picture, converted only when somebody looks.
+
+    Attributes:
+        number: From 0, as shown.
+        time: Seconds from the first shown picture.
+        concealed: Whether the decoder made up a part of it.
+        frame: What libavcodec decoded: coded orientation, colours and sample aspect.
+    """
+
+    __slots__ = ("_display", "_path", "_rgb", "concealed", "frame", "number", "time")
+
+    def __init__(
+        self, number: int, time: float, frame: av.VideoFrame, display: Display, path: Path
+    ) -> None:
+        self.number, self.time, self.frame = number, time, frame
+        self.concealed = bool(frame.is_corrupt)
+        self._display, self._path = display, path
+        self._rgb: NDArray[np.uint8] | None = None
+
+    @property
+    def rgb(self) -> NDArray[np.uint8]:
+        """As it is shown: upright, square samples, uint8 (H, W, 3); the same array every time.
+
+        Raises:
+            CodecError: It is of a colour space that is not converted.
+        """
+        if self._rgb is None:
+            self._rgb = rgb(self.frame, self._display, self._path)
+        return self._rgb
+
+
+class Video:
+    """A video file and its stream, chosen once; see the module.
+
+    Holds no open file: every pass reads the file anew, several may run at once, and the object can
+    be handed to another process.
+
+    Args:
+        path: A file of any container that libavformat reads.
+
+    Attributes:
+        path: The file.
+        stream: Number of the chosen stream in the file.
+        streams: How many video streams it has, covers among them.
+        container: libavformat's name of the container, e.g. `mov,mp4,m4a,3gp,3g2,mj2`.
+        codec: libavcodec's name of the codec, e.g. `mpeg4`, `h264`.
+        pixel_format: Sample format, e.g. `yuv420p`.
+        width: Coded width in samples, before any turn.
+        height: Coded height in samples.
+        extradata: Headers that the container keeps apart from the packets; may be empty.
+        time_base: Seconds a unit of time stamps.
+        sample_aspect: Width of a coded sample in its heights.
+        header_rate: Pictures a second as the headers say, which may be anything.
+
+    Raises:
+        CodecError: Not a readable video, no video stream, or gigantic dimensions.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        with opened(self.path) as (container, stream):
+            context = stream.codec_context
+            self.stream = stream.index
+            self.streams = len(container.streams.video)
+            self.container = container.format.name
+            self.codec = context.name
+            self.pixel_format = context.pix_fmt or "unknown"
+            self.width, self.height = context.width, context.height
+            self.extradata = bytes(context.extradata or b"")
+            self.time_base = Fraction(stream.time_base or Fraction(1, 25))
+            self.sample_aspect = Fraction(stream.sample_aspect_ratio or 1)
+            self.header_rate = frame_rate_of(container, stream)
+            self._timed = has_times(container)
+            self._stated_end = _stated_end(container, stream)
+
+    def __len__(self) -> int:
+        """The number of pictures that are shown, counted without decoding."""
+        return len(self.index)
+
+    def __repr__(self) -> str:
+        return f"Video({str(self.path)!r}: {self.codec}, {self.width} x {self.height})"
+
+    @functools.cached_property
+    def index(self) -> Index:
+        """What each packet holds and when each picture is shown; read once, without decoding.
+
+        Raises:
+            CodecError: There is no whole picture.
+        """
+        with opened(self.path, number=self.stream) as (container, stream):
+            found = index_of(
+                packets(container, stream, self.path),
+                codec=self.codec,
+                extradata=self.extradata,
+                rate=self.header_rate,
+                timed=self._timed,
+                ordered=self.container != "avi",  # AVI keeps decoding times only
+                time_base=self.time_base,
+            )
+        if len(found) == 0:
+            raise found.damage or no_frames(self.path)
+        return found
+
+    @functools.cached_property
+    def display(self) -> Display:
+        """How coded pictures are turned and stretched for showing, by the first one.
+
+        Raises:
+            CodecError: The first picture cannot be decoded.
+        """
+        with opened(self.path, number=self.stream) as (container, stream):
+            first = next(decoded_frames(container, stream, self.path))
+            return Display.of(first, self.sample_aspect)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of shown pictures."""
+        return self.display.size(self.width, self.height)
+
+    @property
+    def times(self) -> NDArray[np.float64]:
+        """float64 (len(self),): seconds of each picture from the first, never decreasing."""
+        return self.index.times
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first picture's beginning to the last one's end."""
+        return self.index.duration
+
+    @property
+    def start(self) -> float:
+        """Seconds of the first picture on the container's clock."""
+        return self.index.start
+
+    @functools.cached_property
+    def frame_rate(self) -> Fraction:
+        """Pictures a second: what the headers say where the time stamps agree, else their mean."""
+        times = self.index.times
+        if len(times) < 2 or times[-1] == 0:
+            return self.header_rate
+        mean = (len(times) - 1) / float(times[-1])
+        if abs(float(self.header_rate) / mean - 1) < 0.01:
+            return self.header_rate
+        return Fraction(mean).limit_denominator(1001)
+
+    @property
+    def steady(self) -> bool:
+        """Whether all pictures are shown equally long, to within half an interval."""
+        times = self.index.times
+        even = np.arange(len(times)) / float(self.frame_rate)
+        return bool(np.abs(times - even).max() < 0.5 / float(self.frame_rate))
+
+    @functools.cached_property
+    def damage(self) -> CodecError | None:
+        """Why the file cannot be read to its end, as far as that shows without decoding."""
+        index = self.index
+        if index.damage is not None:
+            return self._placed(index.damage, len(index))
+        missing = self._stated_end - (index.start + index.duration)
+        if missing <= max(0.1, 2.5 * index.interval, 0.03 * self._stated_end):
+            return None
+        error = CodecError(
+            f"breaks off: its header promises {self._stated_end:.2f} s",
+            file=self.path,
+            remedy="the file is damaged; get another copy",
+        )
+        return self._placed(error, len(index))
+
+    def packets(self) -> Iterator[av.Packet]:
+        """The stream's packets in coding order, empty ones left out; one pass over the file.
+
+        Raises:
+            CodecError: The file is damaged here.
+        """
+        with opened(self.path, number=self.stream) as (container, stream):
+            yield from packets(container, stream, self.path)
+
+    def pictures(
+        self, wanted: Iterable[int] | None = None, *, threads: int = 1
+    ) -> Iterator[Picture]:
+        """Decodes the video; memory is flat in its length.
+
+        Args:
+            wanted: Numbers of pictures, in any order; None: all. Others are passed over, by
+                jumping to key frames where the container has an index of them.
+            threads: To decode with.
+
+        Yields:
+            Pictures as they are shown, in order. Where the container promised more wanted
+            pictures than there are, fewer.
+
+        Raises:
+            CodecError: It is damaged; all whole pictures have been yielded before.
+            ConfigError: A wanted number is not in the video.
+        """
+        chosen = None if wanted is None else sorted(set(wanted))
+        if chosen is not None:
+            if chosen and not 0 <= chosen[0] <= chosen[-1] < len(self):
+                raise ConfigError(
+                    f"has pictures 0 to {len(self) - 1}, asked for {chosen[0]} to {chosen[-1]}",
+                    file=self.path,
+                )
+            yield from self._some(chosen, threads)
+            return
+        done = 0
+        try:
+            for picture in self._decoded(threads):
+                done = picture.number + 1
+                yield picture
+        except CodecError as error:
+            raise self._placed(error, done) from error
+        if self.damage is not None:
+            raise self._placed(self.damage, done)
+
+    def _decoded(self, threads: int) -> Iterator[Picture]:
+        number = -1
+        with opened(self.path, number=self.stream, threads=threads) as (container, stream):
+            for frame in decoded_frames(container, stream, self.path):
+                known = self.index.number(frame.pts)
+                number = number + 1 if known is None else max(known, number + 1)
+                yield self._picture(number, frame)
+
+    def _some(self, wanted: list[int], threads: int) -> Iterator[Picture]:
+        for group in self._jumps(wanted):
+            first = self._key_before(group[0]) if len(group) < len(self) else 0
+            left = set(group)
+            for picture in self._decoded_from(first, threads):
+                if picture.number in left:
+                    left.remove(picture.number)
+                    yield picture
+                if not left:
+                    break
+
+    def _jumps(self, wanted: list[int]) -> Iterator[list[int]]:
+        """Wanted pictures in groups, each of which is reached from a key frame of its own."""
+        group: list[int] = []
+        for number in wanted:
+            if group and self._key_before(number) > group[-1] + _WORTH_A_JUMP:
+                yield group
+                group = []
+            group.append(number)
+        if group:
+            yield group
+
+    def _key_before(self, number: int) -> int:
+        """The last picture at or before one from which decoding can start; 0 where none can be."""
+        index = self.index
+        if self.container not in _SEEKABLE or not index.by_stamp or index.discarded.any():
+            return 0
+        keys = self._keys
+        return int(keys[max(0, np.searchsorted(keys, number, "right") - 1)])
+
+    @functools.cached_property
+    def _keys(self) -> NDArray[np.int64]:
+        index = self.index
+        # Pictures coded before a key frame and shown after it would refer over it: none is
+        # offered from which something shown later was coded earlier.
+        later = np.minimum.accumulate(index.packet_of[::-1])[::-1]
+        keys = np.flatnonzero(index.keyframes[index.packet_of] & (index.packet_of == later))
+        return keys if len(keys) and keys[0] == 0 else np.concatenate([[0], keys])
+
+    def _decoded_from(self, key: int, threads: int) -> Iterator[Picture]:
+        if key == 0:
+            yield from self._decoded(threads)
+            return
+        with opened(self.path, number=self.stream, threads=threads) as (container, stream):
+            stamp = int(self.index.stamps[self.index.packet_of[key]])
+            with contextlib.suppress(av.FFmpegError, OSError):
+                container.seek(stamp, stream=stream)
+            number = -1
+            for frame in decoded_frames(container, stream, self.path):
+                known = self.index.number(frame.pts)
+                number = number + 1 if known is None else max(known, number + 1)
+                if known is not None:
+                    yield self._picture(known, frame)
+
+    def _picture(self, number: int, frame: av.VideoFrame) -> Picture:
+        index = self.index
+        if number < len(index):
+            time = float(index.times[number])
+        else:  # more than the packets told of
+            time = index.duration + (number - len(index)) * index.interval
+        return Picture(number, time, frame, Display.of(frame, self.sample_aspect), self.path)
+
+    def _placed(self, error: CodecError, pictures: int) -> CodecError:
+        times = self.index.times
+        place = "at the first frame"
+        if pictures:
+            time = times[min(pictures, len(times)) - 1]
+            place = f"after frame {pictures - 1} ({time:.2f} s)"
+        return CodecError(error.message, file=self.path, place=place, remedy=error.remedy)
+
+
+def _stated_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+    """Where the container says that the video stream ends, in seconds; 0 if it does not."""
+    name, base = container.format.name, stream.time_base
+    if name.startswith("mov") and stream.duration:
+        return float(stream.duration * base)
+    if name == "avi" and stream.frames:
+        return float(stream.frames * base)
+    if name == "matroska,webm" and (text := stream.metadata.get("DURATION")):
+        with contextlib.suppress(ValueError):
+            hours, minutes, seconds = text.split(":")
+            return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
+    return 0.0

@@ -1,0 +1,108 @@
+"""Small videos of any container, written by PyAV: gray levels tell pictures apart."""
+
+import dataclasses
+from collections.abc import Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+WIDTH, HEIGHT = 64, 48
+# Far enough apart that no codec confuses two, as they are coded here.
+STEP = 12
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Film:
+    """What a file holds; a picture's gray level is its number times `STEP`, from `level` on.
+
+    Attributes:
+        stamps: Presentation time of each picture, in units of `time_base`.
+        time_base: Seconds a unit.
+        codec: libavcodec's encoder.
+        options: Of the encoder.
+        rate: What the header says.
+        turned: Degrees counter-clockwise, and mirroring left to right and upside down.
+        aspect: Width of a sample in its heights.
+        picture: uint8 (H, W, 3) that every frame shows instead of a gray level.
+        pixel_format: As coded.
+        colorspace: Matrix, 2: not told.
+        color_range: 1 limited, 2 full, 0 not told.
+    """
+
+    stamps: Sequence[int] = tuple(range(12))
+    time_base: Fraction = Fraction(1, 25)
+    codec: str = "mpeg4"
+    options: dict[str, str] = dataclasses.field(default_factory=dict)
+    rate: Fraction = Fraction(25)
+    turned: tuple[int, bool, bool] = (0, False, False)
+    aspect: Fraction = Fraction(1)
+    picture: np.ndarray | None = None
+    pixel_format: str = "yuv420p"
+    colorspace: int = 2
+    color_range: int = 0
+
+
+def gray(number: int) -> np.ndarray:
+    """The picture of a number, uint8 (H, W, 3)."""
+    return np.full((HEIGHT, WIDTH, 3), STEP * (number % 20) + 8, np.uint8)
+
+
+def number(picture: np.ndarray) -> int:
+    """Which gray picture a decoded one is, modulo 20."""
+    return round((float(picture.mean()) - 8) / STEP)
+
+
+def write(
+    path: Path,
+    film: Film,
+    *,
+    container: str | None = None,
+    cover: bool = False,
+    muxing: dict[str, str] | None = None,
+) -> Path:
+    """Writes a file and returns its path.
+
+    Args:
+        path: The file; its suffix chooses the container unless `container` does.
+        film: What it holds.
+        container: libavformat's name.
+        cover: A still picture is the first video stream.
+        muxing: Options of the container's writer.
+    """
+    with av.open(str(path), "w", format=container, options=muxing or {}) as output:
+        if cover:
+            still = output.add_stream("png", rate=1)
+            still.width, still.height, still.pix_fmt = 32, 32, "rgb24"
+            still.disposition = 0
+        stream = output.add_stream(film.codec, rate=film.rate, options=film.options)
+        shape = gray(0).shape if film.picture is None else film.picture.shape
+        stream.height, stream.width = shape[:2]
+        stream.pix_fmt = film.pixel_format
+        stream.codec_context.time_base = film.time_base
+        stream.codec_context.thread_count = 1
+        stream.codec_context.sample_aspect_ratio = film.aspect
+        if film.codec == "mpeg4":
+            # Coarse quantisers turn gray levels into neighbours; a new level is no new scene.
+            fixed = {"qmin": "2", "qmax": "2", "sc_threshold": "1000000000"}
+            stream.codec_context.options = film.options | fixed
+        stream.codec_context.colorspace = film.colorspace
+        stream.codec_context.color_range = film.color_range
+        if film.turned != (0, False, False):
+            stream.set_display_rotation(*film.turned)
+        if cover:
+            output.mux(still.encode(av.VideoFrame.from_ndarray(gray(3)[:32, :32], "rgb24")))
+            output.mux(still.encode())
+        for index, stamp in enumerate(film.stamps):
+            pixels = gray(index) if film.picture is None else film.picture
+            frame = av.VideoFrame.from_ndarray(pixels, "rgb24")
+            frame = frame.reformat(
+                format=film.pixel_format,
+                dst_colorspace=film.colorspace if film.colorspace != 2 else None,
+                dst_color_range=film.color_range or None,
+            )
+            frame.pts, frame.time_base = stamp, film.time_base
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    return path
