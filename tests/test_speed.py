@@ -1,6 +1,8 @@
-"""The clock: stages, interleaving, medians, ratios, memory."""
+"""Pipelines on both engines, what their parts do, and what counts as worth."""
 
-import time
+import collections
+import contextlib
+import types
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,6 @@ import pytest
 import torch
 
 from mic import codec, config, faces
-from mic.errors import ConfigError
 from mic.experiments import plan
 from mic.inputs.tensors import Representation
 from mic.models import baselines
@@ -16,92 +17,6 @@ from mic.models.baselines.outsider import Outsider
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Mic
 from mic.speed import clips, contestants, measure, pipelines, worth
-
-
-def _sleeper(seconds, log=None, name=""):
-    def task(watch):
-        if log is not None:
-            log.append(name)
-        with watch("sleep"):
-            time.sleep(seconds)
-
-    return task
-
-
-def test_stages_add_up_and_sleeping_costs_no_cpu():
-    watch = measure.Stopwatch()
-    for _ in range(2):
-        with watch("sleep"):
-            time.sleep(0.02)
-    with watch("work"):
-        start = time.process_time()
-        while time.process_time() - start < 0.02:
-            pass
-    assert watch.seconds["sleep"] >= 0.04
-    assert watch.cpu["sleep"] < 0.02
-    assert watch.cpu["work"] >= 0.02
-
-
-def test_each_round_runs_all_tasks_in_another_order():
-    log = []
-    tasks = {name: _sleeper(0, log, name) for name in "abc"}
-    timings = measure.interleaved(tasks, rounds=3, warm_up=1)
-    rounds = ["".join(log[i : i + 3]) for i in range(0, 12, 3)]
-    assert rounds[1:] == ["abc", "bca", "cab"]
-    assert len(timings) == 3 * 3 * 2  # two stages each: sleep and the total
-    assert set(timings["round"]) == {0, 1, 2}
-
-
-def test_a_burst_leaves_its_first_run_out_and_keeps_the_mean():
-    pauses = iter([0.0, 0.2, 0.01, 0.03, 0.2, 0.01, 0.03])  # warm-up, then two rounds
-    timings = measure.interleaved(
-        {"a": lambda watch: time.sleep(next(pauses))}, rounds=2, warm_up=1, burst=2
-    )
-    assert next(pauses, None) is None
-    assert len(timings) == 2
-    assert timings["seconds"].between(0.02, 0.1).all()
-
-
-def test_ratios_and_medians_of_known_durations():
-    tasks = {"short": _sleeper(0.02), "long": _sleeper(0.06)}
-    timings = measure.interleaved(tasks, rounds=3)
-    ratio = measure.ratios(timings, "short")
-    assert ratio["short"] == 1
-    assert 2 < ratio["long"] < 4
-    table = measure.medians(timings)
-    assert list(table.index) == ["short", "long"]
-    assert table.loc["long", "sleep"] == pytest.approx(0.06, abs=0.03)
-    assert (table["total"] >= table["sleep"]).all()
-
-
-def test_one_slow_round_changes_neither_median_nor_ratio():
-    pauses = iter([0.01, 0.01, 0.3, 0.01, 0.01])
-
-    def uneven(watch):
-        time.sleep(next(pauses))
-
-    timings = measure.interleaved({"uneven": uneven, "even": _sleeper(0.01)}, rounds=5, warm_up=0)
-    assert measure.medians(timings).loc["uneven", "total"] < 0.1
-    assert measure.ratios(timings, "even")["uneven"] < 5
-
-
-def test_memory_of_a_big_array_is_seen():
-    def fill():
-        return np.ones(32_000_000, np.uint8).sum()
-
-    peak = measure.peak_memory(fill)
-    assert np.isnan(peak) or 28e6 < peak < 64e6
-    assert np.isnan(peak) or measure.peak_memory(lambda: None) < 8e6
-
-
-def test_nonsense_is_refused():
-    with pytest.raises(ConfigError):
-        measure.interleaved({"a": _sleeper(0)}, rounds=0)
-    with pytest.raises(ConfigError):
-        measure.interleaved({"a": _sleeper(0)}, rounds=1, burst=0)
-    timings = measure.interleaved({"a": _sleeper(0)}, rounds=1)
-    with pytest.raises(ConfigError, match="'b'"):
-        measure.ratios(timings, "b")
 
 
 @pytest.fixture(scope="module")
@@ -218,18 +133,91 @@ def test_the_outsider_and_a_face_found_first(clip):
     assert faces.detector() is faces.detector()
 
 
-@pytest.mark.parametrize("kind", ["raw", "running", "accumulated"])
-def test_the_splits_run_and_their_parts_grow(clip, kind):
+class Watched:
+    """Notes which methods of a stream are called, in order, and passes the calls on."""
+
+    def __init__(self, stream, log):
+        self._stream, self._log = stream, log
+
+    def __enter__(self):
+        self._stream.__enter__()
+        return self
+
+    def __exit__(self, *what):
+        return self._stream.__exit__(*what)
+
+    def __getattr__(self, name):
+        found = getattr(self._stream, name)
+        if not callable(found):
+            return found
+        self._log.append(name)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "planes", "sums"),
+    [
+        ("raw", "residual", "residual"),
+        ("running", "blocks", "segment_sums"),
+        ("accumulated", "blocks", "accumulated"),
+    ],
+)
+def test_the_parts_of_parsing_do_what_their_names_say(clip, monkeypatch, kind, planes, sums):
+    log, real = [], pipelines.bitstream.open
+    monkeypatch.setattr(pipelines.bitstream, "open", lambda path: Watched(real(path), log))
     representation = Representation(kind=kind, steps=12, scale=1)
-    tasks = {**pipelines.parsing_split(representation), **pipelines.decoding_split(steps=12)}
-    timings = measure.interleaved(
-        {name: pipelines.on([clip.path], answer) for name, answer in tasks.items()},
-        rounds=3,
-        burst=3,
-    )
-    total = measure.medians(timings, column="cpu_seconds")["total"]
-    assert total["open"] < total["modes"] < total["rgb"]
-    assert total["demux"] < total["entropy"] < 1.2 * total["all"]
+    called = {}
+    for name, answer in pipelines.parsing_split(representation).items():
+        log.clear()
+        assert answer([clip.path], measure.Stopwatch()).shape == (1,)
+        called[name] = list(log)
+    assert called.pop("rgb") != []
+    assert called == {"open": [], "modes": ["macroblocks"], "planes": [planes], "sums": [sums]}
+
+
+def test_the_parts_of_decoding_do_what_their_names_say(clip, monkeypatch):
+    counts, real = collections.Counter(), pipelines.opened
+
+    class Context:
+        def __init__(self, context):
+            self.__dict__["_context"] = context
+
+        def __getattr__(self, name):
+            return getattr(self._context, name)
+
+        def __setattr__(self, name, value):
+            setattr(self._context, name, value)
+            if name == "options":  # libavcodec empties them when it opens
+                self.__dict__["_skipped"] = value["skip_idct"]
+
+        def decode(self, packet):
+            frames = self._context.decode(packet)
+            counts[self._skipped] += len(frames)
+            return frames
+
+    @contextlib.contextmanager
+    def opened(path, **options):
+        with real(path, **options) as (container, stream):
+            context = Context(stream.codec_context)
+            demuxing = types.SimpleNamespace(demux=lambda _: container.demux(stream))
+            yield demuxing, types.SimpleNamespace(codec_context=context)
+
+    def scaled(self, frame):
+        counts["converted"] += 1
+
+    monkeypatch.setattr(pipelines, "opened", opened)
+    monkeypatch.setattr(pipelines._Scaler, "__call__", scaled)
+    seen = {}
+    for name, answer in pipelines.decoding_split(steps=12).items():
+        counts.clear()
+        assert answer([clip.path], measure.Stopwatch()).shape == (1,)
+        seen[name] = dict(counts)
+    assert seen == {
+        "demux": {},
+        "entropy": {"all": 24},  # frames without the transform
+        "all": {"none": 24},
+        "rgb": {"none": 24, "converted": 12},
+    }
 
 
 def test_reduced_decoding_is_told_to_libavcodec(clip, monkeypatch):
