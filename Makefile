@@ -16,9 +16,9 @@ notebooks := $(sort $(wildcard notebooks/*.ipynb))
 # In two processes of about equal length; 09 reads what 07 wrote.
 nbval-some := $(foreach number,07 09 00 02,$(wildcard notebooks/$(number)_*.ipynb))
 nbval-others := $(filter-out $(nbval-some),$(notebooks))
-nbval = $(bin)/python -m pytest -q -p no:randomly --nbval-lax --nbval-cell-timeout 300
+nbval = $(bin)/python -m pytest -q -p no:randomly --nbval-lax --nbval-cell-timeout 1800
 
-.PHONY: help reproduce test nbval-some nbval-others test-long lab bench fuzz lint format audit environment lock clean
+.PHONY: help reproduce test fuzz-replay nbval-some nbval-others test-long lab bench fuzz lint format audit environment lock clean
 
 help:
 	@echo "make reproduce [PROFILE=smoke|default|full|paper]   run every notebook into results/"
@@ -51,12 +51,17 @@ reproduce: environment
 	@echo "== reproduce: profile $(PROFILE)"
 	@$(bin)/mic run --profile $(PROFILE) --compare
 
-test: environment lint
+test: environment lint fuzz-replay
 	@echo "== tests"
 	@$(bin)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
 	  -m "not long" tests
 	@echo "== notebooks: every cell runs, tagged outputs compare"
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync nbval-some nbval-others
+
+# Built here, where nothing waits for it: under sanitizers it takes minutes of a busy machine.
+fuzz-replay: environment
+	@echo "== fuzzers' harnesses"
+	@$(MAKE) --no-print-directory -s --jobs 2 -C native/fuzz binaries-replay
 
 nbval-some nbval-others:
 	@MIC_PROFILE=smoke $(nbval) $($@)

@@ -162,7 +162,7 @@ def test_eight_processes_share_a_cache_and_compute_once(tmp_path):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join()
     assert [worker.exitcode for worker in workers] == [0] * 8
     assert log.read_text().count("computed") == 4
     assert {path.suffix for path in (tmp_path / "cache").rglob("*") if path.is_file()} == {

@@ -9,17 +9,16 @@ import os
 import signal
 import socket
 import sys
-import threading
-import time
 from pathlib import Path
 
 import dask
 import notebook_factory
 import numpy as np
 import pytest
-from campaigns.workers import kill_one
+from campaigns.workers import killed_once, until_restartable
 
 from mic import cli, codec
+from mic.codec import tree
 from mic.codec.tree import run_isolated
 from mic.errors import ClusterError, CodecError, ConfigError
 from mic.processes import cluster
@@ -73,14 +72,10 @@ def test_a_killed_worker_changes_no_byte_of_a_re_encoded_tree(
         (tmp_path / "in" / "happy" / path.name).write_bytes(path.read_bytes())
     (tmp_path / "in" / "broken.avi").write_bytes(b"RIFF" + bytes(99))
     monkeypatch.chdir(tmp_path)
-
-    def begun():
-        return any(tmp_path.glob("there/happy/[0-9]*"))
-
-    killer = threading.Thread(target=kill_one, args=(remote, begun))
-    killer.start()
-    report = codec.reencode_tree("in", "there", vop_quant=5)
-    killer.join()
+    with monkeypatch.context() as patched:
+        patched.setattr(tree, "_one_clip", killed_once)
+        report = codec.reencode_tree("in", "there", vop_quant=5)
+    assert (tmp_path / "killed").exists()
     monkeypatch.delenv(cluster.VARIABLE)
     codec.reencode_tree("in", "here", vop_quant=5, jobs=1)
     assert [clip.source for clip in report.of("failed")] == ["broken.avi"]
@@ -125,7 +120,7 @@ def test_mic_run_hands_the_cluster_to_its_kernels(remote, tmp_path, capsys):
 
 def die_at_two(task):
     if task == 2:
-        time.sleep(1)  # a worker that dies while it starts is not started again
+        until_restartable()
         os.kill(os.getpid(), signal.SIGKILL)
     return 10 * task
 

@@ -47,7 +47,7 @@ def demo(recogniser):
 
 
 def _ask(demo, path, *, method="POST", body=b"", headers=None, token=None):
-    link = http.client.HTTPConnection("127.0.0.1", demo.server_port, timeout=20)
+    link = http.client.HTTPConnection("127.0.0.1", demo.server_port, timeout=300)
     prefix = demo.token if token is None else token
     link.request(method, f"/{prefix}/{path}", body=body, headers=headers or {})
     answer = link.getresponse()
@@ -228,7 +228,7 @@ def test_wrong_pictures_are_refused(demo, query, size, status):
     ],
 )
 def test_raw_nonsense_ends_the_connection_alone(demo, raw):
-    with socket.create_connection(("127.0.0.1", demo.server_port), timeout=10) as link:
+    with socket.create_connection(("127.0.0.1", demo.server_port), timeout=300) as link:
         link.sendall(raw)
         link.shutdown(socket.SHUT_WR)
         answer = b""
@@ -244,7 +244,7 @@ def test_a_film_that_breaks_off_leaves_nothing(demo, tmp_path, monkeypatch):
         f"POST /{demo.token}/film HTTP/1.1\r\nHost: 127.0.0.1:{demo.server_port}\r\n"
         "Content-Length: 100000\r\n\r\n"
     )
-    with socket.create_connection(("127.0.0.1", demo.server_port), timeout=10) as link:
+    with socket.create_connection(("127.0.0.1", demo.server_port), timeout=300) as link:
         link.sendall(head.encode() + b"x" * 5000)
         link.shutdown(socket.SHUT_WR)
         answer = link.recv(65536)
@@ -254,10 +254,13 @@ def test_a_film_that_breaks_off_leaves_nothing(demo, tmp_path, monkeypatch):
 
 
 def test_a_browser_that_goes_away_is_no_news(demo, capsys):
-    link = socket.create_connection(("127.0.0.1", demo.server_port), timeout=10)
+    demo.daemon_threads = False  # so that closing waits for them
+    link = socket.create_connection(("127.0.0.1", demo.server_port), timeout=300)
     link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     head = f"GET /{demo.token}/ HTTP/1.1\r\nHost: 127.0.0.1:{demo.server_port}\r\n\r\n"
     link.sendall(head.encode() * 50)
     link.close()  # with a reset, while fifty answers are on their way
     assert _json(demo, "about")[0] == 200
+    demo.shutdown()
+    demo.server_close()  # who would complain has complained by then
     assert capsys.readouterr().err == ""

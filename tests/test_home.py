@@ -38,7 +38,8 @@ def test_the_lock_excludes_and_leaves_no_file(tmp_path):
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join()
+    assert [worker.exitcode for worker in workers] == [0] * 4
     assert counter.read_text() == "200"
     assert not lock.exists()
 
@@ -46,7 +47,7 @@ def test_the_lock_excludes_and_leaves_no_file(tmp_path):
 def _hold(lock, ready):
     with locked(lock):
         ready.set()
-        time.sleep(60)
+        time.sleep(3600)  # until it is killed
 
 
 def test_a_killed_holder_blocks_nobody(tmp_path):
@@ -54,12 +55,11 @@ def test_a_killed_holder_blocks_nobody(tmp_path):
     ready = context.Event()
     holder = context.Process(target=_hold, args=(tmp_path / "a.lock", ready))
     holder.start()
-    assert ready.wait(20)
+    ready.wait()
     os.kill(holder.pid, signal.SIGKILL)
-    holder.join(20)
-    started = time.monotonic()
+    holder.join()
     with locked(tmp_path / "a.lock"):
-        assert time.monotonic() - started < 10
+        pass  # otherwise it would wait for ever
 
 
 def test_a_place_that_cannot_hold_a_lock_is_an_error_with_a_remedy(tmp_path):
@@ -82,7 +82,7 @@ def test_a_script_without_a_main_guard_is_told_so_instead_of_waiting_for_ever(tm
         env=os.environ | {"MIC_HOME": str(tmp_path / "home")},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=900,
     )
     assert ended.returncode != 0
     assert 'below `if __name__ == "__main__":`' in ended.stderr

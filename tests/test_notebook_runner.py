@@ -4,7 +4,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 
 import nbformat
 import notebook_factory
@@ -36,10 +35,8 @@ def test_a_good_notebook_runs_once_and_again_only_when_it_changed(tmp_path):
     assert first.ran
     assert first.cells == 5  # papermill's injected cell counts as one
     assert _numbers(tmp_path) == [2]
-    start = time.monotonic()
     (second,) = _runner(tmp_path).run()
     assert not second.ran
-    assert time.monotonic() - start < 5
     notebook_factory.write(tmp_path / "notebooks", value="config.epochs + 1")
     (third,) = _runner(tmp_path).run()
     assert third.ran

@@ -66,13 +66,13 @@ def test_kill_in_the_middle_leaves_the_old_results_and_the_next_run_is_clean(tmp
     notebook_factory.write(tmp_path / "notebooks")
     _runner(tmp_path).run()
     notebook_factory.write(
-        tmp_path / "notebooks", value="-1", sabotage="import time; time.sleep(60)"
+        tmp_path / "notebooks", value="-1", sabotage="import time; time.sleep(600)"
     )
     command = [sys.executable, "-m", "mic", "run", "--profile", "smoke"]
     command += ["--notebooks", str(tmp_path / "notebooks"), "--results", str(tmp_path / "results")]
     process = subprocess.Popen(command, start_new_session=True)
     staging = tmp_path / "results"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600
     while not list(staging.glob(".staging-*/01_probe/numbers.csv")):
         assert time.monotonic() < deadline
         assert process.poll() is None
@@ -132,7 +132,7 @@ def test_two_runs_at_once_lose_and_double_no_row(tmp_path):
     for run in runs:
         run.start()
     for run in runs:
-        run.join(120)
+        run.join()
     assert [run.exitcode for run in runs] == [0, 0]
     assert _numbers(tmp_path) == list(range(200))
     assert [path.name for path in (tmp_path / "results").glob(".*")] == []

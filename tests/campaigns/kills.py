@@ -160,7 +160,7 @@ def _killed(process: subprocess.Popen, *, everything: bool) -> bool:
             child.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(family, timeout=60)
+    _expect(not psutil.wait_procs(family, timeout=600)[1], "a child outlived its parent")
     return process.returncode == -signal.SIGKILL
 
 

@@ -9,13 +9,13 @@ grid. Workers are warm: each has imported what it needs. Recorded in results/rel
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import hashlib
 import itertools
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from campaigns.workers import kill_one
+from campaigns.workers import killing
 from mic import codec, experiments
 from mic.experiments import runner
 from mic.inputs.tensors import Representation
@@ -82,14 +82,11 @@ def extracted(manifest: Manifest, folder: Path, *, workers: int, kill: bool = Fa
         warm = experiments.Dataset(manifest=first, folder=folder.with_name(f"{folder.name}-warm"))
         runner.extract([(warm, [SEEN])], executor=executor)
         half = functools.partial(_reached, folder, len(manifest) // 2)
-        killer = threading.Thread(target=kill_one, args=(os.environ[cluster.VARIABLE], half))
+        address = os.environ[cluster.VARIABLE]
         start = time.perf_counter()
-        if kill:
-            killer.start()
-        runner.extract([(data, [SEEN])], executor=executor)
-        spent = time.perf_counter() - start
-        if kill:
-            killer.join()
+        with killing(address, half) if kill else contextlib.nullcontext():
+            runner.extract([(data, [SEEN])], executor=executor)
+            spent = time.perf_counter() - start
     return spent
 
 
