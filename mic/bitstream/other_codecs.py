@@ -10,7 +10,7 @@ import numpy as np
 import mic.decoded.residuals
 from mic.bitstream.arrays import Frames, frame_numbers
 from mic.bitstream.records import INTER, INTRA, Clip, Motion, Residuals
-from mic.codec.containers import open_container
+from mic.codec.video import Video
 from mic.errors import ConfigError
 
 # 13 fractional bits, as native/colour.cpp has it.
@@ -57,13 +57,11 @@ def read_decoded(path: Path, *, what: Sequence[str], frames: Frames, space: str)
         samples = {"y": y, "cb": cb, "cr": cr}
     else:
         samples = {"pixels": _interleaved(y, cb, cr, space)}
-    with open_container(path) as container:
-        rate = container.streams.video[0].average_rate
     return Clip(
         path=path,
         width=width,
         height=height,
-        frame_rate=rate,
+        frame_rate=Video(path).header_rate,
         frame_count=len(found),
         residual=Residuals(scale=1, space=space, **samples, **common)
         if "residual" in what

@@ -6,7 +6,9 @@ everything else and hands out packets.
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import av
 from mic import _native
 from mic.bitstream.sample_table import SampleTable, read_sample_table
 from mic.codec.containers import Volume, check_regular, check_size, open_container
+from mic.codec.reading import video_stream
 from mic.errors import BitstreamError, CodecError, UnsupportedSyntaxError
 
 REMEDY = "re-encode it with `mic.codec.reencode`"
@@ -65,13 +68,24 @@ def open_index(path: Path) -> tuple[_native.Stream, Fraction]:
         index, rate = _open_table(path, table)
     else:
         try:
-            options = {"analyzeduration": "0", "probesize": "32"}
-            with open_container(path, options=options) as box:
+            with _demuxer(path) as box:
                 index, rate = _open_container(path, box)
         except av.FFmpegError as error:
             raise CodecError(f"cannot demux: {error}", file=path) from error
     check_size(*index.size, path)
     return index, rate
+
+
+@contextlib.contextmanager
+def _demuxer(path: Path) -> Iterator[av.container.InputContainer]:
+    # Looking into the packets for what headers tell costs more than parsing ten frames. FLV has
+    # no such headers: its streams are known once a packet of each has come.
+    with open_container(path, options={"analyzeduration": "0", "probesize": "32"}) as box:
+        if box.streams.video:
+            yield box
+            return
+    with open_container(path) as box:
+        yield box
 
 
 def _open_elementary(path: Path) -> tuple[_native.Stream, Fraction]:
@@ -100,11 +114,8 @@ def _open_table(path: Path, table: SampleTable) -> tuple[_native.Stream, Fractio
 def _open_container(
     path: Path, box: av.container.InputContainer
 ) -> tuple[_native.Stream, Fraction]:
-    if not box.streams.video:
-        raise CodecError("there is no video stream", file=path)
-    video = box.streams.video[0]
-    # libavformat gives no codec context for a codec that it does not know.
-    codec = "unknown" if video.codec_context is None else video.codec_context.name
+    video = video_stream(box, path)
+    codec = video.codec_context.name
     if codec != "mpeg4":
         raise UnsupportedSyntaxError(
             f"the video is {codec}, not MPEG-4 Part 2",

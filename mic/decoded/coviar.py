@@ -31,7 +31,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import Interpolation
 
 from mic.codec.containers import check_size, open_container
-from mic.codec.reading import decoded_frames
+from mic.codec.reading import decoded_frames, video_stream
 from mic.decoded.residuals import vectors_of
 from mic.errors import CodecError
 
@@ -67,8 +67,6 @@ def frames(path: str | Path, *, accumulate: bool = True) -> Iterator[CoviarFrame
     path = Path(path)
     try:
         with open_container(path) as container:
-            if not container.streams.video:
-                raise CodecError("there is no video stream", file=path, remedy="choose another")
             yield from _frames(container, path, accumulate=accumulate)
     except av.FFmpegError as error:
         raise CodecError(
@@ -79,7 +77,7 @@ def frames(path: str | Path, *, accumulate: bool = True) -> Iterator[CoviarFrame
 def _frames(
     container: av.container.InputContainer, path: Path, *, accumulate: bool
 ) -> Iterator[CoviarFrame]:
-    stream = container.streams.video[0]
+    stream = video_stream(container, path)
     check_size(stream.codec_context.width, stream.codec_context.height, path)
     stream.codec_context.options = {"flags2": "+export_mvs"}
     waiting: CoviarFrame | None = None

@@ -32,6 +32,7 @@ import numpy as np
 from av.video.frame import PictureType
 
 from mic.codec.containers import MAX_PIXELS, Volume, check_size, open_container
+from mic.codec.reading import video_stream
 from mic.decoded.interpolation import (
     chroma_half_sample,
     dense,
@@ -115,12 +116,9 @@ def frames(path: str | Path) -> Iterator[DecodedFrame]:
 
 
 def _frames(container: av.container.InputContainer, path: Path) -> Iterator[DecodedFrame]:
-    if not container.streams.video:
-        raise CodecError("there is no video stream", file=path, remedy="choose another file")
-    stream = container.streams.video[0]
+    stream = video_stream(container, path)
     context = stream.codec_context
-    # libavformat gives no codec context for a codec that it does not know.
-    codec = "an unknown codec" if context is None else context.name
+    codec = context.name
     if codec not in _EXPORTING:
         raise UnsupportedSyntaxError(
             f"the decoder of {codec} exports no motion vectors", file=path, remedy=_REMEDY
