@@ -121,6 +121,11 @@ class Display:
         wide, high = self.square(width, height)
         return (high, wide) if self.transposed else (wide, high)
 
+    @property
+    def shown_aspect(self) -> Fraction:
+        """Width of a sample in its heights after the turn, where it is not made square."""
+        return 1 / self.sample_aspect if self.transposed else self.sample_aspect
+
     def turn(self, picture: NDArray) -> NDArray:
         """A coded picture (H, W, ...) turned and mirrored, a view."""
         picture = picture.swapaxes(0, 1) if self.transposed else picture

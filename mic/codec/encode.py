@@ -14,8 +14,9 @@ import numpy as np
 from av.bitstream import BitStreamFilterContext
 from numpy.typing import NDArray
 
+from mic.codec.filtering import prepared
 from mic.codec.options import EncodeOptions, coded_rate
-from mic.codec.reading import decoded_frames, frame_rate_of, has_times, opened
+from mic.codec.video import Picture, Video
 from mic.errors import CodecError, ConfigError
 from mic.storage import atomic
 
@@ -29,6 +30,11 @@ _CONTAINERS = {
     ".hevc": "hevc",
 }
 CONTAINER_SUFFIXES = {name: suffix for suffix, name in _CONTAINERS.items()}
+# Containers that keep a time for each picture; the others know one rate.
+_TIMED = frozenset({"mp4", "matroska"})
+# Of uneven times: divisible by all usual rates and by milliseconds, and it fits the 16 bits of
+# vop_time_increment_resolution.
+_TICK = Fraction(1, 60000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,12 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
     The target appears whole or not at all. Its bytes depend on source, options and the version
     of libavcodec alone, not on the machine's cores.
 
+    Pictures become upright, BT.601 and limited in range, whatever the source's are; samples that
+    are not square stay so and the target says it (a raw stream does not), unless `crop` or `size`
+    is given. Times are the source's, from its first picture on. Where those are uneven and the
+    container has one rate for all (.avi, raw streams), pictures are repeated at the rate of the
+    closest ones.
+
     Args:
         source: A file of any container that libavformat reads.
         target: The file to write; its suffix (.mp4, .avi, .mkv, .m4v, .h264, .hevc) chooses the
@@ -81,21 +93,29 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
         **options: Fields of `EncodeOptions`.
 
     Raises:
-        CodecError: The source has no video stream, no frame, gigantic dimensions or damage.
+        CodecError: The source has no video stream, no frame, gigantic dimensions or damage, or
+            breaks off.
         ConfigError: An option is unknown or out of range, or the crop leaves the picture.
         StorageError: The target cannot be written.
     """
-    source = Path(source)
+    video, target = Video(source), Path(target)
     chosen = EncodeOptions.of(options)
-    with opened(source) as (container, stream):
-        counter = _DamageCounter()
-        frames = prepared(counter.watch(decoded_frames(container, stream, source)), chosen, source)
-        rate = frame_rate_of(container, stream)
-        if chosen.frame_rate is not None:
-            own = None if has_times(container) else rate
-            frames = _resampled(frames, own, Fraction(chosen.frame_rate))
-            rate = Fraction(chosen.frame_rate)
-        report = _write(frames, Path(target), rate, chosen)
+    counter = _DamageCounter()
+    pictures = counter.watch(video.pictures())
+    timed = _container_of(target, chosen) in _TIMED
+    if chosen.frame_rate is not None:
+        rate, kept = Fraction(chosen.frame_rate), False
+    elif video.steady or timed:
+        rate, kept = video.frame_rate, True
+    else:
+        rate, kept = _closest(video), False
+    tick = _TICK if kept and not video.steady else None
+    frames = _stamped(pictures, tick) if kept else _resampled(pictures, video.duration, rate)
+    ready = prepared(frames, chosen, video.path, sample_aspect=video.sample_aspect)
+    squared = chosen.crop is not None or chosen.size is not None
+    raw = not timed and _container_of(target, chosen) != "avi"
+    aspect = Fraction(1) if squared or raw else video.display.shown_aspect
+    report = _write(ready, target, rate, chosen, tick=tick, aspect=aspect)
     return replace(report, damaged_frames=counter.damaged)
 
 
@@ -125,112 +145,46 @@ def encode_frames(
     return _write(pictures, path, Fraction(frame_rate), chosen)
 
 
-def prepared(
-    frames: Iterable[av.VideoFrame], options: EncodeOptions, source: Path
-) -> Iterator[av.VideoFrame]:
-    """Frames upright, cropped, scaled (bicubic) and in limited-range yuv420p.
-
-    Args:
-        frames: Decoded frames; size and format may change in mid-stream.
-        options: Their `crop` and `size` are used.
-        source: Named in errors.
-
-    Raises:
-        ConfigError: The crop box leaves the picture.
-    """
-    key, graph, size = None, None, options.size
-    for frame in frames:
-        current = (frame.width, frame.height, frame.format.name, frame.color_range, frame.rotation)
-        if current != key:
-            key = current
-            graph = _graph(frame, options.crop, size, source)
-        if graph is None:
-            ready = frame
-        else:
-            graph.push(frame)
-            ready = graph.pull()
-        # A stream that changes its size goes on at the size it began with.
-        size = size or (ready.width, ready.height)
-        yield ready
-
-
-def _graph(
-    frame: av.VideoFrame,
-    crop: tuple[int, int, int, int] | None,
-    size: tuple[int, int] | None,
-    source: Path,
-) -> av.filter.Graph | None:
-    # Filters in the order of the command line's: turn, crop, scale.
-    steps: list[tuple[str, str]] = []
-    turns = {90: ["cclock"], -270: ["cclock"], -90: ["clock"], 270: ["clock"]}
-    turns |= {180: ["clock", "clock"], -180: ["clock", "clock"]}
-    steps += [("transpose", direction) for direction in turns.get(frame.rotation, [])]
-    width, height = frame.width, frame.height
-    if len(steps) == 1:
-        width, height = height, width
-    if crop is not None:
-        x, y, crop_width, crop_height = crop
-        if x + crop_width > width or y + crop_height > height:
-            raise ConfigError(
-                f"crop {crop} leaves the picture of {width} x {height}",
-                file=source,
-                remedy="give x, y, width, height inside the picture",
-            )
-        steps.append(("crop", f"{crop_width}:{crop_height}:{x}:{y}:exact=1"))
-        width, height = crop_width, crop_height
-    full_range = frame.color_range == av.video.reformatter.ColorRange.JPEG
-    resize = size is not None and size != (width, height)
-    if resize or full_range or frame.format.name != "yuv420p":
-        width, height = size or (width, height)
-        steps.append(("scale", f"{width}:{height}:flags=bicubic:out_range=tv"))
-    if not steps:
-        return None
-    graph = av.filter.Graph()
-    nodes = [
-        graph.add_buffer(
-            width=frame.width,
-            height=frame.height,
-            format=frame.format,
-            time_base=frame.time_base or Fraction(1, 25),
-        ),
-        *(graph.add(name, arguments) for name, arguments in steps),
-        graph.add("format", "yuv420p"),
-        graph.add("buffersink"),
-    ]
-    for first, second in itertools.pairwise(nodes):
-        first.link_to(second)
-    graph.configure()
-    return graph
-
-
 class _DamageCounter:
     """Counts the frames that the decoder concealed, while they pass."""
 
     def __init__(self) -> None:
         self.damaged = 0
 
-    def watch(self, frames: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-        for frame in frames:
-            self.damaged += frame.is_corrupt
-            yield frame
+    def watch(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
+        for picture in pictures:
+            self.damaged += picture.concealed
+            yield picture
+
+
+def _stamped(pictures: Iterable[Picture], tick: Fraction | None) -> Iterator[av.VideoFrame]:
+    """Frames with their times in ticks; None leaves the times to the constant rate."""
+    last = -1
+    for picture in pictures:
+        if tick is not None:
+            last = max(last + 1, round(picture.time / tick))
+            picture.frame.pts, picture.frame.time_base = last, tick
+        yield picture.frame
+
+
+def _closest(video: Video) -> Fraction:
+    """The rate at which the closest pictures of an uneven video follow one another."""
+    intervals = np.diff(video.times)
+    interval = float(np.quantile(intervals[intervals > 0], 0.1))
+    return Fraction(min(1 / interval, 120.0)).limit_denominator(1001)
 
 
 def _resampled(
-    frames: Iterable[av.VideoFrame], own_rate: Fraction | None, rate: Fraction
+    pictures: Iterable[Picture], duration: float, rate: Fraction
 ) -> Iterator[av.VideoFrame]:
-    # Output n shows the source frame nearest in time; the last one lasts as long as the one
-    # before it.
-    written, held, start, seconds, step = 0, None, None, 0.0, 0.0
-    for index, frame in enumerate(frames):
-        # Raw streams have no times: their frames are spaced by their own rate.
-        now = frame.time if own_rate is None else float(index / own_rate)
-        start = now if start is None else start
-        step, seconds = now - start - seconds, now - start
-        while held is not None and written < (seconds - step / 2) * float(rate):
+    # Output n shows the source picture nearest in time.
+    written, held, before = 0, None, 0.0
+    for picture in pictures:
+        while held is not None and written < (before + picture.time) / 2 * float(rate):
             yield held
             written += 1
-        held = frame
-    while held is not None and written < max(1, round((seconds + step) * float(rate))):
+        held, before = picture.frame, picture.time
+    while held is not None and written < max(1, round(duration * float(rate))):
         yield held
         written += 1
 
@@ -274,10 +228,7 @@ def _from_luma(samples: NDArray[np.uint8]) -> av.VideoFrame:
     return frame
 
 
-def _write(
-    frames: Iterator[av.VideoFrame], target: Path, rate: Fraction, options: EncodeOptions
-) -> EncodeReport:
-    rate = coded_rate(rate)
+def _container_of(target: Path, options: EncodeOptions) -> str:
     name = options.container or _CONTAINERS.get(target.suffix.lower())
     if name is None:
         raise ConfigError(
@@ -288,6 +239,20 @@ def _write(
     if name not in CONTAINER_SUFFIXES:
         known = ", ".join(CONTAINER_SUFFIXES)
         raise ConfigError(f"unknown container {name!r}; known: {known}", file=target)
+    return name
+
+
+def _write(
+    frames: Iterator[av.VideoFrame],
+    target: Path,
+    rate: Fraction,
+    options: EncodeOptions,
+    *,
+    tick: Fraction | None = None,
+    aspect: Fraction = Fraction(1),
+) -> EncodeReport:
+    """Writes frames at a constant rate, or, with `tick`, at the times they bear."""
+    rate, name = coded_rate(rate), _container_of(target, options)
     # The first frame decides the size, and a source without one must not create the target.
     frames = itertools.islice(frames, options.max_frames)
     first = next(frames, None)
@@ -300,7 +265,10 @@ def _write(
             with av.open(temporary, "w", format=name, options={"fflags": "+bitexact"}) as output:
                 stream = output.add_stream(options.encoder, rate=rate)
                 _configure(stream, first, options)
-                timed = _timed(itertools.chain([first], frames), rate, counter)
+                if tick is not None:
+                    stream.codec_context.time_base = tick
+                stream.codec_context.sample_aspect_ratio = aspect
+                timed = _timed(itertools.chain([first], frames), rate, tick, counter)
                 for packet in _encoded(stream, timed, options):
                     bits, keyframes = bits + 8 * packet.size, keyframes + packet.is_keyframe
                     output.mux(packet)
@@ -324,10 +292,15 @@ def _write(
 
 
 def _timed(
-    frames: Iterable[av.VideoFrame], rate: Fraction, counter: Iterator[int]
+    frames: Iterable[av.VideoFrame],
+    rate: Fraction,
+    tick: Fraction | None,
+    counter: Iterator[int],
 ) -> Iterator[av.VideoFrame]:
     for frame in frames:
-        frame.pts, frame.time_base, frame.pict_type = next(counter), 1 / rate, 0
+        number, frame.pict_type = next(counter), 0
+        if tick is None:
+            frame.pts, frame.time_base = number, 1 / rate
         yield frame
 
 
@@ -355,6 +328,5 @@ def _configure(
     context = stream.codec_context
     context.thread_count = 1
     context.options = options.encoder_options(first.width, first.height)
-    context.sample_aspect_ratio = Fraction(1)
     if options.bit_rate is not None:
         context.bit_rate = options.bit_rate

@@ -12,10 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mic.codec.encode import prepared, reencode
+from mic.codec.encode import reencode
+from mic.codec.filtering import prepared
 from mic.codec.options import CodecName, EncodeOptions
 from mic.codec.probe import decode, demux, luma, probe
-from mic.codec.reading import decoded_frames, opened
+from mic.codec.video import Video
 from mic.errors import CodecError, ConfigError
 
 # ISO/IEC 14496-2 table 6-20: vop_coding_type, the two bits after vop_start_code.
@@ -137,10 +138,9 @@ def clip_psnr(source: str | Path, target: str | Path, **options: Any) -> float:
         CodecError: As `probe`, or the target is longer than the source.
         ConfigError: An option is unknown or out of range.
     """
-    source, info = Path(source), probe(target)
-    options = {"size": (info.width, info.height), **options}
+    info, video = probe(target), Video(source)
     chosen = EncodeOptions.of({"vop_quant": 2, **options})
-    with opened(source) as (container, stream):
-        frames = prepared(decoded_frames(container, stream, source), chosen, source)
-        sharp = (luma(frame) for frame in itertools.islice(frames, info.frames))
-        return luma_psnr(sharp, decode(target, pixel_format="luma"))
+    frames = (picture.frame for picture in video.pictures())
+    shown = prepared(frames, chosen, video.path, sample_aspect=video.sample_aspect)
+    sharp = (luma(frame) for frame in itertools.islice(shown, info.frames))
+    return luma_psnr(sharp, decode(target, pixel_format="luma"))

@@ -41,7 +41,7 @@ class EncodeOptions:
         size: Output (width, height); None keeps the source's (or the crop's).
         crop: Box (x, y, width, height) in source samples, cut before scaling.
         frame_rate: Output rate; frames are repeated or dropped by nearest time. None keeps all
-            frames at the source's average rate.
+            frames at their times in the source.
         max_frames: Only the first so many frames of the output; None takes all.
         slices: Video packets in each VOP. Fixed, so that output does not depend on the machine.
         four_mv: Allow four motion vectors a macroblock (mpeg4).

@@ -53,6 +53,8 @@ from mic.errors import CodecError, ConfigError
 _SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 # Decoding so many pictures costs less than jumping over them.
 _WORTH_A_JUMP = 12
+# Of an interval: half a millisecond, Matroska's and FLV's rounding, at 240 pictures a second.
+_ROUNDING = 0.15
 
 
 class Picture:
@@ -203,10 +205,10 @@ class Video:
 
     @property
     def steady(self) -> bool:
-        """Whether all pictures are shown equally long, to within half an interval."""
+        """Whether pictures follow one another evenly, up to the rounding of time stamps."""
         times = self.index.times
         even = np.arange(len(times)) / float(self.frame_rate)
-        return bool(np.abs(times - even).max() < 0.5 / float(self.frame_rate))
+        return bool(np.abs(times - even).max() < _ROUNDING / float(self.frame_rate))
 
     @functools.cached_property
     def damage(self) -> CodecError | None:

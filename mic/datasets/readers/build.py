@@ -131,7 +131,7 @@ def _make(
     if facts is None or (source.traces and not side.is_file()):
         facts = _encode(root, source, video, size, options, follow=dataset.follow)
         if source.traces:
-            write_bytes(side, _traces(dataset, root, source, facts))
+            write_bytes(side, _traces(dataset, root, source, video))
         write_text(record, json.dumps({"key": key, "facts": facts}, indent=1) + "\n")
     frames = facts["frames"]
     apex = _apex(source, facts, video)
@@ -229,9 +229,9 @@ def _pictures(paths: Iterable[Path]) -> Iterator[np.ndarray]:
             raise CodecError(f"picture cannot be read: {error}", file=path) from error
 
 
-def _traces(dataset: Dataset, root: Path, source: Source, facts: dict[str, Any]) -> bytes:
+def _traces(dataset: Dataset, root: Path, source: Source, video: Path) -> bytes:
     """The label traces at the times of the clip's frames, as generated datasets store them."""
-    times = np.arange(facts["frames"]) / float(Fraction(facts["frame_rate"]))
+    times = codec.Video(video).times
     arrays = {}
     for name, file in sorted(source.traces.items()):
         try:

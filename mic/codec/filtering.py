@@ -1,0 +1,110 @@
+"""Decoded frames made ready for an encoder: upright, cropped, scaled, BT.601 in limited range."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+from mic.codec.display import Display, declare_colours
+from mic.codec.options import EncodeOptions
+from mic.errors import ConfigError
+
+# What MPEG-4 Part 2 means where it says nothing (AVColorSpace: not told, BT.601 of 625 and of 525
+# lines), and samples that are not Y, Cb, Cr yet.
+_BT_601 = frozenset({0, 2, 5, 6})
+
+
+def prepared(
+    frames: Iterable[av.VideoFrame],
+    options: EncodeOptions,
+    source: Path,
+    *,
+    sample_aspect: Fraction | None = None,
+) -> Iterator[av.VideoFrame]:
+    """Frames as they are shown (`mic.codec.display`), cropped, scaled (bicubic), in yuv420p.
+
+    Samples become square only where the options ask for a crop or a size.
+
+    Args:
+        frames: Decoded frames; size and format may change in mid-stream.
+        options: Their `crop` and `size` are used.
+        source: Named in errors.
+        sample_aspect: Width of a sample in its heights; None: square.
+
+    Raises:
+        ConfigError: The crop box leaves the picture.
+        CodecError: A colour space that is not converted.
+    """
+    key, graph, size = None, None, options.size
+    squared = options.crop is not None or options.size is not None
+    for frame in frames:
+        declare_colours(frame, source)
+        display = Display.of(frame, sample_aspect if squared else None)
+        current = (frame.width, frame.height, frame.format.name, display)
+        current += (frame.color_range, frame.colorspace)
+        if current != key:
+            key = current
+            graph = _graph(frame, display, options.crop, size, source)
+        if graph is None:
+            ready = frame
+        else:
+            graph.push(frame)
+            ready = graph.pull()
+        # A stream that changes its size goes on at the size it began with.
+        size = size or (ready.width, ready.height)
+        yield ready
+
+
+def _graph(
+    frame: av.VideoFrame,
+    display: Display,
+    crop: tuple[int, int, int, int] | None,
+    size: tuple[int, int] | None,
+    source: Path,
+) -> av.filter.Graph | None:
+    # Filters in the order of the command line's: turn, crop, scale.
+    steps: list[tuple[str, str]] = []
+    wide, high = display.square(frame.width, frame.height)
+    if (wide, high) != (frame.width, frame.height):
+        steps.append(("scale", f"{wide}:{high}:flags=bicubic"))
+    steps += display.filters()
+    width, height = display.size(frame.width, frame.height)
+    if crop is not None:
+        x, y, crop_width, crop_height = crop
+        if x + crop_width > width or y + crop_height > height:
+            raise ConfigError(
+                f"crop {crop} leaves the picture of {width} x {height}",
+                file=source,
+                remedy="give x, y, width, height inside the picture",
+            )
+        steps.append(("crop", f"{crop_width}:{crop_height}:{x}:{y}:exact=1"))
+        width, height = crop_width, crop_height
+    full_range = frame.color_range == av.video.reformatter.ColorRange.JPEG
+    foreign = frame.colorspace not in _BT_601
+    resize = size is not None and size != (width, height)
+    if resize or full_range or foreign or frame.format.name != "yuv420p":
+        width, height = size or (width, height)
+        matrix = ":out_color_matrix=bt601" if foreign else ""
+        steps.append(("scale", f"{width}:{height}:flags=bicubic:out_range=tv{matrix}"))
+    if not steps:
+        return None
+    graph = av.filter.Graph()
+    nodes = [
+        graph.add_buffer(
+            width=frame.width,
+            height=frame.height,
+            format=frame.format,
+            time_base=frame.time_base or Fraction(1, 25),
+        ),
+        *(graph.add(name, arguments) for name, arguments in steps),
+        graph.add("format", "yuv420p"),
+        graph.add("buffersink"),
+    ]
+    for first, second in itertools.pairwise(nodes):
+        first.link_to(second)
+    graph.configure()
+    return graph
