@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import ast
+import dataclasses
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from mic import config
 from mic.cli import terminal
 from mic.errors import ConfigError
 from mic.storage import provenance
+
+# The notebooks that take given data: those of clips with classes, and those of rated recordings.
+_LABELLED_STUDIES = ("04", "05", "06", "07", "09")
+_RATED_STUDIES = ("08",)
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -20,6 +26,21 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--only", action="append", default=[], metavar="NN", help="repeatable")
     command.add_argument(
         "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
+    )
+    command.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="NAME=PATH",
+        help="run on this instead of generated data: ckplus, mmi, afew, recola, cremad, ravdess "
+        "or a variant, with its folder; class folders or a manifest under any other name; a "
+        "generated protocol's name alone. Repeatable; results get a folder of their own",
+    )
+    command.add_argument(
+        "--show-people",
+        action="store_true",
+        help="also write the figures in which people of the given data can be recognised; read "
+        "the data's licence first",
     )
     command.add_argument("--results", default="", help="another folder for the results")
     command.add_argument("--notebooks", type=Path, default=None, help="another notebook folder")
@@ -60,15 +81,21 @@ def _run(options: argparse.Namespace) -> int:
     given = {name: _literal(value) for name, value in options.parameter}
     preset = config.load(options.profile)
     fields = {name: value for name, value in given.items() if hasattr(preset, name)}
+    profile = config.load(options.profile, **fields)
+    notebooks = options.notebooks or provenance.repository() / "notebooks"
+    texts, digests, suited = _prepared(options.data, profile)
     runner = Runner(
-        options.notebooks or provenance.repository() / "notebooks",
-        config.load(options.profile, **fields),
+        notebooks,
+        profile,
         folder=options.results,
         parameters=given,
         force=options.force,
         in_place=options.in_place,
+        datasets=texts,
+        digests=digests,
+        show_people=options.show_people,
     )
-    outcomes = runner.run(options.only)
+    outcomes = runner.run(options.only or suited)
     ran = [outcome for outcome in outcomes if outcome.ran]
     seconds = sum(outcome.seconds for outcome in ran)
     print(f"{len(ran)} notebooks ran in {seconds:.0f} s, {len(outcomes) - len(ran)} unchanged")
@@ -76,6 +103,37 @@ def _run(options: argparse.Namespace) -> int:
     if options.compare:
         _compare(runner.folder, runner.config.name)
     return 0
+
+
+def _prepared(
+    texts: Sequence[str], profile: config.Profile
+) -> tuple[list[str], dict[str, str], list[str]]:
+    """Builds the given data, says what is there and what is left out.
+
+    Returns:
+        The texts with absolute paths (notebooks run elsewhere), the manifests' SHA-256 by name,
+        and the numbers of the notebooks that such data suit.
+    """
+    if not texts:
+        return [], {}, []
+    from mic.experiments import given
+
+    chosen = given.parse(texts)
+    absolute = [
+        one.name if one.path is None else f"{one.name}={one.path.resolve()}" for one in chosen
+    ]
+    digests = {}
+    for one in given.parse(absolute):
+        size = profile.size * 3 // 2 if one.rated else profile.size
+        with terminal.progress(one.name, unit="clips") as progress:
+            data = given.load(one, dataclasses.replace(profile, size=size), progress=progress)
+        print(data.summary(profile.parts))
+        for clip in data.absent:
+            print(f"  left out: {clip.clip}: {clip.path.name}: {clip.reason}")
+        digests[one.name] = data.manifest.digest()
+    suited = list(_LABELLED_STUDIES) if any(not one.rated for one in chosen) else []
+    suited += list(_RATED_STUDIES) if any(one.rated for one in chosen) else []
+    return absolute, digests, sorted(suited)
 
 
 def _repeat(options: argparse.Namespace) -> int:

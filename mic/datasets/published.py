@@ -12,11 +12,11 @@ from mic.config import Profile
 from mic.datasets import archives, download, synth
 from mic.datasets.readers.afew import AFEW
 from mic.datasets.readers.avec import AVEC
+from mic.datasets.readers.build import build, manifest_name
 from mic.datasets.readers.ckplus import CKPLUS, CKPLUS_SIX
 from mic.datasets.readers.cremad import CREMAD, CREMAD_CROWD
 from mic.datasets.readers.mmi import MMI, MMI_FRONTAL
 from mic.datasets.readers.ravdess import RAVDESS, RAVDESS_WITH_SONG
-from mic.datasets.readers.build import build, manifest_name
 from mic.datasets.readers.source import Dataset, selected
 from mic.errors import ConfigError, DatasetError
 from mic.manifest.manifest import Fault, Manifest

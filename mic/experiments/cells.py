@@ -186,8 +186,8 @@ def compute(data: Dataset, cell: Cell) -> Outcome:
         names=tuple(clips[row].clip_id for row in arrays["test"]),
         subjects=np.array([clips[row].subject for row in rows]),
         labels=labels[rows],
-        left_out=data.left_out,
-        coverage=len(data.kept()) / len(clips),
+        left_out=data.left_out + data.absent,
+        coverage=data.coverage,
         **arrays,
     )
 

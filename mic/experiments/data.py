@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mic import identity
+from mic.datasets import synth
 from mic.errors import DatasetError
 from mic.inputs import apex, tensors
 from mic.inputs.coverage import LeftOut, check_content
@@ -29,17 +30,45 @@ class Dataset:
         folder: Cache and store; by default `MIC_HOME/cache`.
         left_out: Clips that are neither trained on nor tested because they cannot be read. They
             keep their rows and their parts, so that what is left is compared like with like.
+        absent: Clips of the dataset that are not even in the manifest, because they are missing
+            in the folder, damaged or without a label that can be read.
+        published: Clips that the published protocol has; 0 where nothing is published.
     """
 
     manifest: Manifest
     network: str = "mobilefacenet"
     folder: Path | None = None
     left_out: tuple[LeftOut, ...] = ()
+    absent: tuple[LeftOut, ...] = ()
+    published: int = 0
+
+    @property
+    def generated(self) -> bool:
+        """Whether the generator made it, so that each person's coefficients are known."""
+        return self.name in synth.SIZES
+
+    @property
+    def coverage(self) -> float:
+        """Share of the dataset's clips, of all that were published, that can be used."""
+        total = max(self.published, len(self.manifest) + len(self.absent))
+        return len(self.kept()) / total
 
     @property
     def name(self) -> str:
         """The dataset's name."""
         return self.manifest.name
+
+    def summary(self, parts: int = 10) -> str:
+        """What it is, in words: clips, people, how it is divided, how much of it there is."""
+        split = any(self.manifest.column("split"))
+        people = len(set(self.manifest.column("subject")))
+        divided = "the published training and validation parts"
+        if not split:
+            divided = f"{min(parts, people)} subject-disjoint parts"
+        return (
+            f"{len(self.kept())} clips of {people} people of {self.name} "
+            f"({self.coverage:.1%} of what was published), {divided}"
+        )
 
     def sources(self) -> dict[str, str]:
         """What results of it depend on, with SHA-256: the clips and the identity network.
@@ -68,6 +97,10 @@ class Dataset:
         """Rows of the manifest that are not left out."""
         out = {one.clip for one in self.left_out}
         return [row for row, clip in enumerate(self.manifest) if clip.clip_id not in out]
+
+    def factors(self) -> np.ndarray:
+        """(N, k) what is known of who is seen: the generator's coefficients, else z_I."""
+        return self.coefficients() if self.generated else self.identities()
 
     def coefficients(self) -> np.ndarray:
         """(N, k) the generator's identity coefficients; z-scored, so that all weigh alike.

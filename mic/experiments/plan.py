@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mic.config import Profile
-from mic.datasets import synth
+from mic.experiments import given
 from mic.experiments.cells import Cell, Dataset, grid
 from mic.inputs.recoded import recoded
 from mic.inputs.tensors import Kind, Representation
@@ -15,7 +15,7 @@ from mic.models.mic import Method
 from mic.training.schedules import Schedule
 
 # Generated protocol and the dataset whose shape it has.
-PROTOCOLS: Mapping[str, str] = {"synth-ck": "CK+", "synth-mmi": "MMI", "synth-afew": "AFEW"}
+PROTOCOLS: Mapping[str, str] = {name: given.COUNTERPARTS[name] for name in given.LABELLED}
 
 # The papers' ablation: what each row changes in MIC.
 PAPER_ROWS: Mapping[str, Mapping[str, Any]] = {
@@ -124,8 +124,12 @@ SWEEPS: Mapping[str, Sequence[Any]] = {
 
 
 def dataset(name: str, config: Profile) -> Dataset:
-    """A generated protocol in the profile's size, with the default identity network."""
-    return Dataset(manifest=synth.load(name, config))
+    """A dataset by its name or as `NAME=PATH`, with the default identity network.
+
+    See `mic.experiments.given` for what may be given.
+    """
+    (one,) = given.parse([name])
+    return given.load(one, config)
 
 
 def method(config: Profile, **changes: Any) -> Method:
@@ -146,6 +150,12 @@ def representation(config: Profile, **changes: Any) -> Representation:
 def rows(config: Profile, table: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a table that the profile computes, its reference row included."""
     return dict(list(table.items())[: config.rows or None])
+
+
+def values(data: Dataset, config: Profile, knob: str) -> list[Any]:
+    """The values of a knob of `SWEEPS` that the profile computes and the dataset can answer."""
+    found = SWEEPS[knob][: config.rows or None]
+    return [value for value in found if value != "known" or data.generated]
 
 
 def sweep_folds(config: Profile) -> int:

@@ -20,16 +20,36 @@ from matplotlib.figure import Figure
 from mic.errors import ResultError
 from mic.models.baselines import PEERS
 
-PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
+# What the published rows of a dataset have in common.
+PUBLISHED: Mapping[str, str] = MappingProxyType(
     {
-        "CK+": "published: 327 sequences of 118 people, ten subject-disjoint parts; ours: "
-        "generated clips, subject-disjoint parts, no epoch chosen on the test people",
-        "MMI": "published: 213 sequences, ten subject-disjoint parts; ours: generated clips, "
-        "subject-disjoint parts, no epoch chosen on the test people",
-        "AFEW": "published: 773 training and 383 validation clips of films, reported on "
-        "validation; ours: generated clips with clutter, movement and speech, split by identity",
+        "CK+": "327 sequences of 118 people, ten subject-disjoint parts",
+        "MMI": "213 sequences, ten subject-disjoint parts",
+        "AFEW": "773 training and 383 validation clips of films, reported on validation",
     }
 )
+_GENERATED = "generated clips, subject-disjoint parts, no epoch chosen on the test people"
+_GENERATED_FILMS = "generated clips with clutter, movement and speech, split by identity"
+PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
+    {
+        name: f"published: {theirs}; ours: {_GENERATED_FILMS if name == 'AFEW' else _GENERATED}"
+        for name, theirs in PUBLISHED.items()
+    }
+)
+
+
+def protocol_note(dataset: str, ours: str = "") -> str:
+    """One sentence, without its full stop, on what differs between the published rows and ours.
+
+    Args:
+        dataset: As the paper calls it.
+        ours: What was run; empty: the generated protocol of the dataset's shape.
+    """
+    if not ours:
+        return PROTOCOL_NOTES[dataset]
+    theirs = PUBLISHED.get(dataset, "as their authors describe")
+    return f"published: {theirs}; ours: {ours}, no epoch chosen on the test people"
+
 
 # Rows that we spell otherwise.
 _SPELLING = {"MIC-Î": "MIC-I_hat"}

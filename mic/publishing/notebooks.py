@@ -16,7 +16,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -77,6 +77,9 @@ class Runner:
         parameters: Further notebook parameters; each notebook must declare all of them.
         force: Run also what has not changed.
         in_place: Write the executed notebooks back, cleaned, with their run time.
+        datasets: What the notebooks are given, `NAME` or `NAME=PATH` each; their own otherwise.
+        digests: SHA-256 of their manifests by name: what has changed is run again.
+        show_people: See `mic.publishing.results.Run`.
         progress: Where progress lines go; a terminal gets a live line.
     """
 
@@ -89,14 +92,20 @@ class Runner:
         parameters: Mapping[str, object] | None = None,
         force: bool = False,
         in_place: bool = False,
+        datasets: Sequence[str] = (),
+        digests: Mapping[str, str] | None = None,
+        show_people: bool = False,
         progress: TextIO = sys.stderr,
     ) -> None:
         self.notebooks = Path(notebooks)
         self.config = config
-        self.folder = results.folder_of(config, str(folder)).resolve()
+        self.folder = results.folder_of(config, str(folder), datasets=datasets).resolve()
         self.parameters = dict(parameters or {}) | {"profile": config.name}
+        if datasets:
+            self.parameters |= {"datasets": list(datasets), "show_people": show_people}
         if folder:
             self.parameters["results_folder"] = str(self.folder)
+        self.digests = dict(digests or {})
         self.force = force
         self.in_place = in_place
         self.progress = progress
@@ -226,6 +235,7 @@ class Runner:
             provenance.code_digest(),
             self.config.digest(),
             {name: repr(value) for name, value in sorted(self.parameters.items())},
+            self.digests,
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -35,19 +35,33 @@ _STAGING = ".staging-"
 PROVENANCE = "provenance.json"
 
 
-def folder_of(config: Profile, override: str = "") -> Path:
+def folder_of(config: Profile, override: str = "", *, datasets: Sequence[str] = ()) -> Path:
     """Where a profile's results go.
 
     The default profile's are the published ones, in the repository's `results/`; the others get a
-    folder of their own below it, which Git ignores, so that a quick run never replaces them.
+    folder of their own below it, which Git ignores, so that a quick run never replaces them. So
+    does each set of data that somebody gives: `results/own/ckplus+mmi-paper`.
 
     Args:
         config: The profile of the run.
         override: Another folder; empty for the rule above.
+        datasets: What the run is given, `NAME` or `NAME=PATH` each; empty: generated data.
+
+    Raises:
+        ResultError: Results of given data would replace those that are committed.
     """
-    if override:
-        return Path(override)
     base = provenance.repository() / "results"
+    if override:
+        if datasets and Path(override).resolve() == base.resolve():
+            raise ResultError(
+                "holds the committed results, which are of generated data",
+                file=override,
+                remedy="choose another folder, or none: given data have one of their own",
+            )
+        return Path(override)
+    if datasets:
+        names = "+".join(text.partition("=")[0] for text in datasets)
+        return base / "own" / f"{names}-{config.name}"
     return base if config.name == "default" else base / config.name
 
 
@@ -61,9 +75,13 @@ class Run:
         tables: Names of the tables it writes, all of them.
         figures: Names of the figures it writes, all of them.
         folder: Where results go; empty for `folder_of`.
+        datasets: What the run is given; empty: generated data.
+        show_people: Whether figures with pictures of people go into the results, too. Licences of
+            the datasets allow that for few people or none: see the dataset's page.
 
     Raises:
         StorageError: The folder cannot be written.
+        ResultError: See `folder_of`.
     """
 
     notebook: str
@@ -71,10 +89,13 @@ class Run:
     tables: Sequence[str] = ()
     figures: Sequence[str] = ()
     folder: str | Path = ""
+    datasets: Sequence[str] = ()
+    show_people: bool = False
 
     def __post_init__(self) -> None:
-        self.folder = folder_of(self.config, str(self.folder))
+        self.folder = folder_of(self.config, str(self.folder), datasets=self.datasets)
         self.data: dict[str, str] = {}
+        self.omitted: dict[str, str] = {}
         self._schemas: dict[str, dict] = {}
         with locked(self.folder / ".lock"):
             recover(self.folder)
@@ -127,8 +148,42 @@ class Run:
         atomic.write_text(self._staged / f"{name}.csv", text)
         return back
 
-    def figure(self, figure: Figure, name: str) -> None:
-        """Stages a figure as PNG, without the metadata that would change from run to run."""
+    def declare(self, *, tables: Sequence[str] = (), figures: Sequence[str] = ()) -> None:
+        """Adds outputs that only the given data have, as a figure for each dataset."""
+        self.tables = (*self.tables, *tables)
+        self.figures = (*self.figures, *figures)
+
+    def omit(self, *names: str, reason: str) -> None:
+        """Takes back outputs that the given data cannot fill; the provenance says why.
+
+        Raises:
+            ResultError: One is not declared, or the run is on generated data, which fill all.
+        """
+        unknown = set(names) - {*self.tables, *self.figures}
+        if unknown or not self.datasets:
+            raise ResultError(
+                f"cannot leave out {', '.join(sorted(unknown or names))}: {reason}",
+                place=self.notebook,
+                remedy="only declared outputs of a run on given data may be left out",
+            )
+        self.omitted |= dict.fromkeys(names, reason)
+
+    def figure(self, figure: Figure, name: str, *, shows: str = "") -> None:
+        """Stages a figure as PNG, without the metadata that would change from run to run.
+
+        Args:
+            figure: The figure.
+            name: One of the declared figures.
+            shows: The dataset whose people can be recognised in it; empty where nobody can, or
+                only generated people. Without `show_people` the figure is neither written nor
+                displayed.
+        """
+        if shows and not self.show_people:
+            import matplotlib.pyplot as plt  # slow, and most runs show nobody
+
+            plt.close(figure)  # or the notebook would display it
+            self.omit(name, reason=f"shows people of {shows}; --show-people writes it")
+            return
         if name not in self.figures:
             raise ResultError(
                 f"figure {name!r} is not declared", place=self.notebook, remedy="add it to Run"
@@ -148,8 +203,9 @@ class Run:
         Raises:
             ResultError: A declared output is missing; nothing is moved.
         """
-        wanted = {f"{name}.csv" for name in self.tables}
-        wanted |= {f"{name}.png" for name in self.figures}
+        tables = [name for name in self.tables if name not in self.omitted]
+        figures = [name for name in self.figures if name not in self.omitted]
+        wanted = {f"{name}.csv" for name in tables} | {f"{name}.png" for name in figures}
         found = {path.name for path in self._staged.glob("*")}
         if wanted - found:
             raise ResultError(
@@ -160,6 +216,8 @@ class Run:
         record = provenance.record(self.config, data=self.data)
         record["notebook"] = self.notebook
         record["tables"] = self._schemas
+        if self.omitted:
+            record["omitted"] = self.omitted
         record["outputs"] = {name: _sha256(self._staged / name) for name in sorted(found)}
         text = json.dumps(record, indent=1, sort_keys=True) + "\n"
         atomic.write_text(self._staged / PROVENANCE, text)
@@ -167,7 +225,7 @@ class Run:
         atomic.write_text(self._staging / _JOURNAL, json.dumps(names))
         with locked(self.folder / ".lock"):
             _promote(self._staging)
-        print(f"{MARKER} {self.notebook}: {len(self.tables)} tables, {len(self.figures)} figures")
+        print(f"{MARKER} {self.notebook}: {len(tables)} tables, {len(figures)} figures")
 
 
 def note(folder: Path, notebook: str, facts: Mapping[str, object]) -> None:

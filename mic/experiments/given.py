@@ -1,0 +1,279 @@
+"""The data that a run is given: `ckplus=/data/CK+`, `synth-ck`, `mine=/data/clips`.
+
+A name alone is a generated protocol, or a published dataset that was fetched before. A published
+dataset's name with a folder is read from there by its own reader and built below `MIC_HOME` by the
+first who asks. Any other name needs class folders, or a manifest. Without any, a study runs on the
+generated protocols, in the profile's sizes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from mic import codec, datasets
+from mic.config import Profile
+from mic.datasets import published, synth
+from mic.datasets.readers.build import build
+from mic.datasets.readers.source import Dataset as Reader
+from mic.datasets.readers.source import Scan, Source
+from mic.errors import ConfigError, DatasetError
+from mic.experiments.data import Dataset
+from mic.fitting.clips import class_folders
+from mic.inputs.coverage import LeftOut, check_share
+from mic.manifest.manifest import Manifest
+from mic.storage.home import home, locked
+
+# Generated protocol and the dataset whose shape it has.
+COUNTERPARTS = {
+    "synth-ck": "CK+",
+    "synth-ck-shifted": "CK+",
+    "synth-mmi": "MMI",
+    "synth-afew": "AFEW",
+}
+LABELLED = ("synth-ck", "synth-mmi", "synth-afew")
+RATED = "synth-avec"
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+
+Progress = Callable[[int, int], None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Given:
+    """One dataset of a run.
+
+    Attributes:
+        name: As its rows are called.
+        path: Where it lies; None for a generated one, or one that was fetched before.
+    """
+
+    name: str
+    path: Path | None = None
+
+    @property
+    def kind(self) -> Literal["generated", "published", "own"]:
+        """Who made it."""
+        if self.name in synth.SIZES:
+            return "generated"
+        return "published" if self.name in datasets.DATASETS else "own"
+
+    @property
+    def rated(self) -> bool:
+        """Whether its labels are traces over time instead of classes."""
+        if self.kind == "published":
+            return not datasets.DATASETS[self.name].classes
+        return self.name == RATED
+
+
+def parse(texts: Sequence[str]) -> tuple[Given, ...]:
+    """The datasets of `--data` or of a notebook's parameter `datasets`, in their order.
+
+    Args:
+        texts: `NAME` or `NAME=PATH` each.
+
+    Raises:
+        ConfigError: A name comes twice, cannot be a name, or needs a path that is not given.
+    """
+    found: dict[str, Given] = {}
+    for text in texts:
+        name, _, path = text.partition("=")
+        name = published.ALIASES.get(name, name)
+        one = Given(name=name, path=Path(path).expanduser() if path else None)
+        if _NAME.fullmatch(name) is None:
+            raise ConfigError(
+                f"{name!r} cannot name a dataset",
+                place=text,
+                remedy="write NAME=FOLDER with a name of small letters, digits, - and _",
+            )
+        if name in found:
+            raise ConfigError(f"the dataset {name!r} is given twice", place=text)
+        if one.kind == "own" and one.path is None:
+            known = ", ".join([*datasets.DATASETS, *published.ALIASES, *synth.SIZES])
+            raise ConfigError(
+                f"there is no dataset {name!r}",
+                place=text,
+                remedy=f"choose one of {known}, or give the folder of your own: {name}=FOLDER",
+            )
+        if one.kind == "generated" and one.path is not None:
+            raise ConfigError(f"{name} is generated and takes no folder", place=text)
+        found[name] = one
+    return tuple(found.values())
+
+
+def counterpart(name: str) -> str:
+    """The dataset of the papers' tables that a dataset is, or whose shape it has; else empty."""
+    if name in datasets.DATASETS:
+        return datasets.DATASETS[name].stands_for
+    return COUNTERPARTS.get(name, "")
+
+
+def shown(name: str) -> str:
+    """The dataset's name if its pictures show people, whose licence has a say; else empty."""
+    return "" if name in synth.SIZES else name
+
+
+def labelled(texts: Sequence[str], config: Profile) -> dict[str, Dataset]:
+    """The datasets with classes that a study runs on: those given, else the generated protocols.
+
+    Raises:
+        ConfigError: Something is given, but nothing with classes.
+        DatasetError: One cannot be used; see `load`.
+    """
+    chosen = [one for one in parse(texts or LABELLED) if not one.rated]
+    if not chosen:
+        raise ConfigError(
+            f"{', '.join(texts)}: nothing with classes is given",
+            remedy="give a dataset with classes too, or run notebook 08 only",
+        )
+    return {one.name: load(one, config) for one in chosen}
+
+
+def first(texts: Sequence[str], config: Profile) -> Dataset:
+    """The first dataset with classes that is given, or `synth-ck`: for studies of one dataset."""
+    chosen = [one for one in parse(texts) if not one.rated] or [Given(name=LABELLED[0])]
+    return load(chosen[0], config)
+
+
+def rated(texts: Sequence[str], config: Profile) -> Manifest:
+    """The dataset with traces of valence: the one given, else `synth-avec`.
+
+    Faces are shown half as large again as the profile says, so that a crop of 96 samples is not
+    enlarged.
+    """
+    chosen = [one for one in parse(texts) if one.rated] or [Given(name=RATED)]
+    if len(chosen) > 1:
+        names = ", ".join(one.name for one in chosen)
+        raise ConfigError(f"{names}: one dataset with traces at a time", remedy="give one of them")
+    return load(chosen[0], dataclasses.replace(config, size=config.size * 3 // 2)).manifest
+
+
+def load(one: Given, config: Profile, *, progress: Progress | None = None) -> Dataset:
+    """A dataset ready for the grid: generated, read from a published layout, or somebody's own.
+
+    Clips of a published dataset that are missing, damaged or mislabelled are left out, named with
+    the reason and counted in `Dataset.coverage`, as long as they are few.
+
+    Args:
+        one: Which.
+        config: Picture size, numbers of generated clips, `jobs`.
+        progress: Called with the number of finished and of all clips.
+
+    Raises:
+        DatasetError: It is not there, or too much of it is at fault.
+    """
+    if one.kind == "generated":
+        return Dataset(manifest=synth.load(one.name, config, progress=progress))
+    if one.kind == "own":
+        return _own(one, config, progress)
+    if one.path is None:
+        return Dataset(
+            manifest=datasets.load(one.name, config, progress=progress),
+            published=datasets.DATASETS[one.name].clips,
+        )
+    report = datasets.fetch(
+        one.name,
+        path=one.path,
+        allow_faults=True,
+        size=config.size,
+        jobs=config.worker_count(),
+        progress=progress,
+    )
+    lost = [fault for fault in report.faults if fault.clip]
+    structural = [fault for fault in report.faults if fault.fatal and not fault.clip]
+    if report.manifest is None or structural:
+        worst = [*structural, *(fault for fault in report.faults if fault.fatal)][:3]
+        raise DatasetError(
+            f"{datasets.DATASETS[one.name].title} is not whole: {'; '.join(map(str, worst))}",
+            file=one.path,
+            remedy=f"`mic fetch {one.name} --path FOLDER` lists everything; with --allow-faults "
+            "it makes a manifest of what is there, which a run takes as MYNAME=MANIFEST",
+        )
+    root = report.root or one.path
+    absent = tuple(
+        LeftOut(path=root / fault.file, reason=fault.message, clip=fault.clip) for fault in lost
+    )
+    check_share(absent, len(report.manifest) + len(absent))
+    return Dataset(
+        manifest=report.manifest,
+        absent=absent,
+        published=datasets.DATASETS[one.name].clips,
+    )
+
+
+def _own(one: Given, config: Profile, progress: Progress | None) -> Dataset:
+    """Class folders, or a manifest, whose clips are made anew unless they are MPEG-4 already."""
+    path = one.path
+    assert path is not None  # `parse` saw to it
+    table = path if path.suffix.lower() == ".csv" else path / "manifest.csv"
+    if table.is_file():
+        manifest = dataclasses.replace(Manifest.load(table), name=one.name)
+        if not manifest.classes or len(manifest) == 0:
+            raise DatasetError("has no labelled clips", file=table)
+        if all(codec.probe(manifest.path(clip)).codec == "mpeg4" for clip in manifest):
+            return Dataset(manifest=manifest)
+        root, classes = manifest.root, manifest.classes
+        sources = [
+            Source(
+                clip_id=clip.clip_id,
+                files=(clip.clip,),
+                subject=clip.subject,
+                label=clip.label,
+                apex=clip.apex,
+                split=clip.split,
+                fold=clip.fold,
+            )
+            for clip in manifest
+        ]
+    else:
+        root = path
+        videos = class_folders(path)
+        classes = tuple(sorted({video.label for video in videos}))
+        sources = [
+            Source(
+                clip_id=re.sub(r"[^\w-]", "_", video.path.relative_to(path).as_posix()),
+                files=(video.path.relative_to(path).as_posix(),),
+                subject=video.subject,
+                label=video.label,
+                apex="found",
+            )
+            for video in videos
+        ]
+    reader = Reader(
+        name=one.name,
+        title=one.name,
+        reference="",
+        home="",
+        licence="the owner's",
+        access="",
+        layout="",
+        classes=classes,
+        expected={},
+        scan=_nothing,
+    )
+    target = home() / "datasets" / f"own-{one.name}-{config.size}"
+    with locked(target.with_name(f".{target.name}.lock")):
+        manifest, faults = build(
+            reader,
+            root,
+            Scan(sources=tuple(sources), faults=(), counts={}),
+            target,
+            size=config.size,
+            jobs=config.worker_count(),
+            progress=progress,
+        )
+    absent = tuple(
+        LeftOut(path=root / fault.file, reason=fault.message, clip=fault.clip)
+        for fault in faults
+        if fault.clip
+    )
+    check_share(absent, len(manifest) + len(absent))
+    return Dataset(manifest=manifest, absent=absent)
+
+
+def _nothing(root: Path) -> Scan:
+    """The scan of a dataset whose clips are known already."""
+    del root
+    return Scan(sources=(), faults=(), counts={})
