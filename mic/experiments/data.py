@@ -65,10 +65,8 @@ class Dataset:
         divided = "the published training and validation parts"
         if not split:
             divided = f"{min(parts, people)} subject-disjoint parts"
-        return (
-            f"{len(self.kept())} clips of {people} people of {self.name} "
-            f"({self.coverage:.1%} of what was published), {divided}"
-        )
+        whole = f"{self.coverage:.1%} of {'what was published' if self.published else 'its clips'}"
+        return f"{len(self.kept())} clips of {people} people of {self.name} ({whole}), {divided}"
 
     def sources(self) -> dict[str, str]:
         """What results of it depend on, with SHA-256: the clips and the identity network.

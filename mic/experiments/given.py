@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -129,6 +129,14 @@ def labelled(texts: Sequence[str], config: Profile) -> dict[str, Dataset]:
             remedy="give a dataset with classes too, or run notebook 08 only",
         )
     return {one.name: load(one, config) for one in chosen}
+
+
+def outputs(stem: str, names: Iterable[str]) -> dict[str, str]:
+    """Names of tables or figures that each dataset has one of: `stem_ck`, `stem_of_ckplus`."""
+    return {
+        name: f"{stem}_{name.removeprefix('synth-') if name in synth.SIZES else f'of_{name}'}"
+        for name in names
+    }
 
 
 def first(texts: Sequence[str], config: Profile) -> Dataset:
