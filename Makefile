@@ -18,7 +18,8 @@ nbval-some := $(foreach number,07 09 00 02,$(wildcard notebooks/$(number)_*.ipyn
 nbval-others := $(filter-out $(nbval-some),$(notebooks))
 nbval = $(bin)/python -m pytest -q -p no:randomly --nbval-lax --nbval-cell-timeout 1800
 
-.PHONY: help reproduce test fuzz-replay nbval-some nbval-others test-long lab bench fuzz lint format audit environment lock clean
+.PHONY: help reproduce test fuzz-replay nbval-some nbval-others test-long lab bench fuzz lint docs \
+  format audit environment lock clean
 
 help:
 	@echo "make reproduce [PROFILE=smoke|default|full|paper]   run every notebook into results/"
@@ -27,6 +28,7 @@ help:
 	@echo "make lab         JupyterLab on the notebooks"
 	@echo "make bench       speed tables against other readers"
 	@echo "make fuzz SECONDS=60"
+	@echo "make docs        the site, into build/docs/html; every broken link is an error"
 	@echo "make lint | format | audit | clean"
 
 # Both stamps hold what was installed, not when: a fresh checkout with new file times stays quiet.
@@ -83,6 +85,9 @@ lint: environment
 	@$(bin)/ruff check --quiet .
 	@$(bin)/ruff format --quiet --check .
 	@$(bin)/clang-format --dry-run --Werror $(wildcard native/*.cpp native/*.hpp)
+
+docs:
+	@$(MAKE) --no-print-directory -C docs PYTHON=$(PYTHON)
 
 format: environment
 	@$(bin)/ruff check --quiet --fix .

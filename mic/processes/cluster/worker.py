@@ -46,7 +46,7 @@ class Raised:
 
 
 def perform(order: Order, function: Callable, *arguments: Any) -> Any:
-    """function(*arguments), or what it raised as `Raised`."""
+    """What a function returns, or what it raised as `Raised`."""
     with _ALONE:
         try:
             _check(order)

@@ -1,0 +1,1 @@
+"""Training as records: steps, schedules, augmentation, several processes."""
