@@ -14,7 +14,7 @@ class SyntaxError(Exception):
 class Stream:
     """The index of one clip: where its VOPs lie."""
 
-    def __init__(self, path: str, extradata: object = ...) -> None: ...
+    def __init__(self, path: bytes, extradata: object = ...) -> None: ...
     def append(self, offset: int, packet: object) -> None:
         """Appends the VOP of one packet found at a file offset."""
 

@@ -249,9 +249,9 @@ NB_MODULE(_native, m) {
     nb::class_<Stream>(m, "Stream", "The index of one clip: where its VOPs lie.")
         .def(
             "__init__",
-            [](Stream* self, const std::string& path, nb::handle extradata) {
+            [](Stream* self, const nb::bytes& path, nb::handle extradata) {
                 const Buffer buffer(extradata);
-                new (self) Stream(path, buffer.bytes());
+                new (self) Stream(std::string(path.c_str(), path.size()), buffer.bytes());
             },
             "path"_a, "extradata"_a = nb::bytes(""))
         .def(

@@ -27,7 +27,7 @@ class PacketStream(Stream):
         self.frame_rate = Fraction(frame_rate)
         try:
             # Appended packets are kept in memory, so the index has nothing to read from a file.
-            self._native = _native.Stream(os.devnull, extradata)
+            self._native = _native.Stream(os.fsencode(os.devnull), extradata)
         except _native.SyntaxError as error:
             raise syntax_error(*error.args, path=self.path, packet=0) from None
         self._update()

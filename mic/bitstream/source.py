@@ -89,7 +89,7 @@ def _demuxer(path: Path) -> Iterator[av.container.InputContainer]:
 
 
 def _open_elementary(path: Path) -> tuple[_native.Stream, Fraction]:
-    index = _native.Stream(os.fspath(path))
+    index = _native.Stream(os.fsencode(path))
     try:
         index.scan()
     except _native.SyntaxError as error:
@@ -103,7 +103,7 @@ def _open_elementary(path: Path) -> tuple[_native.Stream, Fraction]:
 def _open_table(path: Path, table: SampleTable) -> tuple[_native.Stream, Fraction]:
     index = None
     try:
-        index = _native.Stream(os.fspath(path), table.extradata)
+        index = _native.Stream(os.fsencode(path), table.extradata)
         index.append_table(table.offsets, table.sizes)
     except _native.SyntaxError as error:
         number = 0 if index is None else len(index)
@@ -124,7 +124,7 @@ def _open_container(
         )
     index = None
     try:
-        index = _native.Stream(os.fspath(path), video.codec_context.extradata or b"")
+        index = _native.Stream(os.fsencode(path), video.codec_context.extradata or b"")
         volume = Volume(path)
         for packet in box.demux(video):
             volume.take(packet)
