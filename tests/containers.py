@@ -73,9 +73,8 @@ def write(
     """
     with av.open(str(path), "w", format=container, options=muxing or {}) as output:
         if cover:
-            still = output.add_stream("png", rate=1)
-            still.width, still.height, still.pix_fmt = 32, 32, "rgb24"
-            still.disposition = 0
+            still = output.add_stream("mjpeg", rate=1)
+            still.width, still.height, still.pix_fmt = 32, 32, "yuvj420p"
         stream = output.add_stream(film.codec, rate=film.rate, options=film.options)
         shape = gray(0).shape if film.picture is None else film.picture.shape
         stream.height, stream.width = shape[:2]
@@ -92,7 +91,8 @@ def write(
         if film.turned != (0, False, False):
             stream.set_display_rotation(*film.turned)
         if cover:
-            output.mux(still.encode(av.VideoFrame.from_ndarray(gray(3)[:32, :32], "rgb24")))
+            picture = av.VideoFrame.from_ndarray(gray(3)[:32, :32].copy(), "rgb24")
+            output.mux(still.encode(picture.reformat(format="yuvj420p")))
             output.mux(still.encode())
         for index, stamp in enumerate(film.stamps):
             pixels = gray(index) if film.picture is None else film.picture

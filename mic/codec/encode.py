@@ -110,7 +110,12 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
     else:
         rate, kept = _closest(video), False
     tick = _TICK if kept and not video.steady else None
-    frames = _stamped(pictures, tick) if kept else _resampled(pictures, video.duration, rate)
+    if tick is not None:
+        frames = _stamped((picture.time, picture.frame) for picture in pictures)
+    elif kept:
+        frames = (picture.frame for picture in pictures)
+    else:
+        frames = _resampled(pictures, video.duration, rate)
     ready = prepared(frames, chosen, video.path, sample_aspect=video.sample_aspect)
     squared = chosen.crop is not None or chosen.size is not None
     raw = not timed and _container_of(target, chosen) != "avi"
@@ -124,6 +129,7 @@ def encode_frames(
     path: str | Path,
     *,
     frame_rate: Fraction | float,
+    times: Iterable[float] | None = None,
     **options: Any,
 ) -> EncodeReport:
     """Encodes generated frames, one in memory at a time.
@@ -132,17 +138,28 @@ def encode_frames(
         frames: uint8, (H, W, 3) RGB or (H, W) luma samples as they are to be coded, all alike.
         path: The file to write; see `reencode`.
         frame_rate: Frames a second.
+        times: Seconds of each frame, increasing, where they are uneven; as many at least as
+            frames. Containers with one rate for all (.avi, raw streams) refuse them.
         **options: Fields of `EncodeOptions` but `frame_rate`.
 
     Raises:
         CodecError: No frame, or frames of unequal shapes.
-        ConfigError: An option is unknown or out of range.
+        ConfigError: An option is unknown or out of range, or the container keeps no times.
         StorageError: The file cannot be written.
     """
     chosen = EncodeOptions.of(options)
     path = Path(path)
-    pictures = prepared(_pictures(frames, path), chosen, path)
-    return _write(pictures, path, Fraction(frame_rate), chosen)
+    pictures = _pictures(frames, path)
+    if times is not None:
+        if _container_of(path, chosen) not in _TIMED:
+            raise ConfigError(
+                "its container keeps no times of frames",
+                file=path,
+                remedy="end the name in .mp4 or .mkv",
+            )
+        pictures = _stamped(zip(times, pictures, strict=False))
+    tick = None if times is None else _TICK
+    return _write(prepared(pictures, chosen, path), path, Fraction(frame_rate), chosen, tick=tick)
 
 
 class _DamageCounter:
@@ -157,14 +174,13 @@ class _DamageCounter:
             yield picture
 
 
-def _stamped(pictures: Iterable[Picture], tick: Fraction | None) -> Iterator[av.VideoFrame]:
-    """Frames with their times in ticks; None leaves the times to the constant rate."""
+def _stamped(timed: Iterable[tuple[float, av.VideoFrame]]) -> Iterator[av.VideoFrame]:
+    """Frames that bear their times, from seconds, in ticks."""
     last = -1
-    for picture in pictures:
-        if tick is not None:
-            last = max(last + 1, round(picture.time / tick))
-            picture.frame.pts, picture.frame.time_base = last, tick
-        yield picture.frame
+    for seconds, frame in timed:
+        last = max(last + 1, round(seconds / _TICK))
+        frame.pts, frame.time_base = last, _TICK
+        yield frame
 
 
 def _closest(video: Video) -> Fraction:

@@ -40,6 +40,9 @@ class Index:
             have none that do: there the k-th decoded picture is the k-th shown.
         packet_of: int64 (S,), the packet of each shown picture.
         times: float64 (S,), seconds from the first shown picture, never decreasing.
+        rows: int64 (R,), the packets of shown pictures and of VOPs that are not coded, by which
+            the picture before stays: what `mic.extract` gives a row each.
+        row_times: float64 (R,), their times.
         duration: Seconds from there to the end of the last picture.
         start: Seconds of the first shown picture on the container's clock, by which sound is
             aligned.
@@ -55,6 +58,8 @@ class Index:
     by_stamp: bool
     packet_of: np.ndarray
     times: np.ndarray
+    rows: np.ndarray
+    row_times: np.ndarray
     duration: float
     start: float
     damage: CodecError | None
@@ -113,20 +118,26 @@ def index_of(
         damage = error
     pts, dts = np.array(entries.pts, np.int64), np.array(entries.dts, np.int64)
     discarded = np.array(entries.discarded, bool)
-    shown = np.array(entries.pictures, np.int64) * ~discarded
-    coded = np.arange(len(pts)).repeat(shown)
-    packet_of, by_stamp = _order(entries.kinds, pts, coded, trusted=timed and ordered)
+    pictures = np.array(entries.pictures, np.int64)
+    uncoded = np.frombuffer("".join(entries.kinds).encode(), np.uint8) == ord("N")
+    packed = bool((pictures > 1).any())  # its VOPs that are not coded only hold a place
+    held = (pictures if packed else np.maximum(pictures, uncoded)) * ~discarded
+    filled = np.arange(len(pts)).repeat(held)
+    rows, by_stamp = _order(entries.kinds, pts, filled, trusted=timed and ordered)
     stamps = pts if by_stamp else np.where(dts == _MISSING, pts, dts)
-    if not timed or (stamps[coded] == _MISSING).any():
-        times, start = np.arange(len(coded)) / float(rate), 0.0
+    if not timed or (stamps[rows] == _MISSING).any():
+        seconds, zero = np.arange(len(rows)) / float(rate), 0
     else:
-        # Two pictures in one packet: an empty one that comes later keeps the second's time.
-        packed = not by_stamp and (shown > 1).any()
-        ticks = np.sort(stamps[~discarded] if packed else stamps[coded])
-        ticks = np.maximum.accumulate(np.resize(ticks, len(coded)))
-        start = float(ticks[0] * time_base) if len(ticks) else 0.0
-        times = (ticks - ticks[:1]) * float(time_base)
-    stated = entries.durations[packet_of[-1]] * float(time_base) if len(packet_of) else 0.0
+        # The second of two pictures in one packet has the time of the place that is held.
+        ticks = np.sort(stamps[~discarded] if packed else stamps[rows])
+        ticks = np.maximum.accumulate(np.resize(ticks, len(rows)))
+        zero = int(ticks[0]) if len(ticks) else 0
+        seconds = (ticks - zero) * float(time_base)
+    shown = pictures[rows] > 0
+    packet_of = rows[shown]
+    first = float(seconds[shown][0]) if shown.any() else 0.0
+    times = seconds - first
+    stated = entries.durations[rows[-1]] * float(time_base) if len(rows) else 0.0
     return Index(
         sizes=np.array(entries.sizes, np.int64),
         headers=entries.headers,
@@ -136,9 +147,11 @@ def index_of(
         stamps=pts,
         by_stamp=by_stamp,
         packet_of=packet_of,
-        times=times,
+        times=times[shown],
+        rows=rows,
+        row_times=np.maximum(times, 0.0),
         duration=_end(times, stated, rate),
-        start=start,
+        start=float(zero * time_base) + first,
         damage=damage,
     )
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from mic import codec
 from mic.errors import CodecError, ConfigError
-from mic.extraction.pictures import motion_picture, residual_picture
+from mic.extraction.pictures import motion_picture, residual_picture, turned_vectors
 from mic.extraction.source import PARTS, Chunk, Coded, Method, coded
 from mic.storage import atomic
 
@@ -65,9 +65,13 @@ def extract(
     `.npz` holds arrays: `residual` int16 (T, ceil(H / scale), ceil(W / scale), 3); `motion` int16
     (T, 2 h, 2 w, 2), x and y in quarter samples per 8x8 block for h x w macroblocks; `iframe`
     uint8 (K, H, W, 3) with `iframe_number` int64 (K,); `kind` uint8 (T,), the letters I, P, B, N;
-    `damaged` bool (T,); `about`, a JSON text with size, frame rate, scale, space and method.
-    A target without a suffix is a folder of `residual_000001.png` and so on, `.mp4` an H.264 film
-    of the parts side by side.
+    `time` float64 (T,), seconds from the first frame; `damaged` bool (T,); `about`, a JSON text
+    with size, frame rate, scale, space, method and orientation. A target without a suffix is a
+    folder of `residual_000001.png` and so on, `.mp4` an H.264 film of the parts side by side.
+
+    Frames are those that are shown, in that order, and VOPs that are not coded. Residuals and
+    vectors lie as they are coded: where players turn the video (`about["orientation"]`), the
+    arrays are not turned; I-frames, pictures and films are.
 
     Args:
         video: Any video; `ExtractReport.method` says how it was read.
@@ -84,7 +88,7 @@ def extract(
 
     Raises:
         ConfigError: An argument is out of its range.
-        CodecError: The video cannot be read.
+        CodecError: The video cannot be read, or breaks off (with on_error="raise").
         BitstreamError: It is damaged, or outside the supported profile.
         StorageError: The target cannot be written.
     """
@@ -99,6 +103,8 @@ def extract(
         if not value or set(value) - set(allowed):
             raise ConfigError(f"{name} is {value}", remedy=f"choose of {allowed}")
     with coded(video, method=method) as source:
+        if source.video.damage is not None and on_error == "raise":
+            raise source.video.damage
         work = _Extraction(
             source, tuple(what), scale, space, on_error, threads, gain, progress or _silent
         )
@@ -156,6 +162,7 @@ class _Extraction:
                 shapes |= self._iframe_arrays(archive)
             letters = np.frombuffer("".join(kinds).encode(), np.uint8)
             small = {"kind": letters, "damaged": np.concatenate(damaged)}
+            small["time"] = self.source.times
             small["about"] = np.array(json.dumps(self._about()))
             for name, array in small.items():
                 _write_whole(archive, name, array)
@@ -164,7 +171,12 @@ class _Extraction:
 
     def _iframe_arrays(self, archive: zipfile.ZipFile) -> dict[str, tuple[int, ...]]:
         numbers = []
-        count = sum(kind == "I" for kind in self.source.kinds())
+        count = self.source.kinds().count("I")
+        if count == 0:  # an edit list may begin behind the only one
+            width, height = self.source.video.size
+            _write_whole(archive, "iframe", np.empty((0, height, width, 3), np.uint8))
+            _write_whole(archive, "iframe_number", np.empty(0, np.int64))
+            return {"iframe": (0, height, width, 3), "iframe_number": (0,)}
         with _Member(archive, "iframe", count) as member:
             for number, picture in self.source.iframes():
                 member.write(picture[None])
@@ -182,6 +194,7 @@ class _Extraction:
             "scale": self.scale,
             "space": self.space,
             "method": self.source.method,
+            "orientation": str(self.source.display),
         }
 
     def pictures(self, target: Path) -> dict[str, tuple[int, ...]]:
@@ -203,6 +216,7 @@ class _Extraction:
             self._side_by_side(),
             target,
             frame_rate=self.source.frame_rate,
+            times=None if self.source.video.steady else self.source.times,
             codec="h264",
             vop_quant=20,
             gop=50,
@@ -212,7 +226,8 @@ class _Extraction:
     def _side_by_side(self) -> Iterator[np.ndarray]:
         iframes = self.source.iframes()
         following = next(iframes, None) if "iframe" in self.what else None
-        held = np.full((self.source.height, self.source.width, 3), 255, np.uint8)
+        width, height = self.source.video.size
+        held = np.full((height, width, 3), 255, np.uint8)
         parts = [part for part in self.what if part != "iframe"]
         for chunk in self._chunks(parts or ["motion"]):
             self.damaged += int(chunk.damaged.sum())
@@ -230,9 +245,14 @@ class _Extraction:
                 )
 
     def _shown(self, part: str, chunk: Chunk) -> np.ndarray:
+        display = self.source.display
         if part == "residual":
-            return residual_picture(chunk.residual, space=self.space, gain=self.gain)
-        return motion_picture(chunk.motion, width=self.source.width, height=self.source.height)
+            found = residual_picture(chunk.residual, space=self.space, gain=self.gain)
+        else:
+            vectors = turned_vectors(chunk.motion, display)
+            size = {"width": self.source.width, "height": self.source.height}
+            found = motion_picture(vectors, **size)
+        return np.stack([display.turn(picture) for picture in found])
 
     def _chunks(self, parts: Sequence[str]) -> Iterator[Chunk]:
         for chunk in self.source.chunks(

@@ -6,6 +6,8 @@ import colorsys
 
 import numpy as np
 
+from mic.codec.display import Display
+
 _HUES = 256
 _WHEEL = np.array([colorsys.hsv_to_rgb(k / _HUES, 1, 1) for k in range(_HUES)], np.float32)
 
@@ -46,3 +48,15 @@ def motion_picture(
     small = np.round(255 * (1 - saturation * (1 - _WHEEL[hue]))).astype(np.uint8)
     large = small.repeat(8, axis=-3).repeat(8, axis=-2)
     return large[..., :height, :width, :]
+
+
+def turned_vectors(blocks: np.ndarray, display: Display) -> np.ndarray:
+    """Vectors that point where they point in the shown picture; blocks stay where they are coded.
+
+    Args:
+        blocks: int16 (..., h, w, 2): x, y.
+        display: How the coded picture is turned for showing.
+    """
+    turned = blocks[..., ::-1] if display.transposed else blocks
+    signs = (-1 if display.mirrored else 1, -1 if display.flipped else 1)
+    return turned * np.array(signs, blocks.dtype)

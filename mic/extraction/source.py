@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mic import bitstream, codec
+from mic.codec.display import Display, rgb
 from mic.codec.reading import decoded_frames, opened
 from mic.decoded import residuals as decoded
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
@@ -51,23 +52,42 @@ class Chunk:
 class Coded:
     """A video that can be read chunk by chunk, any number of times.
 
+    A frame is a picture that is shown, or a VOP that is not coded, by which the picture before
+    stays; what an edit list cuts away is none. Frames come as they are shown, arrays lie as they
+    are coded: `display` tells how they are turned for showing.
+
     Attributes:
         method: "bitstream", "reencoded" or "decoded".
-        video: The file that is read: the source, or its re-encoding.
-        width: In samples.
-        height: In samples.
-        frame_rate: Frames a second.
-        count: Frames.
+        video: What is read: the source, or its re-encoding.
+        width: Coded, in samples.
+        height: Coded, in samples.
+        times: float64 (T,), seconds of each frame from the first.
+        rows: int64 (T,), number of each frame's VOP in the stream.
         stream: The parsed stream; None when decoded.
     """
 
     method: str
-    video: Path
+    video: codec.Video
     width: int
     height: int
-    frame_rate: Fraction
-    count: int
+    times: np.ndarray
+    rows: np.ndarray
     stream: bitstream.Stream | None
+
+    @property
+    def count(self) -> int:
+        """Frames."""
+        return len(self.rows)
+
+    @property
+    def frame_rate(self) -> Fraction:
+        """Frames a second, on average where times are uneven."""
+        return self.video.frame_rate
+
+    @property
+    def display(self) -> Display:
+        """How arrays are turned and stretched for showing; `iframes` are already."""
+        return self.video.display
 
     def chunks(
         self, what: Sequence[str], *, scale: int, space: str, on_error: str, threads: int
@@ -83,11 +103,12 @@ class Coded:
         if self.stream is None:
             yield from self._decoded(what, scale, space, length)
             return
+        kinds = self.kinds()
         for first in range(0, self.count, length):
             last = min(first + length, self.count)
             clip = self.stream.read(
                 what=what,
-                frames=slice(first, last),
+                frames=self.rows[first:last].tolist(),
                 scale=scale,
                 space=space,
                 on_error=on_error,
@@ -96,7 +117,7 @@ class Coded:
             record = clip.residual or clip.motion
             yield Chunk(
                 first=first,
-                kinds=self.stream.vop_types[first:last],
+                kinds=kinds[first:last],
                 residual=None if clip.residual is None else clip.residual.pixels,
                 motion=None if clip.motion is None else clip.motion.blocks,
                 damaged=np.zeros(last - first, bool)
@@ -113,7 +134,7 @@ class Coded:
                 remedy="use method='reencoded' for other scales and spaces",
             )
         first = 0
-        frames = decoded.frames(self.video)
+        frames = decoded.frames(self.video.path)
         while group := list(itertools.islice(frames, length)):
             yield Chunk(
                 first=first,
@@ -127,27 +148,34 @@ class Coded:
             first += len(group)
 
     def iframes(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Number and pixels, uint8 (H, W, 3), of each I-frame, without decoding the others.
+        """Number and pixels of each I-frame, without decoding the others.
+
+        Pixels are as shown, uint8 (H, W, 3): upright, of square samples.
 
         Raises:
             CodecError: One cannot be decoded.
         """
-        with opened(self.video) as (container, stream):
-            stream.codec_context.skip_frame = "NONKEY"
-            numbers = (k for k, kind in enumerate(self.kinds()) if kind == "I")
-            for frame in decoded_frames(container, stream, self.video):
-                number = next(numbers, None)
-                if number is None:
-                    raise CodecError("has more key frames than I-frames", file=self.video)
-                yield number, frame.to_ndarray(format="rgb24")
-
-    def kinds(self) -> Iterator[str]:
-        """One letter a frame, as `Chunk.kinds`; of decoded videos "I" or "P" in coding order."""
-        if self.stream is not None:
-            yield from self.stream.vop_types
+        path = self.video.path
+        numbers = [number for number, kind in enumerate(self.kinds()) if kind == "I"]
+        if not numbers:
             return
-        with codec.demux(self.video) as video:
-            yield from ("I" if packet.is_keyframe else "P" for packet in video.packets)
+        index = self.video.index
+        by_stamp = {int(index.stamps[self.rows[number]]): number for number in numbers}
+        waiting = iter(numbers)
+        with opened(path, number=self.video.stream) as (container, stream):
+            stream.codec_context.skip_frame = "NONKEY"
+            for frame in decoded_frames(container, stream, path):
+                # Every key frame of what is read is an I-frame; where stamps order pictures, one
+                # that is cut away has none of these.
+                number = by_stamp.get(frame.pts) if index.by_stamp else next(waiting, None)
+                if number is None:
+                    raise CodecError("has more key frames than I-frames", file=path)
+                yield number, rgb(frame, self.display, path)
+
+    def kinds(self) -> str:
+        """One letter a frame, as `Chunk.kinds`; of decoded videos "I" or "P"."""
+        found = self.video.index.kinds if self.stream is None else self.stream.vop_types
+        return "".join(found[row] for row in self.rows)
 
 
 def _ycbcr(frame: decoded.DecodedFrame) -> np.ndarray:
@@ -179,17 +207,9 @@ def coded(path: str | Path, *, method: Method = "auto", **options: object) -> It
     path = Path(path)
     if method not in METHODS:
         raise ConfigError(f"method is {method!r}", remedy=f"choose of {', '.join(METHODS)}")
+    video = codec.Video(path)
     if method == "decoded":
-        info = codec.probe(path)
-        yield Coded(
-            method="decoded",
-            video=path,
-            width=info.width,
-            height=info.height,
-            frame_rate=info.frame_rate,
-            count=info.frames,
-            stream=None,
-        )
+        yield _described("decoded", video, None)
         return
     stream = None
     if method != "reencoded":
@@ -200,22 +220,25 @@ def coded(path: str | Path, *, method: Method = "auto", **options: object) -> It
                 raise
     if stream is not None:
         with stream:
-            yield _parsed("bitstream", path, stream)
+            yield _described("bitstream", video, stream)
         return
     with tempfile.TemporaryDirectory(prefix="mic-") as folder:
-        target = Path(folder) / f"{path.stem}.mp4"
+        target = Path(folder) / "coded.mp4"
         codec.reencode(path, target, **options)
         with bitstream.open(target) as stream:
-            yield _parsed("reencoded", target, stream)
+            yield _described("reencoded", codec.Video(target), stream)
 
 
-def _parsed(method: str, video: Path, stream: bitstream.Stream) -> Coded:
+def _described(method: str, video: codec.Video, stream: bitstream.Stream | None) -> Coded:
+    index = video.index
+    size = (video.width, video.height) if stream is None else (stream.width, stream.height)
     return Coded(
         method=method,
         video=video,
-        width=stream.width,
-        height=stream.height,
-        frame_rate=Fraction(stream.frame_rate),
-        count=stream.frame_count,
+        width=size[0],
+        height=size[1],
+        # A decoder gives no frame for a VOP that is not coded.
+        times=index.times if stream is None else index.row_times,
+        rows=index.packet_of if stream is None else index.rows,
         stream=stream,
     )
