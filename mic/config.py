@@ -18,6 +18,13 @@ from typing import Any
 from mic.errors import ConfigError
 
 
+def usable_cores() -> int:
+    """Cores that this process may use; where the system does not tell (macOS), all there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @dataclasses.dataclass(frozen=True)
 class Profile:
     """Everything that decides what a run computes.
@@ -88,7 +95,7 @@ class Profile:
 
     def worker_count(self) -> int:
         """Worker processes to start: `jobs`, or one for each core this process may use."""
-        return self.jobs or len(os.sched_getaffinity(0))
+        return self.jobs or usable_cores()
 
 
 _DEFAULT = Profile(name="default")

@@ -9,13 +9,13 @@ import torch
 import torchvision
 
 from mic.errors import ConfigError
+from mic.inputs.batch import Batch
 from mic.models import baselines
 from mic.models.baselines.conv_lstm import EnhancedConvLstm
 from mic.models.baselines.frame_attention import draw_snippets, resnet18
 from mic.models.baselines.mode_variational import ModeVariationalLstm
 from mic.models.baselines.optical_flow import LucasKanade, luma, warp
 from mic.models.baselines.outsider import Outsider, crop, vote
-from mic.models.mic import Batch
 
 CLASSES, STEPS, EDGE = 7, 6, 32
 

@@ -19,10 +19,10 @@ from campaigns.workers import killed_once, until_restartable
 
 from mic import cli, codec
 from mic.codec import tree
-from mic.codec.tree import run_isolated
 from mic.errors import ClusterError, CodecError, ConfigError
 from mic.processes import cluster
 from mic.processes.cluster import worker
+from mic.processes.tasks import run_isolated
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from mic import codec
-from mic.codec.tree import run_isolated, run_stages
 from mic.errors import CodecError, ConfigError
 from mic.processes import workers
+from mic.processes.tasks import run_isolated, run_stages
 
 
 def clip(path, *, seed=0, frames=4, **options):

@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from mic.errors import ConfigError
+from mic.inputs.batch import Batch
 from mic.models.adversary import Discriminator, GradientReversal
 from mic.models.decoder import ApexDecoder
 from mic.models.erasure import fit_erasure
 from mic.models.expression import ExpressionNetwork, FrameEncoder
-from mic.models.mic import Batch, Identity, Method, Mic
+from mic.models.mic import Identity, Method, Mic
 
 
 @pytest.fixture(autouse=True)

@@ -6,8 +6,9 @@ import subprocess
 import sys
 
 import psutil
+import pytest
 
-SCRIPT = """
+POOL = """
 import os
 from mic.processes import workers
 
@@ -16,15 +17,28 @@ if __name__ == "__main__":
         print(*{future.result() for future in [pool.submit(os.getpid) for _ in range(20)]})
         input()
 """
+GENERATOR = """
+import sys
+from mic import synthface
 
-
-def test_a_killed_parent_leaves_no_worker_behind(tmp_path):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    parent = subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True
+if __name__ == "__main__":
+    synthface.generate(
+        "synth-ck", sys.argv[1], subset=60, size=96, jobs=2, progress=lambda *_: print(flush=True)
     )
-    parent.stdout.readline()
+"""
+
+
+@pytest.mark.parametrize("program", [POOL, GENERATOR], ids=["pool", "generator"])
+def test_a_killed_parent_leaves_no_worker_behind(program, tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(program)
+    parent = subprocess.Popen(
+        [sys.executable, script, tmp_path / "made"],
+        stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        text=True,
+    )
+    assert parent.stdout.readline()
     family = psutil.Process(parent.pid).children(recursive=True)
     assert len(family) >= 2
     os.kill(parent.pid, signal.SIGKILL)

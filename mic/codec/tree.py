@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,9 +14,11 @@ from tqdm import tqdm
 
 from mic.codec.encode import CONTAINER_SUFFIXES, reencode
 from mic.codec.options import EncodeOptions
-from mic.errors import CodecError, ConfigError, LostTaskError
-from mic.processes import cluster, workers
+from mic.config import usable_cores
+from mic.errors import CodecError, ConfigError
+from mic.processes.tasks import run_isolated
 from mic.storage import atomic
+from mic.storage.assets import sha256_of
 
 VIDEO_SUFFIXES = frozenset(
     [
@@ -139,7 +137,7 @@ def reencode_tree(
         (source / name, target / path, target / _RECORDS / f"{path}.json", options)
         for name, path in zip(names, _target_names(names, suffix), strict=True)
     ]
-    jobs = jobs or _usable_cores()
+    jobs = jobs or usable_cores()
     outcomes: dict[int, ClipOutcome] = {}
     bar = tqdm(total=len(tasks), unit="clip", disable=None if progress else True)
     with bar:
@@ -152,118 +150,9 @@ def reencode_tree(
     return TreeReport(tuple(outcomes[i] for i in range(len(tasks))), tuple(ignored))
 
 
-def run_isolated(
-    function: Callable[[Any], Any],
-    tasks: list[Any],
-    *,
-    jobs: int,
-    folders: Sequence[str | Path] = (),
-    pool: ProcessPoolExecutor | None = None,
-) -> Iterator[tuple[int, Any]]:
-    """Runs tasks in processes; a task that kills its process fails alone.
-
-    Args:
-        function: Importable, takes one task.
-        tasks: What to run it on.
-        jobs: Processes; 1 runs in this one. Where a cluster is named (`mic.processes.cluster`)
-        its workers
-            take the tasks instead.
-        folders: Where the tasks write, besides `MIC_HOME`.
-        pool: Processes that are there already, for tasks that come in several stages.
-
-    Yields:
-        Index of the task with its result, in order of completion; where the task raised a
-        `CodecError` or `ConfigError`, or its process died, that error is the result.
-    """
-    with cluster.connected(*folders) as executor:
-        if executor is not None:
-            futures = {
-                executor.submit(_guarded, function, task): i for i, task in enumerate(tasks)
-            }
-            yield from _as_they_end(futures)
-            return
-    if jobs == 1:
-        yield from ((index, _guarded(function, task)) for index, task in enumerate(tasks))
-        return
-    finished: set[int] = set()
-    try:
-        for index, future in _submitted(function, list(enumerate(tasks)), jobs, pool):
-            result = future.result()
-            finished.add(index)
-            yield index, result
-    except BrokenProcessPool:
-        # The pool does not say which task killed it: run those left each in a pool of its own.
-        for index, task in enumerate(tasks):
-            if index in finished:
-                continue
-            try:
-                ((_, future),) = _submitted(function, [(index, task)], 1)
-                yield index, future.result()
-            except BrokenProcessPool:
-                yield index, CodecError("killed the process that worked on it")
-
-
-def run_stages(function: Callable[[Any], Any], *stages: list[Any], jobs: int) -> None:
-    """Runs tasks stage by stage, each from the results of those before, in the same processes.
-
-    Args:
-        function: Importable, takes one task.
-        *stages: The tasks of each.
-        jobs: Processes; 1 runs everything in this one.
-
-    Raises:
-        MicError: What the first failing task raised.
-    """
-    # Processes start when they have something to do, and take seconds: one task's worth.
-    together = max(1, min(jobs, max(map(len, stages))))
-    with workers.pool(together) as pool:
-        for stage in stages:
-            for _, result in run_isolated(function, stage, jobs=together, pool=pool):
-                if isinstance(result, Exception):
-                    raise result
-
-
-def _as_they_end(futures: dict[Future, int]) -> Iterator[tuple[int, Any]]:
-    try:
-        for future in as_completed(futures):
-            try:
-                yield futures[future], future.result()
-            except LostTaskError:
-                yield futures[future], CodecError("killed the process that worked on it")
-    finally:
-        for future in futures:
-            future.cancel()
-
-
-def _submitted(
-    function: Callable[[Any], Any],
-    tasks: list[tuple[int, Any]],
-    jobs: int,
-    kept: ProcessPoolExecutor | None = None,
-) -> Iterator[tuple[int, Future]]:
-    if kept is None:
-        with workers.pool(min(jobs, len(tasks))) as pool:
-            yield from _submitted(function, tasks, jobs, pool)
-        return
-    futures = {kept.submit(_guarded, function, task): index for index, task in tasks}
-    try:
-        for future in as_completed(futures):
-            yield futures[future], future
-    finally:
-        for future in futures:
-            future.cancel()
-
-
-def _guarded(function: Callable[[Any], Any], task: Any) -> Any:
-    try:
-        return function(task)
-    except (CodecError, ConfigError) as error:
-        return error
-
-
 def _one_clip(task: tuple[Path, Path, Path, dict[str, Any]]) -> dict[str, Any]:
     source, target, record, options = task
-    key = _hash(EncodeOptions.of(options).fingerprint().encode() + _hash_file(source).encode())
+    key = _hash(EncodeOptions.of(options).fingerprint().encode() + sha256_of(source).encode())
     if (known := _record_of(record, key, target)) is not None:
         return {"status": "kept", **known}
     if options.get("container") is None:
@@ -274,7 +163,7 @@ def _one_clip(task: tuple[Path, Path, Path, dict[str, Any]]) -> dict[str, Any]:
         "bits": report.bits,
         "damaged_frames": report.damaged_frames,
     }
-    content = {"key": key, "sha256": _hash_file(target), "facts": facts}
+    content = {"key": key, "sha256": sha256_of(target), "facts": facts}
     atomic.write_text(record, json.dumps(content, indent=1) + "\n")
     return {"status": "written", **facts}
 
@@ -282,7 +171,7 @@ def _one_clip(task: tuple[Path, Path, Path, dict[str, Any]]) -> dict[str, Any]:
 def _record_of(record: Path, key: str, target: Path) -> dict[str, int] | None:
     try:
         content = json.loads(record.read_text())
-        if content["key"] == key and content["sha256"] == _hash_file(target):
+        if content["key"] == key and content["sha256"] == sha256_of(target):
             return content["facts"]
     except (OSError, ValueError, KeyError, TypeError):
         pass  # no record, a damaged one or no target: the clip is simply not done yet
@@ -322,15 +211,5 @@ def _target_names(names: list[str], suffix: str) -> list[str]:
     ]
 
 
-def _usable_cores() -> int:
-    # Only Linux tells how many of the machine's cores this process may use.
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-
-
 def _hash(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _hash_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
 
+from mic.config import usable_cores
 from mic.errors import MicError
 from mic.experiments.cells import Cell, Dataset, Outcome, compute, is_stored
 from mic.inputs.coverage import MOST_BROKEN, UNREADABLE, LeftOut, check_share
@@ -180,17 +180,9 @@ def processes(count: int = 0) -> Iterator[Executor | None]:
         if remote is not None:
             yield remote
             return
-    count = count or len(os.sched_getaffinity(0))
+    count = count or usable_cores()
     if count == 1:
         yield None
         return
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    try:
-        with workers.pool(count) as pool:
-            yield pool
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
+    with workers.one_thread_each(), workers.pool(count) as pool:
+        yield pool

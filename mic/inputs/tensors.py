@@ -20,9 +20,9 @@ from torch import Tensor
 from mic import bitstream, codec
 from mic.errors import ConfigError, DatasetError
 from mic.inputs.apex import EDGE, target
+from mic.inputs.batch import Batch
 from mic.inputs.coverage import check_content
 from mic.manifest.manifest import Manifest
-from mic.models.mic import Batch
 from mic.storage import cache
 
 Kind = Literal[

@@ -16,12 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mic.codec.tree import run_stages
 from mic.lowrate import training
 from mic.lowrate.training import Recipe
 from mic.lowrate.transmission import Channel
 from mic.lowrate.views import Corpus
 from mic.models.lowbitrate import SRFCN, TargetCNN
+from mic.processes.tasks import run_stages
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 

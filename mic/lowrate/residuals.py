@@ -24,13 +24,13 @@ import pandas as pd
 import torch
 
 from mic import bitstream, codec
-from mic.codec.tree import run_stages
 from mic.errors import ConfigError
 from mic.evaluation import metrics
 from mic.experiments import splits
 from mic.inputs.tensors import ClipTensors, sampled
 from mic.manifest.manifest import Clip, Manifest
 from mic.models.mic import Method, Mic
+from mic.processes.tasks import run_stages
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 from mic.training.train import Schedule, Training, predict

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from mic import mi
 from mic.errors import ConfigError
+from mic.inputs.batch import Batch
 from mic.models.adversary import Discriminator, GradientReversal
 from mic.models.decoder import ApexDecoder
 from mic.models.expression import Backbone, Expression, ExpressionNetwork, Pooling
@@ -121,27 +122,6 @@ class Identity(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """(B, d) -> (B, size)."""
         return (features - self.mean) @ self.basis
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Batch:
-    """One mini-batch on the device it is trained on.
-
-    Attributes:
-        residual: (B, T, 3, H, W) float.
-        lengths: (B,) int64, on the CPU.
-        labels: (B,) int64.
-        identity: (B, d) raw z_I.
-        apex: (B, C, h, w) float in [0, 1], or None where no apex is annotated.
-        motion: (B, T, 2, h, w) float, or None.
-    """
-
-    residual: Tensor
-    lengths: Tensor
-    labels: Tensor
-    identity: Tensor
-    apex: Tensor | None = None
-    motion: Tensor | None = None
 
 
 class Mic(nn.Module):

@@ -28,6 +28,23 @@ def pool(count: int) -> ProcessPoolExecutor:
 
 
 @contextlib.contextmanager
+def one_thread_each() -> Iterator[None]:
+    """Processes started in the block use one thread for arrays: they read it when they load them.
+
+    As many threads as cores in each of as many processes are slower than one.
+    """
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["OMP_NUM_THREADS"]
+        else:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+@contextlib.contextmanager
 def torch_threads(count: int) -> Iterator[None]:
     """Sets torch's threads for a block.
 

@@ -7,12 +7,12 @@ of later runs in the same profile.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pandas as pd
 
+from mic.config import usable_cores
 from mic.storage.home import home
 
 _LINE = re.compile(
@@ -39,7 +39,7 @@ def written(text: str, seconds: float, *, profile: str, empty: bool) -> str:
     before = _LINE.search(text)
     if before and before["store"] == "empty" and before["profile"] == profile and not empty:
         return text
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     store = "empty" if empty else "filled"
     line = f"**Run time:** {seconds:.0f} s ({profile} profile, {cores} cores, {store} store)"
     return _ANY_LINE.sub(line, text)

@@ -7,7 +7,6 @@ import functools
 import hashlib
 import importlib.metadata
 import json
-import os
 import platform
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import mic
-from mic.config import Profile
+from mic.config import Profile, usable_cores
 from mic.errors import ResultError
 
 # What every record holds, and as what.
@@ -86,7 +85,7 @@ def device() -> dict[str, str | int]:
                 break
     return {
         "processor": model,
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         # What torch's and oneDNN's kernels were chosen by: sums are taken in another order.
         "instructions": torch.backends.cpu.get_cpu_capability() if torch else "unknown",
         "precision": _precision(torch),

@@ -6,10 +6,7 @@ import functools
 import hashlib
 import io
 import itertools
-import multiprocessing
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from importlib import resources
 from pathlib import Path
 
@@ -17,6 +14,7 @@ import numpy as np
 
 from mic import codec
 from mic.manifest.manifest import Clip, Manifest
+from mic.processes import workers
 from mic.storage.assets import sha256_of
 from mic.storage.atomic import write_bytes
 from mic.synthface.film import Film, film
@@ -87,18 +85,9 @@ def _in_order(tasks: list, jobs: int) -> Iterator[dict[str, str]]:
         yield from map(_write_subject, tasks)
         return
     # NumPy's arrays here are too small for threads; a library that starts them anyway halves the
-    # speed. Spawned workers read the variable before they load it.
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"
-    context = multiprocessing.get_context("spawn")
-    try:
-        with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
-            yield from pool.map(_write_subject, tasks)
-    finally:
-        if before is None:
-            del os.environ["OMP_NUM_THREADS"]
-        else:
-            os.environ["OMP_NUM_THREADS"] = before
+    # speed.
+    with workers.one_thread_each(), workers.pool(min(jobs, len(tasks))) as pool:
+        yield from pool.map(_write_subject, tasks)
 
 
 def _write_subject(tasks: list[tuple[str, ClipPlan, Path, int]]) -> dict[str, str]:

@@ -7,7 +7,7 @@ import dataclasses
 import torch
 from torch import Tensor
 
-from mic.models.mic import Batch
+from mic.inputs.batch import Batch
 from mic.training.schedules import Schedule
 
 

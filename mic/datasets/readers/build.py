@@ -19,10 +19,10 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from mic import codec
-from mic.codec.tree import run_isolated
 from mic.datasets.readers.source import Dataset, Scan, Source, relative, sampled_parts
 from mic.errors import CodecError, DatasetError
 from mic.manifest.manifest import Clip, Fault, Manifest
+from mic.processes.tasks import run_isolated
 from mic.storage.assets import sha256_of
 from mic.storage.atomic import write_bytes, write_text
 

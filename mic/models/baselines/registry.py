@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mic.errors import ConfigError
+from mic.inputs.batch import Batch
 from mic.models.baselines.c3d_gru import C3dGru
 from mic.models.baselines.cnn_lstm import CnnLstm
 from mic.models.baselines.compressed_fusion import CompressedFusion
@@ -21,7 +22,6 @@ from mic.models.baselines.mode_variational import ModeVariational
 from mic.models.baselines.optical_flow import FlowCnn
 from mic.models.baselines.voting import FrameVoting
 from mic.models.expression import Expression
-from mic.models.mic import Batch
 
 Input = Literal["pictures", "compressed"]
 

@@ -22,6 +22,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
+from mic.config import usable_cores
 from mic.errors import ClusterError, ConfigError
 
 # Names the scheduler of this process and of all that it starts.
@@ -52,7 +53,7 @@ def started(where: str) -> Iterator[str]:
         )
     with contextlib.ExitStack() as stack:
         if local:
-            count = int(local[1] or len(os.sched_getaffinity(0)))
+            count = int(local[1] or usable_cores())
             where = stack.enter_context(_executors().local_cluster(count))
         stack.enter_context(_named(where))
         address = os.environ.get(VARIABLE)
