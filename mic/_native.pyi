@@ -14,7 +14,7 @@ class SyntaxError(Exception):
 class Stream:
     """The index of one clip: where its VOPs lie."""
 
-    def __init__(self, path: bytes, extradata: object = ...) -> None: ...
+    def __init__(self, path: bytes, extradata: object = ..., keep_going: bool = False) -> None: ...
     def append(self, offset: int, packet: object) -> None:
         """Appends the VOP of one packet found at a file offset."""
 
@@ -25,10 +25,24 @@ class Stream:
     ) -> None:
         """Appends the VOPs of a container's sample table."""
 
+    def append_absent(self, count: int) -> None:
+        """Appends VOPs that the container promises and does not hold."""
+
     def scan(self) -> None:
         """Indexes an elementary stream."""
 
     def __len__(self) -> int: ...
+    @property
+    def faults(self) -> list[tuple[int, int, int, bool, str, int, str]]:
+        """
+        What was met while indexing and did not end it, as `decode` returns errors.
+        """
+
+    def steps(self, out: Annotated[NDArray[numpy.int32], dict(order="C", device="cpu")]) -> None:
+        """
+        Fills in the ticks from the VOP before to each, -2**31 where the clock does not tell.
+        """
+
     @property
     def size(self) -> tuple[int, int]:
         """(width, height) in samples; (0, 0) before any layer was found."""
@@ -75,6 +89,7 @@ def accumulate_standard(
     displacement: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu")] | None = None,
     broken: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
     broken_chroma: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    breaks: Sequence[int] = [],
     with_intra_vop: bool = False,
     threads: int = 1,
     keep_going: bool = False,
@@ -94,6 +109,7 @@ def accumulate_coviar(
     displacement: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
     broken: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
     broken_chroma: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    breaks: Sequence[int] = [],
     with_intra_vop: bool = False,
     threads: int = 1,
     keep_going: bool = False,

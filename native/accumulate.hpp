@@ -38,6 +38,9 @@ class Accumulator {
     /// @param displacement whether to carry the displacement planes as well.
     Accumulator(const VideoObjectLayer& layer, int scale, bool displacement);
 
+    /// The VOPs to come belong to this layer, which has the size of the one before.
+    void set_layer(const VideoObjectLayer& layer) { layer_ = layer; }
+
     /// An I-VOP: all sums become zero, nothing is broken.
     void reset();
 

@@ -83,7 +83,8 @@ VopResult read_and_decode(const Stream& stream, std::size_t vop, Packet& packet,
 }
 
 std::vector<BatchError> decode_batch(std::span<const Request> requests, const BatchOutput& output,
-                                     std::size_t threads, bool keep_going) {
+                                     std::size_t threads, bool keep_going,
+                                     const Interrupt& interrupt) {
     std::vector<BatchError> errors;
     std::vector<std::size_t> rows;  // of errors
     if (requests.empty())
@@ -91,7 +92,7 @@ std::vector<BatchError> decode_batch(std::span<const Request> requests, const Ba
     std::mutex lock;
     std::atomic<std::size_t> stop_after{requests.size()};
     const VideoObjectLayer& layer = requests.front().stream->layer_of(requests.front().vop);
-    parallel_for(requests.size(), threads, [&] {
+    parallel_for(requests.size(), threads, interrupt, [&] {
         return [&, worker =
                        Worker(*requests.front().stream, layer, output)](std::size_t row) mutable {
             if (row > stop_after)

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "colour.hpp"
+#include "interrupt.hpp"
 #include "mpeg4.hpp"
 #include "stream.hpp"
 
@@ -49,6 +50,7 @@ VopResult read_and_decode(const Stream& stream, std::size_t vop, Packet& packet,
 /// @param keep_going false: requests after the first failing one may be left unparsed.
 /// @return the failures in the order of the requests.
 std::vector<BatchError> decode_batch(std::span<const Request> requests, const BatchOutput& output,
-                                     std::size_t threads, bool keep_going);
+                                     std::size_t threads, bool keep_going,
+                                     const Interrupt& interrupt = {});
 
 }  // namespace mic::mpeg4

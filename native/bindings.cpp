@@ -14,6 +14,7 @@
 
 #include "batch.hpp"
 #include "clip.hpp"
+#include "interrupt.hpp"
 #include "mpeg4.hpp"
 #include "stream.hpp"
 
@@ -73,14 +74,36 @@ std::vector<ErrorRecord> records_of(const std::vector<BatchError>& errors) {
     return records;
 }
 
+/// Runs `work(interrupt)` without the GIL; a signal, Ctrl-C for one, ends it with its exception.
+template <typename Work>
+auto interruptible(Work work) {
+    std::optional<nb::python_error> raised;
+    const mic::Interrupt interrupt([&] {
+        const nb::gil_scoped_acquire held;
+        if (PyErr_CheckSignals() == 0)
+            return false;
+        raised.emplace();  // takes what the signal's handler raised
+        return true;
+    });
+    try {
+        const nb::gil_scoped_release released;
+        return work(interrupt);
+    } catch (const mic::Interrupted&) {
+        throw nb::python_error(*raised);
+    }
+}
+
 void check_scale(int scale) {
     if (scale != 1 && scale != 2 && scale != 4 && scale != 8)
         throw nb::value_error("scale must be 1, 2, 4 or 8");
 }
 
 void check_vops(const Stream& stream, const std::vector<std::size_t>& vops) {
+    if (!vops.empty() && stream.any_layer() == nullptr)
+        throw nb::value_error("the stream has no video object layer");
+    const std::size_t count = stream.size();
     for (const std::size_t vop : vops)
-        if (vop >= stream.vops().size())
+        if (vop >= count)
             throw nb::index_error("there is no such VOP");
 }
 
@@ -110,8 +133,9 @@ std::vector<ErrorRecord> decode(
         if (vops.empty())
             continue;
         if (layer == nullptr)
-            layer = stream->layer();
-        if (stream->layer()->width != layer->width || stream->layer()->height != layer->height)
+            layer = stream->any_layer();
+        if (stream->any_layer()->width != layer->width ||
+            stream->any_layer()->height != layer->height)
             throw nb::value_error("the streams of a batch must have one size");
     }
     if (requests.empty())
@@ -134,12 +158,9 @@ std::vector<ErrorRecord> decode(
     output.type = checked(type, "type", {n, rows, columns});
     output.quantiser = checked(quantiser, "quantiser", {n, rows, columns});
     output.bits = checked(bits, "bits", {n, rows, columns});
-    std::vector<BatchError> errors;
-    {
-        const nb::gil_scoped_release released;
-        errors = decode_batch(requests, output, threads, keep_going);
-    }
-    return records_of(errors);
+    return records_of(interruptible([&](const mic::Interrupt& interrupt) {
+        return decode_batch(requests, output, threads, keep_going, interrupt);
+    }));
 }
 
 /// What the sums have in common: the shapes of their arrays for `n` rows.
@@ -148,7 +169,7 @@ SumOutput<T> sum_output(const Stream& stream, std::size_t n, int scale, int spac
                         const MaybeArray<T>& y, const MaybeArray<T>& cb, const MaybeArray<T>& cr,
                         const MaybeArray<T>& pixels) {
     check_scale(scale);
-    const Sides luma(*stream.layer(), scale, false), chroma(*stream.layer(), scale, true);
+    const Sides luma(*stream.any_layer(), scale, false), chroma(*stream.any_layer(), scale, true);
     SumOutput<T> output;
     output.scale = scale;
     output.space = static_cast<ColourSpace>(space);
@@ -165,25 +186,26 @@ std::vector<ErrorRecord> accumulate_into(
     const MaybeArray<T>& y, const MaybeArray<T>& cb, const MaybeArray<T>& cr,
     const MaybeArray<T>& pixels, const MaybeArray<T>& displacement,
     const MaybeArray<std::uint8_t>& broken, const MaybeArray<std::uint8_t>& broken_chroma,
-    bool with_intra_vop, std::size_t threads, bool keep_going) {
+    const std::vector<std::size_t>& breaks, bool with_intra_vop, std::size_t threads,
+    bool keep_going) {
     check_vops(stream, vops);
     if (vops.empty())
         return {};
     const std::size_t n = vops.size();
     SumOutput<T> output = sum_output(stream, n, scale, space, y, cb, cr, pixels);
-    const Sides luma(*stream.layer(), scale, false);
+    const Sides luma(*stream.any_layer(), scale, false);
     output.displacement = checked(displacement, "displacement", {n, luma.height, luma.width, 2});
-    const Sides chroma(*stream.layer(), scale, true);
+    const Sides chroma(*stream.any_layer(), scale, true);
     output.broken = {checked(broken, "broken", {n, luma.height, luma.width}),
                      checked(broken_chroma, "broken_chroma", {n, chroma.height, chroma.width})};
     if (with_intra_vop && scale != 1)
         throw nb::value_error("the I-VOP's samples can be carried at full size only");
-    std::vector<BatchError> errors;
-    {
-        const nb::gil_scoped_release released;
-        errors = accumulate<T>(stream, vops, output, with_intra_vop, threads, keep_going);
-    }
-    return records_of(errors);
+    if (!std::is_sorted(breaks.begin(), breaks.end()))
+        throw nb::value_error("breaks must ascend");
+    const ChainOptions options{with_intra_vop, threads, keep_going, breaks};
+    return records_of(interruptible([&](const mic::Interrupt& interrupt) {
+        return accumulate<T>(stream, vops, output, options, interrupt);
+    }));
 }
 
 std::vector<ErrorRecord> sum_segments_into(const Stream& stream,
@@ -194,15 +216,12 @@ std::vector<ErrorRecord> sum_segments_into(const Stream& stream,
                                            const MaybeArray<std::int32_t>& pixels,
                                            std::size_t threads, bool keep_going) {
     if (bounds.size() < 2 || !std::is_sorted(bounds.begin(), bounds.end()) ||
-        bounds.back() > stream.vops().size())
+        bounds.back() > stream.size() || stream.any_layer() == nullptr)
         throw nb::value_error("bounds must ascend from 0 to the number of VOPs");
     const auto output = sum_output(stream, bounds.size() - 1, scale, space, y, cb, cr, pixels);
-    std::vector<BatchError> errors;
-    {
-        const nb::gil_scoped_release released;
-        errors = sum_segments(stream, bounds, output, threads, keep_going);
-    }
-    return records_of(errors);
+    return records_of(interruptible([&](const mic::Interrupt& interrupt) {
+        return sum_segments(stream, bounds, output, threads, keep_going, interrupt);
+    }));
 }
 
 void decode_intra(const Stream& stream, std::size_t vop,
@@ -249,11 +268,12 @@ NB_MODULE(_native, m) {
     nb::class_<Stream>(m, "Stream", "The index of one clip: where its VOPs lie.")
         .def(
             "__init__",
-            [](Stream* self, const nb::bytes& path, nb::handle extradata) {
+            [](Stream* self, const nb::bytes& path, nb::handle extradata, bool keep_going) {
                 const Buffer buffer(extradata);
-                new (self) Stream(std::string(path.c_str(), path.size()), buffer.bytes());
+                new (self)
+                    Stream(std::string(path.c_str(), path.size()), buffer.bytes(), keep_going);
             },
-            "path"_a, "extradata"_a = nb::bytes(""))
+            "path"_a, "extradata"_a = nb::bytes(""), "keep_going"_a = false)
         .def(
             "append",
             [](Stream& self, std::int64_t offset, nb::handle packet) {
@@ -267,17 +287,45 @@ NB_MODULE(_native, m) {
                const Array<const std::uint32_t>& sizes) {
                 if (offsets.ndim() != 1 || sizes.ndim() != 1 || offsets.size() != sizes.size())
                     throw nb::value_error("offsets and sizes must have one length");
-                const nb::gil_scoped_release released;
-                self.append_table({offsets.data(), offsets.size()}, {sizes.data(), sizes.size()});
+                interruptible([&](const mic::Interrupt& interrupt) {
+                    self.append_table({offsets.data(), offsets.size()},
+                                      {sizes.data(), sizes.size()}, interrupt);
+                });
             },
             "offsets"_a, "sizes"_a, "Appends the VOPs of a container's sample table.")
-        .def("scan", &Stream::scan, nb::call_guard<nb::gil_scoped_release>(),
-             "Indexes an elementary stream.")
-        .def("__len__", [](const Stream& self) { return self.vops().size(); })
+        .def("append_absent", &Stream::append_absent, "count"_a,
+             "Appends VOPs that the container promises and does not hold.")
+        .def(
+            "scan",
+            [](Stream& self) {
+                interruptible([&](const mic::Interrupt& interrupt) { self.scan(interrupt); });
+            },
+            "Indexes an elementary stream.")
+        .def("__len__", &Stream::size)
+        .def_prop_ro(
+            "faults",
+            [](const Stream& self) {
+                std::vector<BatchError> errors;
+                for (const IndexFault& fault : self.faults())
+                    errors.push_back({0, fault.vop, 0, fault.error});
+                return records_of(errors);
+            },
+            "What was met while indexing and did not end it, as `decode` returns errors.")
+        .def(
+            "steps",
+            [](const Stream& self, const Array<std::int32_t>& out) {
+                if (out.ndim() != 1 || out.size() > self.size())
+                    throw nb::value_error("out must have one number a VOP");
+                for (std::size_t vop = 0; vop < out.size(); ++vop)
+                    out.data()[vop] = self.vop(vop).step;
+            },
+            "out"_a,
+            "Fills in the ticks from the VOP before to each, -2**31 where the clock does not "
+            "tell.")
         .def_prop_ro(
             "size",
             [](const Stream& self) {
-                const VideoObjectLayer* layer = self.layer();
+                const VideoObjectLayer* layer = self.any_layer();
                 return layer == nullptr ? std::make_tuple(0, 0)
                                         : std::make_tuple(layer->width, layer->height);
             },
@@ -285,7 +333,7 @@ NB_MODULE(_native, m) {
         .def_prop_ro(
             "ticks",
             [](const Stream& self) {
-                const VideoObjectLayer* layer = self.layer();
+                const VideoObjectLayer* layer = self.any_layer();
                 return layer == nullptr ? std::make_tuple(0, 0)
                                         : std::make_tuple(layer->vop_time_increment_resolution,
                                                           layer->fixed_vop_time_increment);
@@ -295,11 +343,14 @@ NB_MODULE(_native, m) {
             "coding_types",
             [](const Stream& self) {
                 std::string types;
-                for (const VopEntry& vop : self.vops())
+                const std::size_t count = self.size();
+                for (std::size_t k = 0; k < count; ++k) {
+                    const VopEntry vop = self.vop(k);
                     types += vop.damaged                                    ? '?'
                              : !vop.coded                                   ? 'N'
                              : vop.coding_type == VopCodingType::predictive ? 'P'
                                                                             : 'I';
+                }
                 return types;
             },
             "One letter a VOP: I, P, N (not coded) or ? (its header is damaged).");
@@ -315,8 +366,8 @@ NB_MODULE(_native, m) {
         m.def(name, function, "stream"_a, "vops"_a, nb::kw_only(), "scale"_a = 1, "space"_a = 0,
               "y"_a = nb::none(), "cb"_a = nb::none(), "cr"_a = nb::none(),
               "pixels"_a = nb::none(), "displacement"_a = nb::none(), "broken"_a = nb::none(),
-              "broken_chroma"_a = nb::none(), "with_intra_vop"_a = false, "threads"_a = 1,
-              "keep_going"_a = false, doc);
+              "broken_chroma"_a = nb::none(), "breaks"_a = std::vector<std::size_t>(),
+              "with_intra_vop"_a = false, "threads"_a = 1, "keep_going"_a = false, doc);
     };
     def_accumulate("accumulate_standard", &accumulate_into<float>,
                    "Residuals accumulated by the standard's interpolation, float32.");

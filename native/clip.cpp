@@ -15,28 +15,22 @@ namespace {
 /// Planes of one VOP in whole macroblocks, and what accumulation needs with them.
 class Frame {
   public:
-    Frame(const Stream& stream, int scale) : Frame(stream.decoder(), *stream.layer(), scale) {}
-    Frame(DecoderPool::Loan decoder, const VideoObjectLayer& layer, int scale)
-        : decoder_(std::move(decoder)),
-          motion_(static_cast<std::size_t>(layer.mb_count()) * 8),
-          types_(static_cast<std::size_t>(layer.mb_count())) {
-        output_.scale = scale;
-        for (std::size_t k = 0; k < 3; ++k) {
-            const int block = (k == 0 ? 16 : 8) / scale;
-            const int width = layer.mb_width() * block, height = layer.mb_height() * block;
-            samples_[k].resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
-            output_.residual[k] = {samples_[k].data(), width, width, height};
-        }
-    }
+    Frame(const Stream& stream, int scale) : decoder_(stream.decoder()) { output_.scale = scale; }
 
     /// Parses one VOP; its error, if any, has the damaged macroblocks marked missing.
     ///
     /// With motion, residuals of macroblocks that are not coded are stale: the types say which.
     VopResult parse(const Stream& stream, std::size_t vop, bool with_motion) {
+        if (types_.empty())
+            allocate(stream.layer_of(vop));
         output_.motion = with_motion ? motion_.data() : nullptr;
         output_.leave_not_coded = with_motion;
         output_.type = types_.data();
         return read_and_decode(stream, vop, packet_, *decoder_, output_);
+    }
+    /// Parses one VOP that has no residual, to know whether it is what it says.
+    VopResult check(const Stream& stream, std::size_t vop) {
+        return read_and_decode(stream, vop, packet_, *decoder_, {});
     }
     [[nodiscard]] const std::array<Plane, 3>& residual() const { return output_.residual; }
     [[nodiscard]] const std::int16_t* motion() const { return motion_.data(); }
@@ -44,6 +38,18 @@ class Frame {
     [[nodiscard]] Packet& packet() { return packet_; }
 
   private:
+    /// Not before a VOP has something to put there: a picture may be large and never coded.
+    void allocate(const VideoObjectLayer& layer) {
+        types_.resize(static_cast<std::size_t>(layer.mb_count()));
+        motion_.resize(8 * types_.size());
+        for (std::size_t k = 0; k < 3; ++k) {
+            const int block = (k == 0 ? 16 : 8) / output_.scale;
+            const int width = layer.mb_width() * block, height = layer.mb_height() * block;
+            samples_[k].resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
+            output_.residual[k] = {samples_[k].data(), width, width, height};
+        }
+    }
+
     DecoderPool::Loan decoder_;
     std::array<std::vector<std::int16_t>, 3> samples_;
     std::vector<std::int16_t> motion_;
@@ -115,22 +121,25 @@ std::array<PlaneOf<const T>, 3> planes_of(const std::array<Surface<T>, 3>& surfa
 template <typename T>
 class Chain {
   public:
-    Chain(const Stream& stream, const SumOutput<T>& output, bool with_intra_vop, bool keep_going,
-          Errors& errors)
+    Chain(const Stream& stream, const SumOutput<T>& output, const ChainOptions& options,
+          const Interrupt& interrupt, Errors& errors)
         : stream_(stream),
           output_(output),
-          with_intra_vop_(with_intra_vop),
-          keep_going_(keep_going),
+          options_(options),
+          interrupt_(interrupt),
           errors_(errors),
           frame_(stream, output.scale),
-          accumulator_(*stream.layer(), output.scale, output.displacement != nullptr) {}
+          accumulator_(*stream.any_layer(), output.scale, output.displacement != nullptr) {}
 
     /// From the I-VOP `first` through the VOPs of `rows`: ascending, with the rows they go to.
     void run(std::size_t first, const std::multimap<std::size_t, std::size_t>& rows) {
+        layer_ = stream_.vop(first).layer;
+        accumulator_.set_layer(stream_.layer_of(first));
         accumulator_.lose();  // until an I-VOP comes
         auto next = rows.begin();
         for (std::size_t vop = first; next != rows.end(); ++vop) {
-            if (!step(vop))
+            interrupt_.check();
+            if (!step(vop) && !options_.keep_going)
                 return;
             for (; next != rows.end() && next->first == vop; ++next)
                 write(next->second);
@@ -138,22 +147,37 @@ class Chain {
     }
 
   private:
+    /// False where the VOP is damaged.
     bool step(std::size_t vop) {
-        const VopEntry& entry = stream_.vops()[vop];
-        if (entry.coded && !entry.damaged && entry.coding_type == VopCodingType::intra) {
-            accumulator_.reset();
-            return !with_intra_vop_ || start_from_samples(vop) || keep_going_;
+        const VopEntry entry = stream_.vop(vop);
+        if (entry.layer != layer_) {  // only an I-VOP can start one
+            layer_ = entry.layer;
+            accumulator_.set_layer(stream_.layer_of(vop));
+            accumulator_.lose();
         }
-        if (!entry.coded)
-            return true;  // the picture before is shown again, and so are its sums
+        if (std::binary_search(options_.breaks.begin(), options_.breaks.end(), vop))
+            accumulator_.lose();
+        if (entry.starts_chain() && options_.with_intra_vop)
+            return start_from_samples(vop);
+        if (entry.starts_chain() || !entry.coded) {
+            const VopResult result = frame_.check(stream_, vop);
+            if (result.error)
+                return lose(vop, result);
+            // Behind a VOP that is not coded the picture before is shown again, and so its sums.
+            if (entry.coded)
+                accumulator_.reset();
+            return true;
+        }
         const VopResult result = frame_.parse(stream_, vop, true);
-        if (result.error) {
+        if (result.error)
             errors_.add(vop, result);
-            if (!keep_going_)
-                return false;
-        }
         accumulator_.advance(frame_.residual(), frame_.motion(), frame_.types());
-        return true;
+        return !result.error;
+    }
+    bool lose(std::size_t vop, const VopResult& result) {
+        errors_.add(vop, result);
+        accumulator_.lose();
+        return false;
     }
     /// False where the I-VOP is damaged; then every chain is broken.
     bool start_from_samples(std::size_t vop) {
@@ -174,15 +198,13 @@ class Chain {
         } catch (const SyntaxError& error) {
             VopResult result;
             result.error = error;
-            errors_.add(vop, result);
-            accumulator_.lose();
-            return false;
+            return lose(vop, result);
         }
         accumulator_.reset({samples[0].data(), samples[1].data(), samples[2].data()});
         return true;
     }
     void write(std::size_t row) {
-        const VideoObjectLayer& layer = *stream_.layer();
+        const VideoObjectLayer& layer = *stream_.any_layer();
         deliver(planes_of(accumulator_.sums()), layer, output_, row, scratch_);
         for (std::size_t k = 0; k < 2; ++k) {
             const int width = scaled_side(layer.width, output_.scale, k > 0);
@@ -197,7 +219,7 @@ class Chain {
             write_displacement(row);
     }
     void write_displacement(std::size_t row) {
-        const VideoObjectLayer& layer = *stream_.layer();
+        const VideoObjectLayer& layer = *stream_.any_layer();
         const int width = scaled_side(layer.width, output_.scale, false);
         const int height = scaled_side(layer.height, output_.scale, false);
         const auto& [dx, dy] = accumulator_.displacement();
@@ -212,70 +234,94 @@ class Chain {
 
     const Stream& stream_;
     const SumOutput<T>& output_;
-    bool with_intra_vop_;
-    bool keep_going_;
+    const ChainOptions& options_;
+    const Interrupt& interrupt_;
     Errors& errors_;
     Frame frame_;
+    std::size_t layer_ = 0;  ///< of the VOP before
     Accumulator<T> accumulator_;
     std::vector<T> scratch_;
 };
+
+/// Groups of pictures, by their first VOP, with the VOPs wanted from each and their rows.
+using Groups = std::map<std::size_t, std::multimap<std::size_t, std::size_t>>;
+
+/// Looks back from each VOP no further than to the VOP wanted before it.
+Groups groups_of(const Stream& stream, std::span<const std::size_t> vops) {
+    std::vector<std::size_t> rows(vops.size());
+    std::iota(rows.begin(), rows.end(), std::size_t{0});
+    std::stable_sort(rows.begin(), rows.end(),
+                     [&](std::size_t a, std::size_t b) { return vops[a] < vops[b]; });
+    Groups groups;
+    std::size_t known = 0, first_of_known = 0;
+    for (const std::size_t row : rows) {
+        std::size_t first = vops[row];
+        while (first > known && !stream.vop(first).starts_chain())
+            --first;
+        if (first == known && !stream.vop(first).starts_chain())
+            first = first_of_known;
+        known = vops[row];
+        first_of_known = first;
+        groups[first].emplace(vops[row], row);
+    }
+    return groups;
+}
 
 }  // namespace
 
 template <typename T>
 std::vector<BatchError> accumulate(const Stream& stream, std::span<const std::size_t> vops,
-                                   const SumOutput<T>& output, bool with_intra_vop,
-                                   std::size_t threads, bool keep_going) {
-    // Group of pictures, by its first VOP, to the rows wanted from it.
-    std::map<std::size_t, std::multimap<std::size_t, std::size_t>> groups;
-    for (std::size_t row = 0; row < vops.size(); ++row) {
-        std::size_t first = vops[row];
-        const auto starts_group = [&](const VopEntry& entry) {
-            return entry.coded && !entry.damaged && entry.coding_type == VopCodingType::intra;
-        };
-        while (first > 0 && !starts_group(stream.vops()[first]))
-            --first;
-        groups[first].emplace(vops[row], row);
-    }
-    std::vector<std::pair<std::size_t, std::multimap<std::size_t, std::size_t>>> jobs(
-        groups.begin(), groups.end());
+                                   const SumOutput<T>& output, const ChainOptions& options,
+                                   const Interrupt& interrupt) {
+    Groups groups = groups_of(stream, vops);
+    std::vector<Groups::value_type*> jobs;
+    for (auto& group : groups)
+        jobs.push_back(&group);
     Errors errors;
-    parallel_for(jobs.size(), threads, [&] {
-        return [&, chain = std::make_unique<Chain<T>>(stream, output, with_intra_vop, keep_going,
-                                                      errors)](std::size_t job) {
-            chain->run(jobs[job].first, jobs[job].second);
-        };
+    parallel_for(jobs.size(), options.threads, interrupt, [&] {
+        return [&, chain = std::make_unique<Chain<T>>(stream, output, options, interrupt, errors)](
+                   std::size_t job) { chain->run(jobs[job]->first, jobs[job]->second); };
     });
     return errors.in_order();
 }
 
 std::vector<BatchError> sum_segments(const Stream& stream, std::span<const std::size_t> bounds,
                                      const SumOutput<std::int32_t>& output, std::size_t threads,
-                                     bool keep_going) {
-    const VideoObjectLayer& layer = *stream.layer();
+                                     bool keep_going, const Interrupt& interrupt) {
+    const VideoObjectLayer& layer = *stream.any_layer();
     Errors errors;
-    parallel_for(bounds.size() - 1, threads, [&] {
+    parallel_for(bounds.size() - 1, threads, interrupt, [&] {
         auto frame = std::make_unique<Frame>(stream, output.scale);
         return [&, frame = std::move(frame), sums = std::array<std::vector<std::int32_t>, 3>(),
                 scratch = std::vector<std::int32_t>()](std::size_t segment) mutable {
-            for (std::size_t k = 0; k < 3; ++k) {
-                const Plane& plane = frame->residual()[k];
-                sums[k].assign(
-                    static_cast<std::size_t>(plane.width) * static_cast<std::size_t>(plane.height),
-                    0);
-            }
+            bool started = false;
             for (std::size_t vop = bounds[segment]; vop < bounds[segment + 1]; ++vop) {
-                const VopResult result = frame->parse(stream, vop, false);
+                interrupt.check();
+                const VopEntry entry = stream.vop(vop);
+                // Neither has a residual; a picture may be large, and adding zeros take long.
+                const bool empty = entry.starts_chain() || !entry.coded;
+                const VopResult result =
+                    empty ? frame->check(stream, vop) : frame->parse(stream, vop, false);
                 if (result.error) {
                     errors.add(vop, result);
                     if (!keep_going)
                         return;
                 }
-                for (std::size_t k = 0; k < 3; ++k)
-                    std::transform(sums[k].begin(), sums[k].end(), frame->residual()[k].data,
-                                   sums[k].begin(),
-                                   [](std::int32_t a, std::int16_t b) { return a + b; });
+                if (empty)
+                    continue;
+                for (std::size_t k = 0; k < 3; ++k) {
+                    const Plane& plane = frame->residual()[k];
+                    const std::ptrdiff_t count = plane.stride * plane.height;
+                    if (started)
+                        std::transform(sums[k].begin(), sums[k].end(), plane.data, sums[k].begin(),
+                                       [](std::int32_t a, std::int16_t b) { return a + b; });
+                    else
+                        sums[k].assign(plane.data, plane.data + count);
+                }
+                started = true;
             }
+            if (!started)
+                return;
             std::array<PlaneOf<const std::int32_t>, 3> planes;
             for (std::size_t k = 0; k < 3; ++k) {
                 const Plane& plane = frame->residual()[k];
@@ -288,9 +334,10 @@ std::vector<BatchError> sum_segments(const Stream& stream, std::span<const std::
 }
 
 template std::vector<BatchError> accumulate(const Stream&, std::span<const std::size_t>,
-                                            const SumOutput<std::int16_t>&, bool, std::size_t,
-                                            bool);
+                                            const SumOutput<std::int16_t>&, const ChainOptions&,
+                                            const Interrupt&);
 template std::vector<BatchError> accumulate(const Stream&, std::span<const std::size_t>,
-                                            const SumOutput<float>&, bool, std::size_t, bool);
+                                            const SumOutput<float>&, const ChainOptions&,
+                                            const Interrupt&);
 
 }  // namespace mic::mpeg4

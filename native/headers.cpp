@@ -183,6 +183,17 @@ VideoObjectLayer read_video_object_layer(BitReader& reader, const VisualObject& 
     return layer;
 }
 
+/// 6.2.4 Group_of_VideoObjectPlane(): its time_code in seconds, if it is one.
+std::optional<int> read_time_code(BitReader& reader) {
+    const auto hours = static_cast<int>(reader.take(5));
+    const auto minutes = static_cast<int>(reader.take(6));
+    const bool marker = reader.take_flag();
+    const auto seconds = static_cast<int>(reader.take(6));
+    if (!marker || reader.exhausted())
+        return std::nullopt;  // nothing but the clock needs it
+    return 3600 * hours + 60 * minutes + seconds;
+}
+
 /// 6.2.5 VideoObjectPlane(): up to the first macroblock.
 VopHeader read_vop(BitReader& reader, const VideoObjectLayer& layer) {
     constexpr const char* clause = "6.2.5 VideoObjectPlane()";
@@ -241,6 +252,11 @@ bool is_vop_start_code(std::uint8_t code) {
     return code == StartCode::vop;
 }
 
+bool is_layer_start_code(std::uint8_t code) {
+    return code >= StartCode::video_object_layer_first &&
+           code <= StartCode::video_object_layer_last;
+}
+
 Headers read_headers(const Packet& packet, const VideoObjectLayer* layer) {
     constexpr const char* clause = "6.2.2 start codes";
     const auto bytes = packet.bytes();
@@ -259,18 +275,19 @@ Headers read_headers(const Packet& packet, const VideoObjectLayer* layer) {
         BitReader reader(packet, (at + 4) * 8);
         if (code == StartCode::visual_object) {
             object = read_visual_object(reader);
-        } else if (code >= StartCode::video_object_layer_first &&
-                   code <= StartCode::video_object_layer_last) {
+        } else if (is_layer_start_code(code)) {
             headers.layer = read_video_object_layer(reader, object);
             layer = &*headers.layer;
         } else if (code == StartCode::vop) {
             if (layer == nullptr)
                 damaged(reader, clause, "a VOP stands before any video object layer");
             headers.vop = read_vop(reader, *layer);
+        } else if (code == StartCode::group_of_vop) {
+            headers.time_code = read_time_code(reader);
         } else if (code >= StartCode::fgs_first && code <= StartCode::fgs_last) {
             unsupported(reader, clause, "fine granularity scalability");
         }
-        // Sequence, group, user data and the rest carry nothing that the layers below need.
+        // Sequence, user data and the rest carry nothing that the layers below need.
     }
     return headers;
 }

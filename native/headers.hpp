@@ -15,4 +15,7 @@ std::size_t find_start_code(std::span<const std::uint8_t> bytes, std::size_t fro
 /// Table 6.3: whether the byte after 00 00 01 opens a VOP.
 bool is_vop_start_code(std::uint8_t code);
 
+/// Table 6.3: whether the byte after 00 00 01 opens a video object layer.
+bool is_layer_start_code(std::uint8_t code);
+
 }  // namespace mic::mpeg4

@@ -88,6 +88,7 @@ struct VopHeader {
 /// What stands before the macroblocks of a packet.
 struct Headers {
     std::optional<VideoObjectLayer> layer;
+    std::optional<int> time_code;  ///< 6.2.4, of a group of VOPs: seconds
     std::optional<VopHeader> vop;
 };
 

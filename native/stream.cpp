@@ -3,6 +3,7 @@
 #include "stream.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -20,6 +21,9 @@ constexpr std::size_t kMaxPacket = std::size_t{64} << 20;
 File::File(const std::string& path) : descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
     if (descriptor_ < 0)
         throw std::system_error(errno, std::generic_category(), path);
+    struct stat status{};
+    if (::fstat(descriptor_, &status) == 0 && status.st_size > 0)
+        size_ = static_cast<std::uint64_t>(status.st_size);
 }
 
 File::~File() {
@@ -56,47 +60,115 @@ void DecoderPool::give_back(std::unique_ptr<VopDecoder> decoder) {
     idle_.push_back(std::move(decoder));
 }
 
-Stream::Stream(const std::string& path, std::span<const std::uint8_t> extradata) : file_(path) {
+Stream::Stream(const std::string& path, std::span<const std::uint8_t> extradata, bool keep_going)
+    : file_(path), keep_going_(keep_going) {
     scratch_.assign(extradata);
-    const Headers headers = read_headers(scratch_, nullptr);
-    if (headers.layer)
-        enter_layer(*headers.layer);
+    try {
+        const Headers headers = read_headers(scratch_, nullptr);
+        if (headers.layer)
+            enter_layer(*headers.layer);
+    } catch (const SyntaxError& error) {
+        if (!keep_going_)
+            throw;
+        faults_.push_back({0, error});  // a VOP may bring its own layer
+    }
 }
 
 void Stream::enter_layer(const VideoObjectLayer& layer) {
     const auto known = std::find(layers_.begin(), layers_.end(), layer);
-    active_layer_ = static_cast<std::size_t>(known - layers_.begin());
-    if (known != layers_.end())
+    if (known == layers_.end()) {
+        if (!layers_.empty() &&
+            (layers_[0].width != layer.width || layers_[0].height != layer.height))
+            throw SyntaxError(Fault::unsupported, "6.2.3 VideoObjectLayer()", 0,
+                              "a change of the picture size within the stream");
+        if (layers_.size() > std::numeric_limits<std::uint16_t>::max())
+            throw SyntaxError(Fault::unsupported, "6.2.3 VideoObjectLayer()", 0,
+                              "more than 65536 different video object layers");
+        layers_.push_back(layer);
+        active_layer_ = layers_.size() - 1;
+    } else {
+        active_layer_ = static_cast<std::size_t>(known - layers_.begin());
+    }
+    layer_known_ = true;
+}
+
+/// 6.3.5 modulo_time_base and vop_time_increment, 6.3.4 time_code: the step since the VOP before.
+void Stream::set_clock(VopEntry& entry, const Headers& headers) {
+    const std::int64_t resolution = layers_[active_layer_].vop_time_increment_resolution;
+    if (headers.time_code)
+        seconds_ = *headers.time_code;
+    seconds_ += headers.vop->modulo_time_base;
+    const std::int64_t time = seconds_ * resolution + headers.vop->vop_time_increment;
+    // A chain that starts anew, after a cut for instance, may start its time anew.
+    if (last_time_ >= 0 && !entry.starts_chain())
+        entry.step = static_cast<std::int32_t>(
+            std::clamp<std::int64_t>(time - last_time_, -std::numeric_limits<std::int32_t>::max(),
+                                     std::numeric_limits<std::int32_t>::max()));
+    // The picture before is shown again, by some writers without a time of its own.
+    last_time_ = entry.coded ? time : std::max(time, last_time_);
+}
+
+/// Enters a VOP whose headers were read.
+void Stream::enter(VopEntry entry, const Headers& headers, std::span<const std::uint8_t> packet) {
+    if (headers.layer)
+        enter_layer(*headers.layer);
+    if (!headers.vop)  // headers alone, or the end of the sequence
         return;
-    if (!layers_.empty() && (layers_[0].width != layer.width || layers_[0].height != layer.height))
-        throw SyntaxError(Fault::unsupported, "6.2.3 VideoObjectLayer()", 0,
-                          "a change of the picture size within the stream");
-    if (layers_.size() > std::numeric_limits<std::uint16_t>::max())
-        throw SyntaxError(Fault::unsupported, "6.2.3 VideoObjectLayer()", 0,
-                          "more than 65536 different video object layers");
-    layers_.push_back(layer);
+    entry.coding_type = headers.vop->coding_type;
+    entry.coded = headers.vop->vop_coded;
+    const std::size_t next = find_start_code(packet, (headers.vop->data_position + 7) / 8);
+    if (next + 3 < packet.size() && is_vop_start_code(packet[next + 3]))
+        throw SyntaxError(Fault::unsupported, "6.2.5 VideoObjectPlane()", 8 * next,
+                          "packed bitstreams (several VOPs in one packet)");
+    set_clock(entry, headers);
+    entry.layer_unknown = !layer_known_;
+    entry.layer = static_cast<std::uint16_t>(active_layer_);
+    vops_.push_back(entry);
 }
 
 void Stream::index(VopEntry entry, std::span<const std::uint8_t> packet) {
     scratch_.assign(packet);
     try {
-        const Headers headers =
-            read_headers(scratch_, layers_.empty() ? nullptr : &layers_[active_layer_]);
-        if (headers.layer)
-            enter_layer(*headers.layer);
-        if (!headers.vop)  // headers alone, or the end of the sequence
-            return;
-        entry.coding_type = headers.vop->coding_type;
-        entry.coded = headers.vop->vop_coded;
-        const std::size_t next = find_start_code(packet, (headers.vop->data_position + 7) / 8);
-        if (next + 3 < packet.size() && is_vop_start_code(packet[next + 3]))
-            throw SyntaxError(Fault::unsupported, "6.2.5 VideoObjectPlane()", 8 * next,
-                              "packed bitstreams (several VOPs in one packet)");
+        enter(entry, read_headers(scratch_, active_layer()), packet);
     } catch (const SyntaxError& error) {
-        if (error.fault == Fault::unsupported || layers_.empty())
+        if (!keep_going_ && (error.fault == Fault::unsupported || layers_.empty()))
             throw;
-        entry.damaged = true;
+        enter_fault(entry, packet, error);
     }
+}
+
+/// Enters what cannot be read: a VOP, or one behind a header that is no header.
+void Stream::enter_fault(VopEntry entry, std::span<const std::uint8_t> packet,
+                         const SyntaxError& error) {
+    faults_.push_back({vops_.size(), error});
+    last_time_ = -1;
+    std::size_t at = find_start_code(packet, 0);
+    bool layer_hurt = false;
+    for (; at < packet.size() && !is_vop_start_code(packet[at + 3]);
+         at = find_start_code(packet, at + 3))
+        layer_hurt = layer_hurt || is_layer_start_code(packet[at + 3]);
+    if (at >= packet.size() && find_start_code(packet, 0) < packet.size() && vops_.empty()) {
+        layer_known_ = layer_known_ && !layer_hurt;
+        return;  // headers alone
+    }
+    if (at < packet.size() && layer_hurt && !layers_.empty()) {
+        // A layer starts with an I-VOP. In front of a P-VOP the start code of one is an accident
+        // within the VOP before, and the layer in force stays so.
+        scratch_.assign(packet.subspan(at));
+        try {
+            const Headers headers = read_headers(scratch_, active_layer());
+            if (headers.vop && headers.vop->coding_type == VopCodingType::predictive) {
+                entry.offset += at;
+                entry.size -= static_cast<std::uint32_t>(at);
+                return enter(entry, headers, packet.subspan(at));
+            }
+        } catch (const SyntaxError&) {
+            // The VOP is hurt as well, and entered as such.
+        }
+    }
+    layer_known_ = layer_known_ && !layer_hurt;
+    entry.damaged = true;
+    entry.layer_unknown = !layer_known_;
     entry.layer = static_cast<std::uint16_t>(active_layer_);
     vops_.push_back(entry);
 }
@@ -106,6 +178,7 @@ void Stream::append(std::int64_t offset, std::span<const std::uint8_t> packet) {
     entry.size = static_cast<std::uint32_t>(packet.size());
     // Demuxers report where a packet starts, some of them where its chunk header does.
     constexpr std::int64_t riff_chunk_header = 8;
+    const std::unique_lock guard(lock_);
     bool found = false;
     for (const std::int64_t start : {offset, offset + riff_chunk_header}) {
         if (offset < 0 || found)
@@ -123,20 +196,35 @@ void Stream::append(std::int64_t offset, std::span<const std::uint8_t> packet) {
     index(entry, packet);
 }
 
+void Stream::append_absent(std::size_t count) {
+    const std::unique_lock guard(lock_);
+    VopEntry entry;
+    entry.absent = entry.damaged = true;
+    entry.layer = static_cast<std::uint16_t>(active_layer_);
+    vops_.insert(vops_.end(), count, entry);
+    last_time_ = -1;
+}
+
 void Stream::append_table(std::span<const std::uint64_t> offsets,
-                          std::span<const std::uint32_t> sizes) {
+                          std::span<const std::uint32_t> sizes, const Interrupt& interrupt) {
     constexpr std::size_t head_size = 64;  // a P-VOP's header takes some ten bytes
     std::vector<std::uint8_t> whole;
     for (std::size_t k = 0; k < offsets.size(); ++k) {
+        interrupt.check();
         VopEntry entry;
         entry.offset = offsets[k];
         entry.size = sizes[k];
+        if (entry.offset > file_.size() || entry.size > file_.size() - entry.offset) {
+            append_absent(1);
+            continue;
+        }
+        const std::unique_lock guard(lock_);
         const auto head = scratch_.prepare(std::min<std::size_t>(head_size, entry.size));
-        if (file_.read(entry.offset, head) == head.size() && !layers_.empty() &&
+        if (file_.read(entry.offset, head) == head.size() && !layers_.empty() && layer_known_ &&
             head_describes(entry))
             continue;
         whole.resize(entry.size);
-        file_.read(entry.offset, whole);  // what is not there is found out when it is parsed
+        file_.read(entry.offset, whole);  // what is gone by now is found out when it is parsed
         index(entry, whole);
     }
 }
@@ -144,11 +232,12 @@ void Stream::append_table(std::span<const std::uint64_t> offsets,
 /// Enters a VOP by the first bytes of its packet, if they hold all its headers and no new layer.
 bool Stream::head_describes(VopEntry entry) {
     try {
-        const Headers headers = read_headers(scratch_, &layers_[active_layer_]);
+        const Headers headers = read_headers(scratch_, active_layer());
         if (!headers.vop || headers.layer)
             return false;
         entry.coding_type = headers.vop->coding_type;
         entry.coded = headers.vop->vop_coded;
+        set_clock(entry, headers);
     } catch (const SyntaxError&) {
         return false;
     }
@@ -157,13 +246,14 @@ bool Stream::head_describes(VopEntry entry) {
     return true;
 }
 
-void Stream::scan() {
+void Stream::scan(const Interrupt& interrupt) {
     constexpr std::size_t block = std::size_t{1} << 20;
     std::vector<std::uint8_t> window;  // a part of the file, from `base` on
     std::uint64_t base = 0;
     std::size_t start = 0;     // of the packet being looked for, in the window
     std::size_t searched = 0;  // start codes before this are known
     bool in_vop = false, more = true;
+    const std::unique_lock guard(lock_);
     const auto emit = [&](std::size_t end) {
         VopEntry entry;
         entry.offset = base + start;
@@ -172,6 +262,7 @@ void Stream::scan() {
         start = end;
     };
     while (more) {
+        interrupt.check();
         window.erase(window.begin(), window.begin() + static_cast<std::ptrdiff_t>(start));
         base += start;
         searched -= start;
@@ -201,15 +292,24 @@ void Stream::scan() {
 }
 
 void Stream::read(std::size_t index, Packet& packet) const {
-    const VopEntry& entry = vops_.at(index);
+    constexpr const char* clause = "6.2.5 VideoObjectPlane()";
+    std::shared_lock guard(lock_);
+    const VopEntry entry = vops_.at(index);
+    if (entry.absent)
+        throw SyntaxError(Fault::damaged, clause, 0,
+                          "the container promises this packet and the file does not hold it");
+    if (entry.layer_unknown)
+        throw SyntaxError(Fault::damaged, "6.2.3 VideoObjectLayer()", 0,
+                          "the header of the layer that this VOP belongs to cannot be read");
     const auto bytes = packet.prepare(entry.size);
     if (entry.kept) {
         std::copy_n(kept_.begin() + static_cast<std::ptrdiff_t>(entry.offset), entry.size,
                     bytes.begin());
-    } else if (file_.read(entry.offset, bytes) != bytes.size()) {
-        throw SyntaxError(Fault::damaged, "6.2.5 VideoObjectPlane()", 0,
-                          "the file ends before the packet does");
+        return;
     }
+    guard.unlock();
+    if (file_.read(entry.offset, bytes) != bytes.size())
+        throw SyntaxError(Fault::damaged, clause, 0, "the file ends before the packet does");
 }
 
 }  // namespace mic::mpeg4

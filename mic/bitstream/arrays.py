@@ -58,6 +58,7 @@ def sample_arrays(
     *,
     dtype: DTypeLike = np.int16,
     out: Out | None = None,
+    zeros: bool = False,
 ) -> dict[str, np.ndarray]:
     """The arrays to be filled, by name: y, cb and cr, or pixels; `out` after a check.
 
@@ -68,6 +69,7 @@ def sample_arrays(
         space: "planes", "ycbcr" or "rgb".
         dtype: Of the samples.
         out: The caller's arrays instead of new ones.
+        zeros: New arrays are zero; where nothing is written they take no memory.
 
     Raises:
         ConfigError: `out` does not fit, or the memory does not suffice.
@@ -79,7 +81,8 @@ def sample_arrays(
         shapes = {"pixels": (count, *luma, 3)}
     if out is None:
         check_memory(shapes.values(), dtype)
-        return {name: np.empty(shape, dtype) for name, shape in shapes.items()}
+        new = np.zeros if zeros else np.empty
+        return {name: new(shape, dtype) for name, shape in shapes.items()}
     given = out if isinstance(out, tuple) else (out,)
     if len(given) != len(shapes):
         raise ConfigError(f"out has {len(given)} arrays", remedy=f"give {len(shapes)}")

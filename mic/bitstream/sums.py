@@ -138,7 +138,9 @@ class Sums:
                 f"count is {count}", remedy=f"choose from 1 to {self.frame_count} segments"
             )
         bounds = np.arange(count + 1) * self.frame_count // count
-        samples = sample_arrays((self.width, self.height), count, scale, space, dtype=np.int32)
+        samples = sample_arrays(
+            (self.width, self.height), count, scale, space, dtype=np.int32, zeros=True
+        )
         records = _native.sum_segments(
             self.native,
             bounds.tolist(),
