@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.ndimage import uniform_filter1d
 
 from mic import codec
 from mic.errors import DatasetError
@@ -29,6 +28,8 @@ def find(path: str | Path) -> int:
         CodecError: The clip cannot be decoded.
         DatasetError: It has no frame.
     """
+    from scipy.ndimage import uniform_filter1d  # here, because `mic predict` must not wait for it
+
     frames = [
         _resized(frame[None, :, :, None], EDGE)[0, :, :, 0].astype(np.float32)
         for frame in codec.decode(path, pixel_format="luma")
