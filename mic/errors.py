@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+
+def printable(path: str | Path) -> str:
+    r"""A file's name as text that any table and terminal takes.
+
+    Names are bytes to most systems; those that are no UTF-8 come out escaped, `caf\xe9.mp4`.
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 class MicError(Exception):
@@ -30,7 +39,8 @@ class MicError(Exception):
         super().__init__(message, file, place, remedy)
 
     def __str__(self) -> str:
-        where = ", ".join(str(part) for part in (self.file, self.place) if part is not None)
+        file = None if self.file is None else printable(self.file)
+        where = ", ".join(part for part in (file, self.place) if part is not None)
         text = f"{where}: {self.message}" if where else self.message
         return f"{text}. Remedy: {self.remedy}" if self.remedy else text
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         argparse leaves with 2 on a wrong command line.
     """
     options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may be no UTF-8; a terminal may be no UTF-8 either.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         with _cluster_of(options):
             return options.command(options)

@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 
 from mic.cli import terminal
-from mic.errors import ClusterError, ConfigError, MicError
+from mic.errors import ClusterError, ConfigError, MicError, printable
 from mic.processes import cluster
 
 
@@ -80,7 +80,7 @@ def _extract(options: argparse.Namespace) -> int:
             if promise is not None:
                 made, speed = promise.result(), ""
             else:
-                with terminal.progress(video.name, unit="frames") as progress:
+                with terminal.progress(printable(video.name), unit="frames") as progress:
                     made = work(video, target, progress=progress)
                 speed = f", {made.frames / (time.perf_counter() - start):.0f} frames/s"
         except MicError as error:
@@ -90,7 +90,7 @@ def _extract(options: argparse.Namespace) -> int:
             print(f"mic: {error}", file=sys.stderr)
             continue
         damage = f", {made.damaged} damaged" if made.damaged else ""
-        print(f"{target}: {made.frames} frames{damage}, {made.method}{speed}")
+        print(f"{printable(target)}: {made.frames} frames{damage}, {made.method}{speed}")
     return 1 if failed else 0
 
 

@@ -14,9 +14,10 @@ imported here.
 """
 
 from mic.codec.encode import EncodeOptions, EncodeReport, encode_frames, reencode
+from mic.codec.folders import VIDEO_SUFFIXES, videos_below
 from mic.codec.live import LiveEncoder
 from mic.codec.probe import Demuxed, EncodedPacket, VideoInfo, decode, demux, probe
-from mic.codec.tree import VIDEO_SUFFIXES, ClipOutcome, TreeReport, reencode_tree, videos_below
+from mic.codec.tree import ClipOutcome, TreeReport, reencode_tree
 from mic.codec.video import Picture, Video
 
 __all__ = [

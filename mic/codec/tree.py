@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from mic.codec.encode import CONTAINER_SUFFIXES, reencode
+from mic.codec.folders import VIDEO_SUFFIXES, files_below
 from mic.codec.options import EncodeOptions
 from mic.config import usable_cores
 from mic.errors import CodecError, ConfigError
@@ -20,37 +22,7 @@ from mic.processes.tasks import run_isolated
 from mic.storage import atomic
 from mic.storage.assets import sha256_of
 
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".3gp",
-        ".asf",
-        ".avi",
-        ".divx",
-        ".dv",
-        ".f4v",
-        ".flv",
-        ".h264",
-        ".hevc",
-        ".m2ts",
-        ".m4v",
-        ".mjpeg",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".mxf",
-        ".ogv",
-        ".qt",
-        ".ts",
-        ".vob",
-        ".webm",
-        ".wmv",
-        ".xvid",
-        ".y4m",
-    ]
-)
+_LONGEST = 255  # bytes of a file's name, on all usual file systems
 _RECORDS = ".reencode"  # folder of sidecars in the target; hidden, so that no loader takes it
 
 Status = Literal["written", "kept", "failed"]
@@ -96,11 +68,6 @@ class TreeReport:
         return tuple(clip for clip in self.clips if clip.status == status)
 
 
-def videos_below(folder: str | Path) -> list[Path]:
-    """The video files of a folder and its sub-folders in a stable order, hidden ones excepted."""
-    return [path for path in _files(Path(folder)) if path.suffix.lower() in VIDEO_SUFFIXES]
-
-
 def reencode_tree(
     source: str | Path,
     target: str | Path,
@@ -134,7 +101,7 @@ def reencode_tree(
         raise ConfigError(f"unknown container {chosen.container!r}")
     names, ignored = _scan(source, target)
     tasks = [
-        (source / name, target / path, target / _RECORDS / f"{path}.json", options)
+        (source / name, target / path, target / _RECORDS / _record_name(path), options)
         for name, path in zip(names, _target_names(names, suffix), strict=True)
     ]
     jobs = jobs or usable_cores()
@@ -183,7 +150,7 @@ def _scan(source: Path, target: Path) -> tuple[list[str], list[str]]:
         raise CodecError("is no folder", file=source, remedy="give the folder of class folders")
     inside = target.resolve()
     videos, ignored = [], []
-    for path in _files(source):
+    for path in files_below(source):
         below = path.relative_to(source)
         if path.resolve().is_relative_to(inside) and inside != source.resolve():
             continue
@@ -191,14 +158,6 @@ def _scan(source: Path, target: Path) -> tuple[list[str], list[str]]:
     if not videos:
         raise CodecError("holds no video", file=source, remedy="check the folder's name")
     return videos, ignored
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    # Hidden files are not the user's: records, system litter, what a killed run had half written.
-    for path in sorted(folder.rglob("*")):
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        if not hidden and path.is_file():
-            yield path
 
 
 def _target_names(names: list[str], suffix: str) -> list[str]:
@@ -209,6 +168,14 @@ def _target_names(names: list[str], suffix: str) -> list[str]:
         path if clashes[path] == 1 else f"{name}{suffix}"
         for name, path in zip(names, plain, strict=True)
     ]
+
+
+def _record_name(path: str) -> Path:
+    """Of a clip's record; a name that would grow over the file system's limit is hashed."""
+    named = Path(f"{path}.json")
+    if len(os.fsencode(named.name)) <= _LONGEST:
+        return named
+    return named.with_name(f"{_hash(os.fsencode(named.name))}.json")
 
 
 def _hash(data: bytes) -> str:

@@ -102,6 +102,10 @@ def extract(
     ):
         if not value or set(value) - set(allowed):
             raise ConfigError(f"{name} is {value}", remedy=f"choose of {allowed}")
+    if kind == "png" and target.exists() and not target.is_dir():
+        raise ConfigError("is a file", file=target, remedy="name a folder for pictures")
+    # Refused now, not after the work.
+    atomic.check_writable(target / "x.png" if kind == "png" else target)
     with coded(video, method=method) as source:
         if source.video.damage is not None and on_error == "raise":
             raise source.video.damage
@@ -198,8 +202,6 @@ class _Extraction:
         }
 
     def pictures(self, target: Path) -> dict[str, tuple[int, ...]]:
-        if target.exists() and not target.is_dir():
-            raise ConfigError("is a file", file=target, remedy="name a folder for pictures")
         parts = [part for part in self.what if part != "iframe"]
         for chunk in self._chunks(parts) if parts else ():
             self.damaged += int(chunk.damaged.sum())

@@ -20,6 +20,8 @@ SUFFIXES = (".csv", ".parquet", ".json")
 def videos_in(video: str | Path | Sequence[str | Path]) -> list[Path]:
     """The files meant by a file, a folder or several of them, in a stable order.
 
+    Links are followed (`mic.codec.folders`).
+
     Raises:
         ConfigError: One does not exist, or a folder holds no video.
     """

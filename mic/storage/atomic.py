@@ -18,6 +18,7 @@ from mic.errors import StorageError
 # The mask can only be read by setting it, which is not safe once threads run: so once, here.
 _UMASK = os.umask(0o077)
 os.umask(_UMASK)
+_LONGEST_STEM = 100
 
 
 @contextlib.contextmanager
@@ -36,15 +37,7 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
         StorageError: The disk is full, read-only or otherwise refuses; `path` is as it was.
     """
     path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent
-        )
-        os.close(handle)
-    except OSError as error:
-        raise _storage_error(error, path) from error
-    temporary = Path(name)
+    temporary = _temporary(path)
     try:
         yield temporary
         _set_default_mode(temporary)
@@ -57,6 +50,40 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
         raise _storage_error(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def check_writable(path: str | Path) -> None:
+    """Refuses a place where a file cannot be written, before hours are spent on its content.
+
+    Args:
+        path: The file to be; its folder is created.
+
+    Raises:
+        StorageError: There is a folder or another kind of file, or the place refuses.
+    """
+    path = Path(path)
+    try:
+        if path.exists() and not path.is_file():
+            kind = "a folder" if path.is_dir() else "something that is no file"
+            raise StorageError(
+                f"cannot write: there is {kind}", file=path, remedy="choose another name"
+            )
+    except OSError as error:  # a name that is too long
+        raise _storage_error(error, path) from error
+    _temporary(path).unlink()
+
+
+def _temporary(path: Path) -> Path:
+    """A new empty file beside `path`, whose folder is made."""
+    # A name may have 255 bytes, and this one has some more than the file's own.
+    start = os.fsdecode(os.fsencode(path.stem)[:_LONGEST_STEM])
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{start}-", suffix=path.suffix, dir=path.parent)
+        os.close(handle)
+    except OSError as error:
+        raise _storage_error(error, path) from error
+    return Path(name)
 
 
 def write_bytes(path: str | Path, data: bytes, *, durable: bool = True) -> None:

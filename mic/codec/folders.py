@@ -1,0 +1,71 @@
+"""The videos of a folder: by their names, through links, each once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+# Endings of what `mic.codec.containers.FORMATS` reads. Left out are those of sound (.m4a) and of
+# still pictures (.png), although either may hold moving ones.
+VIDEO_SUFFIXES = frozenset(
+    f".{ending}"
+    for ending in (
+        "264 265 266 3g2 3gp amv apng asf avi avs2 avs3 cavs cpk divx "
+        "dnxhd drc dv evc f4v flc fli flv gif gxf h261 h263 h264 h265 "
+        "h266 hevc ipu ivf lxf m1v m2p m2t m2ts m2v m4v mj2 mjpeg mjpg "
+        "mk3d mkv mov mp4 mpeg mpg mts mxf nsv nut obu ogg ogm ogv "
+        "pva qt rcv rm rmvb roq swf ts vc1 viv vob vvc webm wmv "
+        "wtv xvid y4m "
+    ).split()
+)
+
+
+def videos_below(folder: str | Path) -> list[Path]:
+    """The video files of a folder and its sub-folders, as `files_below` finds them."""
+    return [path for path in files_below(folder) if path.suffix.lower() in VIDEO_SUFFIXES]
+
+
+def files_below(folder: str | Path) -> list[Path]:
+    """The files of a folder and its sub-folders in the order of their names.
+
+    Links to folders are followed; a folder that is reached twice, by a link in a circle for
+    instance, counts once, under its own name where it has one below `folder`. Hidden files and
+    folders are left out: they are not the user's but records, system litter, what a killed run
+    had half written.
+    """
+    folder = Path(folder)
+    seen: set[tuple[int, int]] = set()
+    found: list[Path] = []
+    waiting = [folder]
+    while waiting:
+        links: list[Path] = []
+        for top in waiting:
+            found += _walk(top, seen, links)
+        waiting = sorted(links)
+    return sorted(found)
+
+
+def _walk(top: Path, seen: set[tuple[int, int]], links: list[Path]) -> Iterator[Path]:
+    """Files of the folders that were not seen yet; links to folders are put aside."""
+    folders = [top]
+    while folders:
+        folder = folders.pop()
+        try:
+            status = folder.stat()
+            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        except OSError:
+            continue  # vanished meanwhile, or somebody else's
+        if (status.st_dev, status.st_ino) in seen:
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        for entry in entries:
+            path = folder / entry.name
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(path)
+            elif path.is_dir():
+                links.append(path)
+            elif path.is_file():
+                yield path
