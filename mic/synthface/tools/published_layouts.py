@@ -235,6 +235,10 @@ def _afew(root: Path, clips: int | None, size: int) -> Iterator[Take]:
     """`Train_AFEW/Angry/000000100.avi` and `Val_AFEW/...`, beside the makers' aligned faces."""
     chosen = protocol("synth-afew")
     names = {"anger": "Angry", "happiness": "Happy", "sadness": "Sad"}
+    for split in ("Train_AFEW", "Val_AFEW"):
+        for label in chosen.classes:
+            folder = root / split / names.get(label, label.capitalize())
+            folder.mkdir(parents=True, exist_ok=True)
     for number, plan in enumerate(take(chosen.plan(0, 0.0), clips)):
         split = "Train_AFEW" if plan.split == "train" else "Val_AFEW"
         label = names.get(plan.label, plan.label.capitalize())
@@ -305,8 +309,8 @@ def _cremad(root: Path, clips: int | None, size: int) -> Iterator[Take]:
         if missing[code]:
             missing[code] -= 1
             names.remove(name)
-    if clips is not None:
-        names = names[:clips]
+    # A part has many people, as the whole has.
+    names = sorted(sorted(names, key=lambda name: seed_of("cremad", name))[:clips])
     votes = ['"","FileName","VoiceVote","VoiceLevel","FaceVote","FaceLevel"']
     for number, name in enumerate(names, start=1):
         actor, sentence, code, level = name.split("_")
@@ -345,7 +349,7 @@ def _ravdess(root: Path, clips: int | None, size: int) -> Iterator[Take]:
                 name = f"{code}-{actor:02}"
                 yield Take(
                     protocol="synth-mmi",
-                    plan=_acted(label, of="ravdess", actor=f"{actor}", name=name, frames=14),
+                    plan=_acted(label, of="ravdess", actor=f"{actor}", name=name, frames=8),
                     files=folder / f"{name}.mp4",
                     size=size,
                     rate=Fraction(30000, 1001),

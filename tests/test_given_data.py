@@ -1,0 +1,268 @@
+"""Given data run the studies as generated ones do: trees of generated faces, published layouts."""
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from environment_file import ROOT
+
+from mic import config, datasets
+from mic.datasets import synth
+from mic.errors import ConfigError, DatasetError, ResultError
+from mic.experiments import given
+from mic.inputs import apex
+from mic.publishing import results
+from mic.publishing.notebooks import Runner
+from mic.synthface.tools import published_layouts
+
+SMOKE = config.load("smoke")
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory):
+    """A small tree of each layout, made when it is asked for."""
+    root = tmp_path_factory.mktemp("trees")
+
+    def make(name: str, clips: int) -> Path:
+        folder = root / name
+        if not folder.is_dir():
+            published_layouts.write(name, folder, clips=clips, size=80)
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def ckplus(trees, tmp_path):
+    """A copy of the tree that a test may spoil."""
+    return shutil.copytree(trees("ckplus", 14), tmp_path / "CK+")
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path_factory, monkeypatch):
+    # The index's files and weights stay where they are; datasets and cells do not.
+    monkeypatch.setattr("mic.datasets.published.home", lambda: tmp_path_factory.getbasetemp())
+
+
+def run(root: Path, *texts: str, only: tuple[str, ...], **options: object) -> Path:
+    """Runs notebooks on given data and returns the folder of the results."""
+    runner = Runner(
+        ROOT / "notebooks",
+        SMOKE,
+        folder=root / "results",
+        datasets=texts,
+        progress=io.StringIO(),
+        **options,
+    )
+    runner.run(only)
+    return runner.folder
+
+
+def test_a_tree_of_ckplus_fills_the_table_the_matrix_and_the_curves(trees, tmp_path):
+    tree = trees("ckplus", 14)
+    folder = run(tmp_path, f"ckplus={tree}", "synth-ck", only=("04", "06"))
+    accuracy = results.read_table("training_accuracy", folder=folder).set_index("protocol")
+    assert list(accuracy.index) == ["ckplus", "synth-ck"]
+    assert accuracy.loc["ckplus", "paper"] == pytest.approx(0.9895)
+    assert accuracy.loc["ckplus", "coverage"] == pytest.approx(14 / 327, abs=1e-5)
+    assert accuracy.loc["synth-ck", "coverage"] == 1
+    curves = results.read_table("training_curves", folder=folder)
+    assert set(curves["dataset"]) == {"ckplus", "synth-ck"}
+    counts = results.read_table("confusion_counts", folder=folder)
+    mine = counts[counts["dataset"] == "ckplus"]
+    assert mine["clips"].sum() == accuracy.loc["ckplus", "n"]
+    record = json.loads((folder / "06_confusion_matrices/provenance.json").read_text())
+    manifest = given.labelled([f"ckplus={tree}"], SMOKE)["ckplus"].manifest
+    assert record["data"]["ckplus"] == manifest.digest()
+    figures = {path.name for path in (folder / "06_confusion_matrices").glob("*.png")}
+    assert {"confusion_of_ckplus.png", "confusion_ck.png"} <= figures
+    assert "confusion_hardest.png" not in figures
+    assert "--show-people" in record["omitted"]["confusion_hardest"]
+    executed = (folder / "notebooks/06_confusion_matrices.ipynb").read_text()
+    shown = run(tmp_path, f"ckplus={tree}", "synth-ck", only=("06",), show_people=True)
+    assert (shown / "06_confusion_matrices/confusion_hardest.png").is_file()
+    # Nor does the executed notebook display what was withheld.
+    again = (folder / "notebooks/06_confusion_matrices.ipynb").read_text()
+    assert again.count("image/png") == executed.count("image/png") + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "clips", "labels"),
+    [("mmi", 6, 6), ("afew", 8, 7), ("cremad", 12, 6)],
+)
+def test_each_layout_is_read_and_cut_to_the_face(name, clips, labels, trees):
+    data = given.labelled([f"{name}={trees(name, clips)}"], SMOKE)[name]
+    assert len(data.manifest) == clips
+    assert len(data.manifest.classes) == labels
+    assert data.absent == ()
+    assert data.coverage == clips / datasets.DATASETS[name].clips
+    assert not np.isnan(data.identities()).all(1).any()  # a face in each of them
+
+
+def test_a_tree_of_recola_brings_its_gold_standard(trees):
+    manifest = given.rated([f"recola={trees('avec', 4)}"], SMOKE)
+    assert (manifest.name, len(manifest)) == ("avec", 4)
+    assert sorted(manifest.column("split")) == ["train", "train", "val", "val"]
+    with np.load(manifest.annotation_path(manifest.clips[0])) as traces:
+        assert len(traces["valence"]) == manifest.clips[0].frames
+        assert np.abs(traces["valence"]).max() > 0
+
+
+def test_song_is_another_variant_than_speech(trees):
+    tree = trees("ravdess", 60)
+    spoken = datasets.fetch("ravdess", path=tree, size=None)
+    both = datasets.fetch("ravdess-with-song", path=tree, size=None)
+    assert len(spoken.manifest) == 60
+    assert len(both.manifest) == 104
+    assert spoken.manifest.column("clip_id") == both.manifest.column("clip_id")[:60]
+    assert spoken.counts["left out: song"] == 44
+
+
+def test_viewers_see_what_most_of_them_say(trees):
+    tree = trees("cremad", 12)
+    table = tree / "processedResults/summaryTable.csv"
+    names = sorted(path.stem for path in (tree / "VideoFlash").iterdir())
+    lines = ['"","FileName","FaceVote"']
+    lines += [f'"{k}","{name}","{"AS"[k % 2]}"' for k, name in enumerate(names[:-2])]
+    lines += [f'"90","{names[-2]}","A:D"']
+    kept = table.read_text()
+    table.write_text("\n".join(lines))
+    try:
+        report = datasets.fetch("cremad-crowd", path=tree, size=None)
+    finally:
+        table.write_text(kept)
+    assert report.counts["left out: the viewers' votes are a tie"] == 1
+    assert report.counts["left out: no votes of viewers"] == 1
+    labels = dict(zip(*(report.manifest.column(c) for c in ("clip_id", "label")), strict=True))
+    assert labels == {name: ("anger", "sadness")[k % 2] for k, name in enumerate(names[:-2])}
+
+
+def test_six_classes_are_a_variant_of_the_same_folder(ckplus):
+    seven = datasets.fetch("ckplus", path=ckplus, size=None).manifest
+    six = datasets.fetch("ckplus-106", path=ckplus, size=None).manifest
+    assert (six.name, len(six.classes)) == ("ckplus-six", 6)
+    assert len(six) == len(seven) - seven.column("label").count("contempt") < len(seven)
+    assert six.root == seven.root
+    assert (six.root / "manifest-ckplus-six.csv").is_file()
+
+
+def test_people_are_sampled_into_ten_parts_in_the_order_of_their_names(ckplus):
+    manifest = datasets.fetch("ckplus", path=ckplus, size=None).manifest
+    people = sorted(set(manifest.column("subject")))
+    assert len(people) > 10
+    assert {(clip.subject, clip.fold) for clip in manifest} == {
+        (name, number % 10) for number, name in enumerate(people)
+    }
+
+
+def test_a_missing_a_damaged_and_a_mislabelled_clip_are_named_and_counted(ckplus, capsys):
+    sequences = sorted((ckplus / "Emotion").glob("*/0*/*_emotion.txt"))
+    missing, damaged = (path.parts[-3:-1] for path in sequences[:2])
+    shutil.rmtree(ckplus / "cohn-kanade-images" / missing[0] / missing[1])
+    picture = sorted((ckplus / "cohn-kanade-images" / damaged[0] / damaged[1]).iterdir())[3]
+    picture.write_bytes(b"not a picture")
+    given_again = given.Given(name="ckplus", path=ckplus)
+    with pytest.raises(DatasetError, match="2 of 14 clips"):  # more than one in twenty
+        given.load(given_again, SMOKE)
+    picture.write_bytes(picture.with_name(picture.name.replace("4.png", "3.png")).read_bytes())
+    data = given.load(given_again, SMOKE)
+    assert [one.clip for one in data.absent] == ["_".join(missing)]
+    assert "0 pictures" in data.absent[0].reason
+    assert data.coverage == 13 / 327
+    assert len(data.manifest) == 13
+
+
+@pytest.mark.parametrize("oddity", ["case", "doubled", "foreign", "partly", "no labels"])
+def test_odd_copies_are_read_or_refused_by_name(oddity, ckplus):
+    whole = datasets.fetch("ckplus", path=ckplus, size=None).manifest
+    pictures, labels = ckplus / "cohn-kanade-images", ckplus / "Emotion"
+    if oddity == "case":
+        for path in sorted(ckplus.rglob("*"), key=lambda path: -len(path.parts)):
+            path.rename(path.with_name(path.name.swapcase()))
+    elif oddity == "doubled":  # unpacked twice, and once into its own name
+        shutil.copytree(pictures, ckplus / "old" / "cohn-kanade-images")
+        pictures.rename(ckplus / "moved")
+        (ckplus / "moved").rename(ckplus / "inner")
+        pictures.mkdir()
+        (ckplus / "inner").rename(pictures / "cohn-kanade-images")
+    elif oddity == "foreign":
+        (pictures / "holiday" / "001").mkdir(parents=True)
+        (pictures / "holiday" / "001" / "beach.png").write_bytes(b"")
+        (labels / "notes.txt").write_text("mine")
+    elif oddity == "partly":
+        for folder in sorted(pictures.iterdir())[: len(list(pictures.iterdir())) // 2]:
+            if folder.is_dir():
+                shutil.rmtree(folder)
+    else:
+        shutil.rmtree(labels)
+    report = datasets.fetch("ckplus", path=ckplus, size=None)
+    if oddity in ("case", "doubled", "foreign"):
+        assert report.sound, report.faults
+        assert report.manifest.column("clip_id") == whole.column("clip_id")
+        assert report.manifest.column("label") == whole.column("label")
+        return
+    assert not report.sound
+    if oddity == "no labels":
+        assert any(fault.file == "Emotion/" for fault in report.faults)
+    else:
+        assert {fault.clip for fault in report.faults} < set(whole.column("clip_id"))
+        assert all("has a label but 0 pictures" in fault.message for fault in report.faults)
+    with pytest.raises(DatasetError, match=r"clips cannot be read|is not whole"):
+        given.load(given.Given(name="ckplus", path=ckplus), SMOKE)
+
+
+def test_anybodys_class_folders_and_manifests_are_data_too(trees, tmp_path):
+    source = datasets.fetch("mmi", path=trees("mmi", 6), size=64).manifest
+    for clip in source:
+        folder = tmp_path / "mine" / clip.label / clip.subject
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source.path(clip), folder / f"{clip.clip_id}.mp4")
+    data = given.labelled([f"mine={tmp_path / 'mine'}"], SMOKE)["mine"]
+    assert data.name == "mine"
+    assert sorted(data.manifest.column("subject")) == sorted(source.column("subject"))
+    assert sorted(data.manifest.column("label")) == sorted(source.column("label"))
+    again = given.labelled([f"theirs={source.root / 'manifest.csv'}"], SMOKE)["theirs"]
+    assert again.manifest.clips == source.clips
+    assert again.name == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("texts", "word"),
+    [
+        (["imagenet"], "no dataset 'imagenet'"),
+        (["ckplus=/a", "ckplus=/b"], "given twice"),
+        (["synth-ck=/a"], "takes no folder"),
+        (["My Data=/a"], "cannot name"),
+    ],
+)
+def test_what_cannot_be_data_is_refused(texts, word):
+    with pytest.raises(ConfigError, match=word):
+        given.parse(texts)
+
+
+def test_results_of_given_data_never_replace_committed_ones():
+    base = ROOT / "results"
+    folder = results.folder_of(SMOKE, datasets=["ckplus=/data", "mmi"])
+    assert folder == base / "own" / "ckplus+mmi-smoke"
+    with pytest.raises(ResultError, match="committed"):
+        results.folder_of(SMOKE, str(base), datasets=["ckplus"])
+    with pytest.raises(ResultError, match="cannot leave out"):
+        results.Run("06", SMOKE, figures=("a",), folder="unused").omit("a", reason="no reason")
+
+
+@pytest.mark.parametrize("name", ["synth-mmi", "synth-ck"])
+def test_the_apex_is_found_where_it_is_known(name):
+    """How much of the expression is there at the frame found, and at the clip's middle."""
+    manifest = synth.load(name, SMOKE)
+    found, middle = [], []
+    for clip in manifest:
+        with np.load(manifest.annotation_path(clip)) as stored:
+            intensity = stored["intensity"] / stored["intensity"].max()
+        found.append(intensity[apex.find(manifest.path(clip))])
+        middle.append(intensity[clip.frames // 2])
+    assert np.mean(found) > 0.9
+    if name == "synth-ck":  # the last frame is the apex, and nothing says so
+        assert np.mean(found) > np.mean(middle) + 0.2
