@@ -9,13 +9,14 @@ import torch
 import torchvision
 
 from mic.errors import ConfigError
+from mic.faces.fer import Fer, crop
 from mic.inputs.batch import Batch
 from mic.models import baselines
 from mic.models.baselines.conv_lstm import EnhancedConvLstm
 from mic.models.baselines.frame_attention import draw_snippets, resnet18
 from mic.models.baselines.mode_variational import ModeVariationalLstm
 from mic.models.baselines.optical_flow import LucasKanade, luma, warp
-from mic.models.baselines.outsider import Outsider, crop, vote
+from mic.models.baselines.vote import vote
 
 CLASSES, STEPS, EDGE = 7, 6, 32
 
@@ -262,7 +263,7 @@ def test_the_outsiders_vote_is_over_the_classes_asked_for():
 def test_the_outsider_tells_frames_apart_and_repeats_itself(capfd):
     random = np.random.default_rng(0)
     faces = [random.integers(0, 255, (90, 70, 3), np.uint8), np.full((20, 20, 3), 80, np.uint8)]
-    first, again = (Outsider().probabilities(faces) for _ in range(2))
+    first, again = (Fer().probabilities(faces) for _ in range(2))
     assert first.shape == (2, 7)
     np.testing.assert_allclose(first.sum(1), 1, atol=1e-3)
     np.testing.assert_array_equal(first, again)

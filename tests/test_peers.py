@@ -72,5 +72,5 @@ def test_the_outsider_answers_for_the_same_clips_and_is_asked_once(data, monkeyp
     def refuse(*_):
         raise AssertionError("asked again")
 
-    monkeypatch.setattr(peers.Outsider, "probabilities", refuse)
+    monkeypatch.setattr(peers.Fer, "probabilities", refuse)
     assert peers.outsider_row(data, CONFIG, folds=1) == line

@@ -40,7 +40,7 @@ def _knowing(monkeypatch, answer):
         share = np.array([answer(face) for face in faces], np.float32)
         return np.stack([share, *[np.zeros_like(share)] * 2, 1 - share, *[share * 0] * 3], 1)
 
-    monkeypatch.setattr(photographs.Outsider, "probabilities", probabilities)
+    monkeypatch.setattr(photographs.Fer, "probabilities", probabilities)
 
 
 def test_only_i_frames_are_read_and_all_of_them(data):
@@ -67,7 +67,7 @@ def test_each_row_counts_its_pictures_and_a_clip_is_asked_once(data, monkeypatch
     def refuse(*_):
         raise AssertionError("asked again")
 
-    monkeypatch.setattr(photographs.Outsider, "probabilities", refuse)
+    monkeypatch.setattr(photographs.Fer, "probabilities", refuse)
     assert photographs.table(data, CONFIG, gops=(3,)).equals(table)
 
 

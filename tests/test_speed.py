@@ -11,9 +11,9 @@ import torch
 
 from mic import codec, config, faces
 from mic.experiments import plan
+from mic.faces.fer import Fer
 from mic.inputs.tensors import Representation
 from mic.models import baselines
-from mic.models.baselines.outsider import Outsider
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Mic
 from mic.speed import clips, contestants, measure, pipelines, worth
@@ -118,7 +118,7 @@ def test_pictures_are_cut_to_the_face_where_it_is_looked_for(clip):
 
 def test_the_outsider_and_a_face_found_first(clip):
     watch = measure.Stopwatch()
-    answer = pipelines.outsider(Outsider(), steps=3)([clip.path], watch)
+    answer = pipelines.outsider(Fer(), steps=3)([clip.path], watch)
     assert 0 <= answer < 7
     assert list(watch.seconds) == ["demux", "decode", "colour", "face detection", "network"]
     mic, _ = _networks()

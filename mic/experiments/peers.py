@@ -12,9 +12,10 @@ from mic.evaluation import metrics
 from mic.experiments import plan
 from mic.experiments.cells import Cell, Dataset, grid, splits
 from mic.experiments.photographs import decoded, probabilities
+from mic.faces.fer import Fer
 from mic.inputs.tensors import Representation
 from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
-from mic.models.baselines.outsider import Outsider, vote
+from mic.models.baselines.vote import vote
 
 OUTSIDER = "fer, every frame"
 # Feature maps of the first layer, as in MIC, so that no peer is better or worse for its size.
@@ -105,7 +106,7 @@ def outsider_row(data: Dataset, config: Profile, *, folds: int) -> dict[str, obj
     Returns:
         row, accuracy, accuracy_low, accuracy_high, n, clips, folds.
     """
-    network = Outsider()
+    network = Fer()
     chosen = splits(data.manifest, parts=config.parts)[:folds]
     clips = [data.manifest.clips[index] for split in chosen for index in split.test]
     numbers = {name: number for number, name in enumerate(data.manifest.classes)}

@@ -21,10 +21,10 @@ from mic.config import Profile
 from mic.evaluation import metrics
 from mic.experiments.cells import Dataset, splits
 from mic.extraction.source import coded
+from mic.faces.fer import Fer, crop
 from mic.inputs.recoded import recoded
 from mic.inputs.tensors import sampled
 from mic.manifest.manifest import Clip
-from mic.models.baselines.outsider import Outsider, crop
 from mic.storage import cache
 
 REFERENCE = "decoded frames"
@@ -50,7 +50,7 @@ Pictures = Callable[[Path, Clip, int], list[np.ndarray]]
 
 
 def probabilities(
-    data: Dataset, clip: Clip, pictures: Pictures, steps: int, network: Outsider
+    data: Dataset, clip: Clip, pictures: Pictures, steps: int, network: Fer
 ) -> np.ndarray:
     """(pictures, 7) of the network for one clip, read where they are stored.
 
@@ -98,7 +98,7 @@ def table(data: Dataset, config: Profile, *, gops: Sequence[int] = (12,)) -> pd.
         copies = recoded(data.manifest, jobs=config.worker_count(), gop=gop)
         copy = Dataset(manifest=copies, network=data.network, folder=data.folder)
         shown[f"I-frames, one in {gop}"] = (copy, intra)
-    network = Outsider()
+    network = Fer()
     chosen = splits(data.manifest, parts=config.parts)[: config.folds]
     tested = [row for split in chosen for row in split.test]
     subjects = [data.manifest.clips[row].subject for row in tested]

@@ -15,9 +15,9 @@ from torch import nn
 from mic.config import Profile
 from mic.experiments import plan
 from mic.experiments.peers import OUTSIDER, WIDTH
+from mic.faces.fer import Fer
 from mic.inputs.tensors import Representation
 from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
-from mic.models.baselines.outsider import Outsider
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Method
 from mic.recognition.recogniser import network_options
@@ -90,7 +90,7 @@ def contestants(
             if suffix == "" or wide != width:
                 found.append(build.peer(name, wide, suffix, seen))
     if outsider:
-        network = Outsider(threads=threads)
+        network = Fer(threads=threads)
         found.append(
             Contestant(
                 row=OUTSIDER,

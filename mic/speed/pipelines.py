@@ -25,8 +25,8 @@ from torch import nn
 
 from mic import bitstream, export, faces
 from mic.codec.reading import opened
+from mic.faces.fer import Fer, crop
 from mic.inputs.tensors import Representation, represent, sampled
-from mic.models.baselines.outsider import Outsider, crop
 from mic.speed.measure import Stopwatch, Task
 
 Runner = Callable[[np.ndarray, np.ndarray | None], np.ndarray]
@@ -134,7 +134,7 @@ def pictures(
     return answer
 
 
-def outsider(network: Outsider, *, steps: int, threads: int = 1) -> Answer:
+def outsider(network: Fer, *, steps: int, threads: int = 1) -> Answer:
     """Recognition frame by frame: decode, find the face in each sampled frame, classify, vote."""
 
     def one(path: Path, watch: Stopwatch) -> int:

