@@ -60,19 +60,22 @@ __all__ = [
 ]
 
 
-def open(path: str | Path) -> Stream:
+def open(path: str | Path, *, on_error: str = "raise") -> Stream:
     """Opens a clip for random access.
 
     Args:
         path: MPEG-4 Part 2 video in a container (mp4, avi, ...) or as an elementary stream, by
             whatever name.
+        on_error: "raise", or "mask" to open a clip whose headers are hurt, as far as any of its
+            layers can be read: what cannot be is in `Stream.errors`, its frames are "?" among
+            `Stream.vop_types`. Frames are read as their own call's `on_error` says.
 
     Raises:
         CodecError: The file cannot be opened or demuxed.
         UnsupportedSyntaxError: It is not MPEG-4 Part 2, or outside the supported profile.
         BitstreamError: Its headers are damaged.
     """
-    return Stream(path)
+    return Stream(path, on_error=on_error)
 
 
 def read(
@@ -117,7 +120,7 @@ def read(
                 remedy='leave them out, or use method="bitstream"',
             )
         return read_decoded(Path(path), what=what, frames=frames, space=space)
-    with open(path) as stream:
+    with open(path, on_error=on_error) as stream:
         return stream.read(
             what=what,
             frames=frames,

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import math
 import operator
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from mic.bitstream.memory import free_memory
 from mic.errors import ConfigError
 
 SPACES = ("planes", "ycbcr", "rgb")
 SCALES = (1, 2, 4, 8)
 
 # Less is asked for without looking how much there is.
-_WORTH_A_LOOK = 1 << 30
+_WORTH_A_LOOK = 1 << 25
 
 Frames = Iterable[int] | slice | None
 Out = np.ndarray | tuple[np.ndarray, ...]
@@ -59,6 +58,7 @@ def sample_arrays(
     dtype: DTypeLike = np.int16,
     out: Out | None = None,
     zeros: bool = False,
+    beside: Iterable[tuple[tuple[int, ...], DTypeLike]] = (),
 ) -> dict[str, np.ndarray]:
     """The arrays to be filled, by name: y, cb and cr, or pixels; `out` after a check.
 
@@ -70,6 +70,7 @@ def sample_arrays(
         dtype: Of the samples.
         out: The caller's arrays instead of new ones.
         zeros: New arrays are zero; where nothing is written they take no memory.
+        beside: Shapes and types of what else the caller makes, for the check of memory.
 
     Raises:
         ConfigError: `out` does not fit, or the memory does not suffice.
@@ -79,8 +80,10 @@ def sample_arrays(
         shapes = {"y": (count, *luma), "cb": (count, *chroma), "cr": (count, *chroma)}
     else:
         shapes = {"pixels": (count, *luma, 3)}
+    check_memory(
+        [*([(shape, dtype) for shape in shapes.values()] if out is None else []), *beside]
+    )
     if out is None:
-        check_memory(shapes.values(), dtype)
         new = np.zeros if zeros else np.empty
         return {name: new(shape, dtype) for name, shape in shapes.items()}
     given = out if isinstance(out, tuple) else (out,)
@@ -95,30 +98,21 @@ def sample_arrays(
     return dict(zip(shapes, given, strict=True))
 
 
-def check_memory(shapes: Iterable[tuple[int, ...]], dtype: DTypeLike) -> None:
-    """Raises ConfigError if arrays of these shapes are more than the memory that is free.
+def check_memory(arrays: Iterable[tuple[tuple[int, ...], DTypeLike]]) -> None:
+    """Raises ConfigError if arrays of these shapes and types are more than this process may have.
 
     A megabyte of skipped macroblocks can stand for gigabytes of zeros.
     """
-    wanted = sum(math.prod(shape) for shape in shapes) * np.dtype(dtype).itemsize
+    wanted = sum(math.prod(shape) * np.dtype(dtype).itemsize for shape, dtype in arrays)
     if wanted < _WORTH_A_LOOK:
         return
-    free = _free_memory()
+    free = free_memory()
     if wanted > free:
         raise ConfigError(
-            f"the arrays would take {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            f"the arrays would take {wanted / 1e9:.2f} GB, and this process may have "
+            f"{free / 1e9:.2f} GB more",
             remedy="read fewer frames at a time (`frames`), or at a larger `scale`",
         )
-
-
-def _free_memory() -> int:
-    """Bytes that can be allocated without swapping."""
-    table = Path("/proc/meminfo")
-    if table.is_file():
-        for line in table.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return 1024 * int(line.split()[1])
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def check_choice(name: str, values: Iterable[object], allowed: tuple) -> None:

@@ -69,7 +69,8 @@ def residual_batch(
         threads=threads,
         **samples,
     )
-    for source, *record in records:
-        list(streams[source].errors_of([(source, *record)], "raise"))
+    for source, (stream, rows) in enumerate(zip(streams, numbers, strict=True)):
+        own = [record for record in records if record[0] == source]
+        list(stream.errors_of(own, "raise", frames=rows))
     arrays = [array.reshape(clips, count, *array.shape[1:]) for array in samples.values()]
     return arrays[0] if len(arrays) == 1 else (arrays[0], arrays[1], arrays[2])

@@ -7,14 +7,16 @@ from fractions import Fraction
 from pathlib import Path
 
 from mic import _native
-from mic.bitstream.source import syntax_error
+from mic.bitstream.clock import read_clock
+from mic.bitstream.source import LOST, syntax_error
 from mic.bitstream.stream import Stream
 
 
 class PacketStream(Stream):
     """A stream that grows: what `Stream` offers, over the packets appended so far.
 
-    Their bytes stay in memory, so use one for a group of pictures, not for an hour.
+    Their bytes stay in memory, so use one for a group of pictures, not for an hour. One thread
+    may append while others read what is there.
 
     Args:
         extradata: Headers that are kept apart from the packets; empty when the first packet
@@ -25,11 +27,12 @@ class PacketStream(Stream):
     def __init__(self, extradata: bytes = b"", *, frame_rate: Fraction | float = 25) -> None:
         self.path = Path("packets in memory")
         self.frame_rate = Fraction(frame_rate)
+        self.errors = ()
         try:
             # Appended packets are kept in memory, so the index has nothing to read from a file.
             self._native = _native.Stream(os.fsencode(os.devnull), extradata)
         except _native.SyntaxError as error:
-            raise syntax_error(*error.args, path=self.path, packet=0) from None
+            raise syntax_error(*error.args, path=self.path, packet=0, remedy=LOST) from None
         self._update()
 
     def append(self, packet: bytes) -> int:
@@ -45,11 +48,16 @@ class PacketStream(Stream):
         try:
             self._native.append(-1, packet)
         except _native.SyntaxError as error:
-            raise syntax_error(*error.args, path=self.path, packet=self.frame_count) from None
+            raise syntax_error(
+                *error.args, path=self.path, packet=self.frame_count, remedy=LOST
+            ) from None
         self._update()
         return self.frame_count - 1
 
     def _update(self) -> None:
+        # Another thread may be reading: what it sees first must not promise more than is there.
+        types = self._native.coding_types
+        self.clock = read_clock(self._native, types)
         self.width, self.height = self._native.size
-        self.frame_count = len(self._native)
-        self.vop_types = self._native.coding_types
+        self.vop_types = types
+        self.frame_count = len(types)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mic.bitstream.arrays import check_memory
 from mic.errors import BitstreamError
 
 INTER, INTER_Q, INTER4V, INTRA, INTRA_Q, NOT_CODED, MISSING = 0, 1, 2, 3, 4, 5, 255
@@ -84,7 +85,13 @@ class Motion(Rows):
     height: int
 
     def dense(self) -> np.ndarray:
-        """The vectors at every luma sample, int16 (T, H, W, 2), quarter samples."""
+        """The vectors at every luma sample, int16 (T, H, W, 2), quarter samples.
+
+        Raises:
+            ConfigError: The memory does not suffice.
+        """
+        count, rows, columns, _ = self.blocks.shape
+        check_memory([((count, 8 * rows, 8 * columns, 2), np.int16)] * 2)
         field = self.blocks.repeat(8, axis=1).repeat(8, axis=2)
         return np.ascontiguousarray(field[:, : self.height, : self.width])
 

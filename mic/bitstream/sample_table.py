@@ -11,6 +11,7 @@ import dataclasses
 import os
 import struct
 from fractions import Fraction
+from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
@@ -27,12 +28,14 @@ class SampleTable:
     Attributes:
         offsets: uint64 (T,), into the file.
         sizes: uint32 (T,), bytes.
+        stamps: float64 (T,), decoding times in seconds.
         extradata: The decoder-specific information: MPEG-4 headers.
         frame_rate: Frames a second.
     """
 
     offsets: np.ndarray
     sizes: np.ndarray
+    stamps: np.ndarray
     extradata: bytes
     frame_rate: Fraction
 
@@ -52,6 +55,18 @@ def read_sample_table(file: BinaryIO) -> SampleTable | None:
         return _table(tracks[0], file.seek(0, os.SEEK_END), movie_scale=_timescale(mvhd))
     except (_OtherLayoutError, struct.error, IndexError, ValueError):
         return None
+
+
+def is_edited(path: Path) -> bool:
+    """Whether an MP4 file has an edit list that leaves samples out, or is too odd to tell."""
+    try:
+        with path.open("rb") as file:
+            moov = _find_moov(file)
+        scale = _timescale(_one(_boxes(moov), b"mvhd"))
+        lists = [payload for track in _tracks(moov) for kind, payload in track if kind == b"elst"]
+        return any(_is_cut(elst, scale, Fraction(0)) for elst in lists)
+    except (_OtherLayoutError, struct.error, IndexError, ValueError, ZeroDivisionError):
+        return True
 
 
 def _find_moov(file: BinaryIO) -> bytes:
@@ -137,7 +152,10 @@ def _table(track: list[tuple[bytes, bytes]], file_size: int, *, movie_scale: int
     first = np.cumsum(per_chunk) - per_chunk
     before = (ends - sizes)[first]
     offsets = (chunks - before).repeat(per_chunk) + ends - sizes
-    if (offsets + sizes > file_size).any() or sizes.sum() > file_size:
+    # A file that broke off lacks its last samples, and is read without them. Samples that overlap
+    # are the demuxer's business.
+    held = offsets + sizes <= file_size
+    if not held.any() or sizes[held].sum() > file_size:
         raise _OtherLayoutError
     durations = _numbers(_one(track, b"stts"), 2)
     timescale = _timescale(_one(track, b"mdhd"))
@@ -151,9 +169,18 @@ def _table(track: list[tuple[bytes, bytes]], file_size: int, *, movie_scale: int
     return SampleTable(
         offsets=offsets.astype(np.uint64),
         sizes=sizes.astype(np.uint32),
+        stamps=_stamps(durations, len(sizes)) / timescale,
         extradata=extradata,
         frame_rate=Fraction(len(sizes) * timescale, total),
     )
+
+
+def _stamps(durations: np.ndarray, count: int) -> np.ndarray:
+    """Decoding times of `count` samples from runs of (how many, how long each)."""
+    if durations[:, 0].sum() != count:
+        raise _OtherLayoutError
+    lengths = durations[:, 1].repeat(durations[:, 0])
+    return np.cumsum(lengths) - lengths
 
 
 def _timescale(header: bytes) -> int:

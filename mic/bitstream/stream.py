@@ -17,18 +17,20 @@ from mic.bitstream.arrays import (
     Out,
     check_choice,
     check_common,
+    check_memory,
     frame_numbers,
     sample_arrays,
 )
+from mic.bitstream.clock import read_clock
 from mic.bitstream.records import (
     Clip,
     Macroblocks,
     Motion,
     Residuals,
 )
-from mic.bitstream.source import open_index
+from mic.bitstream.source import LOST, open_index, syntax_error
 from mic.bitstream.sums import Sums
-from mic.errors import ConfigError
+from mic.errors import BitstreamError, ConfigError
 
 PARTS = ("residual", "motion", "macroblocks")
 _CACHED_BYTES = 1 << 19  # about half of what a core has to itself
@@ -40,6 +42,10 @@ class Stream(Sums):
     Only an index is kept: some 24 bytes a frame. Frame number t is the t-th VOP; there are no
     B-VOPs, so coding order is display order. Methods may be called from several threads.
 
+    Args:
+        path: The file.
+        on_error: As for `mic.bitstream.open`.
+
     Attributes:
         path: The file.
         width: Luma samples a row.
@@ -47,16 +53,28 @@ class Stream(Sums):
         frame_count: VOPs in the clip.
         frame_rate: Frames a second.
         vop_types: One letter a frame: "I", "P", "N" (not coded: the frame before is shown again)
-            or "?" (damaged header).
+            or "?" (its header is damaged, or the container promises it and does not hold it).
+        errors: What was wrong with the file at large: headers, pictures that the container
+            promises and does not hold, time that runs backwards or jumps. Reading what it
+            concerns raises or marks it, as `on_error` of the reading says.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, on_error: str = "raise") -> None:
+        check_choice("on_error", (on_error,), ("raise", "mask"))
         self.path = Path(path)
-        self._native: _native.Stream | None
-        self._native, self.frame_rate = open_index(self.path)
-        self.width, self.height = self._native.size
-        self.frame_count = len(self._native)
-        self.vop_types: str = self._native.coding_types
+        index = open_index(self.path, on_error=on_error)
+        self._native: _native.Stream | None = index.native
+        self.frame_rate = index.frame_rate
+        self.width, self.height = index.native.size
+        self.frame_count = len(index.native)
+        self.vop_types: str = index.native.coding_types
+        self.clock = read_clock(index.native, self.vop_types, index.stamps)
+        faults = [
+            syntax_error(*details, path=self.path, packet=packet, remedy=LOST)
+            for _, packet, _, *details in index.native.faults
+        ]
+        clock = (self.clock_error(int(frame), LOST) for frame in self.clock.breaks)
+        self.errors: tuple[BitstreamError, ...] = (*faults, *index.errors, *clock)
 
     def __enter__(self) -> Stream:
         return self
@@ -99,7 +117,8 @@ class Stream(Sums):
                 `Residuals`.
             threads: Frames are parsed in parallel with the GIL released.
             on_error: "raise", or "mask" to get the whole video packets before any damage, zeros
-                after it, and `Residuals.missing`.
+                after it, and `Residuals.missing`. Time that runs backwards is damage, too, but
+                hides no sample.
 
         Raises:
             BitstreamError: A frame is damaged (with on_error="raise").
@@ -204,15 +223,21 @@ class Stream(Sums):
         rows = frame_numbers(frames, self.frame_count)
         count = len(rows)
         columns, lines = -(-self.width // 16), -(-self.height // 16)
-        types = np.empty((count, lines, columns), np.uint8)
-        arrays: dict[str, Any] = {"type": types}
-        if "residual" in what:
-            arrays |= sample_arrays((self.width, self.height), count, scale, space, out=out)
+        grid = (count, lines, columns)
+        wanted: dict[str, tuple[tuple[int, ...], Any]] = {"type": (grid, np.uint8)}
         if "motion" in what:
-            arrays["motion"] = np.empty((count, 2 * lines, 2 * columns, 2), np.int16)
+            wanted["motion"] = ((count, 2 * lines, 2 * columns, 2), np.int16)
         if "macroblocks" in what:
-            arrays["quantiser"] = np.empty(types.shape, np.uint8)
-            arrays["bits"] = np.empty(types.shape, np.uint32)
+            wanted |= {"quantiser": (grid, np.uint8), "bits": (grid, np.uint32)}
+        arrays: dict[str, Any] = {}
+        if "residual" in what:
+            arrays |= sample_arrays(
+                (self.width, self.height), count, scale, space, out=out, beside=wanted.values()
+            )
+        else:
+            check_memory(wanted.values())
+        arrays |= {name: np.empty(shape, dtype) for name, (shape, dtype) in wanted.items()}
+        types = arrays["type"]
         records = _native.decode(
             [(self.native, rows.tolist())],
             scale=scale,
@@ -221,7 +246,7 @@ class Stream(Sums):
             keep_going=on_error == "mask",
             **arrays,
         )
-        errors = tuple(self.errors_of(records, on_error))
+        errors = tuple(self.errors_of(records, on_error, frames=rows))
         common = {"frames": rows, "types": types, "errors": errors}
         residual = motion = macroblocks = None
         if "residual" in what:

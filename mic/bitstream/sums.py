@@ -14,12 +14,14 @@ from mic.bitstream.arrays import (
     Out,
     check_choice,
     check_common,
+    check_memory,
     frame_numbers,
     plane_shapes,
     sample_arrays,
 )
+from mic.bitstream.clock import Clock
 from mic.bitstream.records import Accumulated, IFrame, SegmentSums
-from mic.bitstream.source import syntax_error
+from mic.bitstream.source import LOST, MASK, syntax_error
 from mic.errors import BitstreamError, ConfigError
 
 
@@ -31,6 +33,7 @@ class Sums:
     height: int
     frame_count: int
     vop_types: str
+    clock: Clock
     native: _native.Stream
 
     def accumulated(
@@ -67,7 +70,9 @@ class Sums:
                 decoded frames but for rounding and clipping. Full size only.
             out: Arrays to fill, as for `residual` but float32 with the standard's definition.
             threads: Groups of pictures are processed in parallel.
-            on_error: "raise", or "mask": missing macroblocks break the chain.
+            on_error: "raise", or "mask": missing macroblocks break the chain, and so does a
+                P-VOP that is not later than the picture before it. One that comes late in a
+                stream of regular pictures breaks it with either, and is told in `errors`.
 
         Raises:
             BitstreamError: A frame on the way is damaged (with on_error="raise").
@@ -82,12 +87,23 @@ class Sums:
         standard = definition == "standard"
         dtype = np.float32 if standard else np.int16
         luma, chroma = plane_shapes(self.width, self.height, scale)
+        count = len(rows)
         samples = sample_arrays(
-            (self.width, self.height), len(rows), scale, space, dtype=dtype, out=out
+            (self.width, self.height),
+            count,
+            scale,
+            space,
+            dtype=dtype,
+            out=out,
+            beside=[
+                ((count, *luma), np.bool_),
+                ((count, *chroma), np.bool_),
+                *([((count, *luma, 2), dtype)] if displacement else []),
+            ],
         )
-        broken = np.empty((len(rows), *luma), np.bool_)
-        broken_chroma = np.empty((len(rows), *chroma), np.bool_)
-        field = np.empty((len(rows), *luma, 2), dtype) if displacement else None
+        broken = np.empty((count, *luma), np.bool_)
+        broken_chroma = np.empty((count, *chroma), np.bool_)
+        field = np.empty((count, *luma, 2), dtype) if displacement else None
         run = _native.accumulate_standard if standard else _native.accumulate_coviar
         records = run(
             self.native,
@@ -97,6 +113,7 @@ class Sums:
             displacement=field,
             broken=broken.view(np.uint8),
             broken_chroma=broken_chroma.view(np.uint8),
+            breaks=self.clock.breaks.tolist(),
             with_intra_vop=with_iframe,
             threads=threads,
             keep_going=on_error == "mask",
@@ -110,9 +127,21 @@ class Sums:
             broken=broken,
             broken_chroma=broken_chroma,
             displacement=field,
-            errors=tuple(self.errors_of(records, on_error)),
+            errors=tuple(self.errors_of(records, on_error, frames=self._way_to(rows), gaps=True)),
             **samples,
         )
+
+    def _way_to(self, rows: np.ndarray) -> np.ndarray:
+        """Frames whose chains lead through a break of the clock: those breaks, ascending."""
+        breaks = self.clock.breaks
+        if not len(breaks) or not len(rows):
+            return breaks[:0]
+        types = np.frombuffer(self.vop_types.encode(), np.uint8)
+        starts = np.append(np.flatnonzero(types == ord("I")), len(types))
+        ends = starts[np.searchsorted(starts, breaks, side="right")]  # of the groups of breaks
+        wanted = np.sort(rows)
+        after = np.append(wanted, len(types))[np.searchsorted(wanted, breaks)]
+        return breaks[after < ends]
 
     def segment_sums(
         self,
@@ -150,7 +179,7 @@ class Sums:
             keep_going=on_error == "mask",
             **samples,
         )
-        errors = tuple(self.errors_of(records, on_error))
+        errors = tuple(self.errors_of(records, on_error, frames=np.arange(self.frame_count)))
         return SegmentSums(bounds=bounds, scale=scale, space=space, errors=errors, **samples)
 
     def iframe(self, frame: int = 0) -> IFrame:
@@ -171,18 +200,55 @@ class Sums:
             )
         luma, chroma = plane_shapes(self.width, self.height, 1)
         columns, lines = -(-self.width // 16), -(-self.height // 16)
-        coefficients = np.empty((lines, columns, 6, 8, 8), np.int16)
+        grid = (lines, columns, 6, 8, 8)
+        check_memory([(grid, np.int16), (luma, np.uint8), (chroma, np.uint8), (chroma, np.uint8)])
+        coefficients = np.empty(grid, np.int16)
         y, cb, cr = (np.empty(shape, np.uint8) for shape in (luma, chroma, chroma))
         try:
             _native.decode_intra(self.native, number, coefficients=coefficients, y=y, cb=cb, cr=cr)
         except _native.SyntaxError as error:
-            raise syntax_error(*error.args, path=self.path, packet=number) from None
+            raise syntax_error(*error.args, path=self.path, packet=number, remedy=LOST) from None
         return IFrame(frame=number, coefficients=coefficients, y=y, cb=cb, cr=cr)
 
-    def errors_of(self, records: Sequence[tuple], on_error: str) -> Iterator[BitstreamError]:
-        """The typed errors of what the parser reported; raises the first unless masked."""
+    def errors_of(
+        self,
+        records: Sequence[tuple],
+        on_error: str,
+        *,
+        frames: np.ndarray | None = None,
+        gaps: bool = False,
+    ) -> Iterator[BitstreamError]:
+        """The typed errors of what the parser and the clock tell; raises the first unless masked.
+
+        Args:
+            records: Of the parser.
+            on_error: "raise" or "mask".
+            frames: Those whose clock counts. A frame has one error, of the parser if there is one.
+            gaps: Whether frames that come late count as well; that is never raised.
+        """
+        remedy = MASK if on_error == "raise" else LOST
+        hurt = set()
         for _, packet, _, *details in records:
-            error = syntax_error(*details, path=self.path, packet=packet)
+            hurt.add(packet)
+            error = syntax_error(*details, path=self.path, packet=packet, remedy=remedy)
             if on_error == "raise":
                 raise error
             yield error
+        if frames is None or not len(self.clock.breaks):
+            return
+        for frame in dict.fromkeys(frames[np.isin(frames, self.clock.breaks)].tolist()):
+            backwards = frame in self.clock.backwards
+            if frame in hurt or not (backwards or gaps):
+                continue
+            if backwards and on_error == "raise":
+                raise self.clock_error(frame, remedy)
+            yield self.clock_error(frame, LOST)
+
+    def clock_error(self, frame: int, remedy: str) -> BitstreamError:
+        """What is wrong with the time of a frame."""
+        return BitstreamError(
+            self.clock.text(frame),
+            file=self.path,
+            place=f"packet {frame}, clause 6.3.5 vop_time_increment",
+            remedy=remedy,
+        )

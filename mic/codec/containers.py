@@ -9,10 +9,12 @@ to its end, and the picture is at most 8K.
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.stream import Stream
 
 from mic.errors import CodecError
 
@@ -46,7 +48,7 @@ def open_container(path: Path, *, options: dict[str, str] | None = None) -> Inpu
     try:
         # Titles and the like are nobody's business here, in whatever encoding they are.
         return av.open(str(path), options=limits | (options or {}), metadata_errors="replace")
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (av.FFmpegError, OSError, LookupError, ValueError) as error:
         foreign = isinstance(error, av.ArgumentError)  # so libavformat says "not on the list"
         what = "it is sound, a playlist or of another format" if foreign else reason(error)
         raise CodecError(
@@ -54,6 +56,33 @@ def open_container(path: Path, *, options: dict[str, str] | None = None) -> Inpu
             file=path,
             remedy="check that the file is complete and is a video",
         ) from error
+
+
+def packets_of(
+    container: InputContainer, streams: Stream | Sequence[Stream], path: Path
+) -> Iterator[av.Packet]:
+    """Packets as `container.demux` gives them, the empty last one included.
+
+    Raises:
+        CodecError: libavformat cannot go on, or PyAV fails over what it found (a stream that
+            appears in the middle of a damaged file is an IndexError of its own), or there are
+            more packets than the file can hold.
+    """
+    volume = Volume(path)
+    found = iter(container.demux(streams))
+    while True:
+        try:
+            packet = next(found, None)
+        except (av.FFmpegError, OSError, LookupError, ValueError, RuntimeError) as error:
+            raise CodecError(
+                f"cannot be read to its end: {reason(error)}",
+                file=path,
+                remedy="the file is damaged; get another copy",
+            ) from error
+        if packet is None:
+            return
+        volume.take(packet)
+        yield packet
 
 
 def check_regular(path: Path) -> None:

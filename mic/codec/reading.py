@@ -17,7 +17,7 @@ from av.format import Flags
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from mic.codec.containers import MAX_PIXELS, Volume, check_size, open_container, reason
+from mic.codec.containers import MAX_PIXELS, check_size, open_container, packets_of, reason
 from mic.errors import CodecError
 
 # Pictures beside the video: covers of music and films, thumbnails of chapters.
@@ -58,12 +58,13 @@ def _moving(
 ) -> list[VideoStream]:
     """Those of several pictures, all if there is no such; the container is rewound."""
     counts: Counter[int] = Counter()
+    several: list[VideoStream] = []
+    for packet in packets_of(container, streams, path):
+        counts[packet.stream.index] += packet.size > 0
+        several = [one for one in streams if counts[one.index] > 1]
+        if len(several) == len(streams) or counts.total() > _LOOKED_AT:
+            break
     try:
-        for packet in container.demux(streams):
-            counts[packet.stream.index] += packet.size > 0
-            several = [one for one in streams if counts[one.index] > 1]
-            if len(several) == len(streams) or counts.total() > _LOOKED_AT:
-                break
         container.seek(0)
     except (av.FFmpegError, OSError) as error:
         raise CodecError(f"cannot be read: {reason(error)}", file=path) from error
@@ -101,24 +102,15 @@ def packets(container: InputContainer, stream: VideoStream, path: Path) -> Itera
     Raises:
         CodecError: The file is damaged, or breaks off in the middle of a packet.
     """
-    volume = Volume(path)
-    try:
-        for packet in container.demux(stream):
-            volume.take(packet)
-            if packet.is_corrupt:
-                raise CodecError(
-                    "breaks off in the middle of a picture",
-                    file=path,
-                    remedy="the file is damaged; get another copy",
-                )
-            if packet.size:
-                yield packet
-    except (av.FFmpegError, OSError) as error:
-        raise CodecError(
-            f"cannot be read to its end: {reason(error)}",
-            file=path,
-            remedy="the file is damaged; get another copy",
-        ) from error
+    for packet in packets_of(container, stream, path):
+        if packet.is_corrupt:
+            raise CodecError(
+                "breaks off in the middle of a picture",
+                file=path,
+                remedy="the file is damaged; get another copy",
+            )
+        if packet.size:
+            yield packet
 
 
 def decoded_frames(

@@ -31,7 +31,7 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
-from mic.codec.containers import MAX_PIXELS, Volume, check_size, open_container
+from mic.codec.containers import MAX_PIXELS, check_size, open_container, packets_of
 from mic.codec.reading import video_stream
 from mic.decoded.interpolation import (
     chroma_half_sample,
@@ -163,9 +163,7 @@ def _pictures(
 ) -> Iterator[_Picture]:
     first: av.Packet | None = None
     sent = shown = 0
-    volume = Volume(path)
-    for packet in container.demux(stream):
-        volume.take(packet)
+    for packet in packets_of(container, stream, path):
         if packet.size:
             first = first or packet
             sent += 1
