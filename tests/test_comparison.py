@@ -5,7 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mic.cli import main
 from mic.errors import ResultError
+from mic.evaluation.metrics import wilson
 from mic.publishing import comparison
 from mic.storage import provenance
 
@@ -74,3 +76,54 @@ def test_an_unknown_published_row_is_an_error():
     line = {"dataset": "CK+", "method": "New", "accuracy": 99.0, "fps": 1.0, "note": None}
     with pytest.raises(ResultError, match="'New' is neither run nor excused"):
         comparison.table(_ours("MIC"), pd.DataFrame([line]), dataset="CK+")
+
+
+def test_a_difference_has_the_interval_of_both():
+    table = comparison.table(_ours("MIC"), PAPER, dataset="CK+")
+    alone = comparison.with_difference(table).set_index("method").loc["MIC"]
+    assert alone["difference"] == pytest.approx(0.9 - 0.9895)
+    assert alone["difference_low"] == pytest.approx(0.8 - 0.9895)
+    assert alone["difference_high"] == pytest.approx(0.95 - 0.9895)
+    both = comparison.with_difference(table, n=327).set_index("method")
+    theirs = wilson(round(0.9895 * 327), 327)
+    low = alone["difference"] - np.hypot(0.1, theirs.high - 0.9895)
+    high = alone["difference"] + np.hypot(0.05, 0.9895 - theirs.low)
+    assert both.loc["MIC", "difference_low"] == pytest.approx(low)
+    assert both.loc["MIC", "difference_high"] == pytest.approx(high)
+    empty = both.drop(index="MIC")[["difference", "difference_low", "difference_high"]]
+    assert empty.isna().all(axis=None)
+    assert list(both.columns)[-1] == "remark"
+
+
+def test_the_command_sets_committed_results_beside_the_paper(tmp_path, capsys):
+    results = provenance.repository() / "results"
+    assert main(["compare", "3", str(results), "--out", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "published: 213 sequences" in out
+    assert "ours: generated clips" in out
+    table = pd.read_csv(tmp_path / "compare_synth_mmi.csv").set_index("method")
+    ours = pd.read_csv(results / "05_ablations/ablation_rows.csv")
+    mine = ours[(ours["protocol"] == "synth-mmi") & (ours["row"] == "MIC")].iloc[0]
+    line = table.loc["MIC"]
+    assert line["accuracy"] == mine["accuracy"]
+    assert line["difference_low"] < line["difference"] < line["difference_high"]
+    assert r"\label{tab:compare_synth_mmi}" in (tmp_path / "compare_synth_mmi.tex").read_text()
+    assert (tmp_path / "compare_synth_mmi.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_somebody_elses_table_is_compared_too(tmp_path, capsys):
+    theirs = tmp_path / "theirs.csv"
+    theirs.write_text("dataset,method,accuracy\nMine,MIC,70\nMine,Another,71.5\n")
+    results = str(provenance.repository() / "results")
+    command = ["compare", str(theirs), results, "--data", "synth-ck", "--out", str(tmp_path)]
+    assert main([*command, "--clips", "100"]) == 0
+    table = pd.read_csv(tmp_path / "compare_synth_ck.csv").set_index("method")
+    assert table.loc["MIC", "published_accuracy"] == 0.7
+    assert table.loc["Another", "remark"] == "not in this run"
+    assert not np.isnan(table.loc["MIC", "difference"])
+    capsys.readouterr()
+    assert main(["compare", str(theirs), results, "--data", "ckplus"]) == 1
+    assert "holds no accuracies of ckplus" in capsys.readouterr().err
+    theirs.write_text("dataset,method,accuracy\nMine,MIC,0.7\n")
+    assert main(command) == 1
+    assert "not in per cent" in capsys.readouterr().err

@@ -9,6 +9,7 @@ functions of stored predictions and of `results/paper.csv`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,7 +19,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from mic.errors import ResultError
+from mic.evaluation.metrics import wilson
 from mic.models.baselines import PEERS
+from mic.publishing import results
+from mic.storage import provenance
+
+# Clips that the published accuracies of a dataset are shares of.
+SIZES: Mapping[str, int] = MappingProxyType({"CK+": 327, "MMI": 213, "AFEW": 383})
 
 # What the published rows of a dataset have in common.
 PUBLISHED: Mapping[str, str] = MappingProxyType(
@@ -89,6 +96,7 @@ def table(
     dataset: str,
     differs: Mapping[str, str] | None = None,
     rates: Mapping[str, float] | None = None,
+    known: bool = True,
 ) -> pd.DataFrame:
     """One of the paper's tables, our runs beside it.
 
@@ -99,6 +107,8 @@ def table(
         dataset: As the paper calls it: a key of `PROTOCOL_NOTES`.
         differs: What is not as published, by row.
         rates: Our frames per second, by row.
+        known: Whether the rows are those of the papers here, each of which is run or excused;
+            rows of somebody's own table are only looked up.
 
     Returns:
         The paper's rows in its order, then ours that it does not have: method,
@@ -117,17 +127,120 @@ def table(
             published=line,
             ours=ours.get(line["method"]),
             rate=rates.get(line["method"]),
-            remark=_remark(line, ours, differs),
+            remark=_remark(line, ours, differs, known=known),
         )
         for line in published
     ]
-    known = {line["method"] for line in published}
+    listed = {line["method"] for line in published}
     lines += [
         _line(row, published={}, ours=mine, rate=rates.get(row), remark=differs.get(row, ""))
         for row, mine in ours.items()
-        if row not in known
+        if row not in listed
     ]
     return pd.DataFrame(lines)
+
+
+def with_difference(table: pd.DataFrame, *, n: int | None = None) -> pd.DataFrame:
+    """The comparison with what separates the two accuracies, ours less the published one.
+
+    Published accuracies come without intervals. Where it is known how many clips they were
+    counted on, Wilson's interval stands for theirs and both are combined as R. G. Newcombe
+    (Statistics in Medicine 17, 1998, method 10) combines two; otherwise the interval is ours.
+
+    Args:
+        table: From `table`.
+        n: Clips behind the published accuracies.
+
+    Returns:
+        Columns difference, difference_low and difference_high more, before the remark; empty where
+        one of the two is.
+    """
+    ours, theirs = table["accuracy"], table["published_accuracy"]
+    below, above = ours - table["accuracy_low"], table["accuracy_high"] - ours
+    if n is not None:
+        spread = [
+            (float("nan"), float("nan"))
+            if np.isnan(value)
+            else (wilson(round(value * n), n).low, wilson(round(value * n), n).high)
+            for value in theirs
+        ]
+        low, high = np.array(spread).T
+        below, above = np.hypot(below, high - theirs), np.hypot(above, theirs - low)
+    difference = ours - theirs
+    found = table.copy()
+    for name, values in (
+        ("difference", difference),
+        ("difference_low", difference - below),
+        ("difference_high", difference + above),
+    ):
+        found.insert(len(found.columns) - 1, name, values)
+    return found
+
+
+def read_published(path: str | Path) -> pd.DataFrame:
+    """A table of published accuracies, in per cent, with columns as `results/paper.csv` has them.
+
+    Needed are dataset, method and accuracy; fps and note may be missing.
+
+    Raises:
+        ResultError: It is not such a table; what is missing is named.
+    """
+    path = Path(path)
+    try:
+        frame = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise ResultError(
+            f"cannot be read: {error}", file=path, remedy="give a CSV file"
+        ) from error
+    missing = {"dataset", "method", "accuracy"} - set(frame.columns)
+    if missing or not pd.api.types.is_numeric_dtype(frame["accuracy"]):
+        raise ResultError(
+            f"has no column {', '.join(sorted(missing))}" if missing else "accuracy is no number",
+            file=path,
+            remedy="write the columns dataset, method, accuracy (in per cent)",
+        )
+    if not frame["accuracy"].between(1, 100).all():
+        raise ResultError("an accuracy is not in per cent", file=path, place="column accuracy")
+    return frame.reindex(columns=[*dict.fromkeys([*frame.columns, "fps", "note"])])
+
+
+def rows_of(folder: str | Path, data: str) -> pd.DataFrame:
+    """The rows that a results folder has of a dataset, for `table`.
+
+    Args:
+        folder: Of the results.
+        data: The dataset as its rows are called: `synth-ck`, `ckplus`.
+
+    Returns:
+        Columns row, accuracy, accuracy_low, accuracy_high, n: MIC and its ablations (notebooks 04
+        and 05) and the peers where notebook 07 ran on this dataset.
+
+    Raises:
+        ResultError: None of these tables has it.
+    """
+    parts = []
+    for name in ("ablation_rows", "training_accuracy"):
+        path = results.table_path(name, folder=folder)
+        if path is not None and not parts:
+            frame = pd.read_csv(path)
+            frame = frame[frame["protocol"] == data]
+            if len(frame):
+                parts.append(frame if "row" in frame else frame.assign(row="MIC"))
+    peers = results.table_path("peers_accuracy", folder=folder)
+    if peers is not None:
+        record = provenance.read(peers.parent / results.PROVENANCE)
+        if data in record["data"]:
+            frame = pd.read_csv(peers)
+            mine = set(parts[0]["row"]) if parts else set()
+            parts.append(frame[~frame["row"].isin(mine)])
+    if not parts:
+        raise ResultError(
+            f"holds no accuracies of {data}",
+            file=folder,
+            remedy="run notebooks 04, 05 or 07 on it: `mic run --data ...`",
+        )
+    columns = ["row", "accuracy", "accuracy_low", "accuracy_high", "n"]
+    return pd.concat([part[columns] for part in parts], ignore_index=True)
 
 
 def figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
@@ -147,14 +260,18 @@ def figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def _remark(
-    published: Mapping[str, Any], ours: Mapping[str, object], differs: Mapping[str, str]
+    published: Mapping[str, Any],
+    ours: Mapping[str, object],
+    differs: Mapping[str, str],
+    *,
+    known: bool,
 ) -> str:
-    method, note = published["method"], published["note"]
+    method, note = published["method"], published.get("note")
     if method in ours:
         mine = differs.get(method, "")
     elif method in NOT_RUN:
         mine = f"not run: {NOT_RUN[method]}"
-    elif method in RUNNABLE:
+    elif method in RUNNABLE or not known:
         mine = "not in this run"
     else:
         raise ResultError(

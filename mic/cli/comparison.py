@@ -1,0 +1,121 @@
+"""`mic compare`: a table of published accuracies beside one's own results."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mic.errors import ConfigError
+from mic.storage import atomic, provenance
+
+# The paper's tables by their numbers.
+_TABLES = {"1": "CK+", "3": "MMI", "4": "AFEW"}
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Adds the sub-commands of this module."""
+    command = commands.add_parser(
+        "compare", help="published accuracies beside those of a results folder"
+    )
+    command.add_argument(
+        "table",
+        metavar="PAPER_TABLE",
+        help="1 (CK+), 3 (MMI) or 4 (AFEW) of the paper, or a CSV file with the columns dataset, "
+        "method, accuracy (in per cent)",
+    )
+    command.add_argument("results", type=Path, metavar="RESULTS", help="folder of `mic run`")
+    command.add_argument(
+        "--dataset", default="", help="which dataset of the table, where it has several"
+    )
+    command.add_argument(
+        "--data", default="", metavar="NAME", help="which data of the results, as ckplus"
+    )
+    command.add_argument(
+        "--clips", type=int, help="clips behind the published accuracies, for their intervals"
+    )
+    command.add_argument("--out", type=Path, help="folder; by default RESULTS/compare")
+    command.set_defaults(command=_compare)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from mic.models.baselines import PEERS
+    from mic.publishing import comparison
+    from mic.publishing.report import latex
+
+    own = options.table not in {*_TABLES, *_TABLES.values()}
+    path = options.table if own else provenance.repository() / "results" / "paper.csv"
+    published = comparison.read_published(path)
+    dataset = _TABLES.get(options.table, options.dataset if own else options.table)
+    dataset = _only(dataset, list(dict.fromkeys(published["dataset"])), "--dataset")
+    data = options.data or _of_shape(dataset, options.results)
+    ours = comparison.rows_of(options.results, data)
+    differs = {peer.title: peer.differs for peer in PEERS.values()}
+    table = comparison.with_difference(
+        comparison.table(ours, published, dataset=dataset, differs=differs, known=not own),
+        n=options.clips or (None if own else comparison.SIZES[dataset]),
+    )
+    note = _note(dataset, data, options.results)
+    folder = options.out or options.results / "compare"
+    name = f"compare_{data}".replace("-", "_")
+    atomic.write_text(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
+    atomic.write_text(
+        folder / f"{name}.tex", latex.table(table, name=name, caption=f"{dataset}: {note}.")
+    )
+    with atomic.replacing(folder / f"{name}.png") as temporary:
+        comparison.figure({f"{dataset}: {data}": table}).savefig(
+            temporary, metadata={"Software": None}
+        )
+    shown = table.drop(columns=["published_fps", "fps"]).round(4)
+    print(shown.to_string(index=False, na_rep="", max_colwidth=60))
+    print(f"{note}.")
+    print(f"{folder / name}.csv, .tex, .png")
+    return 0
+
+
+def _only(wanted: str, known: list[str], option: str) -> str:
+    """The wanted one of those that are there, or the only one."""
+    if not wanted and len(known) == 1:
+        return known[0]
+    if wanted not in known:
+        raise ConfigError(
+            f"{wanted!r} is not in it" if wanted else "it has several",
+            place=option,
+            remedy=f"choose one of {', '.join(known) or 'none: it is empty'}",
+        )
+    return wanted
+
+
+def _of_shape(dataset: str, folder: Path) -> str:
+    """The data of the results that a published table is about: given ones before generated."""
+    from mic.experiments import given
+    from mic.publishing import results
+
+    names: list[str] = []
+    for record in results.records(folder):
+        names += [name for name in provenance.read(record)["data"] if ", " not in name]
+    mine = [name for name in dict.fromkeys(names) if given.counterpart(name) == dataset]
+    mine = [name for name in mine if given.shown(name)] or mine[:1]
+    return _only("", mine, "--data")
+
+
+def _note(dataset: str, data: str, folder: Path) -> str:
+    """One sentence on the protocols, from what the results say of themselves."""
+    import pandas as pd
+
+    from mic.experiments import given
+    from mic.publishing import comparison, results
+
+    if not given.shown(data) and dataset in comparison.PROTOCOL_NOTES:
+        return comparison.protocol_note(dataset)
+    path = results.table_path("training_accuracy", folder=folder)
+    if path is None:
+        return comparison.protocol_note(dataset, f"clips of {data}")
+    lines = pd.read_csv(path).set_index("protocol")
+    if data not in lines.index:
+        return comparison.protocol_note(dataset, f"clips of {data}")
+    line = lines.loc[data]
+    return comparison.protocol_note(
+        dataset,
+        f"{line['clips']:.0f} tested clips of {data}, {line['coverage']:.1%} of whose published "
+        f"clips can be used (parts tested: {line['folds']:.0f}, seeds: {line['seeds']:.0f})",
+    )
