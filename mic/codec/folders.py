@@ -9,15 +9,16 @@ from pathlib import Path
 # Endings of what `mic.codec.containers.FORMATS` reads. Left out are those of sound (.m4a) and of
 # still pictures (.png), although either may hold moving ones.
 VIDEO_SUFFIXES = frozenset(
-    f".{ending}"
-    for ending in (
-        "264 265 266 3g2 3gp amv apng asf avi avs2 avs3 cavs cpk divx "
-        "dnxhd drc dv evc f4v flc fli flv gif gxf h261 h263 h264 h265 "
-        "h266 hevc ipu ivf lxf m1v m2p m2t m2ts m2v m4v mj2 mjpeg mjpg "
-        "mk3d mkv mov mp4 mpeg mpg mts mxf nsv nut obu ogg ogm ogv "
-        "pva qt rcv rm rmvb roq swf ts vc1 viv vob vvc webm wmv "
-        "wtv xvid y4m "
-    ).split()
+    (
+        *(".264", ".265", ".266", ".3g2", ".3gp", ".amv", ".apng", ".asf", ".avi"),
+        *(".avs2", ".avs3", ".cavs", ".cpk", ".divx", ".dnxhd", ".drc", ".dv", ".evc"),
+        *(".f4v", ".flc", ".fli", ".flv", ".gif", ".gxf", ".h261", ".h263", ".h264"),
+        *(".h265", ".h266", ".hevc", ".ipu", ".ivf", ".lxf", ".m1v", ".m2p", ".m2t"),
+        *(".m2ts", ".m2v", ".m4v", ".mj2", ".mjpeg", ".mjpg", ".mk3d", ".mkv", ".mov"),
+        *(".mp4", ".mpeg", ".mpg", ".mts", ".mxf", ".nsv", ".nut", ".obu", ".ogg"),
+        *(".ogm", ".ogv", ".pva", ".qt", ".rcv", ".rm", ".rmvb", ".roq", ".swf"),
+        *(".ts", ".vc1", ".viv", ".vob", ".vvc", ".webm", ".wmv", ".wtv", ".xvid", ".y4m"),
+    )
 )
 
 
