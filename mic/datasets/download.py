@@ -202,7 +202,7 @@ def text_of(url: str) -> str:
             data = answer.read(_LARGEST_TEXT + 1)
             if len(data) > _LARGEST_TEXT:
                 raise OSError("the answer is far too long")
-            return data.decode()
+            return data.decode("utf-8-sig")
     except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
         raise DatasetError(
             f"cannot be read: {error}", file=url, remedy="check the network and the address"

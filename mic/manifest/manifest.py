@@ -21,6 +21,7 @@ from typing import Any
 from mic.errors import DatasetError
 from mic.storage.assets import sha256_of
 from mic.storage.atomic import write_text
+from mic.storage.tables import read_text
 
 SPLITS = ("", "train", "val", "test")
 
@@ -227,7 +228,7 @@ class Manifest:
         """
         path = Path(path)
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = read_text(path).splitlines()
             head = json.loads(lines[0].removeprefix("# "))
             name, classes = head["name"], tuple(head["classes"])
             if not all(isinstance(text, str) for text in (name, *classes)):

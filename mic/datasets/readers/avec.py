@@ -13,6 +13,7 @@ from mic.codec import VIDEO_SUFFIXES
 from mic.datasets.readers.source import Dataset, Scan, Source, files_in, folder_of, relative
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
+from mic.storage.tables import read_text
 
 DIMENSIONS = ("arousal", "valence")
 SPLITS = {"train": "train", "dev": "val"}
@@ -100,7 +101,7 @@ def read_trace(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     remedy = "unpack ratings_gold_standard.zip again"
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"cannot be read: {error}", file=path, remedy=remedy) from error
     names, start = [], None

@@ -19,6 +19,7 @@ from mic.datasets.readers.source import (
     subfolders,
 )
 from mic.manifest.manifest import Fault
+from mic.storage.tables import read_text
 
 # The numbers of the label files; 0, neutral, is defined but not used by the 327 sequences.
 LABELS = {
@@ -158,7 +159,7 @@ def _source(
 
 def _label(file: Path) -> str | None:
     try:
-        value = float(file.read_text(encoding="ascii").split()[0])
+        value = float(read_text(file).split()[0])
     except (OSError, ValueError, IndexError):
         return None
     return LABELS.get(int(value)) if value.is_integer() else None

@@ -13,6 +13,7 @@ from mic.codec import VIDEO_SUFFIXES
 from mic.datasets.readers.source import Dataset, Scan, Source, files_in, folder_of, relative
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
+from mic.storage.tables import read_rows
 
 LABELS = {
     "ANG": "anger",
@@ -110,13 +111,12 @@ def crowd_labels(root: Path) -> Mapping[str, str]:
         return {}
     initials = {code[0]: label for code, label in LABELS.items()}
     try:
-        with table.open(newline="", encoding="utf-8-sig") as stream:
-            return {
-                line["FileName"].upper(): ":".join(
-                    initials[vote] for vote in line["FaceVote"].strip().split(":")
-                )
-                for line in csv.DictReader(stream)
-            }
+        return {
+            line["FileName"].upper(): ":".join(
+                initials[vote] for vote in line["FaceVote"].split(":")
+            )
+            for line in read_rows(table)
+        }
     except (OSError, UnicodeDecodeError, KeyError, AttributeError, csv.Error) as error:
         raise DatasetError(
             f"is not CREMA-D's table of votes: {error!r}",
