@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mic import config
+from mic.errors import printable
 
 if TYPE_CHECKING:
     from mic.fitting import Fit
@@ -25,7 +26,10 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
     command.add_argument("--epochs", type=int, default=None)
     command.add_argument("--folds", type=int, default=5, help="one part of the people is the test")
     command.add_argument(
-        "--subject", default=None, metavar="REGEX", help="finds who is seen in a file's name"
+        "--subject",
+        default=None,
+        metavar="REGEX",
+        help="finds who is seen in a file's name, by its first group if it has one",
     )
     command.add_argument(
         "--identity", default="mobilefacenet", help="network to measure leakage with, or none"
@@ -42,7 +46,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 
 def _train(options: argparse.Namespace) -> int:
     from mic import fitting
-    from mic.fitting.clips import SUBJECT
+    from mic.fitting.clips import understood
     from mic.fitting.training import SCHEDULE
     from mic.training import parallel
 
@@ -50,14 +54,16 @@ def _train(options: argparse.Namespace) -> int:
     if options.epochs is not None:
         schedule = dataclasses.replace(schedule, epochs=options.epochs)
     target = options.out or options.folder.with_name(f"{options.folder.name}-model")
+    videos = fitting.class_folders(options.folder, subject=options.subject)
     with parallel.joined() as device:
+        if parallel.is_first():
+            print(understood(videos), flush=True)
         made = fitting.fit(
-            options.folder,
+            videos,
             target,
             schedule=schedule,
             folds=options.folds,
             seed=options.seed,
-            subject=options.subject or SUBJECT,
             network=options.identity,
             device=device,
             progress=_progress if parallel.is_first() else None,
@@ -85,14 +91,19 @@ def _train_shipped(options: argparse.Namespace) -> int:
 
 def _show(made: Fit) -> None:
     for one in made.left_out:
-        print(f"left out: {one.path}: {one.reason}", file=sys.stderr)
+        print(f"left out: {printable(one.path)}: {one.reason}", file=sys.stderr)
     width = max(len(name) for name in made.classes) + 2
     print("".join([" " * width, *(f"{name[:7]:>8}" for name in made.classes)]))
     for name, row in zip(made.classes, made.confusion, strict=True):
         print(f"{name:<{width}}" + "".join(f"{count:>8}" for count in row))
     right = made.accuracy
+    share = (
+        f"{right.value:.1%} [{right.low:.1%}, {right.high:.1%}]"
+        if made.test_clips
+        else "not measurable"
+    )
     print(
-        f"accuracy {right.value:.1%} [{right.low:.1%}, {right.high:.1%}] on {made.test_clips} "
+        f"accuracy {share} on {made.test_clips} "
         f"clips of {made.test_subjects} people who are not among the {made.train_subjects} "
         f"trained on ({made.train_clips} clips)"
     )

@@ -273,7 +273,10 @@ def _trained_auc(
         return float("nan")
     # Shrinkage: there are more features than clips, and about three clips a person.
     directions = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.5, n_components=None)
-    directions.fit(z_train[repeated], subjects[repeated])
+    try:
+        directions.fit(z_train[repeated], subjects[repeated])
+    except np.linalg.LinAlgError:  # features without any spread: nothing was learned
+        return float("nan")
     projected = z_test @ directions.scalings_[:, : min(32, directions.scalings_.shape[1])]
     return verification(projected, test.subjects, test.labels)[0]
 

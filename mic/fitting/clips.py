@@ -6,6 +6,8 @@ import csv
 import dataclasses
 import itertools
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -14,16 +16,22 @@ import torch
 
 from mic import codec, faces, identity
 from mic.bitstream.packets import PacketStream
-from mic.errors import ConfigError, DatasetError
+from mic.errors import ConfigError, DatasetError, printable
 from mic.inputs.coverage import UNREADABLE, LeftOut, check_share
 from mic.inputs.tensors import ClipTensors, Representation, padded, represent
 from mic.recognition.framing import Framing
 from mic.storage import cache
+from mic.storage.tables import number_of, read_rows
 
-STAGE = cache.Stage(name="own-clips", version=1)
+STAGE = cache.Stage(name="own-clips", version=2)
 # `S005_003.avi`, `s005-happy-2.mp4`: who is seen usually stands first.
 SUBJECT = r"[^_\-\s]+"
 VALENCE = "valence.csv"
+_NAMED = 12  # people, in a summary
+# Pictures from one search for a face to the next; `mic predict` looks as often.
+_SEARCH = 12
+# Standard deviation of the gray of a picture that shows nothing: black, white, a fade's ends.
+_BLANK = 4.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,16 +65,19 @@ class Recipe:
     drop: float = 0.085
 
 
-def class_folders(folder: str | Path, *, subject: str = SUBJECT) -> list[Labelled]:
-    """The videos of `folder/<class>/...`, in a stable order.
+def class_folders(folder: str | Path, *, subject: str | None = None) -> list[Labelled]:
+    r"""The videos of `folder/<class>/...`, in a stable order.
 
     A folder below the class folder names the subject (`happy/anna/1.mp4`); otherwise the file's
-    name does, by the pattern. A table `folder/valence.csv` with the columns `video` (its path
-    below the folder) and `valence` (-1 to 1) may rate some or all of them.
+    name does, up to the first `_`, `-` or space. A pattern that a name matches goes before the
+    folder. A table `folder/valence.csv` with the columns `video` (its path below the folder) and
+    `valence` (-1 to 1, empty where nobody has rated it) may rate some or all of them.
 
     Args:
         folder: Its sub-folders are the classes.
-        subject: Regular expression that finds the subject at the start of a file's name.
+        subject: Regular expression that the beginning of a file's name without its ending must
+            match. Its first group names the subject, or without a group the whole match:
+            `.*-(\d\d)` finds 07 in `01-01-03-07.mp4`. None: as above.
 
     Raises:
         DatasetError: Fewer than two classes have videos, a name has no subject, or the table of
@@ -75,26 +86,32 @@ def class_folders(folder: str | Path, *, subject: str = SUBJECT) -> list[Labelle
     """
     folder = Path(folder)
     try:
-        pattern = re.compile(subject)
+        pattern = re.compile(SUBJECT if subject is None else subject)
     except re.error as error:
         raise ConfigError(f"the subject pattern is wrong: {error}", place=subject) from error
     rated = _rated(folder / VALENCE)
     found = []
-    entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    classes = [path for path in entries if path.is_dir() and not path.name.startswith(".")]
-    for label in classes:
+    for label in _classes(folder):
         for path in codec.videos_below(label):
             inside = path.relative_to(label).parts[:-1]
-            match = pattern.match(path.stem)
-            if not inside and (match is None or not match[0]):
+            who = inside[0] if inside and subject is None else _named(path, pattern)
+            if who is None and inside:
+                who = inside[0]
+            if who is None:
                 raise DatasetError(
-                    f"its name does not begin with a subject ({subject!r})",
+                    f"its name does not begin with a subject ({pattern.pattern!r})",
                     file=path,
                     remedy="rename it, or give another pattern",
                 )
-            who = inside[0] if inside else match[0]
-            valence = rated.pop(path.relative_to(folder).as_posix(), None)
-            found.append(Labelled(path=path, label=label.name, subject=who, valence=valence))
+            place = unicodedata.normalize("NFC", path.relative_to(folder).as_posix())
+            found.append(
+                Labelled(
+                    path=path,
+                    label=printable(label.name),
+                    subject=printable(who),
+                    valence=rated.pop(place, None),
+                )
+            )
     if len({one.label for one in found}) < 2:
         raise DatasetError(
             "fewer than two class folders with videos",
@@ -110,16 +127,68 @@ def class_folders(folder: str | Path, *, subject: str = SUBJECT) -> list[Labelle
     return found
 
 
+def _classes(folder: Path) -> list[Path]:
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
+    above = {folder.resolve(), *folder.resolve().parents}
+    return [
+        path
+        for path in entries
+        if path.is_dir() and not path.name.startswith(".") and path.resolve() not in above
+    ]
+
+
+def _named(path: Path, pattern: re.Pattern[str]) -> str | None:
+    """Who is seen, by the file's name."""
+    match = pattern.match(path.stem)
+    return None if match is None else match[1 if pattern.groups else 0] or None
+
+
+def understood(videos: Iterable[Labelled]) -> str:
+    """What names have told, in a few lines: who shows which class how often.
+
+    Whoever reads it before a training sees whether the subjects are people.
+    """
+    videos = list(videos)
+    labels = Counter(one.label for one in videos)
+    people = Counter(one.subject for one in videos)
+    lines = [
+        f"{len(videos)} videos of {len(labels)} classes: "
+        + ", ".join(f"{name} {count}" for name, count in sorted(labels.items())),
+        f"{len(people)} people: "
+        + ", ".join(f"{name} {count}" for name, count in sorted(people.items())[:_NAMED])
+        + (", ..." if len(people) > _NAMED else ""),
+    ]
+    if len(people) == len(videos):
+        lines.append(
+            "every video is of another person; if that is not so, say who is seen with --subject"
+        )
+    shown: dict[str, set[str]] = {label: set() for label in labels}
+    for one in videos:
+        shown[one.label].add(one.subject)
+    lines += [
+        f"only {next(iter(who))} shows {label}: it is trained, and cannot be tested on others"
+        for label, who in sorted(shown.items())
+        if len(who) == 1
+    ]
+    if rated := sum(one.valence is not None for one in videos):
+        lines.append(f"{rated} of them rated by {VALENCE}")
+    return "\n".join(lines)
+
+
 def _rated(table: Path) -> dict[str, float]:
     """Valence by path, empty without a table."""
     if not table.is_file():
         return {}
+    found = {}
     try:
-        with table.open(newline="", encoding="utf-8") as file:
-            found = {line["video"]: float(line["valence"]) for line in csv.DictReader(file)}
-        if not all(-1 <= value <= 1 for value in found.values()):
-            raise ValueError("a valence is not between -1 and 1")
-    except (KeyError, TypeError, ValueError) as error:
+        for line in read_rows(table):
+            valence = number_of(line["valence"])
+            if valence is not None and not -1 <= valence <= 1:
+                raise ValueError(f"{valence} is not between -1 and 1")
+            place = unicodedata.normalize("NFC", line["video"].replace("\\", "/"))
+            if valence is not None:
+                found[place.removeprefix("./")] = valence
+    except (OSError, KeyError, ValueError, csv.Error) as error:
         raise DatasetError(
             f"is no table of the columns video and valence: {error}",
             file=table,
@@ -162,7 +231,7 @@ def tensors_of(
                 used.append(video)
                 arrays.append(found)
             else:
-                reason = "no face in the first picture, or a single picture"
+                reason = "no face, or a single picture of one"
                 left_out.append(LeftOut(path=video.path, reason=reason))
         if progress:
             progress(number, len(videos))
@@ -205,25 +274,43 @@ def _arrays(
 def _read(
     path: Path, recipe: Recipe, network: identity.IdentityNetwork | None
 ) -> dict[str, np.ndarray]:
-    frames = codec.decode(path)
-    first = next(frames)
-    found = faces.detector().detect([first])[0]
     nothing = {"residual": np.empty((0, 3, 1, 1), np.int16), "identity": np.zeros(1, np.float32)}
-    if found.status is faces.Status.NO_FACE:
+    pictures = codec.Video(path).pictures()
+    first, found = _first_face(pictures)
+    if first is None or found is None:
         return nothing
     framing = Framing.of(found.points, edge=recipe.edge, margin=recipe.margin, drop=recipe.drop)
     stream = PacketStream()
     with codec.LiveEncoder(
         width=recipe.edge, height=recipe.edge, vop_quant=recipe.vop_quant
     ) as encoder:
-        for number, frame in enumerate(itertools.chain([first], frames)):
-            stream.append(encoder.encode(framing.crop(frame), intra=number == 0))
+        for number, picture in enumerate(itertools.chain([first], pictures)):
+            stream.append(encoder.encode(framing.crop(picture.rgb), intra=number == 0))
     if stream.frame_count < 2:
         return nothing
     if network is None:
         seed = int(cache.digest(path)[:16], 16)
         z_i = np.random.default_rng(seed).standard_normal(16)
     else:
-        z_i = network.embed(network.crop(first, found.points)[None])[0]
+        z_i = network.embed(network.crop(first.rgb, found.points)[None])[0]
     residual = represent(stream, recipe.representation)["residual"]
     return {"residual": residual, "identity": z_i.astype(np.float32)}
+
+
+def _first_face(
+    pictures: Iterable[codec.Picture],
+) -> tuple[codec.Picture | None, faces.Detection | None]:
+    """The first picture with a face, or the first after it at which one looks.
+
+    Blank pictures, with which videos fade in, are passed over without a search.
+    """
+    searched = 0
+    for picture in pictures:
+        if searched == 0 and picture.rgb[::4, ::4].mean(-1).std() < _BLANK:
+            continue
+        if searched % _SEARCH == 0:
+            found = faces.detector().detect([picture.rgb])[0]
+            if found.status is not faces.Status.NO_FACE:
+                return picture, found
+        searched += 1
+    return None, None

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,7 +18,7 @@ from mic import identity
 from mic.errors import DatasetError
 from mic.evaluation import leakage, metrics
 from mic.fitting import valence
-from mic.fitting.clips import SUBJECT, Labelled, LeftOut, Recipe, class_folders, tensors_of
+from mic.fitting.clips import Labelled, LeftOut, Recipe, class_folders, tensors_of
 from mic.inputs.tensors import ClipTensors
 from mic.manifest.protocols import assign_folds
 from mic.models.mic import Method, Mic
@@ -30,6 +31,7 @@ from mic.training.train import EpochRecord, Schedule, Training, predict
 # A network of two megabytes: it trains on a laptop and ships in a repository.
 METHOD = Method(feature_size=128, z_size=128, grid=2, regulariser="none", beta=0.0)
 SCHEDULE = Schedule(epochs=40, frames=6)
+_STATE = "training.safetensors"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class Fit:
     Attributes:
         classes: Names.
         confusion: (C, C) test clips: true class by predicted class.
-        accuracy: On the test clips, with a 95 % interval over clips.
+        accuracy: On the test clips, with a 95 % interval over clips; NaN without any.
         leakage: How much of the person its features keep.
         concordance: Between given and predicted valence of the test clips that are rated (CCC);
             NaN where that cannot be measured.
@@ -77,7 +79,7 @@ def fit(
     schedule: Schedule = SCHEDULE,
     folds: int = 5,
     seed: int = 0,
-    subject: str = SUBJECT,
+    subject: str | None = None,
     network: str = "mobilefacenet",
     about: str = "the user's own videos",
     expect: str = "",
@@ -86,6 +88,10 @@ def fit(
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Fit:
     """Trains on all people but one part of them, and tests on that part.
+
+    Whoever alone shows a class is always trained on, so that the network knows all classes; how
+    well it knows that one is not measured, and nothing is if everybody alone shows one. The
+    weights are saved as soon as they are trained, before anything is computed with them.
 
     Args:
         videos: A folder of class folders, or labelled videos.
@@ -112,6 +118,8 @@ def fit(
         StorageError: The target cannot be written.
     """
     recipe, target = recipe or Recipe(), Path(target)
+    weights = target / "model.safetensors"
+    atomic.check_writable(weights)
     labelled = (
         class_folders(videos, subject=subject) if isinstance(videos, str | Path) else list(videos)
     )
@@ -123,25 +131,6 @@ def fit(
         progress=None if progress is None else lambda done, total: progress("videos", done, total),
     )
     train, test = _parts(clips, folds)
-    model = _trained(clips, train, method, schedule, seed, target, device, progress)
-    answer = predict(model, clips, test)
-    labels = clips.labels.numpy()
-    confusion = metrics.confusion(labels[test], answer.logits.argmax(1), len(clips.classes))
-    known = predict(model, clips, train).z
-    leaked = leakage.measure(
-        _features(clips, train, known), _features(clips, test, answer.z), seed=seed
-    )
-    given = {str(one.path): one.valence for one in labelled if one.valence is not None}
-    ratings = np.array([given.get(name, math.nan) for name in clips.names])
-    layer = valence.fitted(known, ratings[train])
-    accuracy = metrics.wilson(int(np.trace(confusion)), len(test))
-    subjects = np.array(clips.subjects)
-    counts = {
-        "train_clips": len(train),
-        "train_subjects": len(set(subjects[train])),
-        "test_clips": len(test),
-        "test_subjects": len(set(subjects[test])),
-    }
     card = recogniser.Card(
         classes=clips.classes,
         representation=recipe.representation,
@@ -150,16 +139,33 @@ def fit(
         vop_quant=recipe.vop_quant,
         margin=recipe.margin,
         drop=recipe.drop,
-        valence=layer is not None,
-        summary=f"{_summary(about, accuracy, counts)} {expect}".strip(),
+        valence=False,
+        summary=f"Trained on {about}; not tested yet.",
     )
-    weights = target / "model.safetensors"
+    model = _trained(clips, train, method, schedule, seed, target, device, progress)
+    if parallel.is_first():
+        recogniser.save(weights, model, card)
+        (target / _STATE).unlink(missing_ok=True)
+    given = {str(one.path): one.valence for one in labelled if one.valence is not None}
+    ratings = np.array([given.get(name, math.nan) for name in clips.names])
+    known = predict(model, clips, train).z
+    layer = valence.fitted(known, ratings[train])
+    tested = _tested(model, clips, train, known, test, seed)
+    subjects = np.array(clips.subjects)
+    counts = {
+        "train_clips": len(train),
+        "train_subjects": len(set(subjects[train])),
+        "test_clips": len(test),
+        "test_subjects": len(set(subjects[test])),
+    }
+    summary = f"{_summary(about, tested.accuracy, counts)} {expect}".strip()
+    card = dataclasses.replace(card, valence=layer is not None, summary=summary)
     result = Fit(
         classes=clips.classes,
-        confusion=confusion,
-        accuracy=accuracy,
-        leakage=leaked,
-        concordance=valence.concordance(layer, answer.z, ratings[test]),
+        confusion=tested.confusion,
+        accuracy=tested.accuracy,
+        leakage=tested.leakage,
+        concordance=valence.concordance(layer, tested.z, ratings[test]),
         rated=int(np.isfinite(ratings[test]).sum()),
         left_out=tuple(left_out),
         weights=weights,
@@ -171,16 +177,76 @@ def fit(
     return result
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Tested:
+    """What clips of people not trained on tell; NaN where there are none."""
+
+    confusion: np.ndarray
+    accuracy: metrics.Interval
+    leakage: leakage.Leakage
+    z: np.ndarray
+
+
+def _tested(
+    model: Mic,
+    clips: ClipTensors,
+    train: np.ndarray,
+    known: np.ndarray,
+    test: np.ndarray,
+    seed: int,
+) -> _Tested:
+    count = len(clips.classes)
+    if len(test) == 0:
+        unknown = dict.fromkeys(
+            (field.name for field in dataclasses.fields(leakage.Leakage)), math.nan
+        )
+        return _Tested(
+            confusion=np.zeros((count, count), int),
+            accuracy=metrics.Interval(math.nan, math.nan, math.nan, 0),
+            leakage=leakage.Leakage(**unknown | {"clips": 0, "subjects": 0}),
+            z=known[:0],
+        )
+    answer = predict(model, clips, test)
+    labels = clips.labels.numpy()[test]
+    confusion = metrics.confusion(labels, answer.logits.argmax(1), count)
+    return _Tested(
+        confusion=confusion,
+        accuracy=metrics.wilson(int(np.trace(confusion)), len(test)),
+        leakage=leakage.measure(
+            _features(clips, train, known), _features(clips, test, answer.z), seed=seed
+        ),
+        z=answer.z,
+    )
+
+
 def _parts(clips: ClipTensors, folds: int) -> tuple[np.ndarray, np.ndarray]:
-    people = len(set(clips.subjects))
-    if people < 2:
+    """Clips to train on, which show all classes, and clips of other people, maybe none."""
+    subjects, labels = np.array(clips.subjects), clips.labels.numpy()
+    shown = {label: set(subjects[labels == label]) for label in np.unique(labels)}
+    alone = {next(iter(who)) for who in shown.values() if len(who) == 1}
+    others = sorted(set(subjects) - alone)
+    if len(set(subjects)) < 2:
         raise DatasetError(
             "all videos seem to be of one person, so nothing can be tested on another",
             remedy="name the files or folders by subject, or give another subject pattern",
         )
-    labels = [clips.classes[int(label)] for label in clips.labels]
-    part = np.array(assign_folds(clips.subjects, labels, count=min(folds, people)))
-    return np.flatnonzero(part != 0), np.flatnonzero(part == 0)
+    if not others:  # everybody is needed to show some class
+        return np.arange(len(labels)), np.arange(0)
+    free = np.flatnonzero(np.isin(subjects, others))
+    if len(others) == 1:
+        return np.flatnonzero(np.isin(subjects, list(alone))), free
+    names = [clips.classes[label] for label in labels[free]]
+    part = np.array(assign_folds(subjects[free].tolist(), names, count=min(folds, len(others))))
+    for fold in range(part.max() + 1):
+        test = free[part == fold]
+        train = np.setdiff1d(np.arange(len(labels)), test)
+        if set(labels[train]) == set(labels):
+            return train, test
+    raise DatasetError(
+        f"with {len(others)} people in {min(folds, len(others))} parts none can be left out "
+        "without a class that nobody else shows",
+        remedy="divide the people into more parts (--folds), or add videos",
+    )
 
 
 def _trained(
@@ -202,7 +268,7 @@ def _trained(
             steps=clips.residual.shape[1],
             seed=seed,
         )
-    state = target / "training.safetensors"
+    state = target / _STATE
     training = Training(
         model,
         clips,
@@ -217,8 +283,6 @@ def _trained(
         _check(record)
         if progress:
             progress("epochs", record.epoch, schedule.epochs)
-    if parallel.is_first():
-        state.unlink(missing_ok=True)
     return model.cpu()
 
 
@@ -240,6 +304,11 @@ def _features(clips: ClipTensors, rows: np.ndarray, z: np.ndarray) -> leakage.Fe
 
 
 def _summary(about: str, accuracy: metrics.Interval, counts: dict[str, int]) -> str:
+    if counts["test_clips"] == 0:
+        return (
+            f"Trained on {about}: {counts['train_clips']} clips of {counts['train_subjects']} "
+            "people. Not tested: each of them alone shows some class."
+        )
     return (
         f"Trained on {about}: {counts['train_clips']} clips of {counts['train_subjects']} people. "
         f"Right for {accuracy.value:.0%} of {counts['test_clips']} clips of "
@@ -263,17 +332,21 @@ def _write(result: Fit, target: Path) -> None:
         "left_out": {str(one.path): one.reason for one in result.left_out},
     }
     # JSON has no NaN: what could not be measured is null.
-    facts["concordance"] = None if math.isnan(result.concordance) else result.concordance
-    facts["leakage"] = {
-        name: None if isinstance(value, float) and math.isnan(value) else value
-        for name, value in facts["leakage"].items()
-    }
+    facts = _without_nan(facts)
     atomic.write_text(target / "fit.json", json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _draw(result: Fit, path: Path) -> None:
     with plt.rc_context(fname=plots.STYLE), atomic.replacing(path) as temporary:
-        title = f"{result.accuracy.value:.0%} of {result.test_clips} clips of other people"
+        title = "not tested"
+        if result.test_clips:
+            title = f"{result.accuracy.value:.0%} of {result.test_clips} clips of other people"
         figure = plots.confusion(result.confusion, result.classes, title=title)
         figure.savefig(temporary, metadata={"Software": None})
         plt.close(figure)

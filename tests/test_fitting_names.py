@@ -1,0 +1,212 @@
+"""What `mic train` makes of names, tables and first pictures, and that no training is lost."""
+
+import codecs
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mic import cli, fitting, synthface
+from mic.codec import decode, encode_frames
+from mic.errors import DatasetError, StorageError
+from mic.evaluation import leakage
+from mic.fitting import Labelled, class_folders, clips
+from mic.fitting import training as fit_module
+from mic.fitting.clips import understood
+from mic.recognition.recogniser import Recogniser
+from mic.storage.tables import read_rows, read_text
+from mic.training.train import Schedule
+
+SMALL = {
+    "schedule": Schedule(epochs=1, batch=4, frames=6),
+    "network": "none",
+    "method": dataclasses.replace(fit_module.METHOD, feature_size=16, z_size=16, width=4),
+}
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Videos need not exist: their arrays are drawn by their names."""
+
+    def arrays(path, recipe, network, folder):
+        rng = np.random.default_rng(sum(os.fsencode(path)))
+        residual = rng.integers(-40, 40, (16, 3, 32, 32)).astype(np.int16)
+        return {"residual": residual, "identity": rng.standard_normal(16).astype(np.float32)}
+
+    monkeypatch.setattr(clips, "_arrays", arrays)
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def by_name(found):
+    return {one.path.name: one for one in found}
+
+
+MARKS = [
+    (b"", "utf-8"),
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+]
+
+
+@pytest.mark.parametrize(("mark", "encoding"), MARKS)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_ratings_are_read_as_spreadsheet_programs_write_them(tmp_path, mark, encoding, separator):
+    folder = touch(tmp_path, "happy/anna/1.mp4", "sad/bob/1.mp4", "sad/zoë/2.mp4")
+    half = "0,5" if separator == ";" else "0.5"
+    rows = [
+        ("video", "valence", "note"),
+        ("happy/anna/1.mp4", half, "x"),
+        ("sad\\bob\\1.mp4", " -1 ", ""),
+        ("sad/zoe\u0308/2.mp4", "", ""),
+        ("", "", ""),
+    ]
+    text = "\r\n".join(separator.join(row) for row in rows) + "\r\n"
+    (folder / "valence.csv").write_bytes(mark + text.encode(encoding))
+    found = [one.valence for one in class_folders(folder)]
+    assert found == [0.5, -1.0, None]
+    assert "2 of them rated" in understood(class_folders(folder))
+
+
+def test_tables_that_cannot_be_read_are_named(tmp_path):
+    folder = touch(tmp_path, "happy/anna/1.mp4", "sad/bob/1.mp4")
+    for text in (b"video,valence\nhappy/anna/1.mp4,2\n", b"file,valence\nx,1\n", b"\xe9,\xe8\n"):
+        (folder / "valence.csv").write_bytes(text)
+        with pytest.raises(DatasetError, match="is no table") as caught:
+            class_folders(folder)
+        assert caught.value.file == folder / "valence.csv"
+
+
+def test_rows_that_are_too_short_or_long_are_read(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text('a,b\n"x, y"\n1,2,3\n\n')
+    assert read_rows(path) == [{"a": "x, y", "b": ""}, {"a": "1", "b": "2"}]
+    path.write_bytes(codecs.BOM_UTF8 + "é".encode())
+    assert read_text(path) == "é"
+
+
+def test_the_first_group_of_a_pattern_names_the_person(tmp_path):
+    names = ["01-01-03-01-01-01-01", "01-01-03-01-01-01-02"]
+    folder = touch(tmp_path, *(f"happy/{n}.mp4" for n in names), *(f"sad/{n}.mp4" for n in names))
+    found = class_folders(folder, subject=r".*-(\d\d)$")
+    assert [one.subject for one in found] == ["01", "02", "01", "02"]
+    assert [one.subject for one in class_folders(folder, subject=r"\d\d-\d\d")] == ["01-01"] * 4
+    told = understood(found)
+    assert "4 videos of 2 classes: happy 2, sad 2" in told
+    assert "2 people: 01 2, 02 2" in told
+    # A pattern goes before folders, and folders before nothing.
+    touch(folder, "sad/anna/x-07.mp4", "sad/anna/other.mp4")
+    found = by_name(class_folders(folder, subject=r".*-(\d\d)$"))
+    assert (found["x-07.mp4"].subject, found["other.mp4"].subject) == ("07", "anna")
+    with pytest.raises(DatasetError, match="does not begin with a subject"):
+        class_folders(folder, subject="p(x)?")
+
+
+def test_what_seems_wrong_is_said_before_the_training(tmp_path):
+    each = [Labelled(path=Path(f"{k}.mp4"), label="ab"[k % 2], subject=str(k)) for k in range(4)]
+    assert "every video is of another person" in understood(each)
+    rare = [*each, Labelled(path=Path("x.mp4"), label="c", subject="3")]
+    assert "only 3 shows c" in understood(rare)
+
+
+def test_folders_that_link_in_a_circle_are_no_classes(tmp_path):
+    folder = touch(tmp_path / "videos", "happy/anna/1.mp4", "sad/bob/1.mp4")
+    (folder / "loop").symlink_to(folder)
+    (folder / "up").symlink_to(tmp_path)
+    assert {one.label for one in class_folders(folder)} == {"happy", "sad"}
+
+
+def test_names_that_are_no_text_are_written_escaped(tmp_path, drawn):
+    label = os.fsdecode(b"g\xe9ne")
+    names = [f"{label}/{who}/1.mp4" for who in "abc"] + [f"calm/{who}/1.mp4" for who in "abc"]
+    folder = touch(tmp_path / "videos", *names)
+    made = fitting.fit(folder, tmp_path / "model", **SMALL)
+    assert made.classes == ("calm", r"g\xe9ne")
+    assert json.loads((tmp_path / "model" / "fit.json").read_text())["classes"] == list(
+        made.classes
+    )
+    assert Recogniser.load(made.weights).card.classes == made.classes
+
+
+def people(counts):
+    """Labelled videos: for each class, who shows it."""
+    return [
+        Labelled(path=Path(f"{label}-{who}-{k}.mp4"), label=label, subject=who)
+        for label, shown in counts.items()
+        for k, who in enumerate(shown)
+    ]
+
+
+@pytest.mark.parametrize("folds", [2, 5])
+def test_a_class_of_one_person_is_trained_and_not_tested(tmp_path, drawn, folds):
+    videos = people({"happy": "abcde", "sad": "abcde", "surprise": "d"})
+    made = fitting.fit(videos, tmp_path, folds=folds, **SMALL)
+    assert made.classes == ("happy", "sad", "surprise")
+    assert made.confusion[2].sum() == 0 < made.test_clips
+    assert made.train_clips + made.test_clips == len(videos)
+
+
+def test_where_everybody_alone_shows_a_class_nothing_is_tested_and_it_is_said(tmp_path, drawn):
+    videos = people({"happy": "aaaa", "sad": "bbbb"})
+    made = fitting.fit(videos, tmp_path, **SMALL)
+    assert (made.train_clips, made.test_clips) == (8, 0)
+    facts = json.loads((tmp_path / "fit.json").read_text())
+    assert facts["accuracy"]["value"] is None is facts["leakage"]["auc"]
+    card = Recogniser.load(made.weights).card
+    assert "Not tested" in card.summary
+    assert card.classes == ("happy", "sad")
+
+
+def test_a_training_is_saved_before_anything_is_computed_with_it(tmp_path, drawn, monkeypatch):
+    def fails(*arguments, **options):
+        raise IndexError("a mistake of ours")
+
+    monkeypatch.setattr(leakage, "measure", fails)
+    with pytest.raises(IndexError, match="of ours"):
+        fitting.fit(people({"happy": "abc", "sad": "abc"}), tmp_path, **SMALL)
+    assert Recogniser.load(tmp_path / "model.safetensors").card.classes == ("happy", "sad")
+
+
+def test_the_place_of_the_model_is_tried_first(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(clips, "_arrays", lambda *arguments: pytest.fail("work began"))
+    with pytest.raises(StorageError) as caught:
+        fitting.fit(people({"a": "xy", "b": "xy"}), tmp_path / "file" / "model", **SMALL)
+    assert caught.value.file == tmp_path / "file" / "model" / "model.safetensors"
+
+
+def test_the_command_says_what_it_understood(tmp_path, drawn, capsys):
+    names = [f"{label}/take-{who}.mp4" for label in ("happy", "sad") for who in ("01", "02", "03")]
+    folder = touch(tmp_path / "videos", *names)
+    arguments = ["train", str(folder), "--subject", r"take-(\d\d)", "--identity", "none"]
+    assert cli.main([*arguments, "--epochs", "1", "--out", str(tmp_path / "model")]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("6 videos of 2 classes: happy 3, sad 3\n3 people: 01 2, 02 2, 03 2\n")
+    assert "weights: " in out
+
+
+@pytest.fixture(scope="module")
+def face(tmp_path_factory):
+    """A generated face, uint8 (96, 96, 3)."""
+    made = synthface.generate("synth-ck", tmp_path_factory.mktemp("made"), subset=1, size=96)
+    return next(decode(made.path(made.clips[0])))
+
+
+def test_blank_first_pictures_are_passed_over(tmp_path, face):
+    fades = [np.zeros_like(face)] * 2 + [face // 3, face // 2] + [face] * 10
+    encode_frames(fades, tmp_path / "a.mp4", frame_rate=25)
+    found = clips._read(tmp_path / "a.mp4", clips.Recipe(), None)
+    assert len(found["residual"])
+    # Nothing but blank pictures is nobody.
+    encode_frames([np.zeros_like(face)] * 14, tmp_path / "b.mp4", frame_rate=25)
+    assert clips._read(tmp_path / "b.mp4", clips.Recipe(), None)["residual"].size == 0
