@@ -5,13 +5,16 @@ from __future__ import annotations
 from oracles.stream import Vol
 
 
-def video_object_layer(vol: Vol, *, resolution: int, verid: int = 2, **fields: int) -> bytes:
+def video_object_layer(
+    vol: Vol, *, resolution: int, verid: int = 2, matrices: str = "00", **fields: int
+) -> bytes:
     """A video_object_layer (6.2.3) of the size and options of `vol`.
 
     Args:
         vol: What fields not named are taken from.
         resolution: vop_time_increment_resolution.
         verid: video_object_layer_verid.
+        matrices: Bits from load_intra_quant_mat on, where there are such.
         **fields: Syntax elements by their name in the standard, to override.
     """
     value = {
@@ -44,7 +47,7 @@ def video_object_layer(vol: Vol, *, resolution: int, verid: int = 2, **fields: i
     bits += f"{value['interlaced']}{value['obmc_disable']}"
     bits += f"{value['sprite_enable']:0{1 if verid == 1 else 2}b}"
     bits += f"{value['not_8_bit']}{value['quant_type']}"
-    bits += "00" * value["quant_type"]  # default matrices
+    bits += matrices * value["quant_type"]
     bits += f"{value['quarter_sample']}" if verid != 1 else ""
     bits += f"{value['complexity_estimation_disable']}{value['resync_marker_disable']}"
     bits += (
