@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from oracles import stream
+from oracles import damage, stream
 from oracles.damage import Subject, Tally, damaged
 from oracles.encoders import Options, synthetic
 
@@ -46,6 +46,29 @@ def test_random_damages(subject, record_property):
     record_property("counted random damages", tally.damages)
     assert tally.wrong == 0
     assert tally.reported > 0.7 * tally.damages
+
+
+def test_every_output_sees_every_damage(subject):
+    # Type and vop_coded flipped, the middle and the end of each VOP hurt: asked in every way.
+    for number, start in enumerate(subject.starts()):
+        size = len(subject.vops[number])
+        flips = [(start + 4, 0x40), (start + size // 2, 0x10), (start + size - 3, 0x08)]
+        vop = stream.parse_vop(subject.vops[number], subject.vol)
+        flips.append((start + vop.coded_position // 8, 0x80 >> vop.coded_position % 8))
+        for place, bit in flips:
+            ruined = bytearray(subject.data)
+            ruined[place] ^= bit
+            subject.scratch.write_bytes(ruined)
+            found = mic.bitstream.read(
+                subject.scratch, what=("residual", "motion", "macroblocks"), on_error="mask"
+            )
+            for reading in range(len(damage.READINGS)):
+                subject.ask_otherwise(found, reading)
+            wrong = subject.differing(found) & ~found.residual.missing
+            assert not wrong[:number].any()
+            if not wrong.any():
+                for sums in range(len(damage.SUMS)):
+                    subject.ask_sums(sums)
 
 
 def test_whole_video_packets_before_the_damage_are_kept(tmp_path):

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from oracles import compare, material
+from oracles import compare, material, syntax
 from oracles.damage import Subject, Tally, damaged
 from oracles.encoders import Options, encode, ffmpeg, synthetic
 
@@ -65,6 +65,25 @@ def test_a_billion_samples(tmp_path):
         )
     assert total.samples >= 1_000_000_000
     assert total.differing == total.differing_vectors == 0
+
+
+def test_five_thousand_streams_of_random_syntax(tmp_path):
+    start = time.monotonic()
+    total = compare.Counts()
+    path = tmp_path / "random.m4v"
+    for seed in range(1000, 6000):
+        rng = random.Random(seed)
+        path.write_bytes(syntax.write(syntax.shape(rng), rng))
+        total += compare.residuals(path, threads=1 + seed % 2) + compare.motion(path)
+    mic.publishing.reliability.record(
+        "random syntax",
+        unit="residual samples and vectors of 5000 random valid streams against libavcodec",
+        count=total.samples + total.vectors,
+        failures=total.differing + total.differing_vectors,
+        seconds=time.monotonic() - start,
+    )
+    assert total.differing == total.differing_vectors == 0
+    assert total.samples > 30_000_000
 
 
 def test_a_hundred_thousand_damages(tmp_path):

@@ -74,6 +74,7 @@ class Vop:
     coded: bool
     rounding: int
     quant: int
+    coded_position: int  # of vop_coded, in bits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,11 +156,12 @@ def parse_vop(data: bytes, vol: Vol) -> Vop:
     while bits.read(1):  # modulo_time_base
         pass
     bits.read(1 + vol.time_bits + 1)
+    at = bits.position
     if not bits.read(1):
-        return Vop(data, kind, coded=False, rounding=0, quant=0)
+        return Vop(data, kind, coded=False, rounding=0, quant=0, coded_position=at)
     rounding = bits.read(1) if kind == "P" else 0
     bits.read(3)
-    return Vop(data, kind, coded=True, rounding=rounding, quant=bits.read(5))
+    return Vop(data, kind, True, rounding, bits.read(5), at)
 
 
 def padded(headers: bytes, vol: Vol) -> bytes:
