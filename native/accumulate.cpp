@@ -9,26 +9,10 @@
 #include <type_traits>
 
 #include "macroblock_samples.hpp"
+#include "reference.hpp"
 
 namespace mic::mpeg4 {
 namespace {
-
-/// 7.6.5, Table 7-9: sixteenths of a sample to halves, for chroma of four vectors.
-constexpr std::array<int, 16> kSixteenthsToHalves{0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2};
-
-/// 7.6.5: one component of the chroma vector in half samples, from luma in quarter samples.
-int chroma_halves(const std::array<int, 4>& luma, bool four, bool quarter_sample) {
-    if (four) {
-        int total = 0;  // in half samples of luma; quarter samples are halved one by one
-        for (const int component : luma)
-            total += component / 2;
-        return kSixteenthsToHalves[static_cast<std::size_t>(total & 15)] + ((total >> 3) & ~1);
-    }
-    const int halves = luma[0] / 2;
-    // Any fraction of a chroma sample, 1/4 to 3/4, becomes one half.
-    return quarter_sample ? (halves >> 1) | (halves & 1)
-                          : 2 * (halves >> 2) + ((halves & 3) != 0 ? 1 : 0);
-}
 
 /// The four luma vectors of a macroblock.
 std::array<const std::int16_t*, 4> vectors_of(const std::int16_t* motion, int index, int columns) {

@@ -125,6 +125,31 @@ struct InterQuantiser {
     }
 };
 
+/// The quantisers of one layer, made when they are first used.
+class InterQuantisers {
+  public:
+    /// Forgets what was made for a layer that quantises otherwise.
+    void use(bool mpeg, const std::array<std::uint8_t, 64>& matrix) {
+        if (mpeg_ == mpeg && matrix_ == matrix)
+            return;
+        made_ = {};
+        mpeg_ = mpeg;
+        matrix_ = matrix;
+    }
+    /// 1 to 31.
+    const InterQuantiser& operator[](int quantiser) {
+        auto& slot = made_[static_cast<std::size_t>(quantiser)];
+        if (!slot)
+            slot = std::make_unique<InterQuantiser>(quantiser, mpeg_, matrix_);
+        return *slot;
+    }
+
+  private:
+    std::array<std::unique_ptr<InterQuantiser>, 32> made_;
+    std::array<std::uint8_t, 64> matrix_{};
+    bool mpeg_ = false;
+};
+
 /// What an escape code stands for: `run` counts as in `Coefficient`, without the flag.
 struct Escape {
     int level;

@@ -63,6 +63,20 @@ class MotionField {
         set(2 * mb_x + block % 2, 2 * mb_y + block / 2, vector);
     }
 
+    /// The vectors of a macroblock's four blocks, each component times `factor`.
+    [[nodiscard]] std::array<Vector, 4> of(int mb_x, int mb_y, int factor) const {
+        std::array<Vector, 4> vectors;
+        for (int block = 0; block < 4; ++block) {
+            const std::int16_t* components =
+                data_ +
+                2 * (std::ptrdiff_t{2 * mb_y + block / 2} * stride_ + 2 * mb_x + block % 2);
+            vectors[static_cast<std::size_t>(block)] = {
+                static_cast<std::int16_t>(factor * components[0]),
+                static_cast<std::int16_t>(factor * components[1])};
+        }
+        return vectors;
+    }
+
     /// 7.6.5, Figure 7-34: the median of three neighbours of 8x8 block `block`.
     ///
     /// One missing candidate counts as zero, two as the third one, three as zero.
@@ -119,5 +133,25 @@ class MotionField {
     int stride_;  ///< blocks in a row
     int first_ = 0;
 };
+
+/// 6.2.5.3, 7.3: the vectors of an inter macroblock, predicted only if somebody wants them.
+inline void read_vectors(BitReader& reader, MacroblockType type, int fcode, int mb_x, int mb_y,
+                         MotionField& motion) {
+    const int count = type == MacroblockType::inter4v ? 4 : 1;
+    for (int block = 0; block < count; ++block) {
+        reader.refill();
+        const int dx = read_mv_difference(reader, fcode);
+        const int dy = read_mv_difference(reader, fcode);
+        if (!motion.wanted())
+            continue;
+        const Vector predicted = motion.predict(mb_x, mb_y, block);
+        const Vector vector{wrap_vector(predicted.x + dx, fcode),
+                            wrap_vector(predicted.y + dy, fcode)};
+        if (count == 1)
+            motion.fill(mb_x, mb_y, vector);
+        else
+            motion.set_block(mb_x, mb_y, block, vector);
+    }
+}
 
 }  // namespace mic::mpeg4

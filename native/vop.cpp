@@ -40,11 +40,8 @@ class VopDecoder::Implementation {
     void dispatch(BitReader& reader, const Pass& pass);
     template <bool kMpeg, Detail kDetail>
     void read_inter_blocks(BitReader& reader, unsigned coded_blocks, const InterQuantiser& with);
-    const InterQuantiser& quantiser(const VideoObjectLayer& layer, int value);
 
-    std::array<std::unique_ptr<InterQuantiser>, 32> quantisers_;
-    std::array<std::uint8_t, 64> matrix_{};  ///< what quantisers_ were made for
-    bool mpeg_ = false;
+    InterQuantisers quantisers_;
     MacroblockCoefficients coefficients_;
     InversePair inverse_pair_ = select_inverse_pair();
 };
@@ -61,26 +58,6 @@ void skip_intra_block(BitReader& reader, bool coded, bool intra_dc_code, bool lu
     }
     if (coded)
         read_coefficients(reader, position, kIntraLookup, kIntraEscapes, [](std::size_t, int) {});
-}
-
-/// 6.2.5.3, 7.3: the vectors of an inter macroblock, predicted only if somebody wants them.
-void read_vectors(BitReader& reader, MacroblockType type, int fcode, int mb_x, int mb_y,
-                  MotionField& motion) {
-    const int count = type == MacroblockType::inter4v ? 4 : 1;
-    for (int block = 0; block < count; ++block) {
-        reader.refill();
-        const int dx = read_mv_difference(reader, fcode);
-        const int dy = read_mv_difference(reader, fcode);
-        if (!motion.wanted())
-            continue;
-        const Vector predicted = motion.predict(mb_x, mb_y, block);
-        const Vector vector{wrap_vector(predicted.x + dx, fcode),
-                            wrap_vector(predicted.y + dy, fcode)};
-        if (count == 1)
-            motion.fill(mb_x, mb_y, vector);
-        else
-            motion.set_block(mb_x, mb_y, block, vector);
-    }
 }
 
 void zero_planes(const std::array<Plane, 3>& planes) {
@@ -150,15 +127,6 @@ void expect_end(BitReader& reader, std::span<const std::uint8_t> bytes) {
             damaged(reader, clause, "data follow the last macroblock");
 }
 
-const InterQuantiser& VopDecoder::Implementation::quantiser(const VideoObjectLayer& layer,
-                                                            int value) {
-    auto& slot = quantisers_[static_cast<std::size_t>(value)];
-    if (!slot)
-        slot = std::make_unique<InterQuantiser>(value, layer.mpeg_quantisation,
-                                                layer.nonintra_matrix);
-    return *slot;
-}
-
 /// 6.2.7, for the six blocks of an inter macroblock.
 template <bool kMpeg, Detail kDetail>
 void VopDecoder::Implementation::read_inter_blocks(BitReader& reader, unsigned coded_blocks,
@@ -197,7 +165,7 @@ void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
             if (macroblock.type != MacroblockType::not_coded)
                 read_vectors(reader, macroblock.type, header.fcode_forward, mb_x, mb_y, motion);
             if (macroblock.coded_blocks != 0) {
-                const InterQuantiser& with = quantiser(layer, running);
+                const InterQuantiser& with = quantisers_[running];
                 if (layer.mpeg_quantisation)
                     read_inter_blocks<true, kDetail>(reader, macroblock.coded_blocks, with);
                 else
@@ -262,11 +230,7 @@ void VopDecoder::Implementation::dispatch(BitReader& reader, const Pass& pass) {
 
 VopResult VopDecoder::Implementation::decode(const Packet& packet, const VideoObjectLayer& layer,
                                              const VopOutput& output) {
-    if (mpeg_ != layer.mpeg_quantisation || matrix_ != layer.nonintra_matrix) {
-        quantisers_ = {};
-        mpeg_ = layer.mpeg_quantisation;
-        matrix_ = layer.nonintra_matrix;
-    }
+    quantisers_.use(layer.mpeg_quantisation, layer.nonintra_matrix);
     coefficients_.values.fill(0);
     coefficients_.last_position.fill(-1);
     VopResult result;
