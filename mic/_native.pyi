@@ -141,3 +141,31 @@ def decode_intra(
     cr: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
 ) -> None:
     """Parses an I-VOP: dequantised coefficients and samples."""
+
+def reconstruct(
+    stream: Stream,
+    vops: Sequence[int],
+    *,
+    boxes: Annotated[NDArray[numpy.int32], dict(order="C", device="cpu", writable=False)],
+    y: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")],
+    cb: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")],
+    cr: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")],
+    broken: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    threads: int = 1,
+    keep_going: bool = False,
+) -> tuple[list[tuple[int, int, int, bool, str, int, str]], int, int]:
+    """
+    Exact samples of a box (left, top, width, height) of each VOP, one after the other in
+    flat planes; returns what failed, macroblocks reconstructed, macroblocks in all.
+    """
+
+def picture_to_rgb(
+    y: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu", writable=False)],
+    cb: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu", writable=False)],
+    cr: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu", writable=False)],
+    *,
+    left: int,
+    top: int,
+    pixels: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")],
+) -> None:
+    """A decoded picture whose first luma sample is (left, top), as RGB."""

@@ -16,6 +16,7 @@
 #include "clip.hpp"
 #include "interrupt.hpp"
 #include "mpeg4.hpp"
+#include "pictures.hpp"
 #include "stream.hpp"
 
 namespace nb = nanobind;
@@ -243,6 +244,63 @@ void decode_intra(const Stream& stream, std::size_t vop,
     decode_intra_vop(packet, layer, output);
 }
 
+/// `boxes` holds (left, top, width, height) for each VOP; the planes of all rows lie one after the
+/// other. Returns what failed, the macroblocks reconstructed and those of whole pictures.
+std::tuple<std::vector<ErrorRecord>, std::uint64_t, std::uint64_t> reconstruct_into(
+    const Stream& stream, const std::vector<std::size_t>& vops,
+    const Array<const std::int32_t>& boxes, const Array<std::uint8_t>& y,
+    const Array<std::uint8_t>& cb, const Array<std::uint8_t>& cr,
+    const MaybeArray<std::uint8_t>& broken, std::size_t threads, bool keep_going) {
+    check_vops(stream, vops);
+    if (boxes.ndim() != 2 || boxes.shape(0) != vops.size() || boxes.shape(1) != 4)
+        throw nb::value_error("boxes has the wrong shape");
+    std::vector<PictureRequest> requests;
+    std::size_t luma = 0, chroma = 0;
+    for (std::size_t row = 0; row < vops.size(); ++row) {
+        const std::int32_t* at = boxes.data() + 4 * row;
+        const Box box{at[0], at[1], at[2], at[3]};
+        const VideoObjectLayer& layer = *stream.any_layer();
+        if (box.left < 0 || box.top < 0 || box.width < 1 || box.height < 1 ||
+            box.width > layer.width - box.left || box.height > layer.height - box.top)
+            throw nb::value_error("a box reaches outside the picture");
+        requests.push_back({vops[row],
+                            box,
+                            {y.data() + luma, cb.data() + chroma, cr.data() + chroma},
+                            broken ? broken->data() + luma : nullptr});
+        luma += box.area();
+        chroma += box.chroma().area();
+    }
+    if (y.size() != luma || cb.size() != chroma || cr.size() != chroma ||
+        (broken && broken->size() != luma))
+        throw nb::value_error("y, cb, cr or broken has the wrong size");
+    const PicturesReport report = interruptible([&](const mic::Interrupt& interrupt) {
+        return reconstruct_pictures(stream, requests, threads, keep_going, interrupt);
+    });
+    return {records_of(report.errors), report.reconstructed, report.total};
+}
+
+void picture_to_rgb_into(const Array<const std::uint8_t>& y, const Array<const std::uint8_t>& cb,
+                         const Array<const std::uint8_t>& cr, int left, int top,
+                         const Array<std::uint8_t>& pixels) {
+    if (y.ndim() != 2 || cb.ndim() != 2 || cr.ndim() != 2 || y.size() == 0)
+        throw nb::value_error("a plane has the wrong shape");
+    const auto plane = [](const Array<const std::uint8_t>& array) {
+        return PlaneOf<const std::uint8_t>{
+            array.data(), static_cast<std::ptrdiff_t>(array.shape(1)),
+            static_cast<int>(array.shape(1)), static_cast<int>(array.shape(0))};
+    };
+    const Box chroma =
+        Box{left & 1, top & 1, static_cast<int>(y.shape(1)), static_cast<int>(y.shape(0))}
+            .chroma();
+    for (const auto* array : {&cb, &cr})
+        if (plane(*array).width != chroma.width || plane(*array).height != chroma.height)
+            throw nb::value_error("a chroma plane has the wrong shape");
+    checked<std::uint8_t>(pixels, "pixels", {y.shape(0), y.shape(1), 3});
+    const nb::gil_scoped_release released;
+    picture_to_rgb({plane(y), plane(cb), plane(cr)}, (left & 1) != 0, (top & 1) != 0,
+                   pixels.data());
+}
+
 /// The Python exception class that SyntaxError becomes; it lives in the module, not in a global.
 void raise_syntax_error(const std::exception_ptr& pointer, void* type) {
     try {
@@ -380,4 +438,11 @@ NB_MODULE(_native, m) {
     m.def("decode_intra", &decode_intra, "stream"_a, "vop"_a, nb::kw_only(),
           "coefficients"_a = nb::none(), "y"_a = nb::none(), "cb"_a = nb::none(),
           "cr"_a = nb::none(), "Parses an I-VOP: dequantised coefficients and samples.");
+    m.def("reconstruct", &reconstruct_into, "stream"_a, "vops"_a, nb::kw_only(), "boxes"_a, "y"_a,
+          "cb"_a, "cr"_a, "broken"_a = nb::none(), "threads"_a = 1, "keep_going"_a = false,
+          "Exact samples of a box (left, top, width, height) of each VOP, one after the other in\n"
+          "flat planes; returns what failed, macroblocks reconstructed, macroblocks in all.");
+    m.def("picture_to_rgb", &picture_to_rgb_into, "y"_a, "cb"_a, "cr"_a, nb::kw_only(), "left"_a,
+          "top"_a, "pixels"_a,
+          "A decoded picture whose first luma sample is (left, top), as RGB.");
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <limits>
 #include <type_traits>
+#include <vector>
 
 namespace mic::mpeg4 {
 namespace {
@@ -77,5 +78,34 @@ void interleave(const std::array<PlaneOf<T>, 3>& planes, ColourSpace space, T* o
 template void interleave(const std::array<PlaneOf<std::int16_t>, 3>&, ColourSpace, std::int16_t*);
 template void interleave(const std::array<PlaneOf<std::int32_t>, 3>&, ColourSpace, std::int32_t*);
 template void interleave(const std::array<PlaneOf<float>, 3>&, ColourSpace, float*);
+
+void picture_to_rgb(const std::array<PlaneOf<const std::uint8_t>, 3>& planes, bool odd_left,
+                    bool odd_top, std::uint8_t* out) {
+    const auto& [luma, blue, red] = planes;
+    constexpr int black = 16, no_colour = 128;
+    // A column goes before the first one, where that shares its chroma sample with it.
+    const int before = odd_left ? 1 : 0, columns = before + luma.width;
+    std::array<std::vector<std::int16_t>, 3> row;
+    for (std::size_t k = 0; k < 3; ++k)
+        row[k].resize(static_cast<std::size_t>(k == 0 ? columns : (columns + 1) / 2));
+    std::vector<std::int16_t> pixels(3 * static_cast<std::size_t>(columns));
+    const auto centred = [](std::int16_t* to, const std::uint8_t* from, int count, int zero) {
+        std::transform(from, from + count, to,
+                       [zero](int sample) { return static_cast<std::int16_t>(sample - zero); });
+    };
+    for (int y = 0; y < luma.height; ++y, out += std::ptrdiff_t{3} * luma.width) {
+        const int chroma_y = (y + (odd_top ? 1 : 0)) / 2;
+        centred(row[0].data() + before, luma.data + y * luma.stride, luma.width, black);
+        centred(row[1].data(), blue.data + chroma_y * blue.stride, blue.width, no_colour);
+        centred(row[2].data(), red.data + chroma_y * red.stride, red.width, no_colour);
+        std::array<PlaneOf<std::int16_t>, 3> line;
+        for (std::size_t k = 0; k < 3; ++k)
+            line[k] = {row[k].data(), 0, k == 0 ? columns : (columns + 1) / 2, 1};
+        interleave(line, ColourSpace::rgb, pixels.data());
+        std::transform(pixels.begin() + 3 * before, pixels.end(), out, [](int sample) {
+            return static_cast<std::uint8_t>(std::clamp(sample, 0, 255));
+        });
+    }
+}
 
 }  // namespace mic::mpeg4

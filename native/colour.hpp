@@ -23,6 +23,13 @@ enum class ColourSpace : std::uint8_t {
 template <typename T>
 void interleave(const std::array<PlaneOf<T>, 3>& planes, ColourSpace space, T* out);
 
+/// Writes (height, width, 3) samples of a decoded picture: as `ColourSpace::rgb`, with 16 taken
+/// off Y and 128 off Cb and Cr first, clipped to 8 bits.
+///
+/// @param odd_left, odd_top the first luma column, or row, is the second one of its chroma sample.
+void picture_to_rgb(const std::array<PlaneOf<const std::uint8_t>, 3>& planes, bool odd_left,
+                    bool odd_top, std::uint8_t* out);
+
 /// Weights of the conversion in fixed point.
 struct BlueRedToRgb {
     static constexpr int fraction_bits = 13;

@@ -1,7 +1,8 @@
 """Residuals, motion vectors and modes of MPEG-4 Part 2 video, straight from the bitstream.
 
-No pixel is reconstructed: the parser in `native/` reads ISO/IEC 14496-2 (Simple Profile and the
-progressive, B-free part of Advanced Simple) and hands out what is coded.
+The parser in `native/` reads ISO/IEC 14496-2 (Simple Profile and the progressive, B-free part of
+Advanced Simple) and hands out what is coded, without reconstructing a pixel. Only
+`Stream.pictures` does that, for the region that is asked for.
 
     clip = mic.bitstream.read("face.mp4")
     clip.residual.y                              # int16 (T, H, W)
@@ -9,6 +10,7 @@ progressive, B-free part of Advanced Simple) and hands out what is coded.
     with mic.bitstream.open("face.mp4") as stream:
         ten = stream.residual(range(0, 300, 30), scale=8, space="rgb")
         stream.motion([7]).blocks                # int16 (1, 2 h, 2 w, 2), quarter samples
+        stream.pictures([7], region=(64, 32, 96, 96))[0].rgb()  # uint8 (96, 96, 3), exact
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from pathlib import Path
 from mic.bitstream.arrays import SPACES, Frames, check_choice
 from mic.bitstream.batch import residual_batch
 from mic.bitstream.other_codecs import read_decoded
+from mic.bitstream.pictures import Picture, Pictures, Region
 from mic.bitstream.records import (
     INTER,
     INTER4V,
@@ -51,6 +54,9 @@ __all__ = [
     "IFrame",
     "Macroblocks",
     "Motion",
+    "Picture",
+    "Pictures",
+    "Region",
     "Residuals",
     "SegmentSums",
     "Stream",

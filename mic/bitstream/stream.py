@@ -22,6 +22,7 @@ from mic.bitstream.arrays import (
     sample_arrays,
 )
 from mic.bitstream.clock import read_clock
+from mic.bitstream.pictures import Reconstruction
 from mic.bitstream.records import (
     Clip,
     Macroblocks,
@@ -29,14 +30,13 @@ from mic.bitstream.records import (
     Residuals,
 )
 from mic.bitstream.source import LOST, open_index, syntax_error
-from mic.bitstream.sums import Sums
 from mic.errors import BitstreamError, ConfigError
 
 PARTS = ("residual", "motion", "macroblocks")
 _CACHED_BYTES = 1 << 19  # about half of what a core has to itself
 
 
-class Stream(Sums):
+class Stream(Reconstruction):
     """An MPEG-4 Part 2 clip, opened for random access; see `mic.bitstream.open`.
 
     Only an index is kept: some 24 bytes a frame. Frame number t is the t-th VOP; there are no

@@ -1,0 +1,206 @@
+"""Exact pictures of a region: the half of `Stream` that reconstructs samples.
+
+Every vector on the way is parsed, the dependency of the wanted blocks is followed backwards to
+intra macroblocks and I-VOPs, and exactly those macroblocks are reconstructed, forwards.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator, Sequence
+from typing import overload
+
+import numpy as np
+
+from mic import _native
+from mic.bitstream.arrays import Frames, check_choice, check_memory, frame_numbers
+from mic.bitstream.sums import Sums
+from mic.errors import BitstreamError, ConfigError
+
+Region = tuple[int, int, int, int]
+"""(left, top, width, height) in luma samples of the coded picture."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Picture:
+    """A rectangle of one decoded frame, 4:2:0, uint8.
+
+    Attributes:
+        frame: Its frame number.
+        region: (left, top, width, height) in luma samples, as coded: a rotation that the
+            container asks for is not applied.
+        y: uint8 (height, width).
+        cb: uint8 (h, w): the chroma samples that belong to any luma sample of the region, so
+            columns left // 2 to (left + width - 1) // 2 of the plane, and rows likewise.
+        cr: As `cb`.
+        broken: bool (height, width): True where damage may have changed a sample; only with
+            `on_error="mask"` there can be any.
+    """
+
+    frame: int
+    region: Region
+    y: np.ndarray
+    cb: np.ndarray
+    cr: np.ndarray
+    broken: np.ndarray
+
+    def rgb(self) -> np.ndarray:
+        """The picture as uint8 (height, width, 3).
+
+        ITU-R BT.601 with luma in 16 to 235 and chroma in 16 to 240, each chroma sample repeated
+        over its 2x2 luma samples; sums with 13 fractional bits, rounded, clipped to 0 to 255.
+        """
+        out = np.empty((*self.y.shape, 3), np.uint8)
+        left, top, _, _ = self.region
+        _native.picture_to_rgb(self.y, self.cb, self.cr, left=left, top=top, pixels=out)
+        return out
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pictures(Sequence[Picture]):
+    """What `Stream.pictures` returns: one `Picture` a frame asked for, in that order.
+
+    Attributes:
+        frames: Frame numbers, int64 (T,).
+        regions: int64 (T, 4): (left, top, width, height) of each in luma samples, as coded.
+        items: The pictures.
+        reconstructed: Macroblocks of which at least a block was reconstructed.
+        total: Macroblocks that a decoder reconstructs for the same: all of every coded VOP from
+            the I-VOP before the first frame wanted of a group of pictures to the last one.
+        errors: With `on_error="mask"`, what was wrong on the way, at most one a frame.
+    """
+
+    frames: np.ndarray
+    regions: np.ndarray
+    items: tuple[Picture, ...]
+    reconstructed: int
+    total: int
+    errors: tuple[BitstreamError, ...] = ()
+
+    @property
+    def share(self) -> float:
+        """`reconstructed` of `total`; 0 where there is nothing."""
+        return self.reconstructed / self.total if self.total else 0.0
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, row: int) -> Picture: ...
+    @overload
+    def __getitem__(self, row: slice) -> Sequence[Picture]: ...
+    def __getitem__(self, row: int | slice) -> Picture | Sequence[Picture]:
+        return self.items[row]
+
+    def __iter__(self) -> Iterator[Picture]:
+        return iter(self.items)
+
+
+class Reconstruction(Sums):
+    """What `Stream` does with samples; it provides the attributes that `Sums` declares."""
+
+    def pictures(
+        self,
+        frames: Frames = None,
+        *,
+        region: Region | Sequence[Region] | None = None,
+        threads: int = 1,
+        on_error: str = "raise",
+    ) -> Pictures:
+        """Reconstructs frames, or a region of them, and nothing that they do not depend on.
+
+        Inside the region the samples are those of libavcodec (`idct=simple`, `flags=bitexact`),
+        to the last bit.
+
+        Args:
+            frames: Frame numbers in any order, also repeated (negative ones count from the end),
+                a slice, or None for all.
+            region: (left, top, width, height) in luma samples of the coded picture, for all
+                frames or one for each; None for the whole picture.
+            threads: Groups of pictures are processed in parallel with the GIL released.
+            on_error: "raise", or "mask": macroblocks lost to damage repeat the frame before (in
+                an I-VOP they are mid-grey), and `Picture.broken` marks them and whatever is
+                predicted from them.
+
+        Raises:
+            BitstreamError: A frame on the way is damaged, or there is no I-VOP before it (with
+                on_error="raise").
+            UnsupportedSyntaxError: A frame on the way is outside the supported profile.
+            ConfigError: An argument is out of its range, or the memory does not suffice.
+        """
+        check_choice("on_error", (on_error,), ("raise", "mask"))
+        if threads < 1:
+            raise ConfigError(f"threads is {threads}", remedy="use 1 or more")
+        rows = frame_numbers(frames, self.frame_count)
+        boxes = self._boxes(region, len(rows))
+        left, top, width, height = boxes.T
+        chroma_width = (left + width - 1) // 2 - left // 2 + 1
+        chroma_height = (top + height - 1) // 2 - top // 2 + 1
+        luma, chroma = int((width * height).sum()), int((chroma_width * chroma_height).sum())
+        masked = on_error == "mask"
+        check_memory([(luma,), (chroma,), (chroma,), (luma * masked,)], np.uint8)
+        y, cb, cr = (np.empty(size, np.uint8) for size in (luma, chroma, chroma))
+        broken = np.zeros(luma, np.bool_) if masked else None
+        records, reconstructed, total = _native.reconstruct(
+            self.native,
+            rows.tolist(),
+            boxes=boxes.astype(np.int32),
+            y=y,
+            cb=cb,
+            cr=cr,
+            broken=None if broken is None else broken.view(np.uint8),
+            threads=threads,
+            keep_going=masked,
+        )
+        errors = tuple(self.errors_of(records, on_error))
+        items = []
+        at = chroma_at = 0
+        for row, box in enumerate(boxes.tolist()):
+            shape = box[3], box[2]
+            chroma_shape = int(chroma_height[row]), int(chroma_width[row])
+            here = slice(at, at + math.prod(shape))
+            there = slice(chroma_at, chroma_at + math.prod(chroma_shape))
+            at, chroma_at = here.stop, there.stop
+            items.append(
+                Picture(
+                    frame=int(rows[row]),
+                    region=(box[0], box[1], box[2], box[3]),
+                    y=y[here].reshape(shape),
+                    cb=cb[there].reshape(chroma_shape),
+                    cr=cr[there].reshape(chroma_shape),
+                    broken=np.zeros(shape, np.bool_)
+                    if broken is None
+                    else broken[here].reshape(shape),
+                )
+            )
+        return Pictures(
+            frames=rows,
+            regions=boxes,
+            items=tuple(items),
+            reconstructed=reconstructed,
+            total=total,
+            errors=errors,
+        )
+
+    def _boxes(self, region: Region | Sequence[Region] | None, count: int) -> np.ndarray:
+        """One checked box a frame, int64 (count, 4)."""
+        whole = (0, 0, self.width, self.height)
+        given = np.array(whole if region is None else region)
+        if given.dtype.kind not in "iu" or given.shape not in ((4,), (count, 4)):
+            raise ConfigError(
+                f"region is {region!r}",
+                remedy="give (left, top, width, height), whole numbers, or one such a frame",
+            )
+        boxes = np.broadcast_to(given.astype(np.int64), (count, 4))
+        left, top, width, height = boxes.T
+        outside = (left < 0) | (top < 0) | (width < 1) | (height < 1)
+        outside |= (left + width > self.width) | (top + height > self.height)
+        if outside.any():
+            raise ConfigError(
+                f"region {boxes[outside][0].tolist()} does not lie in a picture of "
+                f"{self.width}x{self.height}",
+                file=self.path,
+                remedy="clip it to the picture: left, top, width and height of at least a sample",
+            )
+        return boxes

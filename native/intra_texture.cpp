@@ -1,0 +1,122 @@
+/// Clauses 7.4.1 to 7.4.4 for intra macroblocks: DC and AC prediction, both inverse quantisations.
+
+#include "intra_texture.hpp"
+
+#include <cstdlib>
+
+namespace mic::mpeg4 {
+namespace {
+
+/// 4.1: "//", division to the nearest integer, halves away from zero.
+constexpr int divide_rounded(int a, int b) {
+    return (a < 0 ? a - b / 2 : a + b / 2) / b;
+}
+
+/// Which block of which macroblock stands left of, above and above left of a block.
+struct Neighbour {
+    int mb_dx, mb_dy;
+    std::size_t block;
+};
+struct Neighbours {
+    Neighbour left, above_left, above;
+};
+constexpr std::array<Neighbours, 6> kNeighbours{{
+    {{-1, 0, 1}, {-1, -1, 3}, {0, -1, 2}},  // Y0
+    {{0, 0, 0}, {0, -1, 2}, {0, -1, 3}},    // Y1
+    {{-1, 0, 3}, {-1, 0, 1}, {0, 0, 0}},    // Y2
+    {{0, 0, 2}, {0, 0, 0}, {0, 0, 1}},      // Y3
+    {{-1, 0, 4}, {-1, -1, 4}, {0, -1, 4}},  // Cb
+    {{-1, 0, 5}, {-1, -1, 5}, {0, -1, 5}},  // Cr
+}};
+
+}  // namespace
+
+void IntraTexture::read(BitReader& reader, const MacroblockHeader& header, int quantiser,
+                        bool intra_dc_code, int mb_x, int mb_y, IntraMacroblock& macroblock) {
+    macroblock.quantiser = quantiser;
+    Border& border = borders_[static_cast<std::size_t>(mb_y * columns_ + mb_x)];
+    border.quantiser = quantiser;
+    border.packet = packet_;  // its own blocks predict each other
+    for (std::size_t block = 0; block < 6; ++block)
+        read_block(reader, header, block, intra_dc_code, mb_x, mb_y, macroblock);
+}
+
+/// 6.2.7 block(), 7.4.1 to 7.4.3: QF of one block, predictions added.
+void IntraTexture::read_block(BitReader& reader, const MacroblockHeader& header, std::size_t block,
+                              bool intra_dc_code, int mb_x, int mb_y,
+                              IntraMacroblock& macroblock) {
+    const bool luminance = block < 4;
+    const int scaler = dc_scaler(macroblock.quantiser, luminance);
+    const auto dc_of = [&](const Neighbour& at) {
+        constexpr int no_neighbour = 1024;  // 2^(bits_per_pixel + 2)
+        const Border* found = find(mb_x + at.mb_dx, mb_y + at.mb_dy);
+        return found == nullptr ? no_neighbour : int{found->dc[at.block]};
+    };
+    const Neighbours& around = kNeighbours[block];
+    // 7.4.3.1: the smaller gradient decides where both predictions come from.
+    const int a = dc_of(around.left), b = dc_of(around.above_left), c = dc_of(around.above);
+    const bool from_above = std::abs(a - b) < std::abs(b - c);
+
+    IntraMacroblock::Block& levels = macroblock.levels[block];
+    levels.fill(0);
+    int position = -1;
+    reader.refill();
+    if (intra_dc_code) {
+        levels[0] = static_cast<std::int16_t>(read_intra_dc(reader, luminance));
+        position = 0;
+    }
+    if ((header.coded_blocks & (32U >> block)) != 0) {
+        // 7.4.2: AC prediction chooses the scan.
+        const auto& scan = !header.ac_pred_flag ? kZigzagScan
+                           : from_above         ? kAlternateHorizontalScan
+                                                : kAlternateVerticalScan;
+        read_coefficients(reader, position, kIntraLookup, kIntraEscapes,
+                          [&](std::size_t at, int level) {
+                              levels[scan[at]] = static_cast<std::int16_t>(level);
+                          });
+    }
+    levels[0] = static_cast<std::int16_t>(levels[0] + divide_rounded(from_above ? c : a, scaler));
+    macroblock.dc[block] = saturate(levels[0] * scaler);
+
+    if (header.ac_pred_flag) {
+        // 7.4.3.3: the first row from above, or the first column from the left, rescaled.
+        const Neighbour& at = from_above ? around.above : around.left;
+        if (const Border* source = find(mb_x + at.mb_dx, mb_y + at.mb_dy)) {
+            const auto& line = (from_above ? source->row : source->column)[at.block];
+            for (std::size_t k = 1; k < 8; ++k) {
+                const int predicted =
+                    divide_rounded(line[k] * source->quantiser, macroblock.quantiser);
+                std::int16_t& level = levels[from_above ? k : 8 * k];
+                level = static_cast<std::int16_t>(saturate(level + predicted));
+            }
+        }
+    }
+    Border& border = borders_[static_cast<std::size_t>(mb_y * columns_ + mb_x)];
+    border.dc[block] = static_cast<std::int16_t>(macroblock.dc[block]);
+    for (std::size_t k = 1; k < 8; ++k) {
+        border.row[block][k] = levels[k];
+        border.column[block][k] = levels[8 * k];
+    }
+}
+
+void dequantise_intra(const VideoObjectLayer& layer, const IntraMacroblock& macroblock,
+                      std::size_t block, std::int16_t* coefficients) {
+    const IntraMacroblock::Block& levels = macroblock.levels[block];
+    int parity = 0;
+    for (std::size_t k = 0; k < 64; ++k) {
+        int value = macroblock.dc[block];
+        if (k != 0 && layer.mpeg_quantisation) {
+            const int magnitude =
+                (2 * std::abs(levels[k]) * layer.intra_matrix[k] * macroblock.quantiser) >> 4;
+            value = saturate(levels[k] < 0 ? -magnitude : magnitude);
+        } else if (k != 0) {
+            value = dequantise_h263(levels[k], macroblock.quantiser);
+        }
+        parity ^= value;
+        coefficients[k] = static_cast<std::int16_t>(value);
+    }
+    if (layer.mpeg_quantisation)  // 7.4.4.5 mismatch control
+        coefficients[63] = static_cast<std::int16_t>(coefficients[63] ^ (~parity & 1));
+}
+
+}  // namespace mic::mpeg4

@@ -1,0 +1,66 @@
+#pragma once
+/// Clauses 6.2.7 and 7.4.1 to 7.4.4 for intra macroblocks, in I- and P-VOPs alike.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "bitreader.hpp"
+#include "block.hpp"
+#include "macroblock.hpp"
+#include "mpeg4.hpp"
+
+namespace mic::mpeg4 {
+
+/// The coefficients of one intra macroblock: blocks Y0 to Y3, Cb, Cr.
+struct IntraMacroblock {
+    using Block = std::array<std::int16_t, 64>;  ///< raster order, 8 v + u
+
+    std::array<Block, 6> levels;  ///< QF, predictions added
+    std::array<int, 6> dc;        ///< F[0][0]
+    int quantiser;
+};
+
+/// Reads intra macroblocks one after the other, and predicts DC and AC coefficients from those
+/// left of and above them in the same video packet.
+class IntraTexture {
+  public:
+    explicit IntraTexture(const VideoObjectLayer& layer)
+        : columns_(layer.mb_width()), borders_(static_cast<std::size_t>(layer.mb_count())) {}
+
+    /// A VOP or a video packet starts: nothing read before is predicted from.
+    void start_packet() { ++packet_; }
+
+    /// 6.2.6: the six blocks of a macroblock, behind its header.
+    void read(BitReader& reader, const MacroblockHeader& header, int quantiser, bool intra_dc_code,
+              int mb_x, int mb_y, IntraMacroblock& macroblock);
+
+  private:
+    /// What later macroblocks predict from: F[0][0] and the first row and column of QF.
+    struct Border {
+        std::array<std::int16_t, 6> dc;
+        std::array<std::array<std::int16_t, 8>, 6> row, column;
+        int quantiser;
+        std::uint64_t packet = 0;  ///< the packet it was read in; none is 0
+    };
+
+    void read_block(BitReader& reader, const MacroblockHeader& header, std::size_t block,
+                    bool intra_dc_code, int mb_x, int mb_y, IntraMacroblock& macroblock);
+    [[nodiscard]] const Border* find(int mb_x, int mb_y) const {
+        if (mb_x < 0 || mb_y < 0)
+            return nullptr;
+        const Border& found = borders_[static_cast<std::size_t>(mb_y * columns_ + mb_x)];
+        return found.packet == packet_ ? &found : nullptr;
+    }
+
+    int columns_;
+    std::vector<Border> borders_;
+    std::uint64_t packet_ = 0;
+};
+
+/// 7.4.4: F of one block by either method, mismatch control included; raster order.
+void dequantise_intra(const VideoObjectLayer& layer, const IntraMacroblock& macroblock,
+                      std::size_t block, std::int16_t* coefficients);
+
+}  // namespace mic::mpeg4
