@@ -151,6 +151,7 @@ def reconstruct(
     cb: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")],
     cr: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")],
     broken: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
+    breaks: Sequence[int] = [],
     threads: int = 1,
     keep_going: bool = False,
 ) -> tuple[list[tuple[int, int, int, bool, str, int, str]], int, int]:

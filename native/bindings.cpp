@@ -250,8 +250,11 @@ std::tuple<std::vector<ErrorRecord>, std::uint64_t, std::uint64_t> reconstruct_i
     const Stream& stream, const std::vector<std::size_t>& vops,
     const Array<const std::int32_t>& boxes, const Array<std::uint8_t>& y,
     const Array<std::uint8_t>& cb, const Array<std::uint8_t>& cr,
-    const MaybeArray<std::uint8_t>& broken, std::size_t threads, bool keep_going) {
+    const MaybeArray<std::uint8_t>& broken, const std::vector<std::size_t>& breaks,
+    std::size_t threads, bool keep_going) {
     check_vops(stream, vops);
+    if (!std::is_sorted(breaks.begin(), breaks.end()))
+        throw nb::value_error("breaks must ascend");
     if (boxes.ndim() != 2 || boxes.shape(0) != vops.size() || boxes.shape(1) != 4)
         throw nb::value_error("boxes has the wrong shape");
     std::vector<PictureRequest> requests;
@@ -274,7 +277,7 @@ std::tuple<std::vector<ErrorRecord>, std::uint64_t, std::uint64_t> reconstruct_i
         (broken && broken->size() != luma))
         throw nb::value_error("y, cb, cr or broken has the wrong size");
     const PicturesReport report = interruptible([&](const mic::Interrupt& interrupt) {
-        return reconstruct_pictures(stream, requests, threads, keep_going, interrupt);
+        return reconstruct_pictures(stream, requests, breaks, threads, keep_going, interrupt);
     });
     return {records_of(report.errors), report.reconstructed, report.total};
 }
@@ -439,7 +442,8 @@ NB_MODULE(_native, m) {
           "coefficients"_a = nb::none(), "y"_a = nb::none(), "cb"_a = nb::none(),
           "cr"_a = nb::none(), "Parses an I-VOP: dequantised coefficients and samples.");
     m.def("reconstruct", &reconstruct_into, "stream"_a, "vops"_a, nb::kw_only(), "boxes"_a, "y"_a,
-          "cb"_a, "cr"_a, "broken"_a = nb::none(), "threads"_a = 1, "keep_going"_a = false,
+          "cb"_a, "cr"_a, "broken"_a = nb::none(), "breaks"_a = std::vector<std::size_t>(),
+          "threads"_a = 1, "keep_going"_a = false,
           "Exact samples of a box (left, top, width, height) of each VOP, one after the other in\n"
           "flat planes; returns what failed, macroblocks reconstructed, macroblocks in all.");
     m.def("picture_to_rgb", &picture_to_rgb_into, "y"_a, "cb"_a, "cr"_a, nb::kw_only(), "left"_a,

@@ -47,10 +47,11 @@ class Findings {
 /// One thread's share: whole groups of pictures, one after the other.
 class GroupReader {
   public:
-    GroupReader(const Stream& stream, bool keep_going, const Interrupt& interrupt,
-                Findings& findings)
+    GroupReader(const Stream& stream, std::span<const std::size_t> breaks, bool keep_going,
+                const Interrupt& interrupt, Findings& findings)
         : stream_(stream),
           layer_(*stream.any_layer()),
+          breaks_(breaks),
           keep_going_(keep_going),
           interrupt_(interrupt),
           findings_(findings),
@@ -74,6 +75,8 @@ class GroupReader {
                 total += static_cast<std::uint64_t>(layer_.mb_count());
             if (vop < *walked && !read_whole(vop, kept[vop - first]))
                 return;
+            if (std::binary_search(breaks_.begin(), breaks_.end(), vop))
+                pictures_[current_].mark_all_broken();
             if (auto& coded = kept[vop - first]) {
                 reconstructed_ += coded->macroblocks.size();
                 reconstructor_.apply(*coded, stream_.layer_of(vop), pictures_[current_],
@@ -178,6 +181,7 @@ class GroupReader {
 
     const Stream& stream_;
     const VideoObjectLayer& layer_;
+    std::span<const std::size_t> breaks_;
     bool keep_going_;
     const Interrupt& interrupt_;
     Findings& findings_;
@@ -193,8 +197,8 @@ class GroupReader {
 }  // namespace
 
 PicturesReport reconstruct_pictures(const Stream& stream, std::span<const PictureRequest> requests,
-                                    std::size_t threads, bool keep_going,
-                                    const Interrupt& interrupt) {
+                                    std::span<const std::size_t> breaks, std::size_t threads,
+                                    bool keep_going, const Interrupt& interrupt) {
     GroupRequests by_vop;
     for (const PictureRequest& request : requests)
         by_vop.emplace(request.vop, &request);
@@ -212,9 +216,10 @@ PicturesReport reconstruct_pictures(const Stream& stream, std::span<const Pictur
     }
     Findings findings;
     parallel_for(jobs.size(), threads, interrupt, [&] {
-        return
-            [&, reader = std::make_unique<GroupReader>(stream, keep_going, interrupt, findings)](
-                std::size_t job) { reader->run(jobs[job].first, jobs[job].second); };
+        return [&, reader = std::make_unique<GroupReader>(stream, breaks, keep_going, interrupt,
+                                                          findings)](std::size_t job) {
+            reader->run(jobs[job].first, jobs[job].second);
+        };
     });
     return findings.report();
 }

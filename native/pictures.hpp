@@ -48,10 +48,11 @@ struct PicturesReport {
 /// Groups of pictures are independent, so that is what threads share out. Memory is two pictures
 /// a thread, and what is kept of the parsed VOPs of a group, at most some `kKeptBytes`.
 ///
+/// @param breaks VOPs, ascending, whose reference is not the VOP before them: marked as broken.
 /// @param keep_going false: stop at damage; true: conceal what is missing and mark it.
 PicturesReport reconstruct_pictures(const Stream& stream, std::span<const PictureRequest> requests,
-                                    std::size_t threads, bool keep_going,
-                                    const Interrupt& interrupt = {});
+                                    std::span<const std::size_t> breaks, std::size_t threads,
+                                    bool keep_going, const Interrupt& interrupt = {});
 
 /// What is kept of parsed VOPs before older ones are reconstructed whole instead.
 inline constexpr std::size_t kKeptBytes = std::size_t{64} << 20;

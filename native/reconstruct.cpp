@@ -67,6 +67,10 @@ Picture::Picture(const VideoObjectLayer& layer)
 void Picture::forget() {
     for (auto& plane : planes)
         std::fill(plane.samples.begin(), plane.samples.end(), kGrey);
+    mark_all_broken();
+}
+
+void Picture::mark_all_broken() {
     std::fill(broken.begin(), broken.end(), std::uint8_t{1});
     any_broken = true;
 }

@@ -21,6 +21,7 @@ struct Picture {
 
     /// As if nothing had been decoded before: mid-grey, and every macroblock broken.
     void forget();
+    void mark_all_broken();
 
     std::array<Surface<std::uint8_t>, 3> planes;  ///< Y, Cb, Cr
     /// By macroblock: 1 if damage may have changed a sample; all 0 unless `any_broken`.

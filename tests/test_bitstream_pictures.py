@@ -259,3 +259,17 @@ def test_a_stream_that_starts_in_the_middle(tmp_path):
     assert found[0].broken.any()
     assert not found[1].broken.any()
     assert len(found.errors) == 1
+
+
+def test_a_picture_that_is_gone_from_the_stream(tmp_path):
+    path = synthetic(tmp_path, Options(frames=30, gop=10))
+    clip = stream.load(path)
+    vops = [vop.data for number, vop in enumerate(clip.vops) if number != 14]
+    path.write_bytes(clip.headers + b"".join(vops))
+    with mic.bitstream.open(path) as opened:
+        assert opened.clock.breaks.tolist() == [14]
+        found = opened.pictures()
+        assert [error.place.split(",")[0] for error in found.errors] == ["packet 14"]
+        assert not opened.pictures([13, 19]).errors
+    marked = [bool(picture.broken.any()) for picture in found]
+    assert marked == [14 <= frame < 19 for frame in range(29)]

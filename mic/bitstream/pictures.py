@@ -34,8 +34,8 @@ class Picture:
         cb: uint8 (h, w): the chroma samples that belong to any luma sample of the region, so
             columns left // 2 to (left + width - 1) // 2 of the plane, and rows likewise.
         cr: As `cb`.
-        broken: bool (height, width): True where damage may have changed a sample; only with
-            `on_error="mask"` there can be any.
+        broken: bool (height, width): True where damage, or a picture that is gone from the stream,
+            may have changed a sample; see `Pictures.errors`.
     """
 
     frame: int
@@ -68,7 +68,8 @@ class Pictures(Sequence[Picture]):
         reconstructed: Macroblocks of which at least a block was reconstructed.
         total: Macroblocks that a decoder reconstructs for the same: all of every coded VOP from
             the I-VOP before the first frame wanted of a group of pictures to the last one.
-        errors: With `on_error="mask"`, what was wrong on the way, at most one a frame.
+        errors: What was wrong on the way, at most one a frame; without `on_error="mask"` only
+            frames that come late.
     """
 
     frames: np.ndarray
@@ -121,7 +122,9 @@ class Reconstruction(Sums):
             threads: Groups of pictures are processed in parallel with the GIL released.
             on_error: "raise", or "mask": macroblocks lost to damage repeat the frame before (in
                 an I-VOP they are mid-grey), and `Picture.broken` marks them and whatever is
-                predicted from them.
+                predicted from them. So does a P-VOP that is not later than the picture before it;
+                one that comes late in a stream of regular pictures is marked with either, and
+                told in `errors`.
 
         Raises:
             BitstreamError: A frame on the way is damaged, or there is no I-VOP before it (with
@@ -138,8 +141,10 @@ class Reconstruction(Sums):
         chroma_width = (left + width - 1) // 2 - left // 2 + 1
         chroma_height = (top + height - 1) // 2 - top // 2 + 1
         luma, chroma = int((width * height).sum()), int((chroma_width * chroma_height).sum())
-        masked = on_error == "mask"
-        check_memory([(luma,), (chroma,), (chroma,), (luma * masked,)], np.uint8)
+        breaks = self.clock.breaks
+        masked = on_error == "mask" or len(breaks) > 0
+        samples = luma + 2 * chroma + luma * masked
+        check_memory([((samples,), np.uint8)])
         y, cb, cr = (np.empty(size, np.uint8) for size in (luma, chroma, chroma))
         broken = np.zeros(luma, np.bool_) if masked else None
         records, reconstructed, total = _native.reconstruct(
@@ -150,10 +155,11 @@ class Reconstruction(Sums):
             cb=cb,
             cr=cr,
             broken=None if broken is None else broken.view(np.uint8),
+            breaks=breaks.tolist(),
             threads=threads,
-            keep_going=masked,
+            keep_going=on_error == "mask",
         )
-        errors = tuple(self.errors_of(records, on_error))
+        errors = tuple(self.errors_of(records, on_error, frames=self._way_to(rows), gaps=True))
         items = []
         at = chroma_at = 0
         for row, box in enumerate(boxes.tolist()):
