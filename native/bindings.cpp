@@ -1,5 +1,7 @@
 /// mic._native: the parser for Python. Arrays belong to the caller; the GIL is released.
 
+#include "bindings.hpp"
+
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
@@ -14,21 +16,14 @@
 
 #include "batch.hpp"
 #include "clip.hpp"
-#include "interrupt.hpp"
 #include "mpeg4.hpp"
-#include "pictures.hpp"
 #include "stream.hpp"
 
-namespace nb = nanobind;
 using namespace nb::literals;
 using namespace mic::mpeg4;
+using namespace mic::mpeg4::binding;
 
 namespace {
-
-template <typename T>
-using Array = nb::ndarray<T, nb::c_contig, nb::device::cpu>;
-template <typename T>
-using MaybeArray = std::optional<Array<T>>;
 
 /// A contiguous read-only view of any bytes-like object.
 class Buffer {
@@ -49,63 +44,9 @@ class Buffer {
     Py_buffer view_{};
 };
 
-/// The array's memory, after checking that it is what the parser is about to fill.
-template <typename T>
-T* checked(const MaybeArray<T>& array, const char* name, const std::vector<std::size_t>& shape) {
-    if (!array)
-        return nullptr;
-    bool fits = array->ndim() == shape.size();
-    for (std::size_t k = 0; fits && k < shape.size(); ++k)
-        fits = array->shape(k) == shape[k];
-    if (!fits)
-        throw nb::value_error((std::string(name) + " has the wrong shape").c_str());
-    return array->data();
-}
-
-/// (source, vop, first_missing, unsupported, clause, bit_offset, message)
-using ErrorRecord =
-    std::tuple<std::size_t, std::size_t, int, bool, std::string, std::size_t, std::string>;
-
-std::vector<ErrorRecord> records_of(const std::vector<BatchError>& errors) {
-    std::vector<ErrorRecord> records;
-    for (const BatchError& error : errors)
-        records.emplace_back(error.source, error.vop, error.first_missing,
-                             error.error.fault == Fault::unsupported, error.error.clause,
-                             error.error.bit_offset, error.error.what());
-    return records;
-}
-
-/// Runs `work(interrupt)` without the GIL; a signal, Ctrl-C for one, ends it with its exception.
-template <typename Work>
-auto interruptible(Work work) {
-    std::optional<nb::python_error> raised;
-    const mic::Interrupt interrupt([&] {
-        const nb::gil_scoped_acquire held;
-        if (PyErr_CheckSignals() == 0)
-            return false;
-        raised.emplace();  // takes what the signal's handler raised
-        return true;
-    });
-    try {
-        const nb::gil_scoped_release released;
-        return work(interrupt);
-    } catch (const mic::Interrupted&) {
-        throw nb::python_error(*raised);
-    }
-}
-
 void check_scale(int scale) {
     if (scale != 1 && scale != 2 && scale != 4 && scale != 8)
         throw nb::value_error("scale must be 1, 2, 4 or 8");
-}
-
-void check_vops(const Stream& stream, const std::vector<std::size_t>& vops) {
-    if (!vops.empty() && stream.any_layer() == nullptr)
-        throw nb::value_error("the stream has no video object layer");
-    const std::size_t count = stream.size();
-    for (const std::size_t vop : vops)
-        if (vop >= count)
-            throw nb::index_error("there is no such VOP");
 }
 
 /// The shape of a plane in an array.
@@ -242,66 +183,6 @@ void decode_intra(const Stream& stream, std::size_t vop,
     Packet packet;
     stream.read(vop, packet);
     decode_intra_vop(packet, layer, output);
-}
-
-/// `boxes` holds (left, top, width, height) for each VOP; the planes of all rows lie one after the
-/// other. Returns what failed, the macroblocks reconstructed and those of whole pictures.
-std::tuple<std::vector<ErrorRecord>, std::uint64_t, std::uint64_t> reconstruct_into(
-    const Stream& stream, const std::vector<std::size_t>& vops,
-    const Array<const std::int32_t>& boxes, const Array<std::uint8_t>& y,
-    const Array<std::uint8_t>& cb, const Array<std::uint8_t>& cr,
-    const MaybeArray<std::uint8_t>& broken, const std::vector<std::size_t>& breaks,
-    std::size_t threads, bool keep_going) {
-    check_vops(stream, vops);
-    if (!std::is_sorted(breaks.begin(), breaks.end()))
-        throw nb::value_error("breaks must ascend");
-    if (boxes.ndim() != 2 || boxes.shape(0) != vops.size() || boxes.shape(1) != 4)
-        throw nb::value_error("boxes has the wrong shape");
-    std::vector<PictureRequest> requests;
-    std::size_t luma = 0, chroma = 0;
-    for (std::size_t row = 0; row < vops.size(); ++row) {
-        const std::int32_t* at = boxes.data() + 4 * row;
-        const Box box{at[0], at[1], at[2], at[3]};
-        const VideoObjectLayer& layer = *stream.any_layer();
-        if (box.left < 0 || box.top < 0 || box.width < 1 || box.height < 1 ||
-            box.width > layer.width - box.left || box.height > layer.height - box.top)
-            throw nb::value_error("a box reaches outside the picture");
-        requests.push_back({vops[row],
-                            box,
-                            {y.data() + luma, cb.data() + chroma, cr.data() + chroma},
-                            broken ? broken->data() + luma : nullptr});
-        luma += box.area();
-        chroma += box.chroma().area();
-    }
-    if (y.size() != luma || cb.size() != chroma || cr.size() != chroma ||
-        (broken && broken->size() != luma))
-        throw nb::value_error("y, cb, cr or broken has the wrong size");
-    const PicturesReport report = interruptible([&](const mic::Interrupt& interrupt) {
-        return reconstruct_pictures(stream, requests, breaks, threads, keep_going, interrupt);
-    });
-    return {records_of(report.errors), report.reconstructed, report.total};
-}
-
-void picture_to_rgb_into(const Array<const std::uint8_t>& y, const Array<const std::uint8_t>& cb,
-                         const Array<const std::uint8_t>& cr, int left, int top,
-                         const Array<std::uint8_t>& pixels) {
-    if (y.ndim() != 2 || cb.ndim() != 2 || cr.ndim() != 2 || y.size() == 0)
-        throw nb::value_error("a plane has the wrong shape");
-    const auto plane = [](const Array<const std::uint8_t>& array) {
-        return PlaneOf<const std::uint8_t>{
-            array.data(), static_cast<std::ptrdiff_t>(array.shape(1)),
-            static_cast<int>(array.shape(1)), static_cast<int>(array.shape(0))};
-    };
-    const Box chroma =
-        Box{left & 1, top & 1, static_cast<int>(y.shape(1)), static_cast<int>(y.shape(0))}
-            .chroma();
-    for (const auto* array : {&cb, &cr})
-        if (plane(*array).width != chroma.width || plane(*array).height != chroma.height)
-            throw nb::value_error("a chroma plane has the wrong shape");
-    checked<std::uint8_t>(pixels, "pixels", {y.shape(0), y.shape(1), 3});
-    const nb::gil_scoped_release released;
-    picture_to_rgb({plane(y), plane(cb), plane(cr)}, (left & 1) != 0, (top & 1) != 0,
-                   pixels.data());
 }
 
 /// The Python exception class that SyntaxError becomes; it lives in the module, not in a global.
@@ -441,12 +322,5 @@ NB_MODULE(_native, m) {
     m.def("decode_intra", &decode_intra, "stream"_a, "vop"_a, nb::kw_only(),
           "coefficients"_a = nb::none(), "y"_a = nb::none(), "cb"_a = nb::none(),
           "cr"_a = nb::none(), "Parses an I-VOP: dequantised coefficients and samples.");
-    m.def("reconstruct", &reconstruct_into, "stream"_a, "vops"_a, nb::kw_only(), "boxes"_a, "y"_a,
-          "cb"_a, "cr"_a, "broken"_a = nb::none(), "breaks"_a = std::vector<std::size_t>(),
-          "threads"_a = 1, "keep_going"_a = false,
-          "Exact samples of a box (left, top, width, height) of each VOP, one after the other in\n"
-          "flat planes; returns what failed, macroblocks reconstructed, macroblocks in all.");
-    m.def("picture_to_rgb", &picture_to_rgb_into, "y"_a, "cb"_a, "cr"_a, nb::kw_only(), "left"_a,
-          "top"_a, "pixels"_a,
-          "A decoded picture whose first luma sample is (left, top), as RGB.");
+    bind_pictures(m);
 }
