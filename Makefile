@@ -101,7 +101,7 @@ audit: environment
 # Needs uv; only for whoever changes the pins.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-	  --no-emit-index-url --python-version 3.11 --extra test --extra dev pyproject.toml \
+	  --no-emit-index-url --python-version 3.11 --all-extras pyproject.toml \
 	  --output-file requirements.lock
 	python3 tests/environment_file.py --write
 

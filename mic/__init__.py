@@ -24,7 +24,10 @@ _HOMES = {"extract": "mic.extraction", "predict": "mic.recognition"}
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'mic' has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    from mic import extras
+
+    with extras.needed():
+        return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

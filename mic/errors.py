@@ -59,6 +59,10 @@ class ConfigError(MicError):
     """An unknown parameter, profile or option, or a value out of its range."""
 
 
+class ExtraError(MicError):
+    """A package of an optional part that is not installed; the remedy has the command."""
+
+
 class StorageError(MicError):
     """A write that could not be completed; what stood there before is untouched."""
 

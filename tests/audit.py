@@ -21,7 +21,7 @@ FORMATS = {
     *(".in", ".ipynb", ".js", ".json", ".lock", ".md", ".mplstyle", ".npz", ".png", ".py"),
     *(".pyi", ".safetensors", ".sh", ".sub", ".svg", ".toml", ".txt", ".yaml", ".yml"),
 }
-NAMES = {"LICENSE", "Makefile", "SHA256SUMS", "run", ".clang-format", ".gitignore"}
+NAMES = {"LICENSE", "Makefile", "SHA256SUMS", "py.typed", "run", ".clang-format", ".gitignore"}
 CORPUS = ("native/fuzz/corpus/", "native/fuzz/regressions/")
 HOSTS = tuple(
     name.encode()

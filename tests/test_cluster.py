@@ -195,4 +195,4 @@ def test_a_scheduler_that_is_not_there_and_a_missing_package_say_what_to_do(monk
     assert "no scheduler answers" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert cli.main(["fetch", "--scheduler", nobody]) == 1
-    assert "pip install 'mic[cluster]'" in capsys.readouterr().err
+    assert "pip install 'mic-faces[cluster]'" in capsys.readouterr().err

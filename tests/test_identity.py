@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from mic import codec, faces, identity
-from mic.errors import FaceError, WeightsError
+from mic.errors import ExtraError, FaceError, WeightsError
 from mic.faces import Status
 from mic.identity.networks import FACENET_FILE
 from mic.processes.workers import torch_threads
@@ -137,7 +137,7 @@ def test_a_hostile_or_wrong_weights_file_is_refused(tmp_path, monkeypatch, kind)
 
 def test_dlib_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "dlib", None)  # as on a machine without it
-    with pytest.raises(WeightsError, match="dlib-bin"):
+    with pytest.raises(ExtraError, match=r"mic-faces\[notebooks\]"):
         identity.load("dlib")
 
 

@@ -10,7 +10,7 @@ import mic
 PACKAGE = Path(mic.__file__).parent
 # Bottom to top, as a video travels; within a line, from left to right.
 LINES = (
-    ("errors", "config"),
+    ("errors", "extras", "config"),
     ("storage",),
     ("evaluation", "mi"),
     ("processes",),

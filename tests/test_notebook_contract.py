@@ -90,7 +90,7 @@ def test_where_mic_is_missing_it_is_installed_from_the_clone(tmp_path, clone):
         assert "clone the repository" in done.stderr
     else:
         assert done.returncode == 0, done.stderr
-        assert done.stdout.strip() == str(["install", "-q", str(root)])
+        assert done.stdout.strip() == str(["install", "-q", f"{root}[notebooks]"])
 
 
 def test_parameters_are_one_cell_of_literals_and_checked_in_the_next(notebook):

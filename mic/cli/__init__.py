@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 
+from mic import extras
 from mic.cli import comparison, data, networks, notebooks, training, videos
 from mic.errors import MicError
 from mic.processes import cluster
@@ -31,6 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return options.command(options)
     except MicError as error:
         print(f"mic: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if (found := extras.missing(error)) is None:
+            raise
+        print(f"mic: {found}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("mic: interrupted; the same command goes on from here", file=sys.stderr)

@@ -49,9 +49,9 @@ def _add_extract(commands: argparse._SubParsersAction) -> None:
 
 
 def _extract(options: argparse.Namespace) -> int:
+    from mic.codec import videos_in
     from mic.extraction import extract
     from mic.extraction.extract import FORMATS
-    from mic.recognition.files import videos_in
 
     videos, failed = videos_in(options.videos), 0
     named = options.out not in FORMATS
@@ -149,7 +149,7 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
 
 def _predict(options: argparse.Namespace) -> int:
     from mic import recognition as prediction
-    from mic.recognition.files import videos_in
+    from mic.codec import videos_in
     from mic.recognition.recogniser import Recogniser
 
     videos = videos_in(options.videos)

@@ -14,7 +14,7 @@ imported here.
 """
 
 from mic.codec.encode import EncodeOptions, EncodeReport, encode_frames, reencode
-from mic.codec.folders import VIDEO_SUFFIXES, videos_below
+from mic.codec.folders import VIDEO_SUFFIXES, videos_below, videos_in
 from mic.codec.live import LiveEncoder
 from mic.codec.probe import Demuxed, EncodedPacket, VideoInfo, decode, demux, probe
 from mic.codec.tree import ClipOutcome, TreeReport, reencode_tree
@@ -39,4 +39,5 @@ __all__ = [
     "reencode",
     "reencode_tree",
     "videos_below",
+    "videos_in",
 ]

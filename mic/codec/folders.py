@@ -1,10 +1,14 @@
 """The videos of a folder: by their names, through links, each once."""
 
+# ruff: noqa: SIM905
+
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from mic.errors import ConfigError
 
 # Endings of what `mic.codec.containers.FORMATS` reads. Left out are those of sound (.m4a) and of
 # still pictures (.png), although either may hold moving ones.
@@ -25,6 +29,31 @@ VIDEO_SUFFIXES = frozenset(
 def videos_below(folder: str | Path) -> list[Path]:
     """The video files of a folder and its sub-folders, as `files_below` finds them."""
     return [path for path in files_below(folder) if path.suffix.lower() in VIDEO_SUFFIXES]
+
+
+def videos_in(video: str | Path | Sequence[str | Path]) -> list[Path]:
+    """The files meant by a file, a folder or several of them, in a stable order.
+
+    Links are followed.
+
+    Raises:
+        ConfigError: One does not exist, or a folder holds no video.
+    """
+    given = [video] if isinstance(video, str | Path) else list(video)
+    found: list[Path] = []
+    for one in map(Path, given):
+        if one.exists() and not one.is_dir():
+            found.append(one)  # a pipe too: its reader says what is wrong with it
+            continue
+        chosen = videos_below(one) if one.is_dir() else []
+        if not chosen:
+            raise ConfigError(
+                "holds no video" if one.is_dir() else "does not exist",
+                file=one,
+                remedy="check the path",
+            )
+        found += chosen
+    return found
 
 
 def files_below(folder: str | Path) -> list[Path]:

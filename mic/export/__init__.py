@@ -8,11 +8,14 @@
 Integers go in as the bitstream gives them; the input's normalisation is in the first weights.
 """
 
-from mic.export.answer import Answer
-from mic.export.networks import build
-from mic.export.program import Program
-from mic.export.recognition import export_recogniser
-from mic.export.session import Parity, Session, export, parity, quantise
+from mic import extras
+
+with extras.needed():
+    from mic.export.answer import Answer
+    from mic.export.networks import build
+    from mic.export.program import Program
+    from mic.export.recognition import export_recogniser
+    from mic.export.session import Parity, Session, export, parity, quantise
 
 __all__ = [
     "Answer",

@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
+
+from mic import extras
+
+with extras.needed():
+    from ai_edge_litert.interpreter import Interpreter
 
 
 class Network:

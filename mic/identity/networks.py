@@ -8,7 +8,6 @@ found by `mic.faces`.
 from __future__ import annotations
 
 import abc
-import importlib
 import pickle
 from pathlib import Path
 from typing import Any, ClassVar
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from mic import faces
+from mic import extras, faces
 from mic.errors import FaceError, WeightsError
 from mic.identity.mobilefacenet import MobileFaceNet
 from mic.storage import assets
@@ -158,7 +157,7 @@ class FaceNetIdentity(_TorchNetwork):
 
 
 class DlibIdentity(IdentityNetwork):
-    """dlib's ResNet (King 2017), an independent second opinion; needs `pip install dlib-bin`.
+    """dlib's ResNet (King 2017), an independent second opinion; of the extra `notebooks`.
 
     dlib cuts its own crop by its own landmarks: around a face of known place in ours.
     """
@@ -172,13 +171,8 @@ class DlibIdentity(IdentityNetwork):
     def __init__(self, *, device: str | torch.device = "cpu") -> None:
         if torch.device(device).type != "cpu":
             raise WeightsError("dlib's network runs on the CPU only", remedy="use device='cpu'")
-        try:
-            dlib = importlib.import_module("dlib")
-        except ImportError as error:
-            raise WeightsError(
-                "the package dlib is not installed",
-                remedy="run `pip install dlib-bin==20.0.1`, or use 'mobilefacenet'",
-            ) from error
+        with extras.needed("use 'mobilefacenet'"):
+            import dlib
         self.weights_sha256 = assets.ASSETS["dlib_recognition"].sha256
         self._network = dlib.face_recognition_model_v1(str(assets.path("dlib_recognition")))
         self._landmarks = dlib.shape_predictor(str(assets.path("dlib_landmarks")))

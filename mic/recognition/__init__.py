@@ -7,7 +7,7 @@ Faces are found and cropped, MPEG-4 is parsed as it is, everything else is coded
 way (the column `method` says which), and memory does not grow with the video.
 """
 
-from mic.recognition.files import checked_suffix, save, to_csv, videos_in
+from mic.recognition.files import checked_suffix, save, to_csv
 from mic.recognition.film import overlay
 from mic.recognition.table import as_table, csv_lines, predict, row
 from mic.recognition.windows import Options, Window, windows
@@ -23,6 +23,5 @@ __all__ = [
     "row",
     "save",
     "to_csv",
-    "videos_in",
     "windows",
 ]

@@ -1,13 +1,11 @@
-"""Which videos are meant by paths, and tables as files."""
+"""Tables as files."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mic import codec
 from mic.errors import ConfigError
 from mic.storage import atomic
 
@@ -15,31 +13,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".csv", ".parquet", ".json")
-
-
-def videos_in(video: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The files meant by a file, a folder or several of them, in a stable order.
-
-    Links are followed (`mic.codec.folders`).
-
-    Raises:
-        ConfigError: One does not exist, or a folder holds no video.
-    """
-    given = [video] if isinstance(video, str | Path) else list(video)
-    found: list[Path] = []
-    for one in map(Path, given):
-        if one.exists() and not one.is_dir():
-            found.append(one)  # a pipe too: its reader says what is wrong with it
-            continue
-        chosen = codec.videos_below(one) if one.is_dir() else []
-        if not chosen:
-            raise ConfigError(
-                "holds no video" if one.is_dir() else "does not exist",
-                file=one,
-                remedy="check the path",
-            )
-        found += chosen
-    return found
 
 
 def checked_suffix(path: str | Path) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mic.codec import videos_in
 from mic.errors import MicError
-from mic.recognition.files import videos_in
 from mic.recognition.recogniser import Recogniser
 from mic.recognition.windows import Method, Options, Progress, Window, windows
 

@@ -108,7 +108,10 @@ def versions() -> dict[str, str]:
     """Versions of Python and of the packages whose version can change a number."""
     found = {"python": platform.python_version(), "mic": mic.__version__}
     for name in (*_PACKAGES, "torch", "torchvision"):
-        found[name] = importlib.metadata.version(name)
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "not installed"
     return found
 
 

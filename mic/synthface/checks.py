@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from mic import bitstream, codec, faces, identity
+from mic import bitstream, codec, extras, faces, identity
 from mic.faces import Detection, Status
 from mic.identity import RocCurve
 from mic.manifest.manifest import Clip, Manifest
@@ -148,12 +148,13 @@ def zero_shot(seen: Pictures) -> pd.DataFrame:
     """What a network trained on FER2013's photographs sees in first and apex frames.
 
     First frames count as neutral, once a subject; classes the network does not know (contempt)
-    are left out. Needs `ai-edge-litert`, of the `test` extra.
+    are left out. Needs `ai-edge-litert`, of the extra `predict`.
 
     Returns:
         One row a picture: clip_id, label, predicted.
     """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    with extras.needed():
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     # The default delegate announces itself on stderr, where notebooks allow nothing.
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES

@@ -22,8 +22,9 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 
+from mic import extras
 from mic.config import usable_cores
-from mic.errors import ClusterError, ConfigError
+from mic.errors import ConfigError
 
 # Names the scheduler of this process and of all that it starts.
 VARIABLE = "MIC_SCHEDULER"
@@ -43,7 +44,8 @@ def started(where: str) -> Iterator[str]:
 
     Raises:
         ConfigError: `where` is none of these.
-        ClusterError: Nobody answers there, or `distributed` is not installed.
+        ClusterError: Nobody answers there.
+        ExtraError: `distributed` is not installed.
     """
     local = re.fullmatch(r"local(?::([1-9][0-9]{0,3}))?", where)
     if where and not local and not re.fullmatch(r"(tcp|tls)://\S+:[0-9]+", where):
@@ -76,7 +78,8 @@ def connected(*folders: str | Path) -> Iterator[Executor | None]:
         The executor; None where no cluster is named.
 
     Raises:
-        ClusterError: Nobody answers there, or `distributed` is not installed.
+        ClusterError: Nobody answers there.
+        ExtraError: `distributed` is not installed.
     """
     address = os.environ.get(VARIABLE)
     if not address:
@@ -88,13 +91,8 @@ def connected(*folders: str | Path) -> Iterator[Executor | None]:
 
 def _executors() -> types.ModuleType:
     """The module that needs the optional dependency."""
-    try:
+    with extras.needed("leave --scheduler and MIC_SCHEDULER away"):
         importlib.import_module("distributed")
-    except ImportError as error:
-        raise ClusterError(
-            f"the package distributed is not installed ({error})",
-            remedy="run `pip install 'mic[cluster]'`, or leave --scheduler and MIC_SCHEDULER away",
-        ) from error
     return importlib.import_module("mic.processes.cluster.executors")
 
 
