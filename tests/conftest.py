@@ -11,6 +11,7 @@ LONG_FILES = (
     "test_smoke_run_training.py",
     "test_kills.py",
     "test_jupyterlab.py",
+    "test_given_data.py",
     "test_real_clips.py",
 )
 

@@ -52,7 +52,7 @@ def peer_cells(
         cells += grid(
             data,
             {peer.title: PeerMethod(peer=name, width=width)},
-            schedule=plan.schedule(config, **changes),
+            schedule=plan.schedule(config, data=data.name, **changes),
             representation=inputs[peer.reads],
             folds=folds,
             parts=config.parts,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mic.config import Profile
-from mic.experiments import given
+from mic.experiments import given, settings
 from mic.experiments.cells import Cell, Dataset, grid
 from mic.inputs.recoded import recoded
 from mic.inputs.tensors import Kind, Representation
@@ -137,9 +137,15 @@ def method(config: Profile, **changes: Any) -> Method:
     return dataclasses.replace(Method(backbone=config.backbone), **changes)
 
 
-def schedule(config: Profile, **changes: Any) -> Schedule:
-    """The training that the profile asks for, with changes."""
-    return dataclasses.replace(Schedule(epochs=config.epochs), **changes)
+def schedule(config: Profile, *, data: str = "", **changes: Any) -> Schedule:
+    """The training that the profile asks for on a dataset, with changes.
+
+    Args:
+        config: The profile.
+        data: Name of the dataset: `paper` trains each of the paper's as it says.
+        **changes: Fields of `Schedule`.
+    """
+    return dataclasses.replace(settings.schedule(config, given.counterpart(data)), **changes)
 
 
 def representation(config: Profile, **changes: Any) -> Representation:
@@ -201,7 +207,7 @@ def cells(
         seeds: Other seeds than the profile's.
         **options: Further arguments of `grid`, `schedule` and `target` for instance.
     """
-    options = {"schedule": schedule(config), "parts": config.parts} | options
+    options = {"schedule": schedule(config, data=data.name), "parts": config.parts} | options
     return grid(
         data,
         table,

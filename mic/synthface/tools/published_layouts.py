@@ -140,7 +140,7 @@ def _ckplus(root: Path, clips: int | None, size: int) -> Iterator[Take]:
             gray=int(plan.subject[1:]) < 90,  # the later recordings are in colour
             then=_ckplus_label,
         )
-        if index % 5 < 4:  # 266 of 593 sequences have no label
+        if index * 261 // 327 != (index + 1) * 261 // 327:  # so many of these people's have none
             unlabelled = root / "cohn-kanade-images" / plan.subject / f"{number + 100:03}"
             for frame in (1, 2):
                 _gray_card(unlabelled / f"{plan.subject}_{number + 100:03}_{frame:08}.png", size)
