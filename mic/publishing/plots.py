@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+
+from mic.storage.fonts import lettering
 
 STYLE = Path(__file__).with_name("mic.mplstyle")
 # Residuals are signed: one diverging map, zero in the middle, everywhere.
@@ -152,6 +155,9 @@ def confusion(counts: np.ndarray, labels: Sequence[str], *, title: str = "") -> 
             for row in zip(rates, counts, strict=True)
         ]
     )
+    letters = [lettering(label) for label in labels]
+    # A dollar sign would begin a formula.
+    names = [one.text.replace("$", r"\$") for one in letters]
     size = 0.62 * len(labels) + 1.2
     figure, axis = plt.subplots(figsize=(size, size * 0.92))
     sns.heatmap(
@@ -164,11 +170,15 @@ def confusion(counts: np.ndarray, labels: Sequence[str], *, title: str = "") -> 
         cbar=False,
         square=True,
         linewidths=0.5,
-        xticklabels=labels,
-        yticklabels=labels,
+        xticklabels=names,
+        yticklabels=names,
         annot_kws={"fontsize": 7},
         ax=axis,
     )
+    for ticks in (axis.get_xticklabels(), axis.get_yticklabels()):
+        for tick, one in zip(ticks, letters, strict=True):
+            if one.file.stem != "DejaVuSans":  # the style's own
+                tick.set_fontproperties(FontProperties(fname=one.file, size=tick.get_fontsize()))
     axis.set(xlabel="predicted", ylabel="true", title=title)
     axis.grid(visible=False)
     return figure

@@ -9,7 +9,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mic import codec
+from mic.errors import CodecError
 from mic.recognition.windows import Window
+from mic.storage.fonts import lettering
 
 _INK, _PAPER, _BAR, _WEAK = "#1c2733", "#fbfaf8", "#1f5a99", "#c9d3dd"
 
@@ -19,7 +21,9 @@ def overlay(
 ) -> None:
     """Writes an H.264 film of the video with what was recognised, a frame at a time.
 
-    Each frame shows the window whose middle is nearest.
+    Each frame shows the window whose middle is nearest, at the frame's own time. Names of classes
+    are drawn in a font that has their letters (`mic.storage.fonts`). Where the video breaks off,
+    the film ends.
 
     Args:
         video: The video that the windows are of.
@@ -31,11 +35,12 @@ def overlay(
         CodecError: The video cannot be decoded.
         StorageError: The film cannot be written.
     """
-    rate = codec.probe(video).frame_rate
+    opened = codec.Video(video)
     codec.encode_frames(
-        _drawn(video, windows, classes),
+        _drawn(opened, windows, classes),
         target,
-        frame_rate=rate,
+        frame_rate=opened.frame_rate,
+        times=None if opened.steady else opened.times.tolist(),
         codec="h264",
         vop_quant=22,
         gop=50,
@@ -43,15 +48,28 @@ def overlay(
 
 
 def _drawn(
-    video: str | Path, windows: Sequence[Window], classes: Sequence[str]
+    video: codec.Video, windows: Sequence[Window], classes: Sequence[str]
 ) -> Iterator[np.ndarray]:
     middles = np.array([(window.first + window.last) / 2 for window in windows])
     shown, panel = -1, None
-    for number, frame in enumerate(codec.decode(video)):
-        nearest = int(np.abs(middles - number).argmin())
+    for picture in _whole(video):
+        frame = picture.rgb
+        nearest = int(np.abs(middles - picture.number).argmin())
         if nearest != shown or panel is None:
             shown, panel = nearest, _panel(frame.shape[0], windows[nearest], classes)
         yield _joined(frame, windows[nearest], panel)
+
+
+def _whole(video: codec.Video) -> Iterator[codec.Picture]:
+    """All whole pictures; that there is damage behind them, the rows have told."""
+    drawn = False
+    try:
+        for picture in video.pictures():
+            drawn = True
+            yield picture
+    except CodecError:
+        if not drawn:
+            raise
 
 
 def _joined(frame: np.ndarray, window: Window, panel: np.ndarray) -> np.ndarray:
@@ -69,19 +87,20 @@ def _joined(frame: np.ndarray, window: Window, panel: np.ndarray) -> np.ndarray:
 def _panel(height: int, window: Window, classes: Sequence[str]) -> np.ndarray:
     """The bars, uint8 (height, W, 3); all type scales with the picture's height."""
     line = max(8, height // (len(classes) + 3))
-    font = ImageFont.load_default(size=round(0.62 * line))
+    size = round(0.62 * line)
     title = f"{window.start:.1f}–{window.end:.1f} s"
     if window.probabilities is None:
         title += ": no face"
-    label = max(font.getlength(name) for name in [*classes, title[: len(title) // 2]])
+    heading, *names = (_Written(text, size) for text in (title, *classes))
+    label = max(heading.width / 2, *(name.width for name in names))
     bar, gap = 5 * line, line // 2
     panel = Image.new("RGB", (round(label + bar + 3 * gap), height), _PAPER)
     draw = ImageDraw.Draw(panel)
-    draw.text((gap, line), title, fill=_INK, font=font, anchor="lm")
+    heading.draw(draw, gap, line)
     best = None if window.probabilities is None else int(window.probabilities.argmax())
-    for index, name in enumerate(classes):
+    for index, name in enumerate(names):
         middle = (index + 2.2) * line
-        draw.text((gap, middle), name, fill=_INK, font=font, anchor="lm")
+        name.draw(draw, gap, middle)
         left, half = 2 * gap + label, 0.3 * line
         draw.rectangle([left, middle - half, left + bar, middle + half], fill="#e6e4df")
         if window.probabilities is not None:
@@ -89,3 +108,16 @@ def _panel(height: int, window: Window, classes: Sequence[str]) -> np.ndarray:
             colour = _BAR if index == best else _WEAK
             draw.rectangle([left, middle - half, left + length, middle + half], fill=colour)
     return np.asarray(panel)
+
+
+class _Written:
+    """A text and a font that has its letters."""
+
+    def __init__(self, text: str, size: int) -> None:
+        found = lettering(text)
+        self._text = found.text
+        self._font = ImageFont.truetype(str(found.file), size)
+        self.width = self._font.getlength(self._text)
+
+    def draw(self, on: ImageDraw.ImageDraw, left: float, middle: float) -> None:
+        on.text((left, middle), self._text, fill=_INK, font=self._font, anchor="lm")
