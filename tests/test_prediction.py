@@ -121,7 +121,7 @@ def test_both_ways_see_the_same_face(folder, weights, monkeypatch):
 def test_windows_cover_every_frame_once_or_twice():
     options = Options(window=2.0)
     for frames in (2, 50, 75, 76, 99, 100, 101, 333):
-        windows = plan(frames, 25.0, options)
+        windows = plan(np.arange(frames) / 25, frames / 25, options)
         assert windows[0][0] == 0
         assert windows[-1][1] == frames - 1
         for (first, last), (later, end) in itertools.pairwise(windows):
@@ -132,8 +132,8 @@ def test_windows_cover_every_frame_once_or_twice():
             covered[first : last + 1] += 1
         assert covered.min() == 1
         assert covered.max() <= 2
-    assert plan(75, 25.0, options) == [(0, 74)]
-    assert len(plan(76, 25.0, options)) == 2
+    assert plan(np.arange(75) / 25, 3.0, options) == [(0, 74)]
+    assert len(plan(np.arange(76) / 25, 3.04, options)) == 2
 
 
 def test_memory_of_a_window_is_all_there_is(folder, weights, tmp_path):

@@ -12,20 +12,18 @@ Two ways lead there, and both look at the face in the window's first picture and
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-import av
 import numpy as np
 from PIL import Image
 
 from mic import bitstream, codec, faces
 from mic.bitstream.packets import PacketStream
-from mic.codec.reading import decoded_frames, opened
-from mic.errors import ConfigError, UnsupportedSyntaxError
+from mic.errors import BitstreamError, CodecError, ConfigError, UnsupportedSyntaxError
 from mic.faces import Detection, Status
 from mic.recognition.framing import Framing
 from mic.recognition.recogniser import Recogniser
@@ -40,6 +38,10 @@ _LOOK, _SEARCH = 5, 12
 # Faces are looked for in pictures of about this size; more costs time and finds bystanders.
 _SOUGHT = 640
 _SEEN = (Status.OK, Status.SEVERAL)
+# In parts of the crop's edge: a face that has moved so far is not in it any more.
+_DRIFT = 0.2
+# Seconds; time stamps are rounded to milliseconds in many containers.
+_ROUNDING = 1e-3
 _VOP_START = b"\x00\x00\x01\xb6"
 
 
@@ -76,10 +78,10 @@ class Window:
     Attributes:
         first: Its first frame.
         last: Its last frame.
-        start: Seconds of the first frame.
+        start: Seconds of the first frame from the video's first, by time stamps.
         end: Seconds at which its last frame ends.
-        face: OK, SEVERAL (the largest in the middle was taken), LOST (gone before the end; what
-            was seen until then counts) or NO_FACE.
+        face: OK, SEVERAL (the largest in the middle was taken), LOST (gone, or out of the crop,
+            before the end; what was seen until then counts) or NO_FACE.
         outline: Corners of the crop, float64 (4, 2) as (x, y) in samples; None without a face.
         probabilities: float32 (classes,); None if the face was not there long enough.
         valence: -1 to 1; None then, and where the network was not trained with ratings.
@@ -115,111 +117,129 @@ def windows(
         progress: Called with frames done and frames in all, now and then.
 
     Raises:
-        CodecError: The video cannot be opened or decoded.
+        CodecError: The video cannot be opened or decoded; or it is damaged, after the windows of
+            what is whole.
         BitstreamError: It is damaged (method "bitstream").
         UnsupportedSyntaxError: Method "bitstream", and it is not MPEG-4 that can be parsed.
     """
-    path, options = Path(path), options or Options()
-    info = codec.probe(path)
-    planned = plan(info.frames, float(info.frame_rate), options)
-    method = _method(path, recogniser, options, min(last - first for first, last in planned) + 1)
+    video, options = codec.Video(path), options or Options()
+    planned = plan(video.times, video.duration, options)
+    method = _method(video, recogniser, options, min(last - first for first, last in planned) + 1)
     tracker = _Tracker(detector or faces.detector())
     waiting = iter(planned)
     following = next(waiting, None)
     opened_now: list[_Open] = []
-    count = 0
-    for number, (packet, frame) in enumerate(_coded_and_decoded(path, method)):
-        count = number + 1
-        while following is not None and following[0] == number:
-            opened_now.append(_Open(following, recogniser, method, float(info.frame_rate)))
+    count, damage = 0, None
+    pictures = _coded_and_decoded(video, method)
+    while True:
+        try:
+            packet, picture = next(pictures)
+        except StopIteration:
+            break
+        except CodecError as error:  # what was seen until here comes before it
+            damage = error
+            break
+        number, count = picture.number, picture.number + 1
+        while following is not None and following[0] <= number:
+            opened_now.append(_Open(following, recogniser, method, video))
             following = next(waiting, None)
-        picture = _Picture(number, frame)
         for window in opened_now:
             window.take(picture, packet, tracker)
-        while opened_now and opened_now[0].last == number:
+        while opened_now and opened_now[0].last <= number:
             yield opened_now.pop(0).closed(number)
         if progress and number % 25 == 24:
-            progress(count, info.frames)
+            progress(count, max(count, len(video)))
     # The container promised more pictures than there were.
     for window in opened_now:
         yield window.closed(count - 1)
+    if damage is not None:
+        raise damage
     if progress:
         progress(count, count)
 
 
-def plan(frames: int, rate: float, options: Options) -> list[tuple[int, int]]:
-    """First and last frame of each window, in order; every frame is in at least one.
+def plan(times: np.ndarray, duration: float, options: Options) -> list[tuple[int, int]]:
+    """First and last picture of each window, in order.
+
+    Every picture is in at least one, unless windows are further apart than they are long. A
+    window in which no picture begins is left out.
 
     Args:
-        frames: Of the video.
-        rate: Frames a second.
+        times: float (N,), seconds of each picture from the first, never decreasing.
+        duration: Seconds to the end of the last.
         options: Window and hop.
     """
-    length = max(2, round(options.window * rate))
-    hop = max(1, round((options.hop or options.window / 2) * rate))
-    if frames <= 1.5 * length:
-        return [(0, frames - 1)]
-    starts = range(0, frames - length + 1, hop)
-    ends = [first + length - 1 for first in starts[:-1]]
+    last = len(times) - 1
+    if duration <= 1.5 * options.window + _ROUNDING:
+        return [(0, last)]
+    hop = options.hop or options.window / 2
+    count = int((duration - options.window + _ROUNDING) / hop) + 1
+    starts = np.arange(count) * hop
+    firsts = np.searchsorted(times, starts - _ROUNDING)
+    ends = np.searchsorted(times, starts + options.window - _ROUNDING) - 1
     # The last window takes in what is left, which is less than a hop.
-    return list(zip(starts, [*ends, frames - 1], strict=True))
+    ends[-1] = last
+    planned: list[tuple[int, int]] = []
+    for first, end in zip(firsts.tolist(), ends.tolist(), strict=True):
+        if first <= end and (not planned or end > planned[-1][1]):
+            planned.append((first, end))
+    return planned
 
 
-def _method(path: Path, recogniser: Recogniser, options: Options, needed: int) -> str:
+def _method(video: codec.Video, recogniser: Recogniser, options: Options, needed: int) -> str:
     if options.method == "reencoded":
         return "reencoded"
     try:
-        with bitstream.open(path) as stream:
-            # The first group ends before the first "I", the last one where the video does.
-            groups = stream.vop_types.split("I")[1:-1]
+        bitstream.open(video.path).close()
     except UnsupportedSyntaxError:
         if options.method == "bitstream":
             raise
         return "reencoded"
-    long_enough = all(len(group) + 1 >= needed for group in groups)
-    if long_enough and recogniser.network.motion_encoder is None:
+    index = video.index
+    kinds = "".join(index.kinds[packet] for packet in index.packet_of)
+    # The first group ends before the first "I", the last one where the video does.
+    long_enough = all(len(group) + 1 >= needed for group in kinds.split("I")[1:-1])
+    reasons = {
+        "its groups of pictures are shorter than a window": not long_enough,
+        "the network wants vectors": recogniser.network.motion_encoder is not None,
+        f"its pictures are {video.display}": not video.display.as_coded,
+        "it has B-VOPs": "B" in kinds,
+    }
+    if not any(reasons.values()):
         return "bitstream"
     if options.method == "bitstream":
         raise UnsupportedSyntaxError(
-            "its groups of pictures are shorter than a window, or the network wants vectors",
-            file=path,
+            next(reason for reason, holds in reasons.items() if holds),
+            file=video.path,
             remedy="use a shorter window, or method='reencoded'",
         )
     return "reencoded"
 
 
-def _coded_and_decoded(path: Path, method: str) -> Iterator[tuple[_Packet, av.VideoFrame]]:
-    """Packets and decoded frames side by side; empty packets where nobody parses them."""
-    with opened(path) as (container, stream):
-        frames = decoded_frames(container, stream, path)
-        if method == "reencoded":
-            yield from ((_Packet(b"", b""), frame) for frame in frames)
-            return
-        with codec.demux(path) as video:
-            headers = video.extradata
-            for packet, frame in zip(video.packets, frames, strict=False):
+def _coded_and_decoded(video: codec.Video, method: str) -> Iterator[tuple[_Packet, codec.Picture]]:
+    """Pictures and the packets they were coded in; empty packets where nobody parses them."""
+    if method == "reencoded":
+        yield from ((_Packet(b"", b""), picture) for picture in video.pictures())
+        return
+    shown = video.index.picture_of()
+    headers = video.extradata
+    with contextlib.closing(video.packets()) as packets:
+        numbered = enumerate(packets)
+        for picture in video.pictures():
+            # Packets between hold nothing that is shown.
+            for number, packet in numbered:
+                data = bytes(packet)
                 if not headers:  # then they stand before the first picture
-                    headers = packet.data[: max(0, packet.data.find(_VOP_START))]
-                yield _Packet(headers, packet.data), frame
+                    headers = data[: max(0, data.find(_VOP_START))]
+                if number < len(shown) and shown[number] >= picture.number:
+                    break
+            yield _Packet(headers, data), picture
 
 
 @dataclasses.dataclass(frozen=True)
 class _Packet:
     headers: bytes
     data: bytes
-
-
-class _Picture:
-    """A decoded frame that becomes an array only when somebody looks."""
-
-    def __init__(self, number: int, frame: av.VideoFrame) -> None:
-        self.number = number
-        self._frame = frame
-
-    @functools.cached_property
-    def pixels(self) -> np.ndarray:
-        """uint8 (H, W, 3)."""
-        return self._frame.to_ndarray(format="rgb24")
 
 
 class _Tracker:
@@ -229,13 +249,13 @@ class _Tracker:
         self._detector = detector
         self._last: tuple[int, Detection] | None = None
 
-    def look(self, picture: _Picture) -> Detection:
+    def look(self, picture: codec.Picture) -> Detection:
         """The face in a picture, by a short look where it was or by a search for it."""
         if self._last is not None and self._last[0] == picture.number:
             return self._last[1]
-        height, width = picture.pixels.shape[:2]
+        height, width = picture.rgb.shape[:2]
         step = max(1, round(max(height, width) / _SOUGHT))
-        small = picture.pixels
+        small = picture.rgb
         if step > 1:
             small = np.asarray(Image.fromarray(small).reduce(step))
         found = None
@@ -256,23 +276,24 @@ class _Open:
     """A window while its frames pass: nothing is kept but the coded crop."""
 
     def __init__(
-        self, planned: tuple[int, int], recogniser: Recogniser, method: str, rate: float
+        self, planned: tuple[int, int], recogniser: Recogniser, method: str, video: codec.Video
     ) -> None:
         self.first, self.last = planned
-        self._recogniser, self._method, self._rate = recogniser, method, rate
+        self._recogniser, self._method, self._video = recogniser, method, video
         self._status = Status.NO_FACE
         self._framing: Framing | None = None
         self._stream = PacketStream()
         self._encoder: codec.LiveEncoder | None = None
 
-    def take(self, picture: _Picture, packet: _Packet, tracker: _Tracker) -> None:
+    def take(self, picture: codec.Picture, packet: _Packet, tracker: _Tracker) -> None:
         """Adds a frame, unless there is no face or it was lost."""
         number = picture.number - self.first
         if self._framing is None and number % _SEARCH == 0:
             self._begin(tracker.look(picture), packet)
         elif self._framing is not None and self._status in _SEEN and number % _LOOK == 0:
-            self._status = tracker.look(picture).status
-            if self._status not in _SEEN:
+            now = tracker.look(picture)
+            self._status = now.status
+            if now.status not in _SEEN or self._framing.drift(now.points) > _DRIFT:
                 self._status = Status.LOST
         if self._framing is None or self._status not in _SEEN:
             return
@@ -280,7 +301,7 @@ class _Open:
             self._stream.append(packet.data)
         else:
             first = self._stream.frame_count == 0
-            crop = self._framing.crop(picture.pixels)
+            crop = self._framing.crop(picture.rgb)
             self._stream.append(self._encoder.encode(crop, intra=first))
 
     def _begin(self, found: Detection, packet: _Packet) -> None:
@@ -297,17 +318,25 @@ class _Open:
 
     def closed(self, last: int) -> Window:
         """The window with its answer."""
-        answer = None
+        answer, times = None, self._video.times
         if self._framing is not None and self._stream.frame_count >= _FEWEST:
-            arrays = self._recogniser.read(
-                self._stream, framing=self._framing if self._method == "bitstream" else None
-            )
+            try:
+                arrays = self._recogniser.read(
+                    self._stream, framing=self._framing if self._method == "bitstream" else None
+                )
+            except BitstreamError as error:
+                raise type(error)(
+                    error.message,
+                    file=self._video.path,
+                    place=f"frames {self.first} to {last}, {error.place}",
+                    remedy=error.remedy,
+                ) from error
             (answer,) = self._recogniser.answers([arrays])
         return Window(
             first=self.first,
             last=last,
-            start=self.first / self._rate,
-            end=(last + 1) / self._rate,
+            start=float(times[self.first]),
+            end=float(times[last + 1]) if last + 1 < len(times) else self._video.duration,
             face=self._status,
             outline=None if self._framing is None else self._framing.outline(),
             probabilities=None if answer is None else answer.probabilities,
