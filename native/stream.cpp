@@ -247,7 +247,9 @@ bool Stream::head_describes(VopEntry entry) {
 }
 
 void Stream::scan(const Interrupt& interrupt) {
-    constexpr std::size_t block = std::size_t{1} << 20;
+    // One byte more than a small file has, to see at once that it ends there.
+    const auto block = static_cast<std::size_t>(
+        std::clamp<std::uint64_t>(file_.size() + 1, 1 << 12, std::uint64_t{1} << 20));
     std::vector<std::uint8_t> window;  // a part of the file, from `base` on
     std::uint64_t base = 0;
     std::size_t start = 0;     // of the packet being looked for, in the window

@@ -144,6 +144,30 @@ void check_packets(const std::string& path, std::span<const std::uint8_t> bytes,
     }
 }
 
+/// Indexed so that hurt headers do not end it, a clip has at least the VOPs it has otherwise, and
+/// each can be read or says why not.
+void check_masked(const std::string& path, std::size_t strict) {
+    Stream stream(path, {}, true);
+    stream.scan();
+    fuzz::require(stream.size() >= strict, "masking loses no VOP");
+    fuzz::require(!stream.faults().empty() || stream.size() == strict, "what is more has a fault");
+    const VideoObjectLayer* layer = stream.any_layer();
+    if (layer == nullptr || layer->mb_count() > 64)
+        return;
+    VopDecoder decoder;
+    Packet packet;
+    std::vector<std::uint8_t> types(static_cast<std::size_t>(layer->mb_count()));
+    VopOutput output;
+    output.type = types.data();
+    for (std::size_t vop = 0; vop < std::min<std::size_t>(stream.size(), 6); ++vop) {
+        const VopResult result = read_and_decode(stream, vop, packet, decoder, output);
+        const bool missing = std::count(types.begin(), types.end(),
+                                        static_cast<std::uint8_t>(MacroblockType::missing)) > 0;
+        fuzz::require(missing == result.error.has_value(), "an error marks what is missing");
+        fuzz::require(result.error || !stream.vop(vop).layer_unknown, "no VOP without its layer");
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -162,6 +186,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     try {
         Stream stream(file.path(), {});
         stream.scan();
+        check_masked(file.path(), stream.size());
         if (stream.any_layer() == nullptr || stream.any_layer()->mb_count() > 64)
             return 0;
         const std::size_t vops = std::min<std::size_t>(stream.size(), 6);
