@@ -296,10 +296,17 @@ def test_ravdess_names_missing_takes_and_misplaced_files(tree):
     (folder / "01-01-05-01-01-01-07.mp4").write_bytes(video)
     (folder / "01-01-99-01-01-01-01.mp4").write_bytes(video)
     faults = faults_of(fetch("ravdess", root))
-    assert "59 takes" in faults["Actor_01/"]
+    assert faults["Actor_01/01-01-05-01-01-01-01.mp4"] == "is missing"
     base = "Video_Speech_Actor_01/Actor_01"
     assert "actor 07" in faults[f"{base}/01-01-05-01-01-01-07.mp4"]
     assert "not define" in faults[f"{base}/01-01-99-01-01-01-01.mp4"]
+
+
+def test_ravdess_names_an_archive_rather_than_all_its_takes(tree):
+    root = tree("ravdess")
+    for file in (root / "Video_Speech_Actor_01" / "Actor_01").glob("01-01-0[5-8]-*"):
+        file.unlink()
+    assert "28 takes of speech instead of 60" in faults_of(fetch("ravdess", root))["Actor_01/"]
 
 
 def test_cremad_leaves_out_what_its_makers_call_wrong(tree):
@@ -387,3 +394,15 @@ def test_the_names_in_the_package_are_those_it_promises():
         assert getattr(datasets, name) is not None
     with pytest.raises(AttributeError):
         datasets.nothing  # noqa: B018 - the access is what is tested
+
+
+@pytest.mark.parametrize("name", TREES)
+def test_the_case_of_names_does_not_matter(name, tree):
+    root = tree(name)
+    before = datasets.DATASETS[name].scan(root)
+    for path in sorted(root.rglob("*"), key=lambda path: -len(path.parts)):
+        path.rename(path.with_name(path.name.swapcase()))
+    after = datasets.DATASETS[name].scan(root)
+    assert [one.clip_id for one in after.sources] == [one.clip_id for one in before.sources]
+    assert [one.label for one in after.sources] == [one.label for one in before.sources]
+    assert len(after.faults) == len(before.faults)

@@ -10,6 +10,7 @@ import pytest
 from environment_file import ROOT
 
 from mic import config, datasets
+from mic.cli import main
 from mic.datasets import synth
 from mic.errors import ConfigError, DatasetError, ResultError
 from mic.experiments import given
@@ -266,3 +267,32 @@ def test_the_apex_is_found_where_it_is_known(name):
     assert np.mean(found) > 0.9
     if name == "synth-ck":  # the last frame is the apex, and nothing says so
         assert np.mean(found) > np.mean(middle) + 0.2
+
+
+def test_the_command_builds_what_it_is_given_and_says_what_it_leaves_out(
+    ckplus, capsys, monkeypatch
+):
+    asked = {}
+
+    class NoRunner:
+        def __init__(self, notebooks, profile, **options):
+            asked.update(options)
+            self.folder, self.config = notebooks, profile
+
+        def run(self, only):
+            asked["only"] = only
+            return []
+
+    monkeypatch.setattr("mic.publishing.notebooks.Runner", NoRunner)
+    label = next(iter(sorted((ckplus / "Emotion").glob("*/0*/*_emotion.txt"))))
+    label.write_text("joy")
+    monkeypatch.chdir(ckplus.parent)
+    assert main(["run", "--profile", "smoke", "--data", f"ckplus={ckplus.name}"]) == 0
+    out = capsys.readouterr().out
+    assert "13 clips of" in out
+    assert f"left out: {'_'.join(label.parts[-3:-1])}" in out
+    assert "1 to 7" in out
+    assert asked["datasets"] == [f"ckplus={ckplus}"]  # notebooks run in another folder
+    assert list(asked["digests"]) == ["ckplus"]
+    assert asked["only"] == ["04", "05", "06", "07", "09"]
+    assert asked["show_people"] is False

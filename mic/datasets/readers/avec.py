@@ -48,7 +48,9 @@ def scan(root: Path) -> Scan:
             videos[file.stem.lower()] = file
     folders = {name: folder_of(ratings, name) for name in DIMENSIONS}
     rated = {
-        name: {file.stem.lower(): file for file in files_in(folder) if file.suffix == ".arff"}
+        name: {
+            file.stem.lower(): file for file in files_in(folder) if file.suffix.lower() == ".arff"
+        }
         for name, folder in folders.items()
         if folder is not None
     }

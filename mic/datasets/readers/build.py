@@ -27,7 +27,8 @@ from mic.storage.assets import sha256_of
 from mic.storage.atomic import write_bytes, write_text
 
 _WORTH_A_PROCESS = 12  # clips
-_VERSION = 2  # raised when `build` makes other clips of the same sources
+_VERSION = 3  # raised when `build` makes other clips of the same sources
+_SELDOM = 0.5  # of the frames: a clip that shows a face less often is noted
 _WHERE = {False: "at its beginning", True: "in any of the frames that were looked at"}
 
 
@@ -73,8 +74,17 @@ def build(
     made = run_isolated(_make, tasks, jobs=jobs, folders=[target])
     for done, (index, result) in enumerate(made, start=1):
         if isinstance(result, tuple):
-            rows[index], face = result
-            if not face:
+            rows[index], coverage = result
+            if 0 < coverage < _SELDOM:
+                faults.append(
+                    Fault(
+                        file=scan.sources[index].files[0],
+                        message=f"shows a face in {coverage:.0%} of its frames",
+                        remedy="nothing, if the literature keeps this clip, too",
+                        fatal=False,
+                    )
+                )
+            if not coverage:
                 faults.append(
                     Fault(
                         file=scan.sources[index].files[0],
@@ -120,8 +130,8 @@ def manifest_name(dataset: Dataset) -> str:
 
 def _make(
     task: tuple[Dataset, Path, Source, Path, int | None, dict[str, Any]],
-) -> tuple[Clip, bool]:
-    """One clip, re-encoded or kept from an earlier run, and whether it shows a face."""
+) -> tuple[Clip, float]:
+    """One clip, re-encoded or kept from an earlier run, and in which share of it a face is."""
     dataset, root, source, target, size, options = task
     video = target / "clips" / f"{source.clip_id}.mp4"
     side = target / "traces" / f"{source.clip_id}.npz"
@@ -149,7 +159,7 @@ def _make(
         fold=source.fold,
         annotation=relative(side, target) if source.traces else "",
     )
-    return clip, facts["face"]
+    return clip, facts["face_coverage"]
 
 
 def _apex(source: Source, facts: dict[str, Any], video: Path) -> int | None:
@@ -178,7 +188,7 @@ def _encode(
     *,
     follow: bool,
 ) -> dict[str, Any]:
-    """Writes the clip; its digest, length and rate, and whether it shows a face."""
+    """Writes the clip; its digest, length and rate, and in which share of it a face was found."""
     face = True
     if size is not None:
         # These bring torch along, which nothing else here needs.
@@ -189,7 +199,7 @@ def _encode(
             rate = source.frame_rate or codec.probe(root / source.files[0]).frame_rate
             pictures = following.cut(_frames(root, source), found, size)
             report = codec.encode_frames(pictures, video, frame_rate=rate, **options)
-            return _facts(report, video, face=found.coverage > 0, coverage=found.coverage)
+            return _facts(report, video, coverage=found.coverage)
         crop, face = portrait.box(_frames(root, source))
         options = {"crop": crop, "size": (size, size)} | options
     if source.frame_rate is None:
@@ -197,18 +207,15 @@ def _encode(
     else:
         pictures = _frames(root, source)
         report = codec.encode_frames(pictures, video, frame_rate=source.frame_rate, **options)
-    return _facts(report, video, face=face, coverage=float(face))
+    return _facts(report, video, coverage=float(face))
 
 
-def _facts(
-    report: codec.EncodeReport, video: Path, *, face: bool, coverage: float
-) -> dict[str, Any]:
+def _facts(report: codec.EncodeReport, video: Path, *, coverage: float) -> dict[str, Any]:
     rate = report.frame_rate
     return {
         "sha256": sha256_of(video),
         "frames": report.frames,
         "frame_rate": f"{rate.numerator}/{rate.denominator}",
-        "face": face,
         "face_coverage": round(coverage, 4),
     }
 
