@@ -131,70 +131,104 @@ def _distinct(videos: list[Path]) -> list[str]:
 
 
 def _add_predict(commands: argparse._SubParsersAction) -> None:
-    command = commands.add_parser("predict", help="expressions in videos, a row a window")
+    command = commands.add_parser(
+        "predict",
+        help="expressions of people in videos, a row a window",
+        description="Expressions, head pose and facial movements of everybody in videos. Each "
+        "face is followed as a person and looked at two or three times a second; the columns "
+        "box_from and values_from say what was looked at, carried by motion vectors, or lies "
+        "between two looks. Probabilities p_* and confidence are of the fer network, checked on "
+        "a few dozen clips only; yaw, pitch, roll in degrees, blendshapes (0 to 1) and action "
+        "units by FACS number (AU01 ...: blendshapes by another name, no coder's intensities) "
+        "are of MediaPipe's face landmarker. docs/columns.md says of each how it was checked.",
+    )
     command.add_argument("videos", nargs="+", type=Path, metavar="PATH", help="files or folders")
     command.add_argument(
         "--out", type=Path, metavar="FILE", help=".csv, .parquet or .json; default: CSV printed"
     )
+    command.add_argument("--rows", default="window", help="a row a window, look or frame")
     command.add_argument(
         "--overlay", type=Path, metavar="FILM.mp4", help="the video with the answers drawn in"
     )
-    command.add_argument("--weights", type=Path, help="a file that `mic train` wrote")
     command.add_argument("--window", type=float, default=2.0, help="seconds a window")
     command.add_argument("--hop", type=float, default=None, help="seconds from window to window")
-    command.add_argument("--method", default="auto", help="auto, bitstream or reencoded")
-    command.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    command.add_argument(
+        "--network",
+        default=None,
+        help="pictures (real people; default) or residual (the paper's own, learned on generated "
+        "faces; default with --weights)",
+    )
+    command.add_argument("--weights", type=Path, help="of residual: a file that `mic train` wrote")
+    command.add_argument(
+        "--method", default="auto", help="of residual: auto, bitstream or reencoded"
+    )
+    command.add_argument("--device", default="auto", help="of residual: auto, cpu or cuda")
     command.set_defaults(command=_predict)
 
 
 def _predict(options: argparse.Namespace) -> int:
     from mic import recognition as prediction
     from mic.codec import videos_in
-    from mic.recognition.recogniser import Recogniser
+    from mic.recognition.moments import Work
 
     videos = videos_in(options.videos)
-    if options.overlay is not None and len(videos) != 1:
-        raise ConfigError("--overlay is for one video", remedy="name a single file")
+    if options.overlay is not None and (len(videos) != 1 or options.rows != "window"):
+        raise ConfigError("--overlay is for the windows of one video", remedy="name one file")
     if options.out is not None:
         prediction.checked_suffix(options.out)
-    cut = prediction.Options(window=options.window, hop=options.hop, method=options.method)
-    recogniser = Recogniser.load(options.weights, device=options.device)
-    rows, found, frames = [], [], 0
+    task = prediction.Task(
+        network=options.network,
+        rows=options.rows,
+        window=options.window,
+        hop=options.hop,
+        weights=options.weights,
+        method=options.method,
+        device=options.device,
+    )
+    task.load()
+    rows: list[dict[str, object]] = []
+    work, pictures, decoded, printed = Work(), 0, 0, 0
 
     def add(row: dict[str, object]) -> None:
-        rows.append(row)
+        nonlocal printed
+        printed += 1
+        if options.out is not None or options.overlay is not None:
+            rows.append(row)
         if options.out is None:
             # At once: whoever reads the pipe need not wait for the end of the video.
             terminal.clear()
-            sys.stdout.write(prediction.csv_lines(row, recogniser, head=len(rows) == 1))
+            sys.stdout.write(prediction.csv_lines(row, task, head=printed == 1))
             sys.stdout.flush()
 
-    start = time.perf_counter()
+    start, failed = time.perf_counter(), 0
     for video in videos:
-        found.clear()
+        work.take(Work())
+        before, frames = printed, 0
         try:
             with terminal.progress(video.name, unit="frames") as progress:
-                for window in prediction.windows(
-                    video, recogniser, options=cut, progress=progress
-                ):
-                    add(prediction.row(video, len(found), window, recogniser))
-                    found.append(window)
+                for row in task.rows_of(video, progress=progress, work=work):
+                    add(row)
+                    frames = 1 + int(row.get("last_frame", row.get("frame", 0)))
         except MicError as error:
-            if len(videos) == 1:
+            if len(videos) == 1 and printed == before:
                 raise
+            failed += 1
             add({"video": str(video), "error": str(error)})
             print(f"mic: {error}", file=sys.stderr)
-        frames += found[-1].last + 1 if found else 0
+        pictures, decoded = pictures + frames, decoded + work.decoded
     seconds = time.perf_counter() - start
     if options.out is not None:
-        prediction.save(prediction.as_table(rows, recogniser), options.out)
+        prediction.save(prediction.as_table(rows, task), options.out)
     if options.overlay is not None:
-        prediction.overlay(videos[0], options.overlay, found, classes=recogniser.card.classes)
-    failed = sum(bool(row["error"]) for row in rows)
+        classes = task.classes
+        captions = [prediction.Caption.of(row, classes) for row in rows if not row["error"]]
+        prediction.overlay(videos[0], options.overlay, captions, classes=classes)
+    cost = "" if task.residual else f", {decoded} of them decoded whole"
+    noun = {"window": "windows", "look": "looks", "frame": "rows"}[task.rows]
     print(
-        f"{len(videos)} videos ({failed} failed), {len(rows) - failed} windows, {frames} frames "
-        f"in {seconds:.1f} s: {frames / seconds:.0f} frames/s; weights {recogniser.name}\n"
-        f"{recogniser.card.summary}",
+        f"{len(videos)} videos ({failed} failed), {printed - failed} {noun}, {pictures} frames"
+        f"{cost} in {seconds:.1f} s: {pictures / seconds:.0f} frames/s; {task.name}\n"
+        f"{task.summary}",
         file=sys.stderr,
     )
     return 1 if failed else 0

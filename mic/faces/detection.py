@@ -105,6 +105,18 @@ class Detector:
                     found[index] = _choose(faces, frames[index].shape)
         return found
 
+    def detect_all(self, frame: np.ndarray) -> Faces:
+        """Every face of one picture, uint8 (H, W, 3) RGB.
+
+        Raises:
+            FaceError: It is no such array.
+        """
+        frame = checked(frame)
+        if min(frame.shape[:2]) < self.smallest:
+            nothing = np.empty((0, 4), np.float32)
+            return Faces(nothing, nothing[:, 0], np.empty((0, 5, 2), np.float32))
+        return self._network.detect(np.array(frame)[None])[0]
+
     @torch.inference_mode()
     def follow(self, frame: np.ndarray, previous: Detection) -> Detection:
         """Looks for a face where it was in the frame before, with O-Net alone.

@@ -1,19 +1,22 @@
-"""Expressions in any video, a row a window: `mic.predict` and `mic predict`.
+"""Expressions of people in any video: `mic.predict` and `mic predict`.
 
     table = mic.predict("interview.mp4")             # a pandas DataFrame
-    table[["start", "end", "face", "label", "confidence"]]
+    table[["start", "end", "person", "status", "label", "confidence"]]
 
-Faces are found and cropped, MPEG-4 is parsed as it is, everything else is coded as MPEG-4 on the
-way (the column `method` says which), and memory does not grow with the video.
+The way of a video: `moments` (pictures as they pass, with their vectors and the regions that are
+wanted), `follower` (who is where), `people` (what each look says), `rows` and `table`. The
+paper's own network, which sees residuals alone, is in `recogniser` and `windows`.
 """
 
 from mic.recognition.files import checked_suffix, save, to_csv
-from mic.recognition.film import overlay
-from mic.recognition.table import as_table, csv_lines, predict, row
+from mic.recognition.film import Caption, overlay
+from mic.recognition.table import Task, as_table, csv_lines, predict, row
 from mic.recognition.windows import Options, Window, windows
 
 __all__ = [
+    "Caption",
     "Options",
+    "Task",
     "Window",
     "as_table",
     "checked_suffix",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -10,14 +11,58 @@ from PIL import Image, ImageDraw, ImageFont
 
 from mic import codec
 from mic.errors import CodecError
+from mic.recognition.rows import Row
 from mic.recognition.windows import Window
 from mic.storage.fonts import lettering
 
 _INK, _PAPER, _BAR, _WEAK = "#1c2733", "#fbfaf8", "#1f5a99", "#c9d3dd"
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Caption:
+    """What is drawn for a while.
+
+    Attributes:
+        first: Its first frame.
+        last: Its last frame.
+        start: Seconds of the first.
+        end: Seconds at which the last ends.
+        outline: Corners of the face's frame, float (4, 2) as (x, y); None without a face.
+        probabilities: float (classes,); None without an answer.
+    """
+
+    first: int
+    last: int
+    start: float
+    end: float
+    outline: np.ndarray | None
+    probabilities: np.ndarray | None
+
+    @classmethod
+    def of(cls, row: Row, classes: Sequence[str]) -> Caption:
+        """That of a window's row of `mic.predict`."""
+        box, chances = None, None
+        if row.get("left") is not None:
+            left, top, right, bottom = (float(row[k]) for k in ("left", "top", "right", "bottom"))
+            box = np.array([[left, top], [right, top], [right, bottom], [left, bottom]])
+        if row.get("label") is not None:
+            chances = np.array([float(row[f"p_{name}"]) for name in classes])
+        return cls(
+            first=int(row["first_frame"]),
+            last=int(row["last_frame"]),
+            start=float(row["start"]),
+            end=float(row["end"]),
+            outline=box,
+            probabilities=chances,
+        )
+
+
 def overlay(
-    video: str | Path, target: str | Path, windows: Sequence[Window], *, classes: Sequence[str]
+    video: str | Path,
+    target: str | Path,
+    windows: Sequence[Caption | Window],
+    *,
+    classes: Sequence[str],
 ) -> None:
     """Writes an H.264 film of the video with what was recognised, a frame at a time.
 
@@ -48,7 +93,7 @@ def overlay(
 
 
 def _drawn(
-    video: codec.Video, windows: Sequence[Window], classes: Sequence[str]
+    video: codec.Video, windows: Sequence[Caption | Window], classes: Sequence[str]
 ) -> Iterator[np.ndarray]:
     middles = np.array([(window.first + window.last) / 2 for window in windows])
     shown, panel = -1, None
@@ -72,7 +117,7 @@ def _whole(video: codec.Video) -> Iterator[codec.Picture]:
             raise
 
 
-def _joined(frame: np.ndarray, window: Window, panel: np.ndarray) -> np.ndarray:
+def _joined(frame: np.ndarray, window: Caption | Window, panel: np.ndarray) -> np.ndarray:
     picture = Image.fromarray(frame)
     if window.outline is not None:
         draw = ImageDraw.Draw(picture)
@@ -84,7 +129,7 @@ def _joined(frame: np.ndarray, window: Window, panel: np.ndarray) -> np.ndarray:
     return np.pad(joined, [(0, joined.shape[0] % 2), (0, joined.shape[1] % 2), (0, 0)], "edge")
 
 
-def _panel(height: int, window: Window, classes: Sequence[str]) -> np.ndarray:
+def _panel(height: int, window: Caption | Window, classes: Sequence[str]) -> np.ndarray:
     """The bars, uint8 (height, W, 3); all type scales with the picture's height."""
     line = max(8, height // (len(classes) + 3))
     size = round(0.62 * line)

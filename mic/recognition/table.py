@@ -1,80 +1,227 @@
-"""Windows of one or many videos as a table."""
+"""Recognition of one or many videos as a table: `mic.predict`."""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
+import functools
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from mic.codec import videos_in
-from mic.errors import MicError
+from mic.codec import Video, videos_in
+from mic.errors import ConfigError, MicError
+from mic.recognition import people, rows
+from mic.recognition.moments import Work, source_of
+from mic.recognition.people import PeopleRecogniser
 from mic.recognition.recogniser import Recogniser
+from mic.recognition.rows import BOX, KINDS, Kind, Row
 from mic.recognition.windows import Method, Options, Progress, Window, windows
 
 if TYPE_CHECKING:
     import pandas as pd
 
 FACES = {0: "ok", 1: "no face", 2: "several", 3: "lost"}
+Network = Literal["pictures", "residual"]
+NETWORKS = ("pictures", "residual")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Task:
+    """What is asked of each video; see `predict` for the arguments.
+
+    Attributes:
+        network: "pictures" or "residual"; None: "residual" where there are weights.
+        rows: "window", "look" or "frame".
+        window: Seconds a window.
+        hop: Seconds from window to window; None: half a window.
+        weights: Of the residual network.
+        method: Of the residual network.
+        device: Of the residual network.
+
+    Raises:
+        ConfigError: An option is unknown, out of its range, or does not fit another.
+    """
+
+    network: Network | None = None
+    rows: Kind = "window"
+    window: float = 2.0
+    hop: float | None = None
+    weights: str | Path | None = None
+    method: Method = "auto"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Refuses what cannot be done."""
+        if self.network not in (None, *NETWORKS):
+            raise ConfigError(f"network is {self.network!r}", remedy="choose pictures or residual")
+        if self.rows not in KINDS:
+            raise ConfigError(f"rows is {self.rows!r}", remedy=f"choose of {', '.join(KINDS)}")
+        Options(window=self.window, hop=self.hop, method=self.method)
+        if self.residual and self.rows != "window":
+            raise ConfigError(
+                f"the residual network knows no rows={self.rows!r}",
+                remedy="leave out rows, or choose network='pictures'",
+            )
+        if not self.residual and self.weights is not None:
+            raise ConfigError(
+                "the pictures networks take no weights", remedy="choose network='residual'"
+            )
+        if not self.residual and self.method != "auto":
+            raise ConfigError(
+                "method is for the residual network",
+                remedy="leave it out, or choose network='residual'",
+            )
+
+    @property
+    def residual(self) -> bool:
+        """Whether the residual network is meant."""
+        return self.network == "residual" or (self.network is None and self.weights is not None)
+
+    @functools.cached_property
+    def _residual(self) -> Recogniser:
+        return Recogniser.load(self.weights, device=self.device)
+
+    @functools.cached_property
+    def _people(self) -> PeopleRecogniser:
+        return PeopleRecogniser()
+
+    def load(self) -> None:
+        """Loads the networks, so that what is wrong with them is said before any video's rows.
+
+        Raises:
+            WeightsError: The weights cannot be used.
+            AssetError: A pinned network cannot be fetched.
+        """
+        _ = self._residual if self.residual else self._people
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the expressions."""
+        return self._residual.card.classes if self.residual else people.CLASSES
+
+    @property
+    def name(self) -> str:
+        """Of the network and its weights."""
+        return self._residual.name if self.residual else people.NAME
+
+    @property
+    def summary(self) -> str:
+        """Trained on what, how right; one or two sentences."""
+        return self._residual.card.summary if self.residual else people.SUMMARY
+
+    def columns(self) -> dict[str, str]:
+        """The columns in order, and what each holds, for pandas."""
+        return _kinds(self._residual) if self.residual else rows.columns(self.rows)
+
+    def rows_of(
+        self, path: Path, *, progress: Progress | None = None, work: Work | None = None
+    ) -> Iterator[Row]:
+        """The rows of a video while it is read.
+
+        Args:
+            path: The video.
+            progress: Called with frames done and frames in all.
+            work: Filled with what it cost (network "pictures").
+
+        Raises:
+            CodecError: It cannot be read, or is damaged: the rows before have been yielded.
+        """
+        if self.residual:
+            options = Options(window=self.window, hop=self.hop, method=self.method)
+            found = windows(path, self._residual, options=options, progress=progress)
+            for number, one in enumerate(found):
+                yield row(path, number, one, self._residual)
+            return
+        source = source_of(Video(path))
+        video = source.video
+        passed = people.passes(source, self._people, progress=progress)
+        ends = rows.plan(video.duration, window=self.window, hop=self.hop)
+        broken = video.damage is not None
+        found = rows.rows(passed, self.rows, times=video.times, ends=ends, broken=broken)
+        for one in found:
+            yield {"video": str(path), "method": source.way, "error": "", **one}
+            if work is not None:
+                work.take(source.work)
+        if work is not None:
+            work.take(source.work)
 
 
 def predict(
     video: str | Path | Sequence[str | Path],
     *,
-    device: str = "auto",
-    weights: str | Path | None = None,
+    network: Network | None = None,
+    rows: Kind = "window",
     window: float = 2.0,
     hop: float | None = None,
+    weights: str | Path | None = None,
     method: Method = "auto",
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> pd.DataFrame:
-    """Recognises the expressions in videos, window by window.
+    """Recognises the expressions of people in videos.
 
-    Each window is compared with its own first picture, so an expression that is held from before
-    a window until after it is not seen in it. The shipped network was trained on generated
-    faces (`Recogniser.load().card.summary`): expect little of it on real people.
+    Two networks can be asked, and they disagree. "pictures" is the one for real people: each face
+    is followed as a person of its own and looked at two or three times a second by networks that
+    learned from photographs (`mic.recognition.people`). "residual" is the paper's own: it sees
+    what changes in the compressed stream, learned on generated faces, and is no better than
+    chance on real people; use it with the weights of `mic train`.
 
     Args:
         video: A file, a folder (all videos below it) or a sequence of files.
-        device: "auto" (CUDA where there is one), "cpu" or "cuda".
-        weights: A file that `mic train` wrote; None: the shipped network.
+        network: "pictures", or "residual"; None: "residual" where `weights` are given.
+        rows: "window", "look" (a row a look and person) or "frame" (a row a picture and person);
+            of the network "pictures".
         window: Seconds a window. A video of at most one and a half windows is one window.
         hop: Seconds from window to window; None: half a window.
-        method: "auto" parses MPEG-4 as it is where its groups of pictures are long enough, and
-            codes everything else as MPEG-4 on the way; "bitstream" and "reencoded" force it.
+        weights: A file that `mic train` wrote.
+        method: Of "residual": "auto" parses MPEG-4 as it is where its groups of pictures are long
+            enough, and codes everything else as MPEG-4 on the way; "bitstream" and "reencoded"
+            force it.
+        device: Of "residual": "auto" (CUDA where there is one), "cpu" or "cuda".
         progress: Called with frames done and frames in all of the present video.
 
     Returns:
-        One row a window: `video`; `window` (from 0); `start`, `end` (seconds); `first_frame`,
-        `last_frame`; `face` ("ok", "several", "lost", "no face"); `label`, `confidence`, and
-        `p_<class>` (missing where no face was seen long enough); `valence` (-1 to 1), if the
-        network was trained with ratings, which the shipped one was not; `method`; `error`
-        (empty, or why the video could not be read: then this is its only row).
+        One row a window, look or picture, and person. `docs/columns.md` describes the columns. A
+        window or picture without a face is a row of status "no face". `error` is empty, or says
+        why a video could not be read to its end: then this is its last row. Of "residual":
+        `face` ("ok", "several", "lost", "no face") in place of `person` and `status`, and
+        `valence` (-1 to 1) if the network was trained with ratings.
 
     Raises:
-        CodecError: A single video cannot be read. Of several, it becomes a row with `error`.
+        CodecError: A single video cannot be read at all. Of several, it becomes a row with
+            `error`.
         WeightsError: The weights cannot be used.
+        AssetError: A pinned network cannot be fetched.
         ConfigError: An option is out of its range, or a folder holds no video.
     """
-    options = Options(window=window, hop=hop, method=method)
-    recogniser = Recogniser.load(weights, device=device)
+    task = Task(
+        network=network,
+        rows=rows,
+        window=window,
+        hop=hop,
+        weights=weights,
+        method=method,
+        device=device,
+    )
     paths = videos_in(video)
-    rows: list[dict[str, object]] = []
+    task.load()
+    found: list[Row] = []
     for path in paths:
+        before = len(found)
         try:
-            found = windows(path, recogniser, options=options, progress=progress)
-            rows += [row(path, number, one, recogniser) for number, one in enumerate(found)]
+            found.extend(task.rows_of(path, progress=progress))
         except MicError as error:
-            if len(paths) == 1:
+            if len(paths) == 1 and len(found) == before:
                 raise
-            rows.append({"video": str(path), "error": str(error)})
-    return as_table(rows, recogniser)
+            found.append({"video": str(path), "error": str(error)})
+    return as_table(found, task)
 
 
-def row(path: Path, number: int, window: Window, recogniser: Recogniser) -> dict[str, object]:
-    """One row of the table; see `predict`."""
-    facts: dict[str, object] = {
+def row(path: Path, number: int, window: Window, recogniser: Recogniser) -> Row:
+    """One row of the residual network's table; see `predict`."""
+    facts: Row = {
         "video": str(path),
         "window": number,
         "start": round(window.start, 3),
@@ -91,31 +238,34 @@ def row(path: Path, number: int, window: Window, recogniser: Recogniser) -> dict
         facts |= {"label": classes[best], "confidence": float(window.probabilities[best])}
         values = zip(classes, window.probabilities, strict=True)
         facts |= {f"p_{name}": float(value) for name, value in values}
+    if window.outline is not None:
+        corners = (*window.outline.min(0), *window.outline.max(0))
+        facts |= {k: round(float(v), 1) for k, v in zip(BOX, corners, strict=True)}
     if window.valence is not None:
         facts["valence"] = window.valence
     return facts
 
 
-def as_table(rows: Iterable[dict[str, object]], recogniser: Recogniser) -> pd.DataFrame:
+def as_table(found: Iterable[Row], task: Task) -> pd.DataFrame:
     """Rows with all columns, in order and typed, even if no row has a value of some."""
     import pandas as pd  # here, because the first window must not wait for it
 
-    kinds = _kinds(recogniser)
-    table = pd.DataFrame(list(rows), columns=list(kinds)).astype(kinds)
-    table.attrs["weights"] = recogniser.name
+    kinds = task.columns()
+    table = pd.DataFrame(list(found), columns=list(kinds)).astype(kinds)
+    table.attrs["weights"] = task.name
     return table
 
 
-def csv_lines(row: dict[str, object], recogniser: Recogniser, *, head: bool) -> str:
+def csv_lines(one: Row, task: Task, *, head: bool) -> str:
     """One row as `to_csv(as_table(rows))` has it, for tables that are printed as they grow.
 
     Args:
-        row: See `row`.
-        recogniser: The network that gave it.
+        one: Of `Task.rows_of`.
+        task: The same.
         head: Whether the line with the columns' names comes first.
     """
-    names = list(_kinds(recogniser))
-    values = [row.get(name) for name in names]
+    names = list(task.columns())
+    values = [one.get(name) for name in names]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if head:
@@ -125,10 +275,10 @@ def csv_lines(row: dict[str, object], recogniser: Recogniser, *, head: bool) -> 
 
 
 def _kinds(recogniser: Recogniser) -> dict[str, str]:
-    """The columns in order, and what each holds."""
+    """The residual network's columns in order, and what each holds."""
     chances = [f"p_{name}" for name in recogniser.card.classes]
     kinds = {"video": "str", "window": "Int64", "start": "float64", "end": "float64"}
     kinds |= {"first_frame": "Int64", "last_frame": "Int64", "face": "str", "label": "str"}
     rated = ["valence"] if recogniser.card.valence else []
-    kinds |= dict.fromkeys(["confidence", *chances, *rated], "float64")
+    kinds |= dict.fromkeys(["confidence", *chances, *rated, *BOX], "float64")
     return kinds | {"method": "str", "error": "str"}

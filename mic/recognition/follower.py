@@ -1,0 +1,290 @@
+"""The one follower of faces: a box carried by motion, corrected by looks, found by searches.
+
+Three ways to know where a face is, from cheap to dear:
+
+- *carried*: the motion vectors of the blocks inside the box move it (a median each way); nothing
+  is decoded for that where the stream can be parsed;
+- *look*: the landmark network looks at the box alone, 8 ms, and says whether a face is there;
+- *search*: MTCNN looks at the whole picture, some 30 ms; only when there is nobody to follow,
+  when a look finds no face where the vectors have led, or after `SEARCH_SECONDS` for newcomers.
+
+Every face is a person of its own, with a number that is never used again. Who is lost and found
+elsewhere is a new person: a number says that a face was followed without a gap, not who it is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+
+import numpy as np
+from PIL import Image
+
+from mic import faces
+from mic.faces.landmarks import Landmarker, Mesh, Roi, roi_of_box
+
+# Below this presence there is no face in the square.
+PRESENT = 0.5
+# Beyond these the mesh is a guess, and photographs of FER2013 have few such faces.
+MOST_YAW, MOST_PITCH = 45.0, 40.0
+# Fewer samples across a face than the expression network's own input has across one.
+LEAST_SIDE = 32.0
+SEARCH_SECONDS = 10.0
+# A look that moves the square by more than this part of its side is repeated there.
+_OFF = 0.12
+# Longest side of the pictures that are searched: first quickly, then for small faces.
+_SOUGHT = (320, 640)
+_SAME = 0.3
+
+Region = tuple[int, int, int, int]
+"""left, top, right, bottom in samples of the shown picture."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Motion:
+    """Where blocks of a picture came from.
+
+    Attributes:
+        places: float (N, 2), middles of the blocks in this picture, (x, y) in samples.
+        steps: float (N, 2), how far each moved since the picture before.
+    """
+
+    places: np.ndarray
+    steps: np.ndarray
+
+    def of(self, box: np.ndarray) -> np.ndarray:
+        """The median step of the blocks in a box (left, top, right, bottom); zero if none."""
+        inside = (self.places >= box[:2]).all(1) & (self.places <= box[2:]).all(1)
+        if not inside.any():
+            return np.zeros(2)
+        return np.median(self.steps[inside], axis=0)
+
+
+@dataclasses.dataclass
+class Person:
+    """A face that is followed.
+
+    Attributes:
+        number: From 0, in the order in which they were found.
+        mesh: Of the last look.
+        shift: float (2,), how far the vectors have carried it since, in samples.
+    """
+
+    number: int
+    mesh: Mesh
+    shift: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(2))
+
+    @property
+    def roi(self) -> Roi:
+        """Where to look for it now."""
+        x, y, side, angle = self.mesh.roi
+        return Roi(x + self.shift[0], y + self.shift[1], side, angle)
+
+    @property
+    def box(self) -> np.ndarray:
+        """float32 (4,): where it is now."""
+        return self.mesh.box + np.tile(self.shift, 2).astype(np.float32)
+
+    def carry(self, motion: Motion) -> None:
+        """Moves it with the blocks inside its box."""
+        self.shift = self.shift + motion.of(self.box)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a look says of one person.
+
+    Attributes:
+        person: Its number.
+        status: "ok"; "turned away", "cut off", "too small": a face out of the expression
+            network's depth; or "lost": it was here until now.
+        mesh: None if it is lost.
+        picture: uint8 (h, w, 3) RGB around the face; None if it is lost.
+        origin: (x, y) of that picture's corner in the shown picture.
+    """
+
+    person: int
+    status: str
+    mesh: Mesh | None
+    picture: np.ndarray | None
+    origin: tuple[int, int]
+
+
+Pixels = Callable[[Region | None], np.ndarray]
+"""Gives a region of the present picture, or all of it, as uint8 (h, w, 3) RGB."""
+
+
+class Follower:
+    """Follows all faces of one video.
+
+    Args:
+        landmarker: Looks.
+        detector: Searches.
+    """
+
+    def __init__(
+        self, *, landmarker: Landmarker | None = None, detector: faces.Detector | None = None
+    ) -> None:
+        self._landmarker = landmarker or shared_landmarker()
+        self._detector = detector or faces.detector()
+        self._next = 0
+        self._searched = float("-inf")
+        self._misses = 0
+        self.people: list[Person] = []
+        self.searches = 0
+
+    def carry(self, motion: Motion) -> None:
+        """Moves everybody by the vectors of the next picture."""
+        for person in self.people:
+            person.carry(motion)
+
+    def look(self, time: float, size: tuple[int, int], pixels: Pixels) -> list[Seen]:
+        """Looks at everybody in a picture, and searches it where that is needed.
+
+        Args:
+            time: Seconds of the picture.
+            size: Its width and height.
+            pixels: Gives parts of it.
+        """
+        before, found, missing = self.people, [], False
+        for person in before:
+            seen = self._looked(person, size, pixels)
+            if seen is None or any(_overlap(seen.box, other.mesh.box) > _SAME
+                                   for other, _ in found):  # fmt: skip
+                missing = True
+                continue
+            found.append((Person(person.number, seen), self._around(seen, size)))
+        if missing or not before or time - self._searched >= SEARCH_SECONDS:
+            self._searched = time
+            found += self._search(before, [one for one, _ in found], size, pixels)
+        self.people = [person for person, _ in found]
+        answers = [
+            Seen(
+                person=person.number,
+                status=_status(person.mesh, size),
+                mesh=person.mesh,
+                picture=pixels(region),
+                origin=region[:2],
+            )
+            for person, region in found
+        ]
+        left = {one.number for one in before} - {one.number for one in self.people}
+        answers += [
+            Seen(person=number, status="lost", mesh=None, picture=None, origin=(0, 0))
+            for number in sorted(left)
+        ]
+        return answers
+
+    def _looked(self, person: Person, size: tuple[int, int], pixels: Pixels) -> Mesh | None:
+        mesh = self._mesh(person.roi, size, pixels)
+        if mesh is None:
+            return None
+        here, there = np.array(person.roi[:2]), np.array(mesh.roi[:2])
+        off = np.hypot(*(there - here)) / person.roi.side
+        grown = abs(np.log(mesh.roi.side / person.roi.side))
+        return self._mesh(mesh.roi, size, pixels) if max(off, grown / 2) > _OFF else mesh
+
+    def _mesh(self, roi: Roi, size: tuple[int, int], pixels: Pixels) -> Mesh | None:
+        """The face in a square; None if there is none, or only outside the picture."""
+        region = around(roi, size)
+        if region is None:
+            return None
+        left, top = region[:2]
+        local = Roi(roi.x - left, roi.y - top, roi.side, roi.angle)
+        mesh = self._landmarker.look(pixels(region), local)
+        moved = mesh.points + np.float32((left, top, 0))
+        mesh = Mesh(points=moved, presence=mesh.presence)
+        there = mesh.presence >= PRESENT and around(mesh.roi, size) is not None
+        return mesh if there else None
+
+    def _around(self, mesh: Mesh, size: tuple[int, int]) -> Region:
+        region = around(mesh.roi, size)
+        assert region is not None  # `_mesh` gives no other
+        return region
+
+    def _search(
+        self, before: list[Person], known: list[Person], size: tuple[int, int], pixels: Pixels
+    ) -> list[tuple[Person, Region]]:
+        """New people, and those of `before` who are not among `known` but near where they were."""
+        # Small faces take longer to look for: every other time when there is nobody.
+        longest = _SOUGHT[1 if self._misses % 2 else 0]
+        picture = pixels(None)
+        self.searches += 1
+        taken = list(known)
+        found: list[tuple[Person, Region]] = []
+        for box, points in self._detected(picture, longest):
+            if any(_overlap(box, one.mesh.box) > _SAME for one in taken):
+                continue
+            mesh = self._mesh(roi_of_box(box, points), size, lambda r: _cut(picture, r))
+            if mesh is not None:
+                mesh = self._mesh(mesh.roi, size, lambda r: _cut(picture, r))
+            if mesh is None or any(_overlap(mesh.box, one.mesh.box) > _SAME for one in taken):
+                continue
+            person = Person(self._number(mesh, before, taken), mesh)
+            taken.append(person)
+            found.append((person, self._around(mesh, size)))
+        self._misses = 0 if taken else self._misses + 1
+        return found
+
+    def _detected(self, picture: np.ndarray, longest: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        height, width = picture.shape[:2]
+        scale = min(1.0, longest / max(height, width))
+        if scale < 1:
+            small = (max(1, round(width * scale)), max(1, round(height * scale)))
+            picture = np.asarray(Image.fromarray(picture).resize(small, Image.Resampling.BOX))
+        found = self._detector.detect_all(picture)
+        order = np.argsort(-(found.boxes[:, 2] - found.boxes[:, 0]), kind="stable")
+        return [(found.boxes[k] / scale, found.points[k] / scale) for k in order]
+
+    def _number(self, mesh: Mesh, before: list[Person], taken: list[Person]) -> int:
+        used = {one.number for one in taken}
+        for person in before:
+            if person.number not in used and _overlap(person.box, mesh.box) > _SAME:
+                return person.number
+        self._next += 1
+        return self._next - 1
+
+
+@functools.lru_cache(maxsize=1)
+def shared_landmarker() -> Landmarker:
+    """The landmarker, built once a process; it is not to be used from two threads at once."""
+    return Landmarker()
+
+
+def around(roi: Roi, size: tuple[int, int]) -> Region | None:
+    """The part of a picture that a look needs, even edges; None if next to nothing is inside."""
+    half = 0.52 * roi.side * (abs(np.cos(roi.angle)) + abs(np.sin(roi.angle)))
+    width, height = size
+    left, top = (max(0, int(edge - half)) & ~1 for edge in (roi.x, roi.y))
+    right, bottom = (
+        min(most, int(edge + half + 2) & ~1) for edge, most in ((roi.x, width), (roi.y, height))
+    )
+    if right - left < 16 or bottom - top < 16:
+        return None
+    return left, top, right, bottom
+
+
+def _status(mesh: Mesh, size: tuple[int, int]) -> str:
+    if abs(mesh.pose.yaw) > MOST_YAW or abs(mesh.pose.pitch) > MOST_PITCH:
+        return "turned away"
+    box = mesh.box
+    inside = np.clip(box, 0, np.tile(size, 2))
+    if np.prod(inside[2:] - inside[:2]) < 0.75 * np.prod(box[2:] - box[:2]):
+        return "cut off"
+    return "too small" if max(box[2:] - box[:2]) < LEAST_SIDE else "ok"
+
+
+def _cut(picture: np.ndarray, region: Region | None) -> np.ndarray:
+    if region is None:
+        return picture
+    left, top, right, bottom = region
+    return np.ascontiguousarray(picture[top:bottom, left:right])
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Intersection over union of two boxes."""
+    low, high = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
+    shared = float(np.prod(np.maximum(high - low, 0)))
+    areas = float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2]))
+    return shared / max(areas - shared, 1e-6)

@@ -1,0 +1,319 @@
+"""What was seen of people as rows of a table: a row a window, a look or a picture.
+
+Every row says how its values were obtained (`box_from`, `values_from`):
+
+- `look`: the networks looked at this picture, or, of a window, at the pictures in it;
+- `carried`: the box was moved by motion vectors since the last look, or the last values are kept;
+- `between`: interpolated in time between the looks before and after.
+
+`docs/columns.md` tells what each column is, how it was checked, and on whom.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+
+from mic.errors import ConfigError, MicError
+from mic.faces.landmarks import ACTION_UNITS, BLENDSHAPES, action_units
+from mic.recognition.people import CLASSES, Look, Passed, nearest_time
+
+Kind = Literal["window", "look", "frame"]
+KINDS = ("window", "look", "frame")
+Row = dict[str, object]
+
+BOX = ("left", "top", "right", "bottom")
+_POSE = ("yaw", "pitch", "roll")
+_SHAPES = BLENDSHAPES[1:]  # the first, "neutral", is always next to zero
+
+
+def columns(kind: Kind) -> dict[str, str]:
+    """The columns in order, and what each holds, for pandas."""
+    where = {
+        "window": {"window": "Int64", "start": "float64", "end": "float64"}
+        | {"first_frame": "Int64", "last_frame": "Int64"},
+        "look": {"frame": "Int64", "time": "float64"},
+        "frame": {"frame": "Int64", "time": "float64"},
+    }[kind]
+    found = {"video": "str", **where, "person": "Int64", "status": "str", "label": "str"}
+    numbers = ("confidence", *(f"p_{name}" for name in CLASSES), *BOX, *_POSE)
+    found |= dict.fromkeys((*numbers, *ACTION_UNITS, *_SHAPES), "float64")
+    if kind == "window":
+        found |= {"looks": "Int64"}
+    return found | {"box_from": "str", "values_from": "str", "method": "str", "error": "str"}
+
+
+@dataclasses.dataclass
+class Values:
+    """The numbers of a row, each None where they are unknown.
+
+    Attributes:
+        box: (4,).
+        pose: (3,).
+        shapes: (52,).
+        chances: (7,).
+    """
+
+    box: np.ndarray | None = None
+    pose: np.ndarray | None = None
+    shapes: np.ndarray | None = None
+    chances: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, look: Look) -> Values:
+        """Those of a look."""
+        pose = None if look.pose is None else np.array(look.pose)
+        return cls(look.box, pose, look.blendshapes, look.probabilities)
+
+    @classmethod
+    def mean(cls, values: Sequence[Values], weights: Sequence[float]) -> Values:
+        """Weighted means, each over those that know it."""
+
+        def of(name: str) -> np.ndarray | None:
+            pairs = zip(values, weights, strict=True)
+            known = [(getattr(one, name), weight) for one, weight in pairs]
+            known = [pair for pair in known if pair[0] is not None]
+            if not known:
+                return None
+            arrays, shares = zip(*known, strict=True)
+            return np.average(np.stack(arrays), axis=0, weights=np.maximum(shares, 1e-9))
+
+        return cls(*(of(field.name) for field in dataclasses.fields(cls)))
+
+    def cells(self) -> Row:
+        """As columns."""
+        cells: Row = {}
+        if self.chances is not None:
+            best = int(self.chances.argmax())
+            cells |= {"label": CLASSES[best], "confidence": float(self.chances[best])}
+            cells |= _named((f"p_{name}" for name in CLASSES), self.chances)
+        if self.box is not None:
+            cells |= {name: round(float(v), 1) for name, v in zip(BOX, self.box, strict=True)}
+        if self.pose is not None:
+            cells |= {name: round(float(v), 1) for name, v in zip(_POSE, self.pose, strict=True)}
+        if self.shapes is not None:
+            cells |= action_units(self.shapes) | _named(_SHAPES, self.shapes[1:])
+        return cells
+
+
+def rows(
+    passed: Iterator[Passed],
+    kind: Kind,
+    *,
+    times: np.ndarray,
+    ends: list[tuple[float, float]],
+    broken: bool = False,
+) -> Iterator[Row]:
+    """Rows while the video passes; what is unfinished at damage comes before its error.
+
+    Args:
+        passed: Of `mic.recognition.people.passes`.
+        kind: What a row is.
+        times: Seconds of all pictures.
+        ends: Start and end of each window, ascending; see `plan`.
+        broken: Whether it is known that the file breaks off, so that `times` end there.
+
+    Raises:
+        MicError: What `passed` raises, after the rows that were complete.
+    """
+    writer = {"window": _Windows, "look": _Looks, "frame": _Frames}[kind](times, ends)
+    try:
+        for one in passed:
+            yield from writer.take(one)
+    except MicError:
+        yield from writer.rest(damaged=not broken)
+        raise
+    yield from writer.rest(damaged=False)
+
+
+def plan(duration: float, *, window: float, hop: float | None) -> list[tuple[float, float]]:
+    """Start and end of each window in seconds; every moment is in at least one.
+
+    A video of at most one and a half windows is one window, and the last takes in what is left.
+
+    Raises:
+        ConfigError: A number is out of its range.
+    """
+    if not 0.2 <= window <= 60:
+        raise ConfigError(f"window is {window} s, must be 0.2 to 60")
+    if hop is not None and not 0.04 <= hop <= 600:
+        raise ConfigError(f"hop is {hop} s, must be 0.04 to 600")
+    if duration <= 1.5 * window:
+        return [(0.0, duration)]
+    step = hop or window / 2
+    count = int((duration - window) / step + 1e-9) + 1
+    starts = [step * k for k in range(count)]
+    if step > window:  # gaps were asked for; the end is the last window's own
+        return [(start, min(start + window, duration)) for start in starts]
+    return [(start, start + window) for start in starts[:-1]] + [(starts[-1], duration)]
+
+
+def _named(names: object, values: np.ndarray) -> Row:
+    return {name: float(value) for name, value in zip(names, values, strict=True)}
+
+
+class _Looks:
+    """A row a look."""
+
+    def __init__(self, times: np.ndarray, ends: list[tuple[float, float]]) -> None:
+        self._times, self._ends = times, ends
+
+    def take(self, passed: Passed) -> Iterator[Row]:
+        """The rows that a picture completes."""
+        for look in passed.looks:
+            yield _row_of(look)
+
+    def rest(self, *, damaged: bool) -> Iterator[Row]:
+        """The rows that nothing will complete."""
+        yield from ()
+
+
+def _row_of(look: Look) -> Row:
+    here = "" if look.box is None else "look"
+    return {
+        "frame": look.frame,
+        "time": round(look.time, 4),
+        "person": look.person,
+        "status": look.status,
+        "box_from": here,
+        "values_from": here,
+        **Values.of(look).cells(),
+    }
+
+
+class _Windows(_Looks):
+    """A row a window and person."""
+
+    def __init__(self, times: np.ndarray, ends: list[tuple[float, float]]) -> None:
+        super().__init__(times, ends)
+        self._next = 0
+        self._looks: list[Look] = []
+        self._reached = 0.0
+
+    def take(self, passed: Passed) -> Iterator[Row]:
+        """The windows that end before this picture."""
+        self._reached = passed.time
+        while self._next < len(self._ends) and self._ends[self._next][1] <= passed.time:
+            yield from self._window()
+        self._looks += passed.looks
+        if passed.looks and self._next < len(self._ends):
+            begin = self._ends[self._next][0]
+            self._looks = [one for one in self._looks if one.time >= begin]
+
+    def rest(self, *, damaged: bool) -> Iterator[Row]:
+        """What has begun; at damage, only as far as was seen."""
+        while self._next < len(self._ends):
+            begin, end = self._ends[self._next]
+            if damaged and begin > self._reached:
+                return
+            if damaged and end > self._reached:
+                after = np.searchsorted(self._times, self._reached, "right")
+                known = self._times[after] if after < len(self._times) else end
+                self._ends[self._next] = begin, min(end, float(known))
+            yield from self._window()
+
+    def _window(self) -> Iterator[Row]:
+        number, (begin, end) = self._next, self._ends[self._next]
+        self._next += 1
+        first = int(np.searchsorted(self._times, begin - 1e-6))
+        last = int(np.searchsorted(self._times, end - 1e-6)) - 1
+        head: Row = {
+            "window": number,
+            "start": round(begin, 3),
+            "end": round(end, 3),
+            "first_frame": first,
+            "last_frame": max(first, last),
+        }
+        inside = [one for one in self._looks if begin - 1e-6 <= one.time < end]
+        people = sorted({one.person for one in inside if one.box is not None})
+        for person in people:
+            yield head | self._of(person, inside, begin, end)
+        if not people:
+            yield head | {"status": "no face", "looks": len({one.frame for one in inside})}
+
+    def _of(self, person: int | None, inside: list[Look], begin: float, end: float) -> Row:
+        own = [one for one in inside if one.person == person]
+        seen = [one for one in own if one.box is not None]
+        # A look counts for the time to which it is the nearest.
+        middles = [(a.time + b.time) / 2 for a, b in itertools.pairwise(seen)]
+        edges = [begin, *middles, end]
+        weights = [b - a for a, b in itertools.pairwise(edges)]
+        statuses = Counter(one.status for one in seen)
+        status = "ok" if statuses["ok"] else statuses.most_common(1)[0][0]
+        if len(own) > len(seen) and status == "ok":
+            status = "lost"
+        values = Values.mean([Values.of(one) for one in seen], weights)
+        return {
+            "person": person,
+            "status": status,
+            "looks": len(seen),
+            "box_from": "look",
+            "values_from": "look",
+            **values.cells(),
+        }
+
+
+class _Frames(_Looks):
+    """A row a picture and person; those between two looks wait for the second."""
+
+    def __init__(self, times: np.ndarray, ends: list[tuple[float, float]]) -> None:
+        super().__init__(times, ends)
+        self._before: tuple[Look, ...] = ()
+        self._passed: list[Passed] = []
+        self._done = 0
+
+    def take(self, passed: Passed) -> Iterator[Row]:
+        """The pictures up to a look."""
+        if not passed.looks:
+            self._passed.append(passed)
+            return
+        yield from self._until(passed.frame, passed.looks)
+        for look in passed.looks:
+            yield _row_of(look)
+        self._before, self._passed, self._done = passed.looks, [], passed.frame + 1
+
+    def rest(self, *, damaged: bool) -> Iterator[Row]:
+        """The pictures after the last look."""
+        end = len(self._times)
+        if damaged:
+            end = self._passed[-1].frame + 1 if self._passed else self._done
+        yield from self._until(end, ())
+
+    def _until(self, end: int, after: tuple[Look, ...]) -> Iterator[Row]:
+        own = [one for one in self._before if one.box is not None]
+        later = {one.person: one for one in after if one.box is not None}
+        frames = [one.frame for one in self._passed]
+        for frame in range(self._done, end):
+            place = bisect.bisect_right(frames, frame) - 1
+            boxes = self._passed[place].boxes if place >= 0 else {}
+            head: Row = {"frame": frame, "time": round(float(self._times[frame]), 4)}
+            for look in own:
+                box = boxes.get(look.person, look.box) if look.person is not None else look.box
+                yield head | self._between(look, later.get(look.person), frame, box)
+            if not own:
+                yield head | {"status": "no face", "box_from": "", "values_from": ""}
+
+    def _between(self, one: Look, other: Look | None, frame: int, box: np.ndarray | None) -> Row:
+        values, how, status = Values.of(one), "carried", one.status
+        if other is not None:
+            share = (float(self._times[frame]) - one.time) / max(other.time - one.time, 1e-9)
+            values = Values.mean([values, Values.of(other)], [1 - share, share])
+            how = "between"
+            if status != other.status:
+                status = (one, other)[nearest_time([0.0, 1.0], share)].status
+        values.box = box
+        if status != "ok":
+            values.chances = None
+        return {
+            "person": one.person,
+            "status": status,
+            "box_from": "carried",
+            "values_from": how,
+            **values.cells(),
+        }

@@ -1,0 +1,238 @@
+"""`mic.predict` for people: who is where, one answer whatever the file, rows of three kinds."""
+
+import itertools
+
+import av
+import numpy as np
+import pandas as pd
+import pytest
+
+import mic
+from mic import cli, codec
+from mic.errors import CodecError, ConfigError
+from mic.faces.landmarks import ACTION_UNITS, BLENDSHAPES
+from mic.recognition import Task
+from mic.recognition.follower import Motion, around
+from mic.recognition.people import CLASSES, planned
+from mic.recognition.rows import plan
+from mic.storage import assets
+
+# What a file can be, and what PyAV is told for it.
+WAYS = {
+    "h264.mp4": ("libx264", {"crf": "23"}),
+    "hevc.mp4": ("libx265", {"crf": "26", "x265-params": "log-level=none"}),
+    "vp9.webm": ("libvpx-vp9", {"crf": "32", "b": "0", "cpu-used": "8"}),
+    "q2.mp4": ("mpeg4", {"qmin": "2", "qmax": "2"}),
+    "q5.avi": ("mpeg4", {"qmin": "5", "qmax": "5"}),
+    "q10.mp4": ("mpeg4", {"qmin": "10", "qmax": "10"}),
+    "flash.flv": ("flv", {"qmin": "3", "qmax": "3"}),
+}
+
+
+def write(path, frames, name="libx264", options=None, rate=30):
+    """Encodes RGB pictures, as ordinary programs do."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream(name, rate=rate, options=options or {})
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt, stream.gop_size, stream.thread_count = "yuv420p", 250, 1
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.fixture(scope="module")
+def frames():
+    """A person who is calm, then smiles: 72 pictures of 320x180."""
+    return [frame[::2, ::2] for frame in codec.decode(assets.path("single_face"))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, frames):
+    path = tmp_path_factory.mktemp("people")
+    for name, (encoder, options) in WAYS.items():
+        write(str(path / name), frames, encoder, options)
+    return path
+
+
+def test_one_answer_whatever_the_codec_and_the_container(folder):
+    table = mic.predict(folder, window=0.8, hop=0.8)
+    assert (table["error"] == "").all()
+    by_window = table.groupby("window")["label"]
+    assert len(table) == 3 * len(WAYS)
+    assert (by_window.agg(set).str.len() == 1).all()
+    assert by_window.first().tolist()[-1] == "happiness"
+    chances = table.pivot_table(index="window", columns="video", values="p_happiness")
+    assert chances.std(axis=1).max() < 0.06
+    boxes = table.groupby("window")[["left", "top", "right", "bottom"]]
+    assert boxes.std().max(axis=None) < 3  # samples
+
+
+def test_windows_have_all_columns_and_their_true_times(folder):
+    table = mic.predict(folder / "h264.mp4", window=1.0, hop=0.5)
+    assert table["start"].tolist() == [0.0, 0.5, 1.0]
+    assert table["end"].tolist() == [1.0, 1.5, 2.4]
+    assert table["first_frame"].tolist() == [0, 15, 30]
+    assert table["last_frame"].tolist() == [29, 44, 71]
+    assert (table["person"] == 0).all()
+    assert (table["status"] == "ok").all()
+    assert (table["looks"] >= 2).all()
+    chances = table[[f"p_{name}" for name in CLASSES]].to_numpy()
+    assert np.allclose(chances.sum(1), 1, atol=1e-4)
+    assert np.allclose(table["confidence"], chances.max(1))
+    assert table[[*ACTION_UNITS, *BLENDSHAPES[1:], "yaw", "pitch", "roll"]].notna().all(axis=None)
+    assert table["AU12"].iloc[-1] > 0.3 > table["AU12"].iloc[0]
+    assert table.attrs["weights"].startswith("fer ")
+
+
+def test_looks_and_pictures_say_how_they_were_obtained(folder):
+    looks = mic.predict(folder / "h264.mp4", rows="look")
+    assert (looks["box_from"] == "look").all()
+    assert 5 <= len(looks) <= 8
+    every = mic.predict(folder / "h264.mp4", rows="frame")
+    assert every["frame"].tolist() == list(range(72))
+    assert np.allclose(every["time"], np.arange(72) / 30, atol=1e-3)
+    seen = every[every["box_from"] == "look"]
+    assert seen["frame"].tolist() == looks["frame"].tolist()
+    assert np.allclose(seen["p_happiness"], looks["p_happiness"])
+    last = looks["frame"].iloc[-1]
+    between = every[(every["box_from"] != "look") & (every["frame"] < last)]
+    assert set(between["values_from"]) == {"between"}
+    assert set(every[every["frame"] > last]["values_from"]) == {"carried"}
+    low, high = np.minimum, np.maximum
+    first, second = looks["AU12"].iloc[2], looks["AU12"].iloc[3]
+    middle = every["AU12"][looks["frame"].iloc[2] : looks["frame"].iloc[3]]
+    assert middle.between(low(first, second) - 1e-6, high(first, second) + 1e-6).all()
+
+
+def test_two_people_are_two(tmp_path, frames):
+    both = [np.hstack([frame, frame[:, ::-1]]) for frame in frames[:45]]
+    table = mic.predict(write(str(tmp_path / "two.mp4"), both), rows="look")
+    assert table.groupby("frame")["person"].nunique().eq(2).all()
+    middles = table.assign(x=(table["left"] + table["right"]) / 2).groupby("person")["x"]
+    assert (middles.max() - middles.min()).max() < 60  # nobody became the other
+    assert abs(middles.mean().diff().iloc[-1]) > 150
+
+
+def test_a_face_is_followed_and_its_leaving_is_said(tmp_path, frames):
+    wide = []
+    for k, frame in enumerate(frames[:60]):
+        room = np.full((180, 640, 3), 96, np.uint8)
+        if k < 45:
+            x = 4 * k  # across more than half a face's width from look to look
+            room[:, x : x + 320] = frame
+        wide.append(room)
+    path = write(str(tmp_path / "walks.mp4"), wide)
+    looks = mic.predict(path, rows="look")
+    seen = looks[looks["person"].notna() & looks["left"].notna()]
+    assert set(seen["person"]) == {0}
+    assert np.corrcoef(seen["frame"], seen["left"])[0, 1] > 0.99
+    assert "lost" in set(looks["status"])
+    table = mic.predict(path, window=0.5, hop=0.5)
+    assert table["status"].iloc[0] == "ok"
+    assert table["status"].iloc[-1] == "no face"
+    assert table[["label", "confidence", "left"]].iloc[-1].isna().all()
+    every = mic.predict(path, rows="frame")
+    assert every["frame"].nunique() == 60
+    assert every["status"].iloc[-1] == "no face"
+    # Carried by the encoder's vectors, the box keeps up with the face between two looks.
+    carried = every[(every["box_from"] == "carried") & (every["frame"] < 40)]
+    expected = np.interp(carried["frame"], seen["frame"], seen["left"])
+    assert np.abs(carried["left"] - expected).max() < 25
+
+
+def test_pictures_of_nobody_are_rows(tmp_path):
+    path = write(str(tmp_path / "x.mp4"), [np.full((64, 96, 3), 90, np.uint8)] * 20)
+    for kind, count in (("window", 1), ("frame", 20)):
+        table = mic.predict(path, rows=kind)
+        assert table["status"].tolist() == ["no face"] * count
+        assert table["label"].isna().all()
+
+
+def test_a_file_that_breaks_off_gives_its_rows_and_then_the_error(folder, tmp_path, capsys):
+    whole = (folder / "q5.avi").read_bytes()
+    path = tmp_path / "cut.avi"
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    out = tmp_path / "a.csv"
+    assert cli.main(["predict", str(path), "--window", "0.5", "--out", str(out)]) == 1
+    table = pd.read_csv(out, keep_default_na=False)
+    assert len(table) >= 3
+    assert set(table["error"][:-1]) == {""}
+    assert "cut.avi" in table["error"].iloc[-1]
+    assert "after frame" in table["error"].iloc[-1]
+    (tmp_path / "none.mp4").write_bytes(b"no video" * 100)
+    with pytest.raises(CodecError):
+        mic.predict(tmp_path / "none.mp4")
+    both = mic.predict(tmp_path, window=0.5)
+    assert (both["error"] != "").sum() == 2
+
+
+def test_printed_rows_are_the_saved_ones(folder, tmp_path, capsys):
+    out = tmp_path / "a.csv"
+    command = ["predict", str(folder / "q10.mp4"), "--rows", "look"]
+    assert cli.main(command) == 0
+    printed = capsys.readouterr().out
+    assert cli.main([*command, "--out", str(out)]) == 0
+    assert out.read_text() == printed
+    assert "frames" in capsys.readouterr().err
+
+
+def test_options_that_do_not_fit_are_refused(folder):
+    for options in (
+        {"network": "other"},
+        {"rows": "second"},
+        {"network": "pictures", "weights": "x.safetensors"},
+        {"network": "residual", "rows": "look"},
+        {"method": "bitstream"},
+        {"window": 0.0},
+        {"hop": 0.0},
+    ):
+        with pytest.raises(ConfigError):
+            Task(**options)
+
+
+def test_the_film_shows_the_boxes(folder, tmp_path):
+    film = tmp_path / "film.mp4"
+    assert cli.main(["predict", str(folder / "q2.mp4"), "--overlay", str(film)]) == 0
+    assert codec.probe(film).frames == 72
+
+
+def test_looks_come_at_the_same_times_at_any_rate():
+    for rate in (10, 15, 25, 29.97, 60):
+        times = np.arange(int(4 * rate)) / rate
+        found = planned(times, 0.4)
+        assert found[0] == 0
+        assert np.abs(np.diff(times[found[1:]]) - 0.4).max() < 1.01 / rate
+    assert planned(np.array([0.0]), 0.4) == [0]
+
+
+def test_windows_cover_a_video_to_its_end():
+    for duration in (0.1, 2.0, 3.0, 3.01, 4.5, 10.37):
+        windows = plan(duration, window=2.0, hop=None)
+        assert windows[0][0] == 0
+        assert windows[-1][1] == duration
+        for (start, end), (later, last) in itertools.pairwise(windows):
+            assert start < later <= end < last + 1e-9
+    assert len(plan(3.0, window=2.0, hop=None)) == 1
+
+
+def test_a_box_moves_with_the_median_of_its_blocks():
+    places = np.array([[10, 10], [20, 20], [30, 30], [200, 200]], float)
+    steps = np.array([[4, 0], [4, 2], [50, 1], [-9, -9]], float)
+    motion = Motion(places, steps)
+    assert motion.of(np.array([0, 0, 40, 40])).tolist() == [4, 1]
+    assert motion.of(np.array([90, 90, 95, 95])).tolist() == [0, 0]
+
+
+def test_a_region_is_even_and_inside():
+    from mic.faces.landmarks import Roi
+
+    for x, y in itertools.product((-20, 3, 150, 305, 331), (7, 90, 178)):
+        found = around(Roi(x, y, 61.3, 0.2), (320, 180))
+        if found is None:
+            continue
+        left, top, right, bottom = found
+        assert not any(edge % 2 for edge in found)
+        assert 0 <= left < right <= 320
+        assert 0 <= top < bottom <= 180
+    assert around(Roi(900, 90, 60, 0), (320, 180)) is None
