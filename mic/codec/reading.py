@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -114,12 +114,23 @@ def packets(container: InputContainer, stream: VideoStream, path: Path) -> Itera
 
 
 def decoded_frames(
-    container: InputContainer, stream: VideoStream, path: Path
+    container: InputContainer,
+    stream: VideoStream,
+    path: Path,
+    *,
+    before: Callable[[av.Packet], None] | None = None,
 ) -> Iterator[av.VideoFrame]:
     """The stream's pictures in the order in which they are shown, as coded; see `Video`.
 
     What cannot be decoded before the first key frame is passed over: recordings of broadcasts
     begin anywhere.
+
+    Args:
+        container: Just opened.
+        stream: Of it.
+        path: Named in errors.
+        before: Called with each packet before it is decoded, for instance to tell the decoder
+            whether its picture may be passed over.
 
     Raises:
         CodecError: It is damaged; all whole pictures before have been yielded. Or it has none.
@@ -128,6 +139,8 @@ def decoded_frames(
     try:
         for packet in packets(container, stream, path):
             begun = begun or packet.is_keyframe
+            if before is not None:
+                before(packet)
             try:
                 found = packet.decode()
             except av.InvalidDataError:

@@ -106,8 +106,7 @@ class Decoded:
         """Passes over the video up to the last wanted picture.
 
         Args:
-            wanted: Numbers of pictures at which somebody will look, ascending. Where one is passed
-                over by the decoder, the next decoded picture stands for it.
+            wanted: Numbers of pictures at which somebody will look, ascending.
             regions: Not needed here; `Parsed` plans by it.
 
         Raises:
@@ -117,10 +116,16 @@ class Decoded:
         with opened(video.path, number=video.stream) as (container, stream):
             context = stream.codec_context
             context.options = {**context.options, "flags2": "+export_mvs"}
-            if video.index.by_stamp:  # else pictures are counted, and none may be missing
-                context.skip_frame = "NONREF"
+            stamps = set(video.index.stamps[video.index.packet_of[waiting]].tolist())
+
+            def allow(packet: av.Packet) -> None:
+                """Lets the decoder pass over what nobody looks at and nothing refers to."""
+                # Where pictures are counted, none may be missing.
+                needed = not video.index.by_stamp or packet.pts in stamps
+                context.skip_frame = "DEFAULT" if needed else "NONREF"
+
             try:
-                for frame in decoded_frames(container, stream, video.path):
+                for frame in decoded_frames(container, stream, video.path, before=allow):
                     known = video.index.number(frame.pts)
                     if known is None and video.index.by_stamp:
                         continue  # cut away by an edit list
@@ -291,8 +296,7 @@ def source_of(video: Video) -> Source:
     Raises:
         CodecError: It has no picture that can be decoded.
     """
-    exact = hasattr(bitstream.Stream, "pictures")
-    if exact and video.codec == "mpeg4" and not set(video.index.kinds) & set("BS"):
+    if video.codec == "mpeg4" and not set(video.index.kinds) & set("BS"):
         try:
             stream = bitstream.open(video.path)
         except (UnsupportedSyntaxError, BitstreamError):
