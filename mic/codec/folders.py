@@ -1,7 +1,5 @@
 """The videos of a folder: by their names, through links, each once."""
 
-# ruff: noqa: SIM905
-
 from __future__ import annotations
 
 import os
