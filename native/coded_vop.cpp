@@ -108,27 +108,22 @@ void VopReader::read_inter_texture(BitReader& reader, unsigned coded_blocks, int
 }
 
 /// 7.4.4: the coefficients of the intra macroblock that was read last, as tokens.
-void VopReader::keep_intra_texture(const VideoObjectLayer& layer, BlockMask wanted,
-                                   CodedMacroblock& macroblock) {
+void VopReader::keep_intra_texture(const VideoObjectLayer& layer, CodedMacroblock& macroblock) {
     make_room();
     Token* const first = tokens_.data() + token_count_;
     Token* to = first;
-    std::array<std::int16_t, 64> coefficients;
     for (unsigned block = 0; block < 6; ++block) {
-        if ((wanted & block_bit(block)) == 0)
+        if ((macroblock.wanted & block_bit(block)) == 0)
             continue;
-        dequantise_intra(layer, intra_macroblock_, block, coefficients.data());
         // The inverse transform asks for the zigzag position of the last coefficient, or more.
-        constexpr int last_low_position = 9;  // the lowest 4x4 lie below
-        int last = 0;
-        for (unsigned k = 0; k < 64; ++k) {
-            if (coefficients[k] == 0)
-                continue;
-            const unsigned u = k % 8, v = k / 8;
-            *to++ = {static_cast<std::uint16_t>(base_of(block) + 16 * u + v), coefficients[k]};
-            if (k != 0)
-                last = std::max(last, u < 4 && v < 4 ? last_low_position : 63);
-        }
+        constexpr std::uint64_t low_4x4 = 0x0F0F0F0F;
+        std::uint64_t seen = 0;
+        dequantise_intra(layer, intra_macroblock_, block, [&](unsigned k, int value) {
+            *to++ = {static_cast<std::uint16_t>(base_of(block) + 16 * (k % 8) + k / 8),
+                     static_cast<std::int16_t>(value)};
+            seen |= std::uint64_t{1} << k;
+        });
+        const int last = (seen & ~low_4x4) != 0 ? 63 : seen > 1 ? 9 : 0;
         std::int8_t& pair_last = macroblock.last_position[block / 2];
         pair_last = std::max(pair_last, static_cast<std::int8_t>(last));
     }
@@ -153,11 +148,17 @@ void VopReader::parse(BitReader& reader, Pass& pass) {
         const bool intra_dc_code = running < dc_threshold;
         const MacroblockHeader macroblock = read_macroblock_header<kPredictive>(reader, running);
         const BlockMask wanted = pass.wanted[index];
-        CodedMacroblock kept{index, macroblock.type, wanted, {-1, -1, -1}, 0, {}};
+        CodedMacroblock kept{static_cast<std::int16_t>(mb_x),
+                             static_cast<std::int16_t>(mb_y),
+                             macroblock.type,
+                             wanted,
+                             {-1, -1, -1},
+                             0,
+                             {}};
         if (is_intra(macroblock.type)) {
             intra_.read(reader, macroblock, running, intra_dc_code, mb_x, mb_y, intra_macroblock_);
             if (wanted != 0)
-                keep_intra_texture(layer, wanted, kept);
+                keep_intra_texture(layer, kept);
         } else if constexpr (kPredictive) {
             if (macroblock.type != MacroblockType::not_coded)
                 read_vectors(reader, macroblock.type, header.fcode_forward, mb_x, mb_y, motion);
@@ -229,8 +230,13 @@ VopResult VopReader::read(const Packet& packet, const VideoObjectLayer& layer, c
         token_count_ = pass.tokens;
         for (int index = result.first_missing; index < layer.mb_count(); ++index)
             if (wanted[index] != 0)
-                macroblocks_.push_back(
-                    {index, MacroblockType::missing, wanted[index], {-1, -1, -1}, 0, {}});
+                macroblocks_.push_back({static_cast<std::int16_t>(index % layer.mb_width()),
+                                        static_cast<std::int16_t>(index / layer.mb_width()),
+                                        MacroblockType::missing,
+                                        wanted[index],
+                                        {-1, -1, -1},
+                                        0,
+                                        {}});
     }
     out.macroblocks.assign(macroblocks_.begin(), macroblocks_.end());
     out.tokens.assign(tokens_.begin(),
@@ -243,7 +249,7 @@ void mark_references(const VideoObjectLayer& layer, const CodedVop& vop, Needs& 
         return;
     for (const CodedMacroblock& macroblock : vop.macroblocks)
         if (!is_intra(macroblock.type))
-            reference.mark_references(layer, macroblock.index, macroblock.wanted,
+            reference.mark_references(layer, macroblock.mb_x, macroblock.mb_y, macroblock.wanted,
                                       macroblock.vectors,
                                       macroblock.type == MacroblockType::inter4v);
 }

@@ -22,7 +22,7 @@ struct Token {
 
 /// What reconstruction needs to know of a macroblock; its tokens follow those of the one before.
 struct CodedMacroblock {
-    std::int32_t index;
+    std::int16_t mb_x, mb_y;
     MacroblockType type;
     BlockMask wanted;
     std::array<std::int8_t, 3> last_position;  ///< by pair of blocks; -1: no coefficient
@@ -62,8 +62,7 @@ class VopReader {
     template <bool kMpeg>
     void read_inter_texture(BitReader& reader, unsigned coded_blocks, int quantiser,
                             BlockMask wanted, CodedMacroblock& macroblock);
-    void keep_intra_texture(const VideoObjectLayer& layer, BlockMask wanted,
-                            CodedMacroblock& macroblock);
+    void keep_intra_texture(const VideoObjectLayer& layer, CodedMacroblock& macroblock);
     void make_room();
 
     InterQuantisers quantisers_;

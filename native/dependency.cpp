@@ -31,12 +31,12 @@ void Needs::mark_chroma(int x, int y, int width, int height) {
             mark(row * columns_ + column, kChroma);
 }
 
-void Needs::mark_references(const VideoObjectLayer& layer, int index, BlockMask wanted,
+void Needs::mark_references(const VideoObjectLayer& layer, int mb_x, int mb_y, BlockMask wanted,
                             const Vectors& vectors, bool four) {
     if (!four && (vectors[0].x | vectors[0].y) == 0)
-        return mark(index, wanted);
+        return mark(mb_y * columns_ + mb_x, wanted);
     visit_references(
-        layer, index, wanted, vectors, four,
+        layer, mb_x, mb_y, wanted, vectors, four,
         [this](int x, int y, int width, int height) { mark_luma(x, y, width, height); },
         [this](int x, int y, int width, int height) { mark_chroma(x, y, width, height); });
 }

@@ -41,7 +41,7 @@ class Needs {
     }
 
     /// 7.6: what the wanted blocks of an inter macroblock of the next VOP are predicted from.
-    void mark_references(const VideoObjectLayer& layer, int index, BlockMask wanted,
+    void mark_references(const VideoObjectLayer& layer, int mb_x, int mb_y, BlockMask wanted,
                          const Vectors& vectors, bool four);
 
     /// The blocks that hold any of these samples; outside the picture its border counts.
@@ -74,10 +74,9 @@ struct BlockBounds {
 /// reach outside it.
 /// @param four whether it has four vectors.
 template <typename Luma, typename Chroma>
-void visit_references(const VideoObjectLayer& layer, int index, BlockMask wanted,
+void visit_references(const VideoObjectLayer& layer, int mb_x, int mb_y, BlockMask wanted,
                       const Vectors& vectors, bool four, Luma luma, Chroma chroma) {
     const Sources sources(layer);
-    const int mb_x = index % layer.mb_width(), mb_y = index / layer.mb_width();
     const auto blocks = static_cast<BlockMask>(wanted & kLuma);
     if (four) {
         for (unsigned rest = blocks; rest != 0; rest &= rest - 1) {

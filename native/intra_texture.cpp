@@ -59,6 +59,7 @@ void IntraTexture::read_block(BitReader& reader, const MacroblockHeader& header,
 
     IntraMacroblock::Block& levels = macroblock.levels[block];
     levels.fill(0);
+    std::uint64_t nonzero = 0;
     int position = -1;
     reader.refill();
     if (intra_dc_code) {
@@ -73,6 +74,7 @@ void IntraTexture::read_block(BitReader& reader, const MacroblockHeader& header,
         read_coefficients(reader, position, kIntraLookup, kIntraEscapes,
                           [&](std::size_t at, int level) {
                               levels[scan[at]] = static_cast<std::int16_t>(level);
+                              nonzero |= std::uint64_t{1} << scan[at];
                           });
     }
     levels[0] = static_cast<std::int16_t>(levels[0] + divide_rounded(from_above ? c : a, scaler));
@@ -83,40 +85,25 @@ void IntraTexture::read_block(BitReader& reader, const MacroblockHeader& header,
         const Neighbour& at = from_above ? around.above : around.left;
         if (const Border* source = find(mb_x + at.mb_dx, mb_y + at.mb_dy)) {
             const auto& line = (from_above ? source->row : source->column)[at.block];
+            constexpr std::uint64_t first_row = 0xFE, first_column = 0x0101010101010100;
+            nonzero |= from_above ? first_row : first_column;
+            const bool same = source->quantiser == macroblock.quantiser;
             for (std::size_t k = 1; k < 8; ++k) {
                 const int predicted =
-                    divide_rounded(line[k] * source->quantiser, macroblock.quantiser);
+                    same ? line[k]
+                         : divide_rounded(line[k] * source->quantiser, macroblock.quantiser);
                 std::int16_t& level = levels[from_above ? k : 8 * k];
                 level = static_cast<std::int16_t>(saturate(level + predicted));
             }
         }
     }
+    macroblock.nonzero[block] = nonzero & ~std::uint64_t{1};
     Border& border = borders_[static_cast<std::size_t>(mb_y * columns_ + mb_x)];
     border.dc[block] = static_cast<std::int16_t>(macroblock.dc[block]);
     for (std::size_t k = 1; k < 8; ++k) {
         border.row[block][k] = levels[k];
         border.column[block][k] = levels[8 * k];
     }
-}
-
-void dequantise_intra(const VideoObjectLayer& layer, const IntraMacroblock& macroblock,
-                      std::size_t block, std::int16_t* coefficients) {
-    const IntraMacroblock::Block& levels = macroblock.levels[block];
-    int parity = 0;
-    for (std::size_t k = 0; k < 64; ++k) {
-        int value = macroblock.dc[block];
-        if (k != 0 && layer.mpeg_quantisation) {
-            const int magnitude =
-                (2 * std::abs(levels[k]) * layer.intra_matrix[k] * macroblock.quantiser) >> 4;
-            value = saturate(levels[k] < 0 ? -magnitude : magnitude);
-        } else if (k != 0) {
-            value = dequantise_h263(levels[k], macroblock.quantiser);
-        }
-        parity ^= value;
-        coefficients[k] = static_cast<std::int16_t>(value);
-    }
-    if (layer.mpeg_quantisation)  // 7.4.4.5 mismatch control
-        coefficients[63] = static_cast<std::int16_t>(coefficients[63] ^ (~parity & 1));
 }
 
 }  // namespace mic::mpeg4

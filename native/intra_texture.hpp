@@ -2,8 +2,10 @@
 /// Clauses 6.2.7 and 7.4.1 to 7.4.4 for intra macroblocks, in I- and P-VOPs alike.
 
 #include <array>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <vector>
 
 #include "bitreader.hpp"
@@ -17,8 +19,9 @@ namespace mic::mpeg4 {
 struct IntraMacroblock {
     using Block = std::array<std::int16_t, 64>;  ///< raster order, 8 v + u
 
-    std::array<Block, 6> levels;  ///< QF, predictions added
-    std::array<int, 6> dc;        ///< F[0][0]
+    std::array<Block, 6> levels;           ///< QF, predictions added
+    std::array<std::uint64_t, 6> nonzero;  ///< bit k: AC level k may be other than 0
+    std::array<int, 6> dc;                 ///< F[0][0]
     int quantiser;
 };
 
@@ -59,8 +62,35 @@ class IntraTexture {
     std::uint64_t packet_ = 0;
 };
 
-/// 7.4.4: F of one block by either method, mismatch control included; raster order.
+/// 7.4.4: F of one block by either method, mismatch control included.
+///
+/// `store(k, value)` gets the coefficients other than 0 in raster order, k = 8 v + u, and F[7][7]
+/// again where mismatch control changes it.
+template <typename Store>
 void dequantise_intra(const VideoObjectLayer& layer, const IntraMacroblock& macroblock,
-                      std::size_t block, std::int16_t* coefficients);
+                      std::size_t block, Store store) {
+    const IntraMacroblock::Block& levels = macroblock.levels[block];
+    const int quantiser = macroblock.quantiser;
+    int parity = macroblock.dc[block], highest = 0;
+    if (macroblock.dc[block] != 0)
+        store(0U, macroblock.dc[block]);
+    for (std::uint64_t rest = macroblock.nonzero[block]; rest != 0; rest &= rest - 1) {
+        const auto k = static_cast<unsigned>(std::countr_zero(rest));
+        int value;
+        if (layer.mpeg_quantisation) {
+            const int magnitude =
+                (2 * std::abs(levels[k]) * layer.intra_matrix[k] * quantiser) >> 4;
+            value = saturate(levels[k] < 0 ? -magnitude : magnitude);
+        } else {
+            value = dequantise_h263(levels[k], quantiser);
+        }
+        parity ^= value;
+        highest = k == 63 ? value : highest;
+        if (value != 0)
+            store(k, value);
+    }
+    if (layer.mpeg_quantisation && (parity & 1) == 0)  // 7.4.4.5 mismatch control
+        store(63U, highest ^ 1);
+}
 
 }  // namespace mic::mpeg4

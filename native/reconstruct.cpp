@@ -6,6 +6,10 @@
 #include <bit>
 #include <cstring>
 
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
+
 namespace mic::mpeg4 {
 namespace {
 
@@ -41,10 +45,19 @@ void fill_block(Surface<std::uint8_t>& to, int x, int y, int side, std::uint8_t 
 /// 7.4.5: one row of eight samples, the transform's output added to `base` and clipped.
 template <bool kAdd>
 void finish_row(const std::int16_t* residual, std::uint8_t* to) {
+#if defined(__SSE2__)
+    // Compilers do not find the packing with saturation behind std::clamp.
+    __m128i sum = _mm_loadu_si128(reinterpret_cast<const __m128i*>(residual));
+    auto* const at = reinterpret_cast<__m128i*>(to);
+    if constexpr (kAdd)
+        sum = _mm_adds_epi16(sum, _mm_unpacklo_epi8(_mm_loadl_epi64(at), _mm_setzero_si128()));
+    _mm_storel_epi64(at, _mm_packus_epi16(sum, sum));
+#else
     for (int column = 0; column < 8; ++column) {
         const int base = kAdd ? to[column] : 0;
         to[column] = static_cast<std::uint8_t>(std::clamp(base + residual[column], 0, 255));
     }
+#endif
 }
 
 template <bool kAdd>
@@ -78,8 +91,7 @@ void Picture::mark_all_broken() {
 /// 7.6: the prediction of the wanted blocks of an inter macroblock.
 void Reconstructor::predict(const CodedMacroblock& macroblock, const VideoObjectLayer& layer,
                             bool rounding_type, const Picture& from, Picture& to) {
-    const int mb_x = macroblock.index % layer.mb_width();
-    const int mb_y = macroblock.index / layer.mb_width();
+    const int mb_x = macroblock.mb_x, mb_y = macroblock.mb_y;
     const int x = 16 * mb_x, y = 16 * mb_y;
     const bool four = macroblock.type == MacroblockType::inter4v;
     const BlockMask luma = macroblock.wanted & kLuma;
@@ -131,10 +143,8 @@ void Reconstructor::predict(const CodedMacroblock& macroblock, const VideoObject
 }
 
 /// 7.4.5: inverse transform of the blocks with coefficients, added to what is predicted.
-void Reconstructor::add_texture(const CodedMacroblock& macroblock, const VideoObjectLayer& layer,
-                                Picture& to) {
-    const int mb_x = macroblock.index % layer.mb_width();
-    const int mb_y = macroblock.index / layer.mb_width();
+void Reconstructor::add_texture(const CodedMacroblock& macroblock, Picture& to) {
+    const int mb_x = macroblock.mb_x, mb_y = macroblock.mb_y;
     const bool intra = is_intra(macroblock.type);
     for (std::size_t pair = 0; pair < 3; ++pair) {
         const int last = macroblock.last_position[pair];
@@ -189,11 +199,12 @@ void Reconstructor::mark_broken(const CodedVop& vop, const VideoObjectLayer& lay
         };
         if (inherits && !broken && !is_intra(macroblock.type))
             visit_references(
-                layer, macroblock.index, macroblock.wanted, macroblock.vectors,
+                layer, macroblock.mb_x, macroblock.mb_y, macroblock.wanted, macroblock.vectors,
                 macroblock.type == MacroblockType::inter4v,
                 [&](int x, int y, int width, int height) { look(x, y, width, height, 16); },
                 [&](int x, int y, int width, int height) { look(x, y, width, height, 8); });
-        to.broken[static_cast<std::size_t>(macroblock.index)] = broken ? 1 : 0;
+        to.broken[static_cast<std::size_t>(macroblock.mb_y * layer.mb_width() + macroblock.mb_x)] =
+            broken ? 1 : 0;
     }
 }
 
@@ -201,8 +212,7 @@ void Reconstructor::apply(const CodedVop& vop, const VideoObjectLayer& layer, co
                           Picture& to) {
     const Token* token = vop.tokens.data();
     for (const CodedMacroblock& macroblock : vop.macroblocks) {
-        const int x = 16 * (macroblock.index % layer.mb_width());
-        const int y = 16 * (macroblock.index / layer.mb_width());
+        const int x = 16 * macroblock.mb_x, y = 16 * macroblock.mb_y;
         for (const Token* end = token + macroblock.tokens; token != end; ++token)
             coefficients_.values[token->place] = token->coefficient;
         if (macroblock.type == MacroblockType::missing && vop.intra) {
@@ -212,7 +222,7 @@ void Reconstructor::apply(const CodedVop& vop, const VideoObjectLayer& layer, co
         } else if (!is_intra(macroblock.type)) {
             predict(macroblock, layer, vop.rounding_type, from, to);
         }
-        add_texture(macroblock, layer, to);
+        add_texture(macroblock, to);
     }
     mark_broken(vop, layer, from, to);
 }

@@ -44,8 +44,7 @@ class Reconstructor {
                  bool rounding_type, const Picture& from, Picture& to);
     static void mark_broken(const CodedVop& vop, const VideoObjectLayer& layer,
                             const Picture& from, Picture& to);
-    void add_texture(const CodedMacroblock& macroblock, const VideoObjectLayer& layer,
-                     Picture& to);
+    void add_texture(const CodedMacroblock& macroblock, Picture& to);
 
     MacroblockCoefficients coefficients_;
     InversePair inverse_pair_ = select_inverse_pair();
