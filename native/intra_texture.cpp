@@ -34,8 +34,9 @@ constexpr std::array<Neighbours, 6> kNeighbours{{
 void IntraTexture::read(BitReader& reader, const MacroblockHeader& header, int quantiser,
                         bool intra_dc_code, int mb_x, int mb_y, IntraMacroblock& macroblock) {
     macroblock.quantiser = quantiser;
-    Border& border = borders_[static_cast<std::size_t>(mb_y * columns_ + mb_x)];
+    Border& border = borders_[slot(mb_x, mb_y)];
     border.quantiser = quantiser;
+    border.mb_y = mb_y;
     border.packet = packet_;  // its own blocks predict each other
     for (std::size_t block = 0; block < 6; ++block)
         read_block(reader, header, block, intra_dc_code, mb_x, mb_y, macroblock);
@@ -98,7 +99,7 @@ void IntraTexture::read_block(BitReader& reader, const MacroblockHeader& header,
         }
     }
     macroblock.nonzero[block] = nonzero & ~std::uint64_t{1};
-    Border& border = borders_[static_cast<std::size_t>(mb_y * columns_ + mb_x)];
+    Border& border = borders_[slot(mb_x, mb_y)];
     border.dc[block] = static_cast<std::int16_t>(macroblock.dc[block]);
     for (std::size_t k = 1; k < 8; ++k) {
         border.row[block][k] = levels[k];

@@ -30,7 +30,7 @@ struct IntraMacroblock {
 class IntraTexture {
   public:
     explicit IntraTexture(const VideoObjectLayer& layer)
-        : columns_(layer.mb_width()), borders_(static_cast<std::size_t>(layer.mb_count())) {}
+        : columns_(layer.mb_width()), borders_(2 * static_cast<std::size_t>(layer.mb_width())) {}
 
     /// A VOP or a video packet starts: nothing read before is predicted from.
     void start_packet() { ++packet_; }
@@ -45,6 +45,7 @@ class IntraTexture {
         std::array<std::int16_t, 6> dc;
         std::array<std::array<std::int16_t, 8>, 6> row, column;
         int quantiser;
+        int mb_y;
         std::uint64_t packet = 0;  ///< the packet it was read in; none is 0
     };
 
@@ -53,12 +54,15 @@ class IntraTexture {
     [[nodiscard]] const Border* find(int mb_x, int mb_y) const {
         if (mb_x < 0 || mb_y < 0)
             return nullptr;
-        const Border& found = borders_[static_cast<std::size_t>(mb_y * columns_ + mb_x)];
-        return found.packet == packet_ ? &found : nullptr;
+        const Border& found = borders_[slot(mb_x, mb_y)];
+        return found.packet == packet_ && found.mb_y == mb_y ? &found : nullptr;
+    }
+    [[nodiscard]] std::size_t slot(int mb_x, int mb_y) const {
+        return static_cast<std::size_t>(mb_y % 2 * columns_ + mb_x);
     }
 
     int columns_;
-    std::vector<Border> borders_;
+    std::vector<Border> borders_;  ///< of the row of macroblocks being read and the one above
     std::uint64_t packet_ = 0;
 };
 
