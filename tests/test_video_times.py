@@ -79,7 +79,9 @@ def with_edit(data, first, count):
     at = data.index(b"elst")
     scale = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
     media = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)[0]
-    entry = struct.pack(">Ii", count * scale // 25, first * media // 25)
+    # Pictures that are coded before others that are shown first make the media begin later.
+    start = struct.unpack_from(">i", data, at + 16)[0]
+    entry = struct.pack(">Ii", count * scale // 25, start + first * media // 25)
     return data[: at + 12] + entry + data[at + 20 :]
 
 

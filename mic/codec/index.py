@@ -121,9 +121,10 @@ def index_of(
     pictures = np.array(entries.pictures, np.int64)
     uncoded = np.frombuffer("".join(entries.kinds).encode(), np.uint8) == ord("N")
     packed = bool((pictures > 1).any())  # its VOPs that are not coded only hold a place
-    held = (pictures if packed else np.maximum(pictures, uncoded)) * ~discarded
+    held = pictures if packed else np.maximum(pictures, uncoded)
     filled = np.arange(len(pts)).repeat(held)
     rows, by_stamp = _order(entries.kinds, pts, filled, trusted=timed and ordered)
+    rows = rows[~discarded[rows]]
     stamps = pts if by_stamp else np.where(dts == _MISSING, pts, dts)
     if not timed or (stamps[rows] == _MISSING).any():
         seconds, zero = np.arange(len(rows)) / float(rate), 0
