@@ -1,25 +1,18 @@
 """One hurt bit, one VOP moved: what a stream's syntax or clock can tell is never passed over."""
 
 import itertools
-import signal
-import subprocess
-import sys
-import threading
-import time
-from fractions import Fraction
 
 import av
 import numpy as np
 import pytest
 from oracles import stream
-from oracles.encoders import Options, frames, synthetic
-from oracles.headers import video_object_layer
+from oracles.encoders import Options, synthetic
+from oracles.stream import written
 
 import mic.bitstream
 import mic.codec
 import mic.decoded.coviar
-from mic.bitstream.packets import PacketStream
-from mic.errors import BitstreamError, CodecError, ConfigError, MicError
+from mic.errors import BitstreamError, CodecError
 
 PARTS = ("residual", "motion", "macroblocks")
 # Every choice of outputs: what is asked for must not decide what is seen.
@@ -30,12 +23,6 @@ CHOICES = [chosen for count in (1, 2, 3) for chosen in itertools.combinations(PA
 def clip(tmp_path_factory):
     options = Options(width=64, height=48, frames=8, gop=4, quant=3, speed=0.7, noise=4)
     return stream.load(synthetic(tmp_path_factory.mktemp("clip"), options))
-
-
-def written(path, clip, vops):
-    """An elementary stream of these VOPs behind the clip's headers."""
-    path.write_bytes(clip.headers + b"".join(vops))
-    return path
 
 
 def not_coded(vop, vol):
@@ -123,108 +110,6 @@ def test_the_layer_belongs_to_the_vop(definition, tmp_path):
             assert (getattr(found, name) == right).all(), name
 
 
-@pytest.fixture(scope="module")
-def regular(tmp_path_factory):
-    options = Options(width=48, height=32, frames=12, gop=600, noise=4)
-    return stream.load(synthetic(tmp_path_factory.mktemp("regular"), options))
-
-
-MOVED = {
-    "swapped": ([0, 1, 2, 3, 5, 4, 6, 7, 8], [5], 4),
-    "doubled": ([0, 1, 2, 3, 3, 4, 5, 6, 7], [4], 4),
-    "dropped": ([0, 1, 2, 3, 5, 6, 7, 8, 9], [], 4),
-}
-
-
-@pytest.mark.parametrize("case", MOVED)
-def test_time_that_runs_backwards_or_jumps_is_told(case, regular, tmp_path):
-    order, backwards, first = MOVED[case]
-    vops = [regular.vops[number].data for number in order]
-    with mic.bitstream.open(written(tmp_path / "moved.m4v", regular, vops)) as opened:
-        assert opened.errors
-        assert all("packet" in error.place for error in opened.errors)
-        assert opened.clock.backwards.tolist() == backwards
-        assert opened.clock.breaks[0] == first
-        marked = opened.accumulated(on_error="mask")
-        assert not marked.broken[:first].any()
-        assert marked.broken[first:].all()
-        assert len(marked.errors) == len(opened.clock.breaks)
-        before = opened.accumulated(range(first))
-        assert before.errors == ()
-        assert not before.broken.any()
-        if backwards:
-            for read in (opened.residual, opened.motion, opened.accumulated, opened.macroblocks):
-                with pytest.raises(BitstreamError, match="time runs backwards"):
-                    read()
-            with pytest.raises(BitstreamError, match="time runs backwards"):
-                opened.segment_sums(2)
-            with pytest.raises(BitstreamError, match="time runs backwards"):
-                mic.bitstream.residual_batch([opened], [None])
-            opened.residual([*range(first), *range(backwards[0] + 1, opened.frame_count)])
-        masked = opened.residual(on_error="mask")
-        assert not masked.missing.any()  # each picture has the samples that are coded for it
-        assert len(masked.errors) == len(backwards)
-
-
-def test_pauses_of_a_camera_are_no_damage(tmp_path):
-    # The container's time stamps tell of the same pause, or pictures are late all the time.
-    pictures = frames(Options(width=48, height=32, frames=16))
-    for name, late in (("rare.mp4", {5}), ("rare.mkv", {5}), ("often.m4v", {3, 5, 6, 9, 12})):
-        path = tmp_path / name
-        with av.open(str(path), "w", format="m4v" if name.endswith("m4v") else None) as container:
-            video = container.add_stream("mpeg4", rate=25)
-            video.width, video.height, video.pix_fmt = 48, 32, "yuv420p"
-            video.codec_context.options = {"g": "600"}
-            time = -1
-            for number, picture in enumerate(pictures):
-                frame = av.VideoFrame.from_ndarray(picture, "rgb24")
-                time += 3 if number in late else 1
-                frame.pts, frame.time_base = time, Fraction(1, 25)
-                container.mux(video.encode(frame))
-            container.mux(video.encode(None))
-        with mic.bitstream.open(path) as opened:
-            assert opened.errors == (), name
-            assert opened.frame_count == 16
-            assert not opened.accumulated().broken[1].any()
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
-def test_a_container_cut_in_half_says_what_is_gone(suffix, tmp_path):
-    options = Options(width=64, height=48, frames=20, noise=6, suffix=suffix)
-    path = synthetic(tmp_path, options)
-    with mic.bitstream.open(path) as opened:
-        assert opened.errors == ()
-        right = opened.residual().y
-    data = path.read_bytes()
-    if suffix == ".mp4":  # with its table in front, as for the web
-        with (
-            av.open(str(path)) as source,
-            av.open(
-                str(tmp_path / "front.mp4"), "w", options={"movflags": "+faststart"}
-            ) as target,
-        ):
-            video = target.add_stream_from_template(source.streams.video[0])
-            for packet in source.demux(source.streams.video[0]):
-                if packet.size:
-                    packet.stream = video
-                    target.mux(packet)
-        data = (tmp_path / "front.mp4").read_bytes()
-    cut = tmp_path / f"cut{suffix}"
-    cut.write_bytes(data[: len(data) * 6 // 10])
-    with mic.bitstream.open(cut) as opened:
-        assert abs(opened.frame_count - 20) <= (suffix == ".mkv")
-        whole = opened.vop_types.index("?")
-        assert 5 < whole < 18
-        assert set(opened.vop_types[whole:]) == {"?"}
-        assert any("promises" in str(error) for error in opened.errors)
-        assert (opened.residual(range(whole - 1)).y == right[: whole - 1]).all()
-        with pytest.raises(BitstreamError):
-            opened.residual()
-        masked = opened.residual(on_error="mask")
-        assert masked.missing[whole:].all()
-        assert opened.accumulated(on_error="mask").broken[whole:].all()
-
-
 @pytest.mark.parametrize("place", ["inside a VOP", "first headers", "type"])
 def test_mask_opens_what_is_hurt(place, tmp_path):
     options = Options(width=64, height=48, frames=9, gop=3, quant=2, noise=6)
@@ -310,152 +195,3 @@ def test_what_pyav_fails_over_is_a_typed_error(tmp_path, monkeypatch):
     ):
         with pytest.raises(CodecError, match=r"damaged|complete"):
             read(path)
-
-
-def test_every_output_asks_for_memory(clip, tmp_path, monkeypatch):
-    path = written(tmp_path / "clip.m4v", clip, [vop.data for vop in clip.vops])
-    monkeypatch.setattr("mic.bitstream.arrays._WORTH_A_LOOK", 1)
-    monkeypatch.setattr("mic.bitstream.arrays.free_memory", lambda: 100)
-    with mic.bitstream.open(path) as opened:
-        for ask in (
-            opened.residual,
-            lambda: opened.residual(scale=8),
-            opened.motion,
-            opened.macroblocks,
-            opened.accumulated,
-            lambda: opened.accumulated(scale=8, displacement=True),
-            lambda: opened.segment_sums(2),
-            lambda: next(opened.blocks()),
-            opened.iframe,
-        ):
-            with pytest.raises(ConfigError, match="process"):
-                ask()
-        monkeypatch.undo()
-        vectors = opened.motion()
-        monkeypatch.setattr("mic.bitstream.arrays._WORTH_A_LOOK", 1)
-        monkeypatch.setattr("mic.bitstream.arrays.free_memory", lambda: 100)
-        with pytest.raises(ConfigError, match="process"):
-            vectors.dense()
-
-
-def test_the_processes_own_limit_counts(tmp_path):
-    resource = pytest.importorskip("resource")
-    script = tmp_path / "limited.py"
-    script.write_text(
-        "import resource\n"
-        "from mic.bitstream.memory import free_memory\n"
-        "size = resource.RLIMIT_AS\n"
-        "used = free_memory()\n"
-        "resource.setrlimit(size, (6 << 30, resource.getrlimit(size)[1]))\n"
-        "assert free_memory() < min(used + 1, 6 << 30)\n"
-    )
-    assert resource.RLIMIT_AS is not None
-    subprocess.run([sys.executable, str(script)], check=True)
-
-
-LARGE = """
-import resource
-import sys
-import mic.bitstream
-with mic.bitstream.open(sys.argv[1]) as opened:
-    sums = opened.segment_sums(opened.frame_count // 100)
-    assert opened.vop_types.count("N") > 6000
-    assert not sums.y[0, ::64].any()
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
-
-def test_large_pictures_that_are_never_coded_cost_nothing(clip, tmp_path):
-    # 48 kB that stand for 6,900 pictures of 8191 x 4096.
-    layer = video_object_layer(clip.vol, resolution=25, width=8191, height=4096)
-    vops = b""
-    for number in range(6900):
-        bits = f"{0x1B6:032b}" + "01" + "0" + "1" + f"{number % 25:05b}" + "1" + "0"
-        bits += "0" + "1" * ((-len(bits) - 1) % 8)
-        vops += int(bits, 2).to_bytes(len(bits) // 8, "big")
-    path = tmp_path / "large.m4v"
-    path.write_bytes(layer + vops)
-    assert path.stat().st_size < 50_000
-    script = tmp_path / "large.py"
-    script.write_text(LARGE)
-    done = subprocess.run(
-        [sys.executable, str(script), str(path)], capture_output=True, text=True, timeout=100
-    )
-    if "ConfigError" in done.stderr:  # a machine that could not hold the sums were they coded
-        return
-    assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 2_000_000  # KiB; 69 rows of sums would be 13 GB
-
-
-INTERRUPTED = """
-import sys
-import numpy as np
-import mic.bitstream
-opened = mic.bitstream.open(sys.argv[1])
-accumulated = sys.argv[2] == "accumulated"
-rows = [0, -1] if accumulated else range(opened.frame_count)
-dtype = np.float32 if accumulated else np.int16
-out = tuple(np.full((len(rows), *sides), 99, dtype) for sides in ((30, 40), (15, 20), (15, 20)))
-print("ready", flush=True)
-try:
-    getattr(opened, sys.argv[2])(rows, scale=8, threads=int(sys.argv[3]), out=out)
-except KeyboardInterrupt:
-    # Without a look at signals the exception comes as well, once everything is done.
-    print("in the middle" if (out[0][-1] == 99).all() else "at the end", flush=True)
-else:
-    print("never", flush=True)
-"""
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("method", ["residual", "accumulated"])
-def test_native_loops_answer_a_signal(method, threads, tmp_path):
-    # Ctrl-C waits for a VOP, not for all of them.
-    options = Options(width=320, height=240, frames=12, gop=600, quant=3, noise=12)
-    coded = stream.load(synthetic(tmp_path, options))
-    vops = [vop.data for vop in coded.vops]
-    path = written(tmp_path / "long.m4v", coded, [vops[0], *vops[1:] * 250])
-    script = tmp_path / "interrupted.py"
-    script.write_text(INTERRUPTED)
-    command = [sys.executable, str(script), str(path), method, str(threads)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout.readline() == "ready\n"
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        assert process.stdout.readline() == "in the middle\n"
-
-
-def test_one_thread_appends_while_others_read(clip):
-    # Under a thread sanitiser this is the race of an index that moves while it is read.
-    vops = [vop.data for vop in clip.vops]
-    packets = PacketStream(clip.headers)
-    packets.append(vops[0])
-    right = []
-    for vop in vops[1:4]:
-        packets.append(vop)
-    right = packets.residual(range(4)).y
-    wrong = []
-
-    def read():
-        while packets.frame_count < 4 * len(vops) * 10:
-            found = packets.residual(range(4)).y
-            packets.accumulated([packets.frame_count - 1], on_error="mask")
-            wrong.append((found != right).any())
-
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
-    while packets.frame_count < 4 * len(vops) * 10:
-        packets.append(vops[packets.frame_count % len(vops)])
-    for reader in readers:
-        reader.join()
-    assert wrong
-    assert not any(wrong)
-
-
-def test_limits_of_the_picture(clip, tmp_path):
-    path = tmp_path / "large.m4v"
-    layer = video_object_layer(clip.vol, resolution=25, width=8191, height=4097)
-    path.write_bytes(layer + clip.vops[0].data)
-    with pytest.raises(MicError, match="33554432"):
-        mic.bitstream.open(path)

@@ -7,6 +7,7 @@ its mistakes.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from pathlib import Path
 
 import av
@@ -193,6 +194,12 @@ def load(path: Path) -> Clip:
         at = next(offset for offset, code in start_codes(packet) if code == VOP_CODE)
         vops.append(parse_vop(packet[at:], vol))
     return Clip(headers, vol, tuple(vops))
+
+
+def written(path: Path, clip: Clip, vops: Iterable[bytes]) -> Path:
+    """An elementary stream of these VOPs behind the clip's headers."""
+    path.write_bytes(clip.headers + b"".join(vops))
+    return path
 
 
 def flat_intra_vop(vol: Vol, level: int) -> bytes:

@@ -1,0 +1,172 @@
+"""Memory, signals, threads and sizes: what the parser takes, and when it gives up."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from oracles import stream
+from oracles.encoders import Options, synthetic
+from oracles.headers import video_object_layer
+from oracles.stream import written
+
+import mic.bitstream
+from mic.bitstream.packets import PacketStream
+from mic.errors import ConfigError, MicError
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory):
+    options = Options(width=64, height=48, frames=8, gop=4, quant=3, speed=0.7, noise=4)
+    return stream.load(synthetic(tmp_path_factory.mktemp("clip"), options))
+
+
+def test_every_output_asks_for_memory(clip, tmp_path, monkeypatch):
+    path = written(tmp_path / "clip.m4v", clip, [vop.data for vop in clip.vops])
+    monkeypatch.setattr("mic.bitstream.arrays._WORTH_A_LOOK", 1)
+    monkeypatch.setattr("mic.bitstream.arrays.free_memory", lambda: 100)
+    with mic.bitstream.open(path) as opened:
+        for ask in (
+            opened.residual,
+            lambda: opened.residual(scale=8),
+            opened.motion,
+            opened.macroblocks,
+            opened.accumulated,
+            lambda: opened.accumulated(scale=8, displacement=True),
+            lambda: opened.segment_sums(2),
+            lambda: next(opened.blocks()),
+            opened.iframe,
+        ):
+            with pytest.raises(ConfigError, match="process"):
+                ask()
+        monkeypatch.undo()
+        vectors = opened.motion()
+        monkeypatch.setattr("mic.bitstream.arrays._WORTH_A_LOOK", 1)
+        monkeypatch.setattr("mic.bitstream.arrays.free_memory", lambda: 100)
+        with pytest.raises(ConfigError, match="process"):
+            vectors.dense()
+
+
+def test_the_processes_own_limit_counts(tmp_path):
+    resource = pytest.importorskip("resource")
+    script = tmp_path / "limited.py"
+    script.write_text(
+        "import resource\n"
+        "from mic.bitstream.memory import free_memory\n"
+        "size = resource.RLIMIT_AS\n"
+        "used = free_memory()\n"
+        "resource.setrlimit(size, (6 << 30, resource.getrlimit(size)[1]))\n"
+        "assert free_memory() < min(used + 1, 6 << 30)\n"
+    )
+    assert resource.RLIMIT_AS is not None
+    subprocess.run([sys.executable, str(script)], check=True)
+
+
+LARGE = """
+import resource
+import sys
+import mic.bitstream
+with mic.bitstream.open(sys.argv[1]) as opened:
+    sums = opened.segment_sums(opened.frame_count // 100)
+    assert opened.vop_types.count("N") > 6000
+    assert not sums.y[0, ::64].any()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_large_pictures_that_are_never_coded_cost_nothing(clip, tmp_path):
+    # 48 kB that stand for 6,900 pictures of 8191 x 4096.
+    layer = video_object_layer(clip.vol, resolution=25, width=8191, height=4096)
+    vops = b""
+    for number in range(6900):
+        bits = f"{0x1B6:032b}" + "01" + "0" + "1" + f"{number % 25:05b}" + "1" + "0"
+        bits += "0" + "1" * ((-len(bits) - 1) % 8)
+        vops += int(bits, 2).to_bytes(len(bits) // 8, "big")
+    path = tmp_path / "large.m4v"
+    path.write_bytes(layer + vops)
+    assert path.stat().st_size < 50_000
+    script = tmp_path / "large.py"
+    script.write_text(LARGE)
+    done = subprocess.run(
+        [sys.executable, str(script), str(path)], capture_output=True, text=True, timeout=100
+    )
+    if "ConfigError" in done.stderr:  # a machine that could not hold the sums were they coded
+        return
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) < 2_000_000  # KiB; 69 rows of sums would be 13 GB
+
+
+INTERRUPTED = """
+import sys
+import numpy as np
+import mic.bitstream
+opened = mic.bitstream.open(sys.argv[1])
+accumulated = sys.argv[2] == "accumulated"
+rows = [0, -1] if accumulated else range(opened.frame_count)
+dtype = np.float32 if accumulated else np.int16
+out = tuple(np.full((len(rows), *sides), 99, dtype) for sides in ((30, 40), (15, 20), (15, 20)))
+print("ready", flush=True)
+try:
+    getattr(opened, sys.argv[2])(rows, scale=8, threads=int(sys.argv[3]), out=out)
+except KeyboardInterrupt:
+    # Without a look at signals the exception comes as well, once everything is done.
+    print("in the middle" if (out[0][-1] == 99).all() else "at the end", flush=True)
+else:
+    print("never", flush=True)
+"""
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("method", ["residual", "accumulated"])
+def test_native_loops_answer_a_signal(method, threads, tmp_path):
+    # Ctrl-C waits for a VOP, not for all of them.
+    options = Options(width=320, height=240, frames=12, gop=600, quant=3, noise=12)
+    coded = stream.load(synthetic(tmp_path, options))
+    vops = [vop.data for vop in coded.vops]
+    path = written(tmp_path / "long.m4v", coded, [vops[0], *vops[1:] * 250])
+    script = tmp_path / "interrupted.py"
+    script.write_text(INTERRUPTED)
+    command = [sys.executable, str(script), str(path), method, str(threads)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "in the middle\n"
+
+
+def test_one_thread_appends_while_others_read(clip):
+    # Under a thread sanitiser this is the race of an index that moves while it is read.
+    vops = [vop.data for vop in clip.vops]
+    packets = PacketStream(clip.headers)
+    packets.append(vops[0])
+    right = []
+    for vop in vops[1:4]:
+        packets.append(vop)
+    right = packets.residual(range(4)).y
+    wrong = []
+
+    def read():
+        while packets.frame_count < 4 * len(vops) * 10:
+            found = packets.residual(range(4)).y
+            packets.accumulated([packets.frame_count - 1], on_error="mask")
+            wrong.append((found != right).any())
+
+    readers = [threading.Thread(target=read) for _ in range(2)]
+    for reader in readers:
+        reader.start()
+    while packets.frame_count < 4 * len(vops) * 10:
+        packets.append(vops[packets.frame_count % len(vops)])
+    for reader in readers:
+        reader.join()
+    assert wrong
+    assert not any(wrong)
+
+
+def test_limits_of_the_picture(clip, tmp_path):
+    path = tmp_path / "large.m4v"
+    layer = video_object_layer(clip.vol, resolution=25, width=8191, height=4097)
+    path.write_bytes(layer + clip.vops[0].data)
+    with pytest.raises(MicError, match="33554432"):
+        mic.bitstream.open(path)
