@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from mic import extras
-from mic.cli import comparison, data, networks, notebooks, training, videos
+from mic.cli import comparison, data, evaluation, networks, notebooks, training, videos
 from mic.errors import MicError
 from mic.processes import cluster
 
@@ -62,6 +62,6 @@ def _cluster_of(options: argparse.Namespace) -> Iterator[None]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="mic", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (notebooks, comparison, data, videos, training, networks):
+    for module in (notebooks, comparison, data, videos, evaluation, training, networks):
         module.add_commands(commands)
     return parser

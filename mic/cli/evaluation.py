@@ -1,0 +1,79 @@
+"""`mic evaluate`: how right the networks are on labelled videos of one's own."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from mic.cli import terminal
+from mic.errors import ConfigError
+
+
+def add_commands(commands: argparse._SubParsersAction) -> None:
+    """Adds the sub-commands of this module."""
+    command = commands.add_parser(
+        "evaluate",
+        help="accuracy, confusion and calibration on labelled videos",
+        description="Asks networks about labelled videos and compares. Labels come from --labels, "
+        "from file names as CREMA-D's and RAVDESS's, or from the folders in which the files lie.",
+    )
+    command.add_argument("videos", nargs="+", type=Path, metavar="PATH", help="files or folders")
+    command.add_argument(
+        "--labels", type=Path, metavar="TABLE.csv", help="columns video, label, perhaps person"
+    )
+    command.add_argument(
+        "--network",
+        action="append",
+        help="pictures (default) or residual; may be given several times",
+    )
+    command.add_argument("--weights", type=Path, help="of residual: a file that `mic train` wrote")
+    command.add_argument(
+        "--predictions",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="TABLE.csv",
+        help="somebody else's answers: columns video, label, perhaps window and confidence; may "
+        "be given several times",
+    )
+    command.add_argument("--window", type=float, default=2.0, help="seconds a window")
+    command.add_argument(
+        "--hop", type=float, default=None, help="from window to window; default: a window"
+    )
+    command.add_argument(
+        "--out", type=Path, default=Path("evaluation"), help="folder for tables and figures"
+    )
+    command.set_defaults(command=_evaluate)
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    from mic.publishing import labelled, labels
+    from mic.recognition import Task
+
+    videos = labels.labelled_videos(options.videos, labels=options.labels)
+    answers = {}
+    networks = options.network or ([] if options.predictions else ["pictures"])
+    tasks = {
+        name: Task(
+            network=name,
+            window=options.window,
+            hop=options.hop or options.window,
+            weights=options.weights if name == "residual" else None,
+        )
+        for name in networks
+    }
+    for table in options.predictions:
+        if table.stem in {*answers, *tasks}:
+            raise ConfigError(f"two networks would be called {table.stem}", file=table)
+        answers[table.stem] = labels.read_answers(table, videos)
+    for name, task in tasks.items():
+        with terminal.progress(name, unit="videos") as progress:
+            answers[name] = labelled.answered(videos, task, progress=progress)
+    found = labelled.evaluate(videos, answers)
+    written = found.save(options.out)
+    for name in answers:
+        print(found.line(name))
+    for pair in found.agreement.itertuples():
+        print(f"{pair.first} and {pair.second} agree in {pair.same:.1%} of {pair.windows} windows")
+    print(f"{len(written)} files in {options.out}")
+    return 0

@@ -1,0 +1,306 @@
+"""How right a recogniser is on anybody's labelled videos: `mic evaluate`.
+
+    videos = labelled_videos("clips", labels="labels.csv")
+    answers = {"pictures": answered(videos, Task(network="pictures"))}
+    evaluation = evaluate(videos, answers)
+    print(evaluation.line("pictures"))
+    evaluation.save("evaluation")
+
+Labels are from a table, the names of class folders, or file names as CREMA-D's and RAVDESS's. A
+window is right if its label is its video's. Intervals are over people where they are named and
+over videos otherwise: windows of one video are no independent observations.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import itertools
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mic.errors import DatasetError, MicError
+from mic.evaluation import metrics
+from mic.publishing.labels import LabelledVideo
+from mic.recognition.moments import Work
+from mic.recognition.table import Task, as_table
+from mic.storage import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_BINS = 10
+
+
+def answered(
+    videos: Sequence[LabelledVideo],
+    task: Task,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> pd.DataFrame:
+    """A network's answers: a row a window, of several people the one who is seen largest.
+
+    Args:
+        videos: Labelled ones.
+        task: With rows="window".
+        progress: Called with videos done and in all.
+
+    Returns:
+        Columns video, window, label, confidence, error; in `attrs` the processor's `seconds`,
+        `pictures` and `decoded` (whole; network "pictures" only).
+    """
+    task.load()
+    rows: list[dict[str, object]] = []
+    work, pictures, decoded = Work(), 0, 0
+    start = time.process_time()
+    for number, video in enumerate(videos, 1):
+        work.take(Work())
+        try:
+            rows.extend(task.rows_of(video.path, work=work))
+        except MicError as error:
+            rows.append({"video": str(video.path), "error": str(error)})
+        pictures, decoded = pictures + work.pictures, decoded + work.decoded
+        if progress:
+            progress(number, len(videos))
+    table = as_table(rows, task)
+    table.attrs |= {"seconds": time.process_time() - start}
+    if not task.residual:
+        table.attrs |= {"pictures": pictures, "decoded": decoded}
+    return table
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What `evaluate` found.
+
+    Attributes:
+        windows: A row a network and window: network, video, person, window, true, label,
+            confidence, right (missing where there is no answer).
+        summary: A row a network; see `evaluate`.
+        agreement: A row a pair of networks: windows that both answer, share with one label.
+        classes: Of labels and answers.
+    """
+
+    windows: pd.DataFrame
+    summary: pd.DataFrame
+    agreement: pd.DataFrame
+    classes: tuple[str, ...]
+
+    def confusion(self, network: str) -> np.ndarray:
+        """(classes, classes) counts of windows; row: true, column: answered."""
+        own = self._answered(network)
+        true = [self.classes.index(name) for name in own["true"]]
+        said = [self.classes.index(name) for name in own["label"]]
+        return metrics.confusion(np.array(true, int), np.array(said, int), len(self.classes))
+
+    def reliability(self, network: str) -> pd.DataFrame:
+        """Columns low, high (of confidence), confidence, accuracy (means), n; empty bins too."""
+        own = self._answered(network).dropna(subset=["confidence"])
+        confidence = own["confidence"].to_numpy(float)
+        place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+        counts = np.bincount(place, minlength=_BINS)
+        with np.errstate(invalid="ignore"):
+            mean = np.bincount(place, weights=confidence, minlength=_BINS) / counts
+            right = np.bincount(place, weights=own["right"].to_numpy(float), minlength=_BINS)
+            accuracy = right / counts
+        low = np.arange(_BINS) / _BINS
+        facts = {"low": low, "high": low + 1 / _BINS, "confidence": mean, "accuracy": accuracy}
+        return pd.DataFrame(facts | {"n": counts})
+
+    def line(self, network: str) -> str:
+        """The result in a sentence, for a paper."""
+        row = self.summary.set_index("network").loc[network]
+        people = int(row["people"])
+        over = f"{people} people" if people > 1 else f"{int(row['videos'])} videos"
+        text = (
+            f"{network}: accuracy {100 * row['accuracy']:.1f} % "
+            f"[{100 * row['accuracy_low']:.1f}, {100 * row['accuracy_high']:.1f}], macro recall "
+            f"{100 * row['macro_recall']:.1f} %, n = {int(row['answered'])} windows of {over}, "
+            f"coverage {100 * row['coverage']:.0f} %"
+        )
+        if np.isfinite(row["confidence"]):
+            text += (
+                f", mean confidence {100 * row['confidence']:.1f} %, calibration error "
+                f"{100 * row['calibration_error']:.1f} points"
+            )
+        return f"{text} (95 % interval over {'people' if people > 1 else 'videos'})."
+
+    def figure(self, network: str) -> Figure:
+        """The confusion matrix."""
+        from mic.publishing import plots
+
+        return plots.confusion(self.confusion(network), self.classes, title=network)
+
+    def diagram(self) -> Figure:
+        """The reliability diagram of all networks; the figures are windows in a bin."""
+        import matplotlib.pyplot as plt
+
+        from mic.publishing import plots
+
+        plots.use_style()
+        figure, axis = plt.subplots(figsize=(4.6, 4.2))
+        axis.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="as sure as right")
+        for network, mark in zip(self.summary["network"], itertools.cycle("osD^v"), strict=False):
+            bins = self.reliability(network)
+            bins = bins[bins["n"] > 0]
+            axis.plot(bins["confidence"], bins["accuracy"], marker=mark, label=network)
+            for bin_ in bins.itertuples():
+                axis.annotate(str(bin_.n), (bin_.confidence, bin_.accuracy), fontsize=7,
+                              textcoords="offset points", xytext=(4, 4))  # fmt: skip
+        axis.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(-0.02, 1.05))
+        axis.legend(loc="best")
+        return figure
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Writes tables (.csv), figures (.png) and `lines.txt` into a folder, each atomically.
+
+        Raises:
+            StorageError: A file cannot be written.
+        """
+        import matplotlib.pyplot as plt
+
+        folder = Path(folder)
+        tables = {"summary": self.summary, "windows": self.windows, "agreement": self.agreement}
+        figures = {"reliability": self.diagram()} if self._confident else {}
+        for network in self.summary["network"]:
+            name = re.sub(r"[^\w.-]+", "_", network)
+            counts = pd.DataFrame(self.confusion(network), self.classes, self.classes)
+            tables[f"confusion_{name}"] = counts.rename_axis("true").reset_index()
+            tables[f"reliability_{name}"] = self.reliability(network)
+            if len(self._answered(network)):
+                figures[f"confusion_{name}"] = self.figure(network)
+        written = []
+        for name, table in tables.items():
+            written.append(folder / f"{name}.csv")
+            text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+            atomic.write_text(written[-1], text)
+        for name, figure in figures.items():
+            written.append(folder / f"{name}.png")
+            picture = io.BytesIO()
+            figure.savefig(picture, format="png", dpi=150, bbox_inches="tight")
+            plt.close(figure)
+            atomic.write_bytes(written[-1], picture.getvalue())
+        written.append(folder / "lines.txt")
+        atomic.write_text(
+            written[-1], "".join(f"{self.line(n)}\n" for n in self.summary["network"])
+        )
+        return written
+
+    @property
+    def _confident(self) -> bool:
+        return bool(self.windows["confidence"].notna().any())
+
+    def _answered(self, network: str) -> pd.DataFrame:
+        own = self.windows[self.windows["network"] == network]
+        return own[own["label"].notna()]
+
+
+def evaluate(videos: Sequence[LabelledVideo], answers: Mapping[str, pd.DataFrame]) -> Evaluation:
+    """Compares answers with labels.
+
+    The summary's columns: network; accuracy of the windows that have an answer, with `_low` and
+    `_high`; macro_recall (mean over the true classes); confidence (mean); calibration_error
+    (expected, ten bins); coverage (windows with an answer of all); answered, windows, videos,
+    people; seconds (processor time a window), decoded (share of pictures decoded whole).
+
+    Args:
+        videos: Labelled ones.
+        answers: By network: of `answered` or `read_answers`.
+
+    Raises:
+        DatasetError: A network answers none of the videos.
+    """
+    truth = {str(video.path): video for video in videos}
+    tables = []
+    for network, table in answers.items():
+        own = _largest(table[table["video"].isin(list(truth))])
+        tables.append(
+            pd.DataFrame(
+                {
+                    "network": network,
+                    "video": own["video"].to_numpy(),
+                    "person": [truth[path].person for path in own["video"]],
+                    "window": own["window"].fillna(0).astype(int).to_numpy(),
+                    "true": [truth[path].label for path in own["video"]],
+                    "label": own["label"].to_numpy(object),
+                    "confidence": own["confidence"].to_numpy(float),
+                }
+            )
+        )
+    windows = pd.concat(tables, ignore_index=True)
+    windows["label"] = windows["label"].where(windows["label"].notna(), None)
+    known = windows["label"].notna()
+    windows["right"] = (windows["label"] == windows["true"]).astype(object).where(known, None)
+    names = sorted({*windows["true"], *windows.loc[known, "label"]})
+    summary = [
+        _summary(network, windows[windows["network"] == network], answers[network].attrs)
+        for network in answers
+    ]
+    return Evaluation(
+        windows=windows,
+        summary=pd.DataFrame(summary),
+        agreement=_agreement(windows, list(answers)),
+        classes=tuple(names),
+    )
+
+
+def _summary(network: str, own: pd.DataFrame, cost: Mapping[str, object]) -> dict[str, object]:
+    said = own[own["label"].notna()]
+    if said.empty:
+        raise DatasetError(f"{network} answers none of the videos")
+    right = said["right"].to_numpy(bool)
+    named = (own["person"] != "").all()
+    people = own["person"].nunique() if named else 0
+    groups = said["person"] if people > 1 else said["video"]
+    accuracy = metrics.subject_bootstrap(right, groups.tolist())
+    recall = said.assign(right=right).groupby("true")["right"].mean().mean()
+    sure = said["confidence"].to_numpy(float)
+    known = np.isfinite(sure)
+    place = np.minimum((sure[known] * _BINS).astype(int), _BINS - 1)
+    gaps = np.bincount(place, weights=sure[known] - right[known], minlength=_BINS)
+    return {
+        "network": network,
+        "accuracy": accuracy.value,
+        "accuracy_low": accuracy.low,
+        "accuracy_high": accuracy.high,
+        "macro_recall": float(recall),
+        "confidence": float(sure[known].mean()) if known.any() else np.nan,
+        "calibration_error": float(np.abs(gaps).sum() / known.sum()) if known.any() else np.nan,
+        "coverage": len(said) / len(own),
+        "answered": len(said),
+        "windows": len(own),
+        "videos": own["video"].nunique(),
+        "people": people,
+        "seconds": float(cost["seconds"]) / len(own) if "seconds" in cost else np.nan,
+        "decoded": cost["decoded"] / max(cost["pictures"], 1) if "decoded" in cost else np.nan,
+    }
+
+
+def _agreement(windows: pd.DataFrame, networks: list[str]) -> pd.DataFrame:
+    said = windows[windows["label"].notna()].pivot_table(
+        index=["video", "window"], columns="network", values="label", aggfunc="first"
+    )
+    rows = []
+    for first, second in itertools.combinations(networks, 2):
+        both = said[[first, second]].dropna()
+        share = float((both[first] == both[second]).mean()) if len(both) else np.nan
+        rows.append({"first": first, "second": second, "windows": len(both), "same": share})
+    return pd.DataFrame(rows, columns=["first", "second", "windows", "same"])
+
+
+def _largest(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a window: of several people the one whose box is largest, the answered first."""
+    area = np.zeros(len(table))
+    if {"left", "top", "right", "bottom"} <= set(table.columns):
+        sides = (table["right"] - table["left"]) * (table["bottom"] - table["top"])
+        area = sides.fillna(0).to_numpy(float)
+    order = table.assign(_said=table["label"].notna(), _area=area).sort_values(
+        ["_said", "_area"], ascending=False, kind="stable"
+    )
+    return order.drop_duplicates(["video", "window"]).sort_index()

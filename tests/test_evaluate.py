@@ -1,0 +1,127 @@
+"""`mic evaluate`: labels as people keep them, and numbers that can be checked by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mic import cli, codec
+from mic.errors import DatasetError
+from mic.publishing.labelled import evaluate
+from mic.publishing.labels import LabelledVideo, canonical, labelled_videos, read_answers
+from mic.storage import assets
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Empty files suffice where nobody looks."""
+    for name in (
+        "happy/a.mp4",
+        "sad/a.mp4",
+        "sad/1001_DFA_ANG_XX.mp4",
+        "x/01-01-08-01-02-01-12.mp4",
+    ):
+        path = tmp_path / "clips" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    return tmp_path / "clips"
+
+
+def test_labels_come_from_names_and_folders(clips):
+    found = {video.path.name: (video.label, video.person) for video in labelled_videos(clips)}
+    assert found["1001_DFA_ANG_XX.mp4"] == ("anger", "1001")
+    assert found["01-01-08-01-02-01-12.mp4"] == ("surprise", "12")
+    assert [one.label for one in labelled_videos(clips) if one.path.stem == "a"] == [
+        "happiness",
+        "sadness",
+    ]
+    assert [canonical(word) for word in (" Happy", "FEAR", "bored")] == [
+        "happiness",
+        "fear",
+        "bored",
+    ]
+
+
+def test_labels_come_from_a_table_by_the_ends_of_paths(clips, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text("\ufeffVideo;Label;Person\nhappy/a.mp4;Joy;ann\nsad/a.mp4;neutral;bob\n")
+    found = labelled_videos(clips, labels=table)
+    assert [(one.label, one.person) for one in found] == [("happiness", "ann"), ("neutral", "bob")]
+    for text in ("video,label\na.mp4,sad\n", "video,label\nb.mp4,sad\n", "file,label\nx,y\n",
+                 "video,label\nhappy/a.mp4,sad\nhappy/a.mp4,sad\n"):  # fmt: skip
+        table.write_text(text)
+        with pytest.raises(DatasetError):
+            labelled_videos(clips, labels=table)
+
+
+def answers(labels, confidence, videos):
+    return pd.DataFrame(
+        {
+            "video": [str(one.path) for one in videos],
+            "window": 0,
+            "label": labels,
+            "confidence": confidence,
+            "error": "",
+        }
+    )
+
+
+def test_the_numbers_are_those_of_a_hand(tmp_path):
+    true = ["anger", "anger", "fear", "fear", "joy"]
+    videos = [
+        LabelledVideo(path=tmp_path / f"{k}.mp4", label=label, person=f"p{k % 3}")
+        for k, label in enumerate(true)
+    ]
+    mine = answers(["anger", "fear", "fear", "fear", None], [0.95, 0.55, 0.65, 0.75, None], videos)
+    other = answers(["anger", "fear", "anger", "fear", "joy"], [np.nan] * 5, videos)
+    found = evaluate(videos, {"mine": mine, "other": other})
+    row = found.summary.set_index("network").loc["mine"]
+    assert row["accuracy"] == 0.75
+    assert row["macro_recall"] == 0.75
+    assert row["coverage"] == 0.8
+    assert row["people"] == 3
+    assert row["accuracy_low"] <= 0.75 <= row["accuracy_high"]
+    gaps = [0.05, 0.55, 0.35, 0.25]
+    assert row["calibration_error"] == pytest.approx(np.mean(gaps))
+    assert found.confusion("mine").tolist() == [[1, 1, 0], [0, 2, 0], [0, 0, 0]]
+    assert found.reliability("mine")["n"].tolist() == [0, 0, 0, 0, 0, 1, 1, 1, 0, 1]
+    assert found.agreement.to_dict("records") == [
+        {"first": "mine", "second": "other", "windows": 4, "same": 0.75}
+    ]
+    assert "n = 4 windows of 3 people" in found.line("mine")
+    assert "confidence" not in found.line("other")
+    names = {path.name for path in found.save(tmp_path / "out")}
+    assert {"summary.csv", "confusion_mine.png", "reliability.png", "lines.txt"} <= names
+    assert all((tmp_path / "out" / name).stat().st_size for name in names)
+
+
+def test_of_two_people_in_a_window_the_larger_counts(tmp_path):
+    videos = [LabelledVideo(path=tmp_path / "a.mp4", label="fear")]
+    two = answers(["anger", "fear"], [0.9, 0.5], videos * 2)
+    two = two.assign(left=0.0, top=0.0, right=[10.0, 20.0], bottom=10.0)
+    assert evaluate(videos, {"x": two}).summary["accuracy"].tolist() == [1.0]
+
+
+def test_answers_of_others_are_read(clips, tmp_path):
+    videos = labelled_videos(clips)
+    table = tmp_path / "peer.csv"
+    table.write_text("video,label,confidence\nhappy/a.mp4,Happy,0.8\nelse.mp4,sad,\n")
+    assert read_answers(table, videos)["label"].tolist() == ["happiness"]
+    table.write_text("video,label,confidence\nhappy/a.mp4,Happy,much\n")
+    with pytest.raises(DatasetError, match="no number"):
+        read_answers(table, videos)
+
+
+def test_the_command_on_a_real_face(tmp_path, capsys):
+    frames = [frame[::2, ::2] for frame in codec.decode(assets.path("single_face"))][40:]
+    (tmp_path / "clips/happy").mkdir(parents=True)
+    codec.encode_frames(frames, tmp_path / "clips/happy/a.mp4", frame_rate=30)
+    (tmp_path / "peer.csv").write_text("video,label\na.mp4,sad\n")
+    command = ["evaluate", str(tmp_path / "clips"), "--out", str(tmp_path / "out")]
+    command += ["--network", "pictures", "--predictions", str(tmp_path / "peer.csv")]
+    assert cli.main(command) == 0
+    said = capsys.readouterr().out
+    assert "pictures: accuracy 100.0 %" in said
+    assert "peer: accuracy 0.0 %" in said
+    summary = pd.read_csv(tmp_path / "out/summary.csv").set_index("network")
+    assert summary["decoded"]["pictures"] < 0.1
+    assert summary["seconds"]["pictures"] > 0
