@@ -15,6 +15,7 @@ from pathlib import Path
 from mic.cli import terminal
 from mic.errors import ClusterError, ConfigError, MicError, printable
 from mic.processes import cluster
+from mic.storage import atomic
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -121,7 +122,9 @@ def _distinct(videos: list[Path]) -> list[str]:
     for name, count in Counter(names).items():
         if count > 1:
             same = [
-                str(video) for video, other in zip(videos, names, strict=True) if other == name
+                printable(video)
+                for video, other in zip(videos, names, strict=True)
+                if other == name
             ]
             raise ConfigError(
                 f"the results of {' and '.join(same[:2])} would have one name",
@@ -176,6 +179,8 @@ def _predict(options: argparse.Namespace) -> int:
         raise ConfigError("--overlay is for the windows of one video", remedy="name one file")
     if options.out is not None:
         prediction.checked_suffix(options.out)
+    for place in filter(None, (options.out, options.overlay)):
+        atomic.check_writable(place)
     task = prediction.Task(
         network=options.network,
         rows=options.rows,
@@ -205,7 +210,7 @@ def _predict(options: argparse.Namespace) -> int:
         work.take(Work())
         before, frames = printed, 0
         try:
-            with terminal.progress(video.name, unit="frames") as progress:
+            with terminal.progress(printable(video.name), unit="frames") as progress:
                 for row in task.rows_of(video, progress=progress, work=work):
                     add(row)
                     frames = 1 + int(row.get("last_frame", row.get("frame", 0)))
@@ -213,7 +218,7 @@ def _predict(options: argparse.Namespace) -> int:
             if len(videos) == 1 and printed == before:
                 raise
             failed += 1
-            add({"video": str(video), "error": str(error)})
+            add({"video": printable(video), "error": str(error)})
             print(f"mic: {error}", file=sys.stderr)
         pictures, decoded = pictures + frames, decoded + work.decoded
     seconds = time.perf_counter() - start

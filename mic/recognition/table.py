@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from mic.codec import Video, videos_in
-from mic.errors import ConfigError, MicError
+from mic.errors import ConfigError, MicError, printable
 from mic.recognition import people, rows
 from mic.recognition.moments import Work, source_of
 from mic.recognition.people import PeopleRecogniser
@@ -141,7 +141,7 @@ class Task:
         broken = video.damage is not None
         found = rows.rows(passed, self.rows, times=video.times, ends=ends, broken=broken)
         for one in found:
-            yield {"video": str(path), "method": source.way, "error": "", **one}
+            yield {"video": printable(path), "method": source.way, "error": "", **one}
             if work is not None:
                 work.take(source.work)
         if work is not None:
@@ -215,14 +215,14 @@ def predict(
         except MicError as error:
             if len(paths) == 1 and len(found) == before:
                 raise
-            found.append({"video": str(path), "error": str(error)})
+            found.append({"video": printable(path), "error": str(error)})
     return as_table(found, task)
 
 
 def row(path: Path, number: int, window: Window, recogniser: Recogniser) -> Row:
     """One row of the residual network's table; see `predict`."""
     facts: Row = {
-        "video": str(path),
+        "video": printable(path),
         "window": number,
         "start": round(window.start, 3),
         "end": round(window.end, 3),
