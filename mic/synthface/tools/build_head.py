@@ -20,8 +20,9 @@ import numpy as np
 from PIL import Image
 from scipy.spatial import cKDTree
 
-from mic.storage.assets import Package, download
+from mic.storage.assets import download
 from mic.storage.atomic import replacing
+from mic.storage.pins import Package
 from mic.synthface import harmonics
 from mic.synthface.raster import rasterize
 
