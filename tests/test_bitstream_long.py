@@ -7,11 +7,13 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-from oracles import compare, material, syntax
+from oracles import compare, decoding, material, syntax
 from oracles.damage import Subject, Tally, damaged
 from oracles.encoders import Options, encode, ffmpeg, synthetic
 
+import mic.bitstream
 import mic.publishing.reliability
 import mic.storage.assets
 
@@ -84,6 +86,33 @@ def test_five_thousand_streams_of_random_syntax(tmp_path):
     )
     assert total.differing == total.differing_vectors == 0
     assert total.samples > 30_000_000
+
+
+def test_a_hundred_million_samples_of_pictures(tmp_path):
+    start = time.monotonic()
+    samples = differing = 0
+    rng = np.random.default_rng(11)
+    for path in streams(tmp_path):
+        right = decoding.pictures(path)
+        with mic.bitstream.open(path) as opened:
+            found = opened.pictures(threads=2)
+            count = decoding.compared(found, right)
+            samples, differing = samples + count[0], differing + count[1]
+            for _ in range(12):
+                chosen = rng.integers(opened.frame_count, size=6).tolist()
+                regions = [decoding.region(rng, opened.width, opened.height) for _ in chosen]
+                found = opened.pictures(chosen, region=regions)
+                count = decoding.compared(found, right)
+                samples, differing = samples + count[0], differing + count[1]
+    mic.publishing.reliability.record(
+        "exactness of pictures",
+        unit="samples of whole pictures and random regions against libavcodec",
+        count=samples,
+        failures=differing,
+        seconds=time.monotonic() - start,
+    )
+    assert samples >= 100_000_000
+    assert differing == 0
 
 
 def test_a_hundred_thousand_damages(tmp_path):

@@ -12,6 +12,7 @@
 #include "../batch.hpp"
 #include "../clip.hpp"
 #include "../headers.hpp"
+#include "../pictures.hpp"
 #include "../stream.hpp"
 #include "common.hpp"
 
@@ -117,6 +118,65 @@ void check_segments(const Stream& stream, std::size_t count) {
         fuzz::require(one[k] == two[k] + two[one.size() + k], "segments add up");
 }
 
+/// Pictures of every VOP in vectors of the exact size, of one box.
+struct Regions {
+    Regions(const Stream& stream, std::size_t vops, const Box& box) : box(box), rows(vops) {
+        std::vector<PictureRequest> requests;
+        for (std::size_t vop = 0; vop < vops; ++vop) {
+            Row& row = rows[vop];
+            row.broken.assign(box.area(), 0x5a);
+            for (std::size_t k = 0; k < 3; ++k)
+                row.planes[k].assign(k == 0 ? box.area() : box.chroma().area(), 0x5a);
+            requests.push_back({vop,
+                                box,
+                                {row.planes[0].data(), row.planes[1].data(), row.planes[2].data()},
+                                row.broken.data()});
+        }
+        const PicturesReport report = reconstruct_pictures(stream, requests, {}, 1, true);
+        fuzz::require(report.reconstructed <= report.total, "no more than everything is done");
+        for (const BatchError& error : report.errors)
+            fuzz::require(error.vop < vops, "an error names one of the VOPs");
+    }
+
+    struct Row {
+        std::array<std::vector<std::uint8_t>, 3> planes;
+        std::vector<std::uint8_t> broken;
+    };
+    Box box;
+    std::vector<Row> rows;
+};
+
+/// A region holds the samples of the whole picture, also where both are concealed.
+void check_pictures(const Stream& stream, std::size_t vops, unsigned choice) {
+    const VideoObjectLayer& layer = *stream.any_layer();
+    const Regions whole(stream, vops, {0, 0, layer.width, layer.height});
+    const int left = static_cast<int>(choice) % layer.width;
+    const int top = static_cast<int>(choice / 3) % layer.height;
+    const Regions part(stream, vops,
+                       {left, top, 1 + static_cast<int>(choice / 5) % (layer.width - left),
+                        1 + static_cast<int>(choice / 7) % (layer.height - top)});
+    const auto index = [](const Box& box, const Box& of, int x, int y) {
+        return static_cast<std::size_t>(y + box.top - of.top) *
+                   static_cast<std::size_t>(of.width) +
+               static_cast<std::size_t>(x + box.left - of.left);
+    };
+    for (std::size_t vop = 0; vop < vops; ++vop)
+        for (std::size_t k = 0; k < 3; ++k) {
+            const Box box = k == 0 ? part.box : part.box.chroma();
+            const Box of = k == 0 ? whole.box : whole.box.chroma();
+            for (int y = 0; y < box.height; ++y)
+                for (int x = 0; x < box.width; ++x) {
+                    const std::size_t here = index(box, box, x, y), there = index(box, of, x, y);
+                    fuzz::require(
+                        part.rows[vop].planes[k][here] == whole.rows[vop].planes[k][there],
+                        "a region is a part of the picture");
+                    fuzz::require(
+                        k != 0 || part.rows[vop].broken[here] <= whole.rows[vop].broken[there],
+                        "what is broken in a region is broken in the picture");
+                }
+        }
+}
+
 /// The index as a demuxer feeds it: packets with their offsets in the file, headers in the first.
 void check_packets(const std::string& path, std::span<const std::uint8_t> bytes, unsigned choice) {
     const std::size_t split = find_start_code(bytes, std::min<std::size_t>(choice, bytes.size()));
@@ -212,6 +272,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                   backward.type[(vops - 1 - vop) * macroblocks + k],
                               "order does not matter to macroblocks");
         check_segments(stream, vops);
+        if (vops > 0)
+            check_pictures(stream, vops, choice);
         if (choice & 16)
             check_accumulation<float>(stream, vops, scale, choice & 32);
         else

@@ -1,5 +1,7 @@
 /// Fuzzes `VopDecoder::decode`: a layer made of the first bytes, then one VOP, whole and cut.
 
+#include "../coded_vop.hpp"
+#include "../compensate.hpp"
 #include "../idct.hpp"
 #include "../interpolate.hpp"
 #include "common.hpp"
@@ -84,6 +86,52 @@ void check_bilinear(std::span<const std::uint8_t> bytes) {
         }
 }
 
+/// The predictors chosen for this processor give the bytes of the portable ones.
+void check_predictors(std::span<const std::uint8_t> bytes) {
+    if (bytes.size() < 2)
+        return;
+    constexpr int side = 17;
+    std::array<std::uint8_t, side * side> from{};
+    for (std::size_t k = 0; k < from.size(); ++k)
+        from[k] = bytes[k % bytes.size()];
+    const auto run = [&](Predictor predictor, int unit) {
+        std::array<std::uint8_t, 16 * 16> to{};
+        predictor({from.data(), side, bytes[0] % unit, bytes[1] % unit, (bytes[0] & 8) != 0,
+                   to.data(), 16});
+        return to;
+    };
+    const Predictors chosen = select_predictors(), portable = portable_predictors();
+    fuzz::require(run(chosen.half_16, 2) == run(portable.half_16, 2) &&
+                      run(chosen.half_8, 2) == run(portable.half_8, 2) &&
+                      run(chosen.quarter_16, 4) == run(portable.quarter_16, 4) &&
+                      run(chosen.quarter_8, 4) == run(portable.quarter_8, 4),
+                  "every prediction gives the same bytes");
+}
+
+/// The reader of wanted blocks finds the damage that the residual parser finds, wanted or not.
+void check_reader(const Packet& packet, const VideoObjectLayer& layer, const VopResult& other) {
+    VopReader reader(layer);
+    Needs needs(layer);
+    for (const bool all : {false, true}) {
+        if (all)
+            needs.mark_all();
+        CodedVop vop;
+        const VopResult result = reader.read(packet, layer, needs, vop);
+        const bool not_coded = !other.error && !other.header.vop_coded;
+        fuzz::require(not_coded || result.error.has_value() == other.error.has_value(),
+                      "both readers find damage");
+        fuzz::require(not_coded || result.first_missing == other.first_missing,
+                      "both readers keep the same macroblocks");
+        fuzz::require(
+            vop.macroblocks.size() == (all ? static_cast<std::size_t>(layer.mb_count()) : 0),
+            "what is wanted is kept");
+        std::size_t tokens = 0;
+        for (const CodedMacroblock& macroblock : vop.macroblocks)
+            tokens += macroblock.tokens;
+        fuzz::require(tokens == vop.tokens.size(), "tokens belong to macroblocks");
+    }
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -97,6 +145,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     check_transform(bytes);
     check_bilinear<8>(bytes);
     check_bilinear<16>(bytes);
+    check_predictors(bytes);
 
     const Packet packet(bytes);
     fuzz::Outputs whole(layer, scale);
@@ -105,6 +154,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     if (result.header.vop_coded && result.header.coding_type == VopCodingType::intra)
         check_intra_vop(packet, layer, result);
+
+    check_reader(packet, layer, result);
 
     // The same VOP cut short: every macroblock not marked as missing must be the right one.
     const Packet shorter(bytes.first(bytes.empty() ? 0 : cut % bytes.size()));
