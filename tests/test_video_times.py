@@ -153,6 +153,19 @@ def test_what_is_whole_of_a_broken_file_comes_before_the_error(tmp_path, suffix)
     assert str(video.damage) == str(caught.value)
 
 
+@pytest.mark.parametrize("suffix", ["m4v", "h264", "hevc"])
+@pytest.mark.parametrize("rate", ["25", "30000/1001", "100/3", "25/2"])
+def test_raw_streams_go_by_the_rate_in_their_headers(tmp_path, suffix, rate):
+    codec = {"m4v": "mpeg4", "h264": "libx264", "hevc": "libx265"}[suffix]
+    options = {"x265-params": "log-level=none"} if suffix == "hevc" else {}
+    rate = Fraction(rate)
+    film = Film(time_base=1 / rate, rate=rate, codec=codec, options=options)
+    video = Video(write(tmp_path / f"a.{suffix}", film, container=suffix))
+    assert video.frame_rate == rate
+    np.testing.assert_allclose(video.times, np.arange(12) / float(rate))
+    assert [shown for shown, _, _ in seen(video)] == list(range(12))
+
+
 def test_a_video_can_be_handed_to_another_process(tmp_path):
     video = Video(write(tmp_path / "a.mp4", Film()))
     again = pickle.loads(pickle.dumps(video))

@@ -22,6 +22,8 @@ _VOP, _LAYERS = 0xB6, range(0x20, 0x30)
 # Longer packets are no not-coded VOP: its header, some headers before it and stuffing.
 _SHORT = 64
 _TYPES = "IPBS"
+# VOPs that tell a raw stream's rate.
+_LOOKED_AT = 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,6 +129,7 @@ def index_of(
     rows = rows[~discarded[rows]]
     stamps = pts if by_stamp else np.where(dts == _MISSING, pts, dts)
     if not timed or (stamps[rows] == _MISSING).any():
+        rate = entries.rate() or rate
         seconds, zero = np.arange(len(rows)) / float(rate), 0
     else:
         # The second of two pictures in one packet has the time of the place that is held.
@@ -212,6 +215,16 @@ class _Entries:
         self.discarded: list[bool] = []
         self.kinds: list[str] = []
         self.pictures: list[int] = []
+        self._increments: list[int] = []
+
+    def rate(self) -> Fraction | None:
+        """VOPs a second by vop_time_increment, of the closest ones; None if they do not say."""
+        if len(self._increments) < 2:
+            return None
+        # Increments begin anew each second; coding order is not the order of time.
+        gaps = np.diff(self._increments) % self._resolution
+        gaps = gaps[gaps > 0]
+        return Fraction(self._resolution, int(gaps.min())) if len(gaps) else None
 
     def add(self, packet: av.Packet) -> None:
         if not self.sizes and self._extradata not in bytes(packet):
@@ -236,8 +249,10 @@ class _Entries:
         kind, coded, at = "", 0, data.find(b"\0\0\1")
         while at >= 0 and at + 4 < len(data):
             if data[at + 3] == _VOP:
-                short = len(data) - at < _SHORT
-                is_coded = not short or _vop_coded(data[at + 4 :], self._resolution)
+                is_coded, increment = _vop_header(data[at + 4 : at + 44], self._resolution)
+                is_coded = is_coded or len(data) - at >= _SHORT
+                if self._resolution and len(self._increments) < _LOOKED_AT:
+                    self._increments.append(increment)
                 coded += is_coded
                 kind = kind or (_TYPES[data[at + 4] >> 6] if is_coded else "N")
             at = data.find(b"\0\0\1", at + 4)
@@ -269,18 +284,18 @@ def _resolution(headers: bytes) -> int:
     return bits.take(16)
 
 
-def _vop_coded(vop: bytes, resolution: int) -> bool:
-    """vop_coded (6.2.5); True where the layer's header is not known."""
+def _vop_header(vop: bytes, resolution: int) -> tuple[bool, int]:
+    """vop_coded and vop_time_increment (6.2.5); True and 0 where the layer's header is unknown."""
     if resolution == 0:
-        return True
-    bits = _Bits(vop[:40])
+        return True, 0
+    bits = _Bits(vop)
     bits.take(2)  # vop_coding_type
     while bits.take(1):  # modulo_time_base
         pass
     bits.take(1)
-    bits.take(max(1, (resolution - 1).bit_length()))  # vop_time_increment
+    increment = bits.take(max(1, (resolution - 1).bit_length()))
     bits.take(1)
-    return bool(bits.take(1))
+    return bool(bits.take(1)), increment
 
 
 class _Bits:

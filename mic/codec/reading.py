@@ -172,8 +172,8 @@ def decoded_frames(
 
 def frame_rate_of(container: InputContainer, stream: VideoStream) -> Fraction:
     """The rate that the headers state; the stream's own where the container keeps no times."""
-    # For raw streams libavformat calls 25 the average, whatever the stream says.
-    rate = stream.average_rate if has_times(container) else stream.base_rate
+    # For raw streams libavformat says 25, whatever the stream does, or counts fields.
+    rate = stream.average_rate if has_times(container) else stream.codec_context.framerate
     rate = rate or stream.guessed_rate
     return Fraction(rate) if rate and rate > 0 else Fraction(25)
 

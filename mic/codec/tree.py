@@ -21,6 +21,7 @@ from mic.processes.tasks import run_isolated
 from mic.storage import atomic
 from mic.storage.assets import sha256_of
 
+_VERSION = 2  # raised when `reencode` makes other clips of the same sources
 _LONGEST = 255  # bytes of a file's name, on all usual file systems
 _RECORDS = ".reencode"  # folder of sidecars in the target; hidden, so that no loader takes it
 
@@ -118,7 +119,8 @@ def reencode_tree(
 
 def _one_clip(task: tuple[Path, Path, Path, dict[str, Any]]) -> dict[str, Any]:
     source, target, record, options = task
-    key = _hash(EncodeOptions.of(options).fingerprint().encode() + sha256_of(source).encode())
+    content = f"{_VERSION}{EncodeOptions.of(options).fingerprint()}{sha256_of(source)}"
+    key = _hash(content.encode())
     if (known := _record_of(record, key, target)) is not None:
         return {"status": "kept", **known}
     if options.get("container") is None:

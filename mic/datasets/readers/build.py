@@ -27,7 +27,7 @@ from mic.storage.assets import sha256_of
 from mic.storage.atomic import write_bytes, write_text
 
 _WORTH_A_PROCESS = 12  # clips
-_VERSION = 3  # raised when `build` makes other clips of the same sources
+_VERSION = 4  # raised when `build` makes other clips of the same sources
 _SELDOM = 0.5  # of the frames: a clip that shows a face less often is noted
 _WHERE = {False: "at its beginning", True: "in any of the frames that were looked at"}
 
