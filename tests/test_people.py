@@ -12,7 +12,7 @@ from mic import cli, codec
 from mic.errors import CodecError, ConfigError
 from mic.faces.landmarks import ACTION_UNITS, BLENDSHAPES
 from mic.recognition import Task
-from mic.recognition.follower import Motion, around
+from mic.recognition.follower import Vectors, around
 from mic.recognition.people import CLASSES, planned
 from mic.recognition.rows import plan
 from mic.storage import assets
@@ -89,7 +89,7 @@ def test_windows_have_all_columns_and_their_true_times(folder):
 def test_looks_and_pictures_say_how_they_were_obtained(folder):
     looks = mic.predict(folder / "h264.mp4", rows="look")
     assert (looks["box_from"] == "look").all()
-    assert 5 <= len(looks) <= 8
+    assert len(looks) == 5
     every = mic.predict(folder / "h264.mp4", rows="frame")
     assert every["frame"].tolist() == list(range(72))
     assert np.allclose(every["time"], np.arange(72) / 30, atol=1e-3)
@@ -137,7 +137,7 @@ def test_a_face_is_followed_and_its_leaving_is_said(tmp_path, frames):
     assert every["frame"].nunique() == 60
     assert every["status"].iloc[-1] == "no face"
     # Carried by the encoder's vectors, the box keeps up with the face between two looks.
-    carried = every[(every["box_from"] == "carried") & (every["frame"] < 40)]
+    carried = every[(every["box_from"] == "carried") & (every["frame"] < seen["frame"].max())]
     expected = np.interp(carried["frame"], seen["frame"], seen["left"])
     assert np.abs(carried["left"] - expected).max() < 25
 
@@ -203,7 +203,7 @@ def test_looks_come_at_the_same_times_at_any_rate():
         times = np.arange(int(4 * rate)) / rate
         found = planned(times, 0.4)
         assert found[0] == 0
-        assert np.abs(np.diff(times[found[1:]]) - 0.4).max() < 1.01 / rate
+        assert np.abs(np.diff(times[found]) - 0.4).max() < 1.01 / rate
     assert planned(np.array([0.0]), 0.4) == [0]
 
 
@@ -220,7 +220,7 @@ def test_windows_cover_a_video_to_its_end():
 def test_a_box_moves_with_the_median_of_its_blocks():
     places = np.array([[10, 10], [20, 20], [30, 30], [200, 200]], float)
     steps = np.array([[4, 0], [4, 2], [50, 1], [-9, -9]], float)
-    motion = Motion(places, steps)
+    motion = Vectors(places, steps)
     assert motion.of(np.array([0, 0, 40, 40])).tolist() == [4, 1]
     assert motion.of(np.array([90, 90, 95, 95])).tolist() == [0, 0]
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -41,9 +42,16 @@ Region = tuple[int, int, int, int]
 """left, top, right, bottom in samples of the shown picture."""
 
 
+class Motion(Protocol):
+    """How a picture moved since the one before."""
+
+    def of(self, box: np.ndarray) -> np.ndarray:
+        """The median step in a box (left, top, right, bottom), float (2,), in samples."""
+
+
 @dataclasses.dataclass(frozen=True)
-class Motion:
-    """Where blocks of a picture came from.
+class Vectors(Motion):
+    """Blocks of any size and where each came from.
 
     Attributes:
         places: float (N, 2), middles of the blocks in this picture, (x, y) in samples.
@@ -54,7 +62,7 @@ class Motion:
     steps: np.ndarray
 
     def of(self, box: np.ndarray) -> np.ndarray:
-        """The median step of the blocks in a box (left, top, right, bottom); zero if none."""
+        """The median step of the blocks whose middle is in a box; zero if there is none."""
         inside = (self.places >= box[:2]).all(1) & (self.places <= box[2:]).all(1)
         if not inside.any():
             return np.zeros(2)
@@ -217,7 +225,7 @@ class Follower:
             if any(_overlap(box, one.mesh.box) > _SAME for one in taken):
                 continue
             mesh = self._mesh(roi_of_box(box, points), size, lambda r: _cut(picture, r))
-            if mesh is not None:
+            if mesh is not None:  # MTCNN's box is a rough one
                 mesh = self._mesh(mesh.roi, size, lambda r: _cut(picture, r))
             if mesh is None or any(_overlap(mesh.box, one.mesh.box) > _SAME for one in taken):
                 continue

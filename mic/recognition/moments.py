@@ -30,7 +30,7 @@ from mic.codec.display import Display, declare_colours, rgb
 from mic.codec.reading import decoded_frames, opened
 from mic.decoded.residuals import vectors_of
 from mic.errors import BitstreamError, CodecError, UnsupportedSyntaxError
-from mic.recognition.follower import Motion, Pixels, Region
+from mic.recognition.follower import Motion, Pixels, Region, Vectors
 
 _PLANAR = ("yuv420p", "yuvj420p")
 # Pictures of a parsed video that are planned, and reconstructed, together.
@@ -46,12 +46,14 @@ class Moment:
     Attributes:
         number: Among the shown pictures.
         time: Seconds from the first.
+        size: Width and height of the shown picture.
         motion: Since the moment before; None where nobody knows.
         pixels: Gives its parts; None unless it is one of the wanted.
     """
 
     number: int
     time: float
+    size: tuple[int, int]
     motion: Motion | None
     pixels: Pixels | None
 
@@ -140,8 +142,9 @@ class Decoded:
                     yield Moment(
                         number,
                         float(video.times[number]),
+                        display.size(frame.width, frame.height),
                         _exported(frame) if display.as_coded else None,
-                        _pixels(frame, display, video.path) if looked_at else None,
+                        _Parts(*_converter(frame, display, video.path)) if looked_at else None,
                     )
                     if not waiting:
                         break
@@ -185,12 +188,16 @@ class Parsed:
         while start <= (wanted[-1] if wanted else -1):
             end = min(bisect.bisect_left(times, times[start] + _PLANNED_SECONDS), len(video))
             end = max(min(end, self._group_end(start)), start + 1)
+            if not regions(None):  # nobody is followed yet: plan when somebody has been found
+                end = min(end, wanted[bisect.bisect_left(wanted, start)] + 1)
             steps = self._steps(start, end)
             looks = [number for number in wanted if start <= number < end]
             made = self._made(looks, start, steps, regions)
             for number in range(start, end):
-                pixels = _Regions(self, number, made.get(number, [])) if number in looks else None
-                yield Moment(number, float(times[number]), steps[number - start], pixels)
+                pixels = self._parts(number, made.get(number, [])) if number in looks else None
+                yield Moment(
+                    number, float(times[number]), self.whole[2:], steps[number - start], pixels
+                )
                 if number == wanted[-1]:
                     break
             start = end
@@ -213,13 +220,8 @@ class Parsed:
     def _moved(self, packets: list[int]) -> Iterator[Motion]:
         found = self._stream.motion(packets)
         coded = ~np.isin(found.types, (INTRA, INTRA_Q))
-        rows, columns = found.blocks.shape[1:3]
-        x, y = np.meshgrid(np.arange(columns) * 8 + 4.0, np.arange(rows) * 8 + 4.0)
-        places = np.stack([x, y], -1)
         for blocks, known in zip(found.blocks, coded, strict=True):
-            mask = known.repeat(2, 0).repeat(2, 1)
-            # A vector points to where the block came from.
-            yield Motion(places[mask], -blocks[mask] / 4)
+            yield _Grid(blocks, known)
 
     def _made(
         self,
@@ -235,17 +237,14 @@ class Parsed:
             planned = regions(steps[number - start])
             if number in looks:
                 frames += [number] * len(planned)
-                boxes += [self._wider(box) for box in planned]
+                boxes += [_wider(box, self.whole[2:]) for box in planned]
         made: dict[int, list[tuple[Region, np.ndarray]]] = {}
         for number, box, picture in zip(frames, boxes, self.make(frames, boxes), strict=True):
             made.setdefault(number, []).append((box, picture))
         return made
 
-    def _wider(self, box: Region) -> Region:
-        left, top, right, bottom = box
-        x, y = round(_MARGIN * (right - left)) & ~1, round(_MARGIN * (bottom - top)) & ~1
-        width, height = self.video.width, self.video.height
-        return max(0, left - x), max(0, top - y), min(width, right + x), min(height, bottom + y)
+    def _parts(self, number: int, made: list[tuple[Region, np.ndarray]]) -> _Parts:
+        return _Parts(lambda region: self.make([number], [region])[0], self.whole, made)
 
     def make(self, numbers: list[int], boxes: list[Region]) -> list[np.ndarray]:
         """Regions of pictures as RGB; the work is counted."""
@@ -273,21 +272,61 @@ class Parsed:
         return 0, 0, self.video.width, self.video.height
 
 
-class _Regions:
-    """Parts of one picture, out of what was made beforehand where it suffices."""
+class _Grid(Motion):
+    """The vectors of a parsed picture, one a block of 8x8 samples.
 
-    def __init__(self, source: Parsed, number: int, made: list[tuple[Region, np.ndarray]]) -> None:
-        self._source, self._number, self._made = source, number, list(made)
+    Args:
+        blocks: int16 (rows, columns, 2), where each block came from in quarter samples.
+        coded: bool (rows / 2, columns / 2), the macroblocks that have vectors.
+    """
+
+    def __init__(self, blocks: np.ndarray, coded: np.ndarray) -> None:
+        self._blocks, self._coded = blocks, coded
+
+    def of(self, box: np.ndarray) -> np.ndarray:
+        """The median step of the blocks in a box, as `Vectors.of`."""
+        left, top, right, bottom = (max(0, int(edge)) // 16 for edge in box)
+        rows, columns = slice(top, bottom + 1), slice(left, right + 1)
+        known = self._coded[rows, columns]
+        if not known.any():
+            return np.zeros(2)
+        inside = self._blocks[2 * top : 2 * bottom + 2, 2 * left : 2 * right + 2]
+        inside = inside[known.repeat(2, 0).repeat(2, 1)[: inside.shape[0], : inside.shape[1]]]
+        return -np.median(inside, axis=0) / 4
+
+
+class _Parts:
+    """Parts of one picture: each a little larger than asked for, and used again where it can be.
+
+    Args:
+        make: Makes a part.
+        whole: All of the picture.
+        made: What is there already.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[Region], np.ndarray],
+        whole: Region,
+        made: list[tuple[Region, np.ndarray]] | None = None,
+    ) -> None:
+        self._make, self._whole, self._made = make, whole, list(made or [])
 
     def __call__(self, region: Region | None) -> np.ndarray:
-        left, top, right, bottom = region = region or self._source.whole
+        left, top, right, bottom = region or self._whole
         for box, picture in self._made:
             if box[0] <= left and box[1] <= top and box[2] >= right and box[3] >= bottom:
                 part = picture[top - box[1] : bottom - box[1], left - box[0] : right - box[0]]
                 return np.ascontiguousarray(part)
-        (picture,) = self._source.make([self._number], [region])
-        self._made.append((region, picture))
-        return picture
+        box = _wider((left, top, right, bottom), self._whole[2:])
+        self._made.append((box, self._make(box)))
+        return self((left, top, right, bottom))
+
+
+def _wider(box: Region, size: tuple[int, int]) -> Region:
+    left, top, right, bottom = box
+    x, y = round(_MARGIN * (right - left)) & ~1, round(_MARGIN * (bottom - top)) & ~1
+    return max(0, left - x), max(0, top - y), min(size[0], right + x), min(size[1], bottom + y)
 
 
 def source_of(video: Video) -> Source:
@@ -316,29 +355,34 @@ def _exported(frame: av.VideoFrame) -> Motion | None:
         return None
     scale = np.maximum(past["motion_scale"], 1)[:, None]
     steps = -np.stack([past["motion_x"], past["motion_y"]], 1) / scale
-    return Motion(np.stack([past["dst_x"], past["dst_y"]], 1).astype(float), steps)
+    return Vectors(np.stack([past["dst_x"], past["dst_y"]], 1).astype(float), steps)
 
 
-def _pixels(frame: av.VideoFrame, display: Display, path: Path) -> Pixels:
+def _converter(
+    frame: av.VideoFrame, display: Display, path: Path
+) -> tuple[Callable[[Region], np.ndarray], Region]:
+    """What makes parts of a decoded picture, and the region that is all of it."""
+    width, height = display.size(frame.width, frame.height)
     whole: list[np.ndarray] = []
 
-    def pixels(region: Region | None) -> np.ndarray:
-        if region is not None and display.as_coded and frame.format.name in _PLANAR:
+    def make(region: Region) -> np.ndarray:
+        planar = display.as_coded and frame.format.name in _PLANAR
+        if planar and region != (0, 0, width, height):
             return _converted(frame, region, path)
         if not whole:
             whole.append(rgb(frame, display, path))
-        if region is None:
-            return whole[0]
         left, top, right, bottom = region
-        return np.ascontiguousarray(whole[0][top:bottom, left:right])
+        return whole[0][top:bottom, left:right]
 
-    return pixels
+    return make, (0, 0, width, height)
 
 
 def _converted(frame: av.VideoFrame, region: Region, path: Path) -> np.ndarray:
     """A region of a 4:2:0 picture as RGB; its edges are even but for the picture's own."""
     left, top, right, bottom = region
-    width, height = (right - left) & ~1, (bottom - top) & ~1
+    width, height = right - left, bottom - top
+    if width % 2 or height % 2:  # libswscale and from_ndarray want whole chroma samples
+        return rgb(frame, Display(), path)[top:bottom, left:right]
     planes = []
     for plane, half in zip(frame.planes, (0, 1, 1), strict=True):
         rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mic.codec import Video
 from mic.faces.fer import LABELS, Fer
 from mic.faces.landmarks import Landmarker, Pose
 from mic.recognition.follower import Follower, Motion, Person, Region, Seen, around
@@ -26,7 +25,7 @@ SUMMARY = (
 )
 # Seconds from look to look. Two, four, eight and twelve looks in two seconds gave 0.66, 0.71,
 # 0.70 and 0.71 on real people.
-INTERVAL = 0.4
+INTERVAL = 0.5
 # Probabilities to this power, and brought back to a sum of one: the mean of three framings and
 # several looks is less sure than it is right.
 SHARPENING = 1.25
@@ -132,12 +131,12 @@ def passes(
     video = source.video
     wanted = planned(video.times, interval)
     follower = recogniser.follower()
-    for moment in source.moments(wanted, _planner(follower, video)):
+    for moment in source.moments(wanted, _planner(follower, (video.width, video.height))):
         if moment.motion is not None:
             follower.carry(moment.motion)
         looks: tuple[Look, ...] = ()
         if moment.pixels is not None:
-            seen = follower.look(moment.time, video.size, moment.pixels)
+            seen = follower.look(moment.time, moment.size, moment.pixels)
             looks = tuple(
                 recogniser.answer(one, frame=moment.number, time=moment.time) for one in seen
             ) or (Look(frame=moment.number, time=moment.time, person=None, status="no face"),)
@@ -152,15 +151,15 @@ def passes(
 
 
 def planned(times: np.ndarray, interval: float) -> list[int]:
-    """The pictures to look at: the first, and the first after each interval's middle.
+    """The pictures to look at: the first, and then one an interval.
 
     Args:
         times: Seconds of all pictures, ascending.
         interval: Seconds from look to look.
     """
-    middles = np.arange(interval / 2, float(times[-1]) + 1e-9, interval)
-    found = np.searchsorted(times, middles - 1e-6)
-    return sorted({0, *(int(k) for k in found if k < len(times))})
+    moments = np.arange(0.0, float(times[-1]) + 1e-9, interval)
+    found = np.searchsorted(times, moments - 1e-6)
+    return sorted({int(k) for k in found if k < len(times)})
 
 
 def sharpened(probabilities: np.ndarray) -> np.ndarray:
@@ -169,7 +168,7 @@ def sharpened(probabilities: np.ndarray) -> np.ndarray:
     return (raised / raised.sum(-1, keepdims=True)).astype(np.float32)
 
 
-def _planner(follower: Follower, video: Video) -> Callable[[Motion | None], list[Region]]:
+def _planner(follower: Follower, size: tuple[int, int]) -> Callable[[Motion | None], list[Region]]:
     """Tells the regions that will be wanted, carrying copies of the people along the vectors."""
     ahead: list[Person] = []
     owners: list[Person] = []
@@ -184,7 +183,7 @@ def _planner(follower: Follower, video: Video) -> Callable[[Motion | None], list
         if motion is not None:
             for person in ahead:
                 person.carry(motion)
-        found = [around(person.roi, video.size) for person in ahead]
+        found = [around(person.roi, size) for person in ahead]
         return [one for one in found if one is not None]
 
     return regions
