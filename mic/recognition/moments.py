@@ -22,6 +22,7 @@ from typing import Protocol
 
 import av
 import numpy as np
+from av.video.frame import PictureType
 
 from mic import bitstream
 from mic.bitstream.records import INTRA, INTRA_Q
@@ -348,7 +349,13 @@ def source_of(video: Video) -> Source:
 
 
 def _exported(frame: av.VideoFrame) -> Motion | None:
-    """What the decoder says of the past; None where it exports nothing."""
+    """What the decoder says of the past; None where it exports nothing.
+
+    Only of P-pictures, whose past is the P- or I-picture before: steps of B-pictures lead from
+    the same place again.
+    """
+    if PictureType(frame.pict_type) is not PictureType.P:
+        return None
     vectors = vectors_of(frame)
     past = vectors[vectors["source"] < 0]
     if not len(past):
