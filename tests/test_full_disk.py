@@ -63,6 +63,7 @@ STAGES = {
 }
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux mounts a disk of its own")
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_full_disk_is_a_typed_error_and_keeps_what_is_there(stage, tmp_path):
     (tmp_path / "disk").mkdir()
