@@ -8,7 +8,7 @@ import numpy as np
 
 from mic import codec
 from mic.manifest.manifest import Clip, Manifest
-from mic.storage.assets import sha256_of
+from mic.storage.digest import sha256_of
 
 
 def write(

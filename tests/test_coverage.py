@@ -13,7 +13,7 @@ from mic.fitting import clips
 from mic.inputs.coverage import LeftOut, check_share
 from mic.inputs.tensors import Representation
 from mic.models.mic import Method
-from mic.storage.assets import sha256_of
+from mic.storage.digest import sha256_of
 from mic.training.train import Schedule
 
 SMALL = {"width": 4, "feature_size": 16, "z_size": 16, "identity_size": 2, "critic_hidden": 8}

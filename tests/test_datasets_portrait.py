@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mic import codec, datasets, faces
 from mic.datasets.readers import portrait
 from mic.errors import FaceError
+from mic.fitting.clips import Recipe
 from mic.storage import assets
 
 
@@ -27,9 +28,9 @@ def test_clips_are_cut_to_the_face(tmp_path, monkeypatch):
     matrix = faces.similarity(found.points)
     scale = np.hypot(matrix[0, 0], matrix[1, 0])
     margin = (96 * scale / faces.CROP_SIZE - 1) / 2
-    assert abs(margin - portrait.MARGIN) < 0.05
+    assert abs(margin - faces.MARGIN) < 0.05
     middle = np.linalg.solve(matrix[:, :2], np.full(2, 56) - matrix[:, 2])
-    np.testing.assert_allclose(middle, [48, 48 - 96 * portrait.DROP], atol=4)
+    np.testing.assert_allclose(middle, [48, 48 - 96 * faces.DROP], atol=4)
 
 
 @pytest.mark.parametrize(
@@ -58,3 +59,8 @@ def test_the_square_is_even_and_inside_the_picture(middle, edge, shape):
 def test_a_clip_without_frames_is_refused():
     with pytest.raises(FaceError, match="no frame"):
         portrait.box([])
+
+
+def test_a_fit_sees_faces_where_every_reader_puts_them():
+    recipe = Recipe()
+    assert (recipe.margin, recipe.drop) == (faces.MARGIN, faces.DROP)

@@ -19,6 +19,7 @@ from mic.faces import Status
 from mic.identity.networks import FACENET_FILE
 from mic.processes.workers import torch_threads
 from mic.storage import assets
+from mic.storage.digest import sha256_of
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def test_facenet_takes_the_users_weights(tmp_path, monkeypatch):
     embedding = network.embed(np.full((2, 160, 160, 3), 90, np.uint8))
     assert embedding.shape == (2, 512)
     np.testing.assert_allclose(np.linalg.norm(embedding, axis=1), 1, atol=1e-5)
-    assert network.weights_sha256 == assets.sha256_of(file)
+    assert network.weights_sha256 == sha256_of(file)
 
 
 class Payload:

@@ -62,7 +62,7 @@ def test_the_order_names_every_folder():
 
 def test_both_forms_of_import_are_seen():
     assert "mic.processes" in imported(PACKAGE / "processes" / "tasks.py")
-    assert "mic.storage.assets" in imported(PACKAGE / "synthface" / "generate.py")
+    assert "mic.storage.digest" in imported(PACKAGE / "synthface" / "generate.py")
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

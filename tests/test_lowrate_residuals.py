@@ -12,7 +12,7 @@ from mic.lowrate import residuals
 from mic.lowrate.residuals import Ladder, Rung
 from mic.manifest.manifest import Clip, Manifest
 from mic.models.mic import Method
-from mic.storage.assets import sha256_of
+from mic.storage.digest import sha256_of
 from mic.training.train import Schedule
 
 RUNGS = (Rung(factor=1, quantiser=2), Rung(factor=2, quantiser=4), Rung(factor=2, quantiser=20))

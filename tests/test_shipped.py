@@ -12,6 +12,7 @@ from mic import synthface
 from mic.errors import WeightsError
 from mic.recognition import recogniser
 from mic.recognition.recogniser import Recogniser
+from mic.storage.digest import sha256_of
 
 
 def test_it_is_the_pinned_one_and_small():
@@ -40,9 +41,7 @@ def test_its_card_says_what_it_is(monkeypatch):
     share = re.search(r"Right for (\d+) % of", summary) or re.search(r"Right for (\d+)%", summary)
     assert "generated faces" in summary
     assert "Expect less on real people" in summary
-    assert (
-        hashlib.sha256((recogniser.SHIPPED / recogniser.DEFAULT).read_bytes()).hexdigest() in card
-    )
+    assert sha256_of(recogniser.SHIPPED / recogniser.DEFAULT) in card
     assert abs(float(re.search(r"\*\*Accuracy\.\*\* ([\d.]+)%", card)[1]) - int(share[1])) <= 0.5
 
 

@@ -19,7 +19,7 @@ from mic.config import usable_cores
 from mic.errors import CodecError, ConfigError
 from mic.processes.tasks import run_isolated
 from mic.storage import atomic
-from mic.storage.assets import sha256_of
+from mic.storage.digest import sha256_of
 
 _VERSION = 2  # raised when `reencode` makes other clips of the same sources
 _LONGEST = 255  # bytes of a file's name, on all usual file systems

@@ -10,12 +10,22 @@ largest after a penalty for distance from the picture's middle (`_choose` in det
 the status says that there were several.
 """
 
-from mic.faces.alignment import CROP_SIZE, REFERENCE_POINTS, align, similarity, warp
+from mic.faces.alignment import (
+    CROP_SIZE,
+    DROP,
+    MARGIN,
+    REFERENCE_POINTS,
+    align,
+    similarity,
+    warp,
+)
 from mic.faces.detection import Detection, Detector, Status, detector
 from mic.faces.tracking import Track, detect_clip, track, track_clip
 
 __all__ = [
     "CROP_SIZE",
+    "DROP",
+    "MARGIN",
     "REFERENCE_POINTS",
     "Detection",
     "Detector",

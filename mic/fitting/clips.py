@@ -55,14 +55,14 @@ class Labelled:
 class Recipe:
     """How a video becomes the network's input; see `mic.recognition.recogniser.Card`.
 
-    `margin` and `drop` are those of the generated faces, measured by MTCNN's points.
+    `margin` and `drop` are those of the generated faces; see `mic.faces.alignment`.
     """
 
     representation: Representation = dataclasses.field(default_factory=Representation)
     edge: int = 128
     vop_quant: int = 2
-    margin: float = 0.16
-    drop: float = 0.085
+    margin: float = faces.MARGIN
+    drop: float = faces.DROP
 
 
 def class_folders(folder: str | Path, *, subject: str | None = None) -> list[Labelled]:

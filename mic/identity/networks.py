@@ -20,6 +20,7 @@ from mic import extras, faces
 from mic.errors import FaceError, WeightsError
 from mic.identity.mobilefacenet import MobileFaceNet
 from mic.storage import assets, pins
+from mic.storage.digest import sha256_of
 from mic.storage.home import home
 
 # Larger batches are slower on a CPU: their activations fall out of its caches.
@@ -153,7 +154,7 @@ class FaceNetIdentity(_TorchNetwork):
             )
         network = InceptionResnetV1(pretrained=None)
         _load_state(network, file, ignore=("logits.weight", "logits.bias"))
-        super().__init__(network, sha256=assets.sha256_of(file), device=device)
+        super().__init__(network, sha256=sha256_of(file), device=device)
 
 
 class DlibIdentity(IdentityNetwork):

@@ -10,7 +10,7 @@ from mic import codec
 from mic.errors import DatasetError
 from mic.manifest.manifest import Clip, Manifest
 from mic.storage import atomic
-from mic.storage.assets import sha256_of
+from mic.storage.digest import sha256_of
 from mic.storage.home import home, locked
 
 

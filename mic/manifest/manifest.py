@@ -19,8 +19,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mic.errors import DatasetError
-from mic.storage.assets import sha256_of
 from mic.storage.atomic import write_text
+from mic.storage.digest import sha256_of
 from mic.storage.tables import read_text
 
 SPLITS = ("", "train", "val", "test")

@@ -27,6 +27,7 @@ from mic.errors import ConfigError, MicError, NotebookError, StorageError
 from mic.publishing import results, run_times
 from mic.publishing.results import PROVENANCE, table_path
 from mic.storage import atomic, provenance
+from mic.storage.digest import sha256_of
 
 
 def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:
@@ -242,7 +243,7 @@ class Runner:
     def _inputs(self, path: Path) -> dict[str, str]:
         """SHA-256 of the tables that a notebook reads, by name."""
         return {
-            name: hashlib.sha256(table.read_bytes()).hexdigest()
+            name: sha256_of(table)
             for name in declared_inputs(path)
             if (table := table_path(name, folder=self.folder)) is not None
         }
@@ -255,7 +256,7 @@ class Runner:
         outputs = json.loads(record_path.read_text())["outputs"]
         whole = all(
             (record_path.parent / name).is_file()
-            and hashlib.sha256((record_path.parent / name).read_bytes()).hexdigest() == digest
+            and sha256_of(record_path.parent / name) == digest
             for name, digest in outputs.items()
         )
         if record["key"] != key or not whole:

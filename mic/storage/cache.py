@@ -34,8 +34,8 @@ import numpy as np
 from safetensors.numpy import save
 
 from mic.errors import ConfigError, DatasetError
-from mic.storage.assets import sha256_of
 from mic.storage.atomic import write_bytes
+from mic.storage.digest import sha256_of
 from mic.storage.home import home, locked
 
 _LOGGER = logging.getLogger(__name__)

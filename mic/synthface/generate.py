@@ -15,8 +15,8 @@ import numpy as np
 from mic import codec
 from mic.manifest.manifest import Clip, Manifest
 from mic.processes import workers
-from mic.storage.assets import sha256_of
 from mic.storage.atomic import write_bytes
+from mic.storage.digest import sha256_of
 from mic.synthface.film import Film, film
 from mic.synthface.protocols import ClipPlan, Protocol, protocol, take
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
-import hashlib
 import itertools
 import os
 import sys
@@ -32,6 +31,7 @@ from mic.manifest.manifest import Clip, Manifest
 from mic.processes import cluster
 from mic.publishing import reliability
 from mic.storage import assets
+from mic.storage.digest import sha256_of
 
 FRAMES = 24
 SEEN = Representation(kind="accumulated", steps=16, scale=1)
@@ -56,7 +56,7 @@ def clips(folder: Path, count: int) -> Manifest:
                 subject=f"s{number % 10}",
                 label="ab"[number % 2],
                 licence="BSD",
-                sha256=assets.sha256_of(path),
+                sha256=sha256_of(path),
                 frames=FRAMES,
                 frame_rate=Fraction(25),
                 apex=FRAMES - 1,
@@ -93,7 +93,7 @@ def extracted(manifest: Manifest, folder: Path, *, workers: int, kill: bool = Fa
 def digests(folder: Path) -> dict[str, str]:
     """SHA-256 of each entry; what a killed worker left half written is hidden."""
     return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(folder).as_posix(): sha256_of(path)
         for path in folder.rglob("*.safetensors")
         if not path.name.startswith(".")
     }

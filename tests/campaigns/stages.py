@@ -13,7 +13,7 @@ import numpy as np
 from mic import codec, synthface
 from mic.manifest.manifest import Clip, Manifest
 from mic.storage import atomic
-from mic.storage.assets import sha256_of
+from mic.storage.digest import sha256_of
 
 CLASSES = ("up", "down", "left")
 MOVES = {"up": (-2, 0), "down": (2, 0), "left": (0, -2)}

@@ -23,8 +23,8 @@ from mic.datasets.readers.source import Dataset, Scan, Source, relative, sampled
 from mic.errors import CodecError, DatasetError
 from mic.manifest.manifest import Clip, Fault, Manifest
 from mic.processes.tasks import run_isolated
-from mic.storage.assets import sha256_of
 from mic.storage.atomic import write_bytes, write_text
+from mic.storage.digest import sha256_of
 
 _WORTH_A_PROCESS = 12  # clips
 _VERSION = 4  # raised when `build` makes other clips of the same sources

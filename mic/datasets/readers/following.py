@@ -14,8 +14,7 @@ from PIL import Image
 from scipy.ndimage import uniform_filter1d
 
 from mic import faces
-from mic.datasets.readers.portrait import DROP, MARGIN
-from mic.faces import CROP_SIZE, Status
+from mic.faces import CROP_SIZE, DROP, MARGIN, Status
 
 EVERY = 5  # frames between two looks
 _SMOOTH = 13  # frames of the moving average over the cut's place: half a second of film

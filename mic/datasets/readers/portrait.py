@@ -13,12 +13,8 @@ import numpy as np
 
 from mic import faces
 from mic.errors import FaceError
-from mic.faces import CROP_SIZE, Status
+from mic.faces import CROP_SIZE, DROP, MARGIN, Status
 
-# How a face sits in a generated clip, measured on `synth-ck`: the aligned crop of the recognition
-# networks and so much on each side of it; the picture's middle so much lower, of its edge.
-MARGIN = 0.16
-DROP = 0.04
 # AFEW's shots may open on a turned head: the first of five looks that finds a face counts.
 LOOKS = 5
 STEP = 5

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import html
 import json
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from mic.errors import ResultError
 from mic.publishing import reliability, results
 from mic.publishing.report import html_table
 from mic.storage import atomic, provenance
+from mic.storage.digest import sha256_of
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def _changed(folder: Path, record: dict[str, Any]) -> Iterable[str]:
                 file=path,
                 remedy="run the notebook again: `mic run --only ... --force`",
             )
-        if hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+        if sha256_of(path) != digest:
             yield f"{record['notebook']}/{name}"
 
 
