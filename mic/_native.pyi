@@ -53,7 +53,18 @@ class Stream:
 
     @property
     def coding_types(self) -> str:
-        """One letter a VOP: I, P, N (not coded) or ? (its header is damaged)."""
+        """One letter a VOP: I, P, B, N (not coded) or ? (its header is damaged)."""
+
+    def is_bidirectional(self, vop: int) -> bool:
+        """Whether VOP `vop` is a B-VOP, coded or not."""
+
+    @property
+    def low_delay(self) -> bool:
+        """Whether there is no B-VOP."""
+
+    @property
+    def display_order(self) -> list[int]:
+        """Numbers of the VOPs in the order in which they are shown."""
 
 def decode(
     sources: Sequence[tuple[Stream, Sequence[int]]],
@@ -65,6 +76,7 @@ def decode(
     cr: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
     pixels: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
     motion: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
+    backward: Annotated[NDArray[numpy.int16], dict(order="C", device="cpu")] | None = None,
     type: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
     quantiser: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")] | None = None,
     bits: Annotated[NDArray[numpy.uint32], dict(order="C", device="cpu")] | None = None,

@@ -46,11 +46,12 @@ class Worker {
             return base == nullptr ? nullptr : base + row * step;
         };
         to.motion = advance(output_.motion, 8 * macroblocks_);
+        to.backward = advance(output_.backward, 8 * macroblocks_);
         to.type = advance(output_.type, macroblocks_);
         to.quantiser = advance(output_.quantiser, macroblocks_);
         to.bits = advance(output_.bits, macroblocks_);
         const VopResult result =
-            read_and_decode(*request.stream, request.vop, packet_, *decoder_, to);
+            read_and_decode(*request.stream, request.vop, buffer_, *decoder_, to);
         if (output_.pixels != nullptr)
             interleave(planes_, output_.space, output_.pixels + row * sizes_[0] * 3);
         return result;
@@ -63,23 +64,46 @@ class Worker {
     std::size_t macroblocks_ = 0;
     std::vector<std::int16_t> scratch_;
     DecoderPool::Loan decoder_;
-    Packet packet_;
+    ReadBuffer buffer_;
 };
 
 }  // namespace
 
-VopResult read_and_decode(const Stream& stream, std::size_t vop, Packet& packet,
+const CoLocated* ReadBuffer::read_references(const Stream& stream, std::size_t vop,
+                                             VopDecoder& decoder) {
+    const std::optional<References> references = stream.references_of(vop);
+    if (!references)
+        return nullptr;
+    const std::size_t future = references->future;
+    if (stream_ != &stream || vop_ != future) {
+        stream_ = &stream;
+        vop_ = future;
+        const auto count = static_cast<std::size_t>(stream.layer_of(future).mb_count());
+        type_.resize(count);
+        motion_.resize(8 * count);
+        VopOutput output;
+        output.type = type_.data();
+        output.motion = motion_.data();
+        // Of an I-VOP too: it may be a P-VOP whose type is hurt. What is damaged gets marked.
+        read_and_decode(stream, future, *this, decoder, output);
+    }
+    co_located_ = {type_.data(), motion_.data(), references->trd, references->trb};
+    return &co_located_;
+}
+
+VopResult read_and_decode(const Stream& stream, std::size_t vop, ReadBuffer& buffer,
                           VopDecoder& decoder, const VopOutput& output) {
     const VideoObjectLayer& layer = stream.layer_of(vop);
+    const CoLocated* references = buffer.read_references(stream, vop, decoder);
     try {
-        stream.read(vop, packet);
+        stream.read(vop, buffer.packet);
     } catch (const SyntaxError& error) {
-        packet.prepare(0);
-        VopResult nothing = decoder.decode(packet, layer, output);
+        buffer.packet.prepare(0);
+        VopResult nothing = decoder.decode(buffer.packet, layer, output);
         nothing.error = error;
         return nothing;
     }
-    return decoder.decode(packet, layer, output);
+    return decoder.decode(buffer.packet, layer, output, references);
 }
 
 std::vector<BatchError> decode_batch(std::span<const Request> requests, const BatchOutput& output,

@@ -28,6 +28,7 @@ struct BatchOutput {
     std::array<std::int16_t*, 3> planes{};  ///< (N, h, w) each; for ColourSpace::planes
     std::int16_t* pixels = nullptr;         ///< (N, h, w, 3); for the other spaces
     std::int16_t* motion = nullptr;         ///< (N, 2 mb_height, 2 mb_width, 2)
+    std::int16_t* backward = nullptr;       ///< as motion
     std::uint8_t* type = nullptr;           ///< (N, mb_height, mb_width)
     std::uint8_t* quantiser = nullptr;      ///< as type
     std::uint32_t* bits = nullptr;          ///< as type
@@ -41,8 +42,25 @@ struct BatchError {
     SyntaxError error;
 };
 
+/// What one thread reads into: a packet, and the modes and vectors that a B-VOP refers to.
+class ReadBuffer {
+  public:
+    Packet packet;
+
+    /// The references of a B-VOP, parsed once for all that follow each other; null for other VOPs
+    /// and where the references are lost. Uses `packet`.
+    const CoLocated* read_references(const Stream& stream, std::size_t vop, VopDecoder& decoder);
+
+  private:
+    const Stream* stream_ = nullptr;
+    std::size_t vop_ = 0;  ///< whose types and vectors these are
+    std::vector<std::uint8_t> type_;
+    std::vector<std::int16_t> motion_;
+    CoLocated co_located_;
+};
+
 /// Reads and parses one VOP; a packet that cannot be read counts as damaged.
-VopResult read_and_decode(const Stream& stream, std::size_t vop, Packet& packet,
+VopResult read_and_decode(const Stream& stream, std::size_t vop, ReadBuffer& buffer,
                           VopDecoder& decoder, const VopOutput& output);
 
 /// Parses every request into its row; all streams must have the size of the first.

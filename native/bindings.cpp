@@ -62,9 +62,9 @@ std::vector<ErrorRecord> decode(
     const std::vector<std::tuple<const Stream*, std::vector<std::size_t>>>& sources, int scale,
     int space, const MaybeArray<std::int16_t>& y, const MaybeArray<std::int16_t>& cb,
     const MaybeArray<std::int16_t>& cr, const MaybeArray<std::int16_t>& pixels,
-    const MaybeArray<std::int16_t>& motion, const MaybeArray<std::uint8_t>& type,
-    const MaybeArray<std::uint8_t>& quantiser, const MaybeArray<std::uint32_t>& bits,
-    std::size_t threads, bool keep_going) {
+    const MaybeArray<std::int16_t>& motion, const MaybeArray<std::int16_t>& backward,
+    const MaybeArray<std::uint8_t>& type, const MaybeArray<std::uint8_t>& quantiser,
+    const MaybeArray<std::uint32_t>& bits, std::size_t threads, bool keep_going) {
     std::vector<Request> requests;
     const VideoObjectLayer* layer = nullptr;
     for (std::size_t source = 0; source < sources.size(); ++source) {
@@ -97,6 +97,7 @@ std::vector<ErrorRecord> decode(
         throw nb::value_error("y, cb and cr come together");
     output.pixels = checked(pixels, "pixels", {n, luma.height, luma.width, 3});
     output.motion = checked(motion, "motion", {n, 2 * rows, 2 * columns, 2});
+    output.backward = checked(backward, "backward", {n, 2 * rows, 2 * columns, 2});
     output.type = checked(type, "type", {n, rows, columns});
     output.quantiser = checked(quantiser, "quantiser", {n, rows, columns});
     output.bits = checked(bits, "bits", {n, rows, columns});
@@ -140,6 +141,9 @@ std::vector<ErrorRecord> accumulate_into(
     const Sides chroma(*stream.any_layer(), scale, true);
     output.broken = {checked(broken, "broken", {n, luma.height, luma.width}),
                      checked(broken_chroma, "broken_chroma", {n, chroma.height, chroma.width})};
+    for (const std::size_t vop : vops)
+        if (stream.vop(vop).is_bidirectional())
+            throw nb::value_error("a B-VOP has no accumulated residual");
     if (with_intra_vop && scale != 1)
         throw nb::value_error("the I-VOP's samples can be carried at full size only");
     if (!std::is_sorted(breaks.begin(), breaks.end()))
@@ -262,8 +266,8 @@ NB_MODULE(_native, m) {
                     out.data()[vop] = self.vop(vop).step;
             },
             "out"_a,
-            "Fills in the ticks from the VOP before to each, -2**31 where the clock does not "
-            "tell.")
+            "Fills in the ticks from the VOP shown before to each I- or P-VOP, -2**31 for others "
+            "and where the clock does not tell.")
         .def_prop_ro(
             "size",
             [](const Stream& self) {
@@ -288,19 +292,29 @@ NB_MODULE(_native, m) {
                 const std::size_t count = self.size();
                 for (std::size_t k = 0; k < count; ++k) {
                     const VopEntry vop = self.vop(k);
-                    types += vop.damaged                                    ? '?'
-                             : !vop.coded                                   ? 'N'
-                             : vop.coding_type == VopCodingType::predictive ? 'P'
-                                                                            : 'I';
+                    types += vop.damaged  ? '?'
+                             : !vop.coded ? 'N'
+                                          : "IPB"[static_cast<std::size_t>(vop.coding_type)];
                 }
                 return types;
             },
-            "One letter a VOP: I, P, N (not coded) or ? (its header is damaged).");
+            "One letter a VOP: I, P, B, N (not coded) or ? (its header is damaged).")
+        .def(
+            "is_bidirectional",
+            [](const Stream& self, std::size_t vop) {
+                check_vops(self, {vop});
+                return self.vop(vop).is_bidirectional();
+            },
+            "vop"_a, "Whether VOP `vop` is a B-VOP, coded or not.")
+        .def_prop_ro("low_delay", &Stream::low_delay, "Whether there is no B-VOP.")
+        .def_prop_ro("display_order", &Stream::display_order,
+                     "Numbers of the VOPs in the order in which they are shown.");
 
     m.def("decode", &decode, "sources"_a, nb::kw_only(), "scale"_a = 1, "space"_a = 0,
           "y"_a = nb::none(), "cb"_a = nb::none(), "cr"_a = nb::none(), "pixels"_a = nb::none(),
-          "motion"_a = nb::none(), "type"_a = nb::none(), "quantiser"_a = nb::none(),
-          "bits"_a = nb::none(), "threads"_a = 1, "keep_going"_a = false,
+          "motion"_a = nb::none(), "backward"_a = nb::none(), "type"_a = nb::none(),
+          "quantiser"_a = nb::none(), "bits"_a = nb::none(), "threads"_a = 1,
+          "keep_going"_a = false,
           "Parses VOPs of one or several streams into arrays with one row a VOP; returns what\n"
           "failed: (source, vop, first_missing, unsupported, clause, bit_offset, message).");
 

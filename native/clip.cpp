@@ -26,16 +26,16 @@ class Frame {
         output_.motion = with_motion ? motion_.data() : nullptr;
         output_.leave_not_coded = with_motion;
         output_.type = types_.data();
-        return read_and_decode(stream, vop, packet_, *decoder_, output_);
+        return read_and_decode(stream, vop, buffer_, *decoder_, output_);
     }
     /// Parses one VOP that has no residual, to know whether it is what it says.
     VopResult check(const Stream& stream, std::size_t vop) {
-        return read_and_decode(stream, vop, packet_, *decoder_, {});
+        return read_and_decode(stream, vop, buffer_, *decoder_, {});
     }
     [[nodiscard]] const std::array<Plane, 3>& residual() const { return output_.residual; }
     [[nodiscard]] const std::int16_t* motion() const { return motion_.data(); }
     [[nodiscard]] const std::uint8_t* types() const { return types_.data(); }
-    [[nodiscard]] Packet& packet() { return packet_; }
+    [[nodiscard]] Packet& packet() { return buffer_.packet; }
 
   private:
     /// Not before a VOP has something to put there: a picture may be large and never coded.
@@ -55,7 +55,7 @@ class Frame {
     std::vector<std::int16_t> motion_;
     std::vector<std::uint8_t> types_;
     VopOutput output_;
-    Packet packet_;
+    ReadBuffer buffer_;
 };
 
 /// Errors from several threads, handed out in the order of the VOPs.
@@ -150,6 +150,8 @@ class Chain {
     /// False where the VOP is damaged.
     bool step(std::size_t vop) {
         const VopEntry entry = stream_.vop(vop);
+        if (entry.is_bidirectional())
+            return true;              // nothing is predicted from it
         if (entry.layer != layer_) {  // only an I-VOP can start one
             layer_ = entry.layer;
             accumulator_.set_layer(stream_.layer_of(vop));

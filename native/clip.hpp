@@ -36,7 +36,8 @@ struct ChainOptions {
 
 /// Accumulates along the motion from the I-VOP before each of `vops`; T as for Accumulator.
 ///
-/// Groups of pictures are independent, so that is what threads share out. I-VOPs on the way are
+/// Groups of pictures are independent, so that is what threads share out. Nothing is predicted
+/// from B-VOPs: chains pass them by, and they must not be among `vops`. I-VOPs on the way are
 /// parsed, since only that tells one from a VOP of another type: a damaged one breaks all chains.
 template <typename T>
 std::vector<BatchError> accumulate(const Stream& stream, std::span<const std::size_t> vops,

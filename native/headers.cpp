@@ -165,7 +165,7 @@ VideoObjectLayer read_video_object_layer(BitReader& reader, const VisualObject& 
         constexpr std::uint32_t yuv420 = 1;
         if (read(reader, 2, clause) != yuv420)
             unsupported(reader, clause, "a chroma_format other than 4:2:0");
-        read(reader, 1, clause);  // low_delay: B-VOPs are refused where they occur
+        read(reader, 1, clause);  // low_delay: the types of the VOPs tell the same
         if (read(reader, 1, clause) != 0)
             skip_vbv_parameters(reader);
     }
@@ -199,8 +199,6 @@ VopHeader read_vop(BitReader& reader, const VideoObjectLayer& layer) {
     constexpr const char* clause = "6.2.5 VideoObjectPlane()";
     VopHeader header;
     header.coding_type = static_cast<VopCodingType>(read(reader, 2, clause));
-    if (header.coding_type == VopCodingType::bidirectional)
-        unsupported(reader, clause, "bidirectionally predicted VOPs (B-VOP)");
     if (header.coding_type == VopCodingType::sprite)
         unsupported(reader, clause, "sprite VOPs (S-VOP)");
     while (read(reader, 1, clause) != 0)
@@ -211,18 +209,22 @@ VopHeader read_vop(BitReader& reader, const VideoObjectLayer& layer) {
     read_marker(reader, clause);
     header.vop_coded = read(reader, 1, clause) != 0;
     if (header.vop_coded) {
-        const bool predictive = header.coding_type == VopCodingType::predictive;
-        if (predictive)
+        const auto fcode = [&](const char* problem) {
+            const auto value = static_cast<int>(read(reader, 3, clause));
+            if (value == 0)
+                damaged(reader, clause, problem);
+            return value;
+        };
+        if (header.coding_type == VopCodingType::predictive)
             header.rounding_type = read(reader, 1, clause) != 0;
         header.intra_dc_vlc_thr = static_cast<int>(read(reader, 3, clause));
         header.vop_quant = static_cast<int>(read(reader, 5, clause));
         if (header.vop_quant == 0)
             damaged(reader, clause, "vop_quant is 0");
-        if (predictive) {
-            header.fcode_forward = static_cast<int>(read(reader, 3, clause));
-            if (header.fcode_forward == 0)
-                damaged(reader, clause, "vop_fcode_forward is 0");
-        }
+        if (header.coding_type != VopCodingType::intra)
+            header.fcode_forward = fcode("vop_fcode_forward is 0");
+        if (header.coding_type == VopCodingType::bidirectional)
+            header.fcode_backward = fcode("vop_fcode_backward is 0");
     }
     header.data_position = reader.position();
     return header;

@@ -19,6 +19,7 @@ struct MacroblockHeader {
     MacroblockType type = MacroblockType::not_coded;
     unsigned coded_blocks = 0;  ///< bit 5: Y0 ... bit 2: Y3, bit 1: Cb, bit 0: Cr
     bool ac_pred_flag = false;
+    bool ends_at_modb = false;  ///< B-VOPs: direct mode without a vector difference
 };
 
 /// 6.2.6 macroblock() up to dquant, stuffing dropped; `quantiser` runs on.
@@ -53,13 +54,30 @@ inline MacroblockHeader read_macroblock_header(BitReader& reader, int& quantiser
     return header;
 }
 
+/// 6.2.5.2: width of macroblock_number.
+inline std::size_t macroblock_number_bits(const VideoObjectLayer& layer) {
+    const auto last = static_cast<unsigned>(layer.mb_count() - 1);
+    return std::max<std::size_t>(1, static_cast<std::size_t>(std::bit_width(last)));
+}
+
+/// 6.3.5.2: zeros of the resync marker, more than any run of zeros in the VOP's codes.
+inline std::size_t resync_marker_zeros(const VopHeader& header) {
+    switch (header.coding_type) {
+        case VopCodingType::intra:
+            return 16;
+        case VopCodingType::predictive:
+            return 15 + static_cast<std::size_t>(header.fcode_forward);
+        default:
+            return 15 + static_cast<std::size_t>(
+                            std::max({header.fcode_forward, header.fcode_backward, 2}));
+    }
+}
+
 /// 6.2.5.2, 6.3.5.2: whether byte-alignment stuffing and a resync marker come next.
 ///
 /// Nothing is consumed unless stuffing, the whole run of zeros and its closing one are there.
 inline bool next_is_resync_marker(BitReader& reader, const VopHeader& header) {
-    const std::size_t zeros = header.coding_type == VopCodingType::intra
-                                  ? 16
-                                  : 15 + static_cast<std::size_t>(header.fcode_forward);
+    const std::size_t zeros = resync_marker_zeros(header);
     reader.refill();
     const std::size_t stuffing = reader.stuffing_bits();
     const std::uint32_t expected = ((1U << (stuffing - 1)) - 1) << (zeros + 1) | 1U;
@@ -73,10 +91,8 @@ inline bool next_is_resync_marker(BitReader& reader, const VopHeader& header) {
 inline int read_video_packet_header(BitReader& reader, const VideoObjectLayer& layer,
                                     const VopHeader& header, int next_macroblock) {
     constexpr const char* clause = "6.2.5.2 video_packet_header()";
-    const auto number_bits = static_cast<std::size_t>(std::max(
-        1, static_cast<int>(std::bit_width(static_cast<unsigned>(layer.mb_count() - 1)))));
     reader.refill();
-    const auto number = static_cast<int>(reader.take(number_bits));
+    const auto number = static_cast<int>(reader.take(macroblock_number_bits(layer)));
     if (number != next_macroblock)
         damaged(reader, clause,
                 "the packet starts at macroblock " + std::to_string(number) + ", expected " +
@@ -93,13 +109,16 @@ inline int read_video_packet_header(BitReader& reader, const VideoObjectLayer& l
         expect_marker(reader, clause);
         reader.skip(static_cast<std::size_t>(layer.vop_time_increment_bits));
         expect_marker(reader, clause);
-        const bool same = reader.take(2) == static_cast<std::uint32_t>(header.coding_type) &&
-                          reader.take(3) == static_cast<std::uint32_t>(header.intra_dc_vlc_thr);
-        if (!same)
-            damaged(reader, clause, "the header extension contradicts the VOP header");
-        if (header.coding_type == VopCodingType::predictive &&
-            reader.take(3) != static_cast<std::uint32_t>(header.fcode_forward))
-            damaged(reader, clause, "the header extension contradicts the VOP header");
+        const auto repeats = [&](std::size_t bits, int value) {
+            if (reader.take(bits) != static_cast<std::uint32_t>(value))
+                damaged(reader, clause, "the header extension contradicts the VOP header");
+        };
+        repeats(2, static_cast<int>(header.coding_type));
+        repeats(3, header.intra_dc_vlc_thr);
+        if (header.coding_type != VopCodingType::intra)
+            repeats(3, header.fcode_forward);
+        if (header.coding_type == VopCodingType::bidirectional)
+            repeats(3, header.fcode_backward);
     }
     return quant_scale;
 }

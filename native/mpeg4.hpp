@@ -82,6 +82,7 @@ struct VopHeader {
     int intra_dc_vlc_thr = 0;
     int vop_quant = 0;  ///< 1 to 31
     int fcode_forward = 1;
+    int fcode_backward = 1;
     std::size_t data_position = 0;  ///< bit offset of the first macroblock
 };
 
@@ -122,10 +123,22 @@ struct VopOutput {
     int scale = 1;                      ///< residual planes are 1/scale: 1, 2, 4 or 8
     std::array<Plane, 3> residual{};    ///< Y, Cb, Cr; all three or none
     std::int16_t* motion = nullptr;     ///< (2 mb_height, 2 mb_width, 2): x, y in quarter samples
+    std::int16_t* backward = nullptr;   ///< as motion, into the reference that is shown after
     std::uint8_t* type = nullptr;       ///< (mb_height, mb_width): MacroblockType
     std::uint8_t* quantiser = nullptr;  ///< (mb_height, mb_width): 1 to 31; 0 where not coded
     std::uint32_t* bits = nullptr;      ///< (mb_height, mb_width): bits of each macroblock
     bool leave_not_coded = false;       ///< do not zero the residual of MacroblockType::not_coded
+};
+
+/// 7.6.9.5: what a B-VOP takes from its references.
+///
+/// The future reference is the I- or P-VOP coded last before it: where that skipped a macroblock,
+/// the B-VOP has no bits for it, so without these types not even its syntax can be followed.
+struct CoLocated {
+    const std::uint8_t* type = nullptr;    ///< of the future reference
+    const std::int16_t* motion = nullptr;  ///< its vectors, quarter samples
+    int trd = 0;                           ///< ticks from the past to the future reference
+    int trb = 0;                           ///< ticks from the past reference to the B-VOP
 };
 
 /// How a VOP ended.
@@ -148,7 +161,10 @@ class VopDecoder {
     /// Intra macroblocks, I-VOPs and VOPs that are not coded have no residual: zeros. After
     /// damage, macroblocks from the start of the damaged video packet on are zero, `missing`,
     /// and `error` says why; an error in the VOP header leaves all of them missing.
-    VopResult decode(const Packet& packet, const VideoObjectLayer& layer, const VopOutput& output);
+    ///
+    /// @param references needed by B-VOPs only, which are damaged without.
+    VopResult decode(const Packet& packet, const VideoObjectLayer& layer, const VopOutput& output,
+                     const CoLocated* references = nullptr);
 
   private:
     class Implementation;

@@ -71,7 +71,7 @@ class GroupReader {
         auto next = requests.begin();
         for (std::size_t vop = first; vop <= last; ++vop) {
             interrupt_.check();
-            if (stream_.vop(vop).coded)
+            if (takes_part(vop))
                 total += static_cast<std::uint64_t>(layer_.mb_count());
             if (vop < *walked && !read_whole(vop, kept[vop - first]))
                 return;
@@ -109,7 +109,7 @@ class GroupReader {
                 mark(request->second->box, *needed);
             const int count = needed->macroblocks();
             interrupt_.check();
-            if (count == 0 || !stream_.vop(vop).coded)
+            if (count == 0 || !takes_part(vop))
                 continue;
             if (count >= nearly_all || bytes > kKeptBytes)
                 return vop + 1;
@@ -123,6 +123,11 @@ class GroupReader {
         }
         return first;
     }
+    /// Whether a VOP changes the picture that the next one is predicted from.
+    [[nodiscard]] bool takes_part(std::size_t vop) const {
+        const VopEntry entry = stream_.vop(vop);
+        return entry.coded && !entry.is_bidirectional();
+    }
     static void mark(const Box& box, Needs& needs) {
         const Box chroma = box.chroma();
         needs.mark_luma(box.left, box.top, box.width, box.height);
@@ -130,7 +135,7 @@ class GroupReader {
     }
     /// Parses a VOP of which everything is wanted; false after damage that stops the reading.
     bool read_whole(std::size_t vop, std::optional<CodedVop>& coded) {
-        if (!stream_.vop(vop).coded)
+        if (!takes_part(vop))
             return true;
         needs_[0].mark_all();
         return read(vop, needs_[0], coded.emplace());

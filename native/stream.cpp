@@ -94,42 +94,77 @@ void Stream::enter_layer(const VideoObjectLayer& layer) {
 
 /// 6.3.5 modulo_time_base and vop_time_increment, 6.3.4 time_code: the step since the VOP before.
 void Stream::set_clock(VopEntry& entry, const Headers& headers) {
-    const std::int64_t resolution = layers_[active_layer_].vop_time_increment_resolution;
-    if (headers.time_code)
-        seconds_ = *headers.time_code;
-    seconds_ += headers.vop->modulo_time_base;
-    const std::int64_t time = seconds_ * resolution + headers.vop->vop_time_increment;
-    // A chain that starts anew, after a cut for instance, may start its time anew.
-    if (last_time_ >= 0 && !entry.starts_chain())
-        entry.step = static_cast<std::int32_t>(
-            std::clamp<std::int64_t>(time - last_time_, -std::numeric_limits<std::int32_t>::max(),
+    const auto clamped = [](std::int64_t ticks) {
+        return static_cast<std::int32_t>(
+            std::clamp<std::int64_t>(ticks, -std::numeric_limits<std::int32_t>::max(),
                                      std::numeric_limits<std::int32_t>::max()));
-    // The picture before is shown again, by some writers without a time of its own.
-    last_time_ = entry.coded ? time : std::max(time, last_time_);
+    };
+    const std::size_t vop = vops_.size();
+    const auto step =
+        timeline_.add(vop, headers, layers_[active_layer_].vop_time_increment_resolution);
+    // A chain that starts anew, after a cut for instance, may start its time anew.
+    if (step && !entry.starts_chain())
+        entry.step = clamped(*step);
+    if (!entry.is_bidirectional())
+        return;
+    if (const auto references = timeline_.find(vop)) {
+        VopEntry& future = vops_[references->future];
+        if (future.step > references->trd - references->trb)  // this one is shown before it
+            future.step = references->trd - references->trb;
+    }
 }
 
-/// Enters a VOP whose headers were read.
-void Stream::enter(VopEntry entry, const Headers& headers, std::span<const std::uint8_t> packet) {
+/// Enters a VOP whose headers were read, unless it only fills a gap of a packed bitstream.
+void Stream::enter(VopEntry entry, const Headers& headers) {
     if (headers.layer)
         enter_layer(*headers.layer);
     if (!headers.vop)  // headers alone, or the end of the sequence
         return;
+    const int resolution = layers_[active_layer_].vop_time_increment_resolution;
+    const bool fills_gap = alone_ && moved_out_ > 0 && !headers.vop->vop_coded;
+    moved_out_ -= fills_gap ? 1 : 0;
+    if (fills_gap || timeline_.is_placeholder(*headers.vop, resolution))
+        return;
     entry.coding_type = headers.vop->coding_type;
     entry.coded = headers.vop->vop_coded;
-    const std::size_t next = find_start_code(packet, (headers.vop->data_position + 7) / 8);
-    if (next + 3 < packet.size() && is_vop_start_code(packet[next + 3]))
-        throw SyntaxError(Fault::unsupported, "6.2.5 VideoObjectPlane()", 8 * next,
-                          "packed bitstreams (several VOPs in one packet)");
     set_clock(entry, headers);
     entry.layer_unknown = !layer_known_;
     entry.layer = static_cast<std::uint16_t>(active_layer_);
     vops_.push_back(entry);
 }
 
+/// A packet holds one VOP, or in a packed bitstream several; headers belong to the VOP they
+/// precede.
+void Stream::index_packet(VopEntry entry, std::span<const std::uint8_t> packet) {
+    std::vector<std::size_t> starts{0};
+    std::size_t vops = 0;
+    std::size_t after = 0;  // the start code behind the last VOP
+    for (std::size_t at = find_start_code(packet, 0); at < packet.size();
+         at = find_start_code(packet, at + 3)) {
+        if (vops > 0 && after == 0)
+            after = at;
+        if (!is_vop_start_code(packet[at + 3]))
+            continue;
+        if (vops++ > 0)
+            starts.push_back(after);
+        after = 0;
+    }
+    starts.push_back(packet.size());
+    alone_ = vops == 1;
+    const std::uint64_t begin = entry.offset;
+    for (std::size_t k = 0; k + 1 < starts.size(); ++k) {
+        entry.offset = begin + starts[k];
+        entry.size = static_cast<std::uint32_t>(starts[k + 1] - starts[k]);
+        index(entry, packet.subspan(starts[k], entry.size));
+    }
+    alone_ = false;
+    moved_out_ += vops > 1 ? vops - 1 : 0;
+}
+
 void Stream::index(VopEntry entry, std::span<const std::uint8_t> packet) {
     scratch_.assign(packet);
     try {
-        enter(entry, read_headers(scratch_, active_layer()), packet);
+        enter(entry, read_headers(scratch_, active_layer()));
     } catch (const SyntaxError& error) {
         if (!keep_going_ && (error.fault == Fault::unsupported || layers_.empty()))
             throw;
@@ -141,7 +176,7 @@ void Stream::index(VopEntry entry, std::span<const std::uint8_t> packet) {
 void Stream::enter_fault(VopEntry entry, std::span<const std::uint8_t> packet,
                          const SyntaxError& error) {
     faults_.push_back({vops_.size(), error});
-    last_time_ = -1;
+    timeline_.lose();
     std::size_t at = find_start_code(packet, 0);
     bool layer_hurt = false;
     for (; at < packet.size() && !is_vop_start_code(packet[at + 3]);
@@ -160,7 +195,7 @@ void Stream::enter_fault(VopEntry entry, std::span<const std::uint8_t> packet,
             if (headers.vop && headers.vop->coding_type == VopCodingType::predictive) {
                 entry.offset += at;
                 entry.size -= static_cast<std::uint32_t>(at);
-                return enter(entry, headers, packet.subspan(at));
+                return enter(entry, headers);
             }
         } catch (const SyntaxError&) {
             // The VOP is hurt as well, and entered as such.
@@ -193,20 +228,47 @@ void Stream::append(std::int64_t offset, std::span<const std::uint8_t> packet) {
         entry.offset = kept_.size();
         kept_.insert(kept_.end(), packet.begin(), packet.end());
     }
-    index(entry, packet);
+    index_packet(entry, packet);
 }
 
 void Stream::append_absent(std::size_t count) {
     const std::unique_lock guard(lock_);
+    enter_absent(count);
+}
+
+void Stream::enter_absent(std::size_t count) {
     VopEntry entry;
     entry.absent = entry.damaged = true;
     entry.layer = static_cast<std::uint16_t>(active_layer_);
     vops_.insert(vops_.end(), count, entry);
-    last_time_ = -1;
+    timeline_.lose();
 }
 
 void Stream::append_table(std::span<const std::uint64_t> offsets,
                           std::span<const std::uint32_t> sizes, const Interrupt& interrupt) {
+    const std::unique_lock guard(lock_);
+    const std::size_t before = vops_.size();
+    const std::size_t faults = faults_.size(), active = active_layer_;
+    const bool known = layer_known_;
+    const Timeline timeline = timeline_;
+    append_by_table(offsets, sizes, true, interrupt);
+    // Packed bitstreams show in the VOPs that fill their gaps; heads do not tell what is behind.
+    const auto is_coded = [](const VopEntry& entry) { return entry.coded; };
+    const auto first = vops_.begin() + static_cast<std::ptrdiff_t>(before);
+    if (vops_.size() - before == offsets.size() && std::all_of(first, vops_.end(), is_coded))
+        return;
+    vops_.resize(before);
+    faults_.erase(faults_.begin() + static_cast<std::ptrdiff_t>(faults), faults_.end());
+    active_layer_ = active;
+    layer_known_ = known;
+    timeline_ = timeline;
+    append_by_table(offsets, sizes, false, interrupt);
+}
+
+/// Appends VOPs by their heads alone where these tell enough, or by their whole packets.
+void Stream::append_by_table(std::span<const std::uint64_t> offsets,
+                             std::span<const std::uint32_t> sizes, bool by_heads,
+                             const Interrupt& interrupt) {
     constexpr std::size_t head_size = 64;  // a P-VOP's header takes some ten bytes
     std::vector<std::uint8_t> whole;
     for (std::size_t k = 0; k < offsets.size(); ++k) {
@@ -215,17 +277,16 @@ void Stream::append_table(std::span<const std::uint64_t> offsets,
         entry.offset = offsets[k];
         entry.size = sizes[k];
         if (entry.offset > file_.size() || entry.size > file_.size() - entry.offset) {
-            append_absent(1);
+            enter_absent(1);
             continue;
         }
-        const std::unique_lock guard(lock_);
         const auto head = scratch_.prepare(std::min<std::size_t>(head_size, entry.size));
-        if (file_.read(entry.offset, head) == head.size() && !layers_.empty() && layer_known_ &&
-            head_describes(entry))
+        if (by_heads && file_.read(entry.offset, head) == head.size() && !layers_.empty() &&
+            layer_known_ && head_describes(entry))
             continue;
         whole.resize(entry.size);
         file_.read(entry.offset, whole);  // what is gone by now is found out when it is parsed
-        index(entry, whole);
+        index_packet(entry, whole);
     }
 }
 
@@ -235,14 +296,10 @@ bool Stream::head_describes(VopEntry entry) {
         const Headers headers = read_headers(scratch_, active_layer());
         if (!headers.vop || headers.layer)
             return false;
-        entry.coding_type = headers.vop->coding_type;
-        entry.coded = headers.vop->vop_coded;
-        set_clock(entry, headers);
+        enter(entry, headers);
     } catch (const SyntaxError&) {
         return false;
     }
-    entry.layer = static_cast<std::uint16_t>(active_layer_);
-    vops_.push_back(entry);
     return true;
 }
 
@@ -291,6 +348,30 @@ void Stream::scan(const Interrupt& interrupt) {
     }
     if (start < window.size())
         emit(window.size());
+}
+
+bool Stream::low_delay() const {
+    const std::shared_lock guard(lock_);
+    return std::none_of(vops_.begin(), vops_.end(),
+                        [](const VopEntry& vop) { return vop.is_bidirectional(); });
+}
+
+std::vector<std::size_t> Stream::display_order() const {
+    const std::shared_lock guard(lock_);
+    std::vector<std::size_t> order;
+    std::optional<std::size_t> waiting;
+    for (std::size_t vop = 0; vop < vops_.size(); ++vop) {
+        if (vops_[vop].is_bidirectional()) {
+            order.push_back(vop);
+            continue;
+        }
+        if (waiting)
+            order.push_back(*waiting);
+        waiting = vop;
+    }
+    if (waiting)
+        order.push_back(*waiting);
+    return order;
 }
 
 void Stream::read(std::size_t index, Packet& packet) const {

@@ -15,6 +15,7 @@
 
 #include "interrupt.hpp"
 #include "mpeg4.hpp"
+#include "timeline.hpp"
 
 namespace mic::mpeg4 {
 
@@ -72,8 +73,8 @@ struct VopEntry {
 
     std::uint64_t offset = 0;  ///< into the file, or into the bytes kept in memory
     std::uint32_t size = 0;
-    std::int32_t step =
-        kNoStep;              ///< ticks since the VOP before it; at most 0: time runs backwards
+    /// Ticks since the VOP shown before an I- or P-VOP; at most 0: time runs backwards.
+    std::int32_t step = kNoStep;
     std::uint16_t layer = 0;  ///< index of its layer, see Stream::layer_of
     bool kept = false;        ///< bytes are in memory, because the file does not hold them as such
     bool coded = true;
@@ -82,6 +83,10 @@ struct VopEntry {
     bool absent = false;         ///< the container promises it, and the file does not hold it
     VopCodingType coding_type = VopCodingType::intra;
 
+    /// Whether nothing is predicted from it.
+    [[nodiscard]] bool is_bidirectional() const {
+        return coding_type == VopCodingType::bidirectional;
+    }
     /// Whether a chain of predictions starts here.
     [[nodiscard]] bool starts_chain() const {
         return coded && !damaged && coding_type == VopCodingType::intra;
@@ -105,7 +110,9 @@ class Stream {
     Stream(const std::string& path, std::span<const std::uint8_t> extradata,
            bool keep_going = false);
 
-    /// Appends the VOP of one packet that the demuxer found at `offset` (negative: unknown).
+    /// Appends the VOPs of one packet that the demuxer found at `offset` (negative: unknown).
+    ///
+    /// There are several in "packed bitstreams": a reference VOP and the B-VOP shown before it.
     void append(std::int64_t offset, std::span<const std::uint8_t> packet);
 
     /// Appends VOPs from a container's own table, reading no more of each than its headers. What
@@ -134,6 +141,17 @@ class Stream {
         const std::shared_lock guard(lock_);
         return vops_.at(index);
     }
+    /// The references of a B-VOP; none for other VOPs, and where they are lost.
+    [[nodiscard]] std::optional<References> references_of(std::size_t index) const {
+        const std::shared_lock guard(lock_);
+        return timeline_.find(index);
+    }
+    /// Whether there is no B-VOP, so that VOPs are shown in coding order.
+    [[nodiscard]] bool low_delay() const;
+
+    /// The VOPs in the order they are shown: a reference VOP when the next one comes (7.6.7).
+    [[nodiscard]] std::vector<std::size_t> display_order() const;
+
     /// The layer that a VOP belongs to; the reference stays good.
     [[nodiscard]] const VideoObjectLayer& layer_of(std::size_t index) const {
         const std::shared_lock guard(lock_);
@@ -151,13 +169,18 @@ class Stream {
     }
 
   private:
+    void index_packet(VopEntry entry, std::span<const std::uint8_t> packet);
     void index(VopEntry entry, std::span<const std::uint8_t> packet);
-    void enter(VopEntry entry, const Headers& headers, std::span<const std::uint8_t> packet);
+    void enter(VopEntry entry, const Headers& headers);
     void enter_fault(VopEntry entry, std::span<const std::uint8_t> packet,
                      const SyntaxError& error);
+    void enter_absent(std::size_t count);
     bool head_describes(VopEntry entry);
     void enter_layer(const VideoObjectLayer& layer);
     void set_clock(VopEntry& entry, const Headers& headers);
+    void append_by_table(std::span<const std::uint64_t> offsets,
+                         std::span<const std::uint32_t> sizes, bool by_heads,
+                         const Interrupt& interrupt);
     [[nodiscard]] const VideoObjectLayer* active_layer() const {
         return layers_.empty() ? nullptr : &layers_[active_layer_];
     }
@@ -171,8 +194,9 @@ class Stream {
     std::vector<VopEntry> vops_;
     std::vector<IndexFault> faults_;
     std::vector<std::uint8_t> kept_;
-    std::int64_t seconds_ = 0;     ///< 6.3.5: what modulo_time_base counts from
-    std::int64_t last_time_ = -1;  ///< ticks of the VOP before; -1: not known
+    Timeline timeline_;
+    std::size_t moved_out_ = 0;  ///< VOPs that came in the packets of others, gaps not yet seen
+    bool alone_ = false;         ///< the VOP being entered has a packet to itself
     Packet scratch_;
     mutable DecoderPool decoders_;
 };

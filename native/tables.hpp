@@ -8,16 +8,20 @@
 
 namespace mic::mpeg4 {
 
-/// Table B.1: macroblock types of I- and P-VOPs, plus the two states the type cannot express.
+/// Tables B.1 and B.2: macroblock types, plus the two states the type cannot express.
 enum class MacroblockType : std::uint8_t {
     inter = 0,
     inter_q = 1,
     inter4v = 2,
     intra = 3,
     intra_q = 4,
-    not_coded = 5,  ///< not_coded == 1: zero vector, zero residual
-    stuffing = 6,   ///< only while parsing; never leaves the parser
-    missing = 255,  ///< lost to damage; nothing about it is known
+    not_coded = 5,     ///< not_coded == 1: zero vector, zero residual
+    direct = 6,        ///< B-VOPs: both vectors follow from the next reference VOP's
+    interpolated = 7,  ///< B-VOPs: the mean of a forward and a backward prediction
+    backward = 8,      ///< B-VOPs: from the reference VOP that is shown after
+    forward = 9,       ///< B-VOPs: from the reference VOP that is shown before
+    stuffing = 10,     ///< only while parsing; never leaves the parser
+    missing = 255,     ///< lost to damage; nothing about it is known
 };
 
 constexpr bool is_intra(MacroblockType type) {
@@ -71,6 +75,11 @@ inline constexpr std::array<McbpcRow, 21> kMcbpcP{{
     {"000000010", MacroblockType::intra_q, 3},
     {"000000001", MacroblockType::stuffing, 0},
 }};
+
+/// Table B.4: mb_type of B-VOPs by the number of zeros before its one.
+inline constexpr std::array<MacroblockType, 4> kMbTypeB{
+    MacroblockType::direct, MacroblockType::interpolated, MacroblockType::backward,
+    MacroblockType::forward};
 
 /// Table B.8: cbpy of intra macroblocks by value, Y0 in bit 3; inter macroblocks invert it.
 inline constexpr std::array<std::string_view, 16> kCbpy{

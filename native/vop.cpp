@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "bidirectional.hpp"
 #include "block.hpp"
 #include "errors.hpp"
 #include "headers.hpp"
@@ -22,7 +23,8 @@ namespace mic::mpeg4 {
 
 class VopDecoder::Implementation {
   public:
-    VopResult decode(const Packet& packet, const VideoObjectLayer& layer, const VopOutput& output);
+    VopResult decode(const Packet& packet, const VideoObjectLayer& layer, const VopOutput& output,
+                     const CoLocated* references);
 
   private:
     /// One VOP being parsed.
@@ -30,10 +32,11 @@ class VopDecoder::Implementation {
         const VideoObjectLayer& layer;
         const VopHeader& header;
         const VopOutput& output;
-        int& packet_start;  ///< first macroblock of the current video packet
+        const CoLocated* references;  ///< of a B-VOP
+        int& packet_start;            ///< first macroblock of the current video packet
     };
 
-    template <bool kPredictive, Detail kDetail, int kSide>
+    template <VopCodingType kType, Detail kDetail, int kSide>
     void parse(BitReader& reader, const Pass& pass);
     template <Detail kDetail, int kSide>
     void parse_as(BitReader& reader, const Pass& pass);
@@ -76,9 +79,9 @@ void fill_rest(const VideoObjectLayer& layer, const VopOutput& output, int first
         std::fill_n(output.quantiser + first, count, std::uint8_t{0});
     if (output.bits != nullptr)
         std::fill_n(output.bits + first, count, std::uint32_t{0});
-    if (output.motion != nullptr) {
-        MotionField motion(output.motion, layer.mb_width());
-        for (int index = first; index < layer.mb_count(); ++index)
+    for (std::int16_t* vectors : {output.motion, output.backward}) {
+        MotionField motion(vectors, layer.mb_width());
+        for (int index = first; motion.wanted() && index < layer.mb_count(); ++index)
             motion.fill(index % layer.mb_width(), index / layer.mb_width(), {});
     }
     if (output.residual[0].data == nullptr)
@@ -142,11 +145,16 @@ void VopDecoder::Implementation::read_inter_blocks(BitReader& reader, unsigned c
 }
 
 /// 6.2.5.3 motion_shape_texture(), 7.3: all macroblocks of a VOP, packet by packet.
-template <bool kPredictive, Detail kDetail, int kSide>
+template <VopCodingType kType, Detail kDetail, int kSide>
 void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
-    const auto& [layer, header, output, packet_start] = pass;
+    const auto& [layer, header, output, references, packet_start] = pass;
+    constexpr bool inter_coded = kType != VopCodingType::intra;
+    constexpr bool bidirectional = kType == VopCodingType::bidirectional;
     const ResidualWriter<kSide> writer(output.residual, inverse_pair_);
     MotionField motion(output.motion, layer.mb_width());
+    BidirectionalVectors vectors(layer, header, references, motion, output.backward);
+    if (!bidirectional && output.backward != nullptr)
+        std::fill_n(output.backward, 8 * std::ptrdiff_t{layer.mb_count()}, std::int16_t{0});
     const int dc_threshold = kIntraDcThreshold[static_cast<std::size_t>(header.intra_dc_vlc_thr)];
     const int columns = layer.mb_width();
     const int count = layer.mb_count();
@@ -156,13 +164,19 @@ void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
         const std::size_t start = reader.position();
         // 6.3.5 intra_dc_vlc_thr: the quantiser before this macroblock's own dquant decides.
         const bool intra_dc_code = running < dc_threshold;
-        const MacroblockHeader macroblock = read_macroblock_header<kPredictive>(reader, running);
+        MacroblockHeader macroblock;
+        if constexpr (!bidirectional)
+            macroblock = read_macroblock_header<inter_coded>(reader, running);
+        else if (!vectors.is_passed_over(reader, index))
+            macroblock = read_bidirectional_header(reader, running);
         if (is_intra(macroblock.type)) {
             for (unsigned block = 0; block < 6; ++block)
                 skip_intra_block(reader, (macroblock.coded_blocks & (32U >> block)) != 0,
                                  intra_dc_code, block < 4);
-        } else if constexpr (kPredictive) {
-            if (macroblock.type != MacroblockType::not_coded)
+        } else if constexpr (inter_coded) {
+            if constexpr (bidirectional)
+                vectors.read(reader, macroblock, mb_x, mb_y);
+            else if (macroblock.type != MacroblockType::not_coded)
                 read_vectors(reader, macroblock.type, header.fcode_forward, mb_x, mb_y, motion);
             if (macroblock.coded_blocks != 0) {
                 const InterQuantiser& with = quantisers_[running];
@@ -195,22 +209,28 @@ void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
             ++mb_y;
         }
         if (!layer.resync_marker_disable && index + 1 < count &&
-            next_is_resync_marker(reader, header)) {
+            (bidirectional ? vectors.packet_starts(reader, index + 1)
+                           : next_is_resync_marker(reader, header))) {
             running = read_video_packet_header(reader, layer, header, index + 1);
             // Not before: a header that contradicts the count means that the packet before it
             // went astray.
             packet_start = index + 1;
             motion.start_packet(packet_start);
+            vectors.reset();
         }
     }
 }
 
 template <Detail kDetail, int kSide>
 void VopDecoder::Implementation::parse_as(BitReader& reader, const Pass& pass) {
-    if (pass.header.coding_type == VopCodingType::predictive)
-        parse<true, kDetail, kSide>(reader, pass);
-    else
-        parse<false, Detail::none, 8>(reader, pass);
+    switch (pass.header.coding_type) {
+        case VopCodingType::predictive:
+            return parse<VopCodingType::predictive, kDetail, kSide>(reader, pass);
+        case VopCodingType::bidirectional:
+            return parse<VopCodingType::bidirectional, kDetail, kSide>(reader, pass);
+        default:
+            return parse<VopCodingType::intra, Detail::none, 8>(reader, pass);
+    }
 }
 
 void VopDecoder::Implementation::dispatch(BitReader& reader, const Pass& pass) {
@@ -229,7 +249,8 @@ void VopDecoder::Implementation::dispatch(BitReader& reader, const Pass& pass) {
 }
 
 VopResult VopDecoder::Implementation::decode(const Packet& packet, const VideoObjectLayer& layer,
-                                             const VopOutput& output) {
+                                             const VopOutput& output,
+                                             const CoLocated* references) {
     quantisers_.use(layer.mpeg_quantisation, layer.nonintra_matrix);
     coefficients_.values.fill(0);
     coefficients_.last_position.fill(-1);
@@ -248,7 +269,12 @@ VopResult VopDecoder::Implementation::decode(const Packet& packet, const VideoOb
             // hurt.
             if (result.header.coding_type == VopCodingType::intra)
                 zero_planes(output.residual);
-            dispatch(reader, {layer, result.header, output, result.first_missing});
+            if (result.header.coding_type != VopCodingType::bidirectional)
+                references = nullptr;
+            else if (references == nullptr)
+                throw SyntaxError(Fault::damaged, "7.6.7 reference VOPs", 0,
+                                  "a B-VOP without the two reference VOPs around it");
+            dispatch(reader, {layer, result.header, output, references, result.first_missing});
         }
         expect_end(reader, packet.bytes());
         result.first_missing = layer.mb_count();
@@ -256,9 +282,10 @@ VopResult VopDecoder::Implementation::decode(const Packet& packet, const VideoOb
         result.error = error;
         fill_rest(layer, output, result.first_missing, MacroblockType::missing);
     }
-    if (output.motion != nullptr && !layer.quarter_sample)  // half samples in the bitstream
-        for (std::ptrdiff_t k = 0; k < 8 * std::ptrdiff_t{layer.mb_count()}; ++k)
-            output.motion[k] = static_cast<std::int16_t>(2 * output.motion[k]);
+    for (std::int16_t* vectors : {output.motion, output.backward})
+        if (vectors != nullptr && !layer.quarter_sample)  // half samples in the bitstream
+            for (std::ptrdiff_t k = 0; k < 8 * std::ptrdiff_t{layer.mb_count()}; ++k)
+                vectors[k] = static_cast<std::int16_t>(2 * vectors[k]);
     return result;
 }
 
@@ -268,8 +295,8 @@ VopDecoder::VopDecoder(VopDecoder&&) noexcept = default;
 VopDecoder& VopDecoder::operator=(VopDecoder&&) noexcept = default;
 
 VopResult VopDecoder::decode(const Packet& packet, const VideoObjectLayer& layer,
-                             const VopOutput& output) {
-    return implementation_->decode(packet, layer, output);
+                             const VopOutput& output, const CoLocated* references) {
+    return implementation_->decode(packet, layer, output, references);
 }
 
 }  // namespace mic::mpeg4

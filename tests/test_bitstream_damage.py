@@ -14,6 +14,7 @@ KINDS = {
     "plain": Options(width=48, height=32, frames=3, quant=3, four_mv=True, noise=6),
     "packets": Options(width=64, height=48, frames=3, quant=2, packet_bytes=70, noise=6),
     "quarter": Options(width=33, height=20, frames=3, quarter_pel=True, mpeg_quant=True),
+    "bidirectional": Options(width=48, height=32, frames=4, b_frames=2, packet_bytes=90, noise=6),
 }
 
 

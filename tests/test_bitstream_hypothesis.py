@@ -15,6 +15,7 @@ OPTIONS = st.builds(
     frames=st.integers(2, 5),
     quant=st.integers(1, 31),
     gop=st.sampled_from([1, 2, 600]),
+    b_frames=st.integers(0, 3),
     four_mv=st.booleans(),
     quarter_pel=st.booleans(),
     mpeg_quant=st.booleans(),

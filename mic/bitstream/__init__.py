@@ -1,7 +1,7 @@
 """Residuals, motion vectors and modes of MPEG-4 Part 2 video, straight from the bitstream.
 
-The parser in `native/` reads ISO/IEC 14496-2 (Simple Profile and the progressive, B-free part of
-Advanced Simple) and hands out what is coded, without reconstructing a pixel. Only
+The parser in `native/` reads ISO/IEC 14496-2 (Simple Profile and the progressive part of Advanced
+Simple without global motion) and hands out what is coded, without reconstructing a pixel. Only
 `Stream.pictures` does that, for the region that is asked for.
 
     clip = mic.bitstream.read("face.mp4")
@@ -23,9 +23,13 @@ from mic.bitstream.batch import residual_batch
 from mic.bitstream.other_codecs import read_decoded
 from mic.bitstream.pictures import Picture, Pictures, Region
 from mic.bitstream.records import (
+    BACKWARD,
+    DIRECT,
+    FORWARD,
     INTER,
     INTER4V,
     INTER_Q,
+    INTERPOLATED,
     INTRA,
     INTRA_Q,
     MISSING,
@@ -42,8 +46,12 @@ from mic.bitstream.stream import PARTS, Stream
 from mic.errors import ConfigError
 
 __all__ = [
+    "BACKWARD",
+    "DIRECT",
+    "FORWARD",
     "INTER",
     "INTER4V",
+    "INTERPOLATED",
     "INTER_Q",
     "INTRA",
     "INTRA_Q",

@@ -69,7 +69,7 @@ def read_clock(index: _native.Stream, types: str, stamps: np.ndarray | None = No
     irregular = int(forward.sum() - counts.max())
     if fixed != usual and irregular > max(2, _RARE * forward.sum()):
         late[:] = False
-    if stamps is not None and late.any():
+    if stamps is not None and late.any() and index.low_delay:
         told = np.diff(stamps, prepend=np.nan) * resolution
         late &= ~(np.abs(told - steps) < usual / 2)
     return Clock(np.flatnonzero(backwards), np.flatnonzero(late))

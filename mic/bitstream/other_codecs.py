@@ -52,7 +52,11 @@ def read_decoded(path: Path, *, what: Sequence[str], frames: Frames, space: str)
         intra[row, : inside[0], : inside[1]] = frame.intra
         blocks[row, : inside[0], : inside[1]] = frame.motion
     whole = intra.reshape(len(rows), lines, 2, columns, 2).all((2, 4))
-    common = {"frames": rows, "types": np.where(whole, INTRA, INTER).astype(np.uint8)}
+    common = {
+        "frames": rows,
+        "shown": rows,
+        "types": np.where(whole, INTRA, INTER).astype(np.uint8),
+    }
     if space == "planes":
         samples = {"y": y, "cb": cb, "cr": cr}
     else:

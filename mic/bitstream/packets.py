@@ -36,10 +36,10 @@ class PacketStream(Stream):
         self._update()
 
     def append(self, packet: bytes) -> int:
-        """Adds one coded picture.
+        """Adds one coded picture; a packet of a packed bitstream may hold several or none.
 
         Returns:
-            Its frame number.
+            The number of the last frame so far: in coding order, see `Stream`.
 
         Raises:
             BitstreamError: Its headers are damaged.

@@ -116,7 +116,7 @@ class Reconstruction(Sums):
 
         Args:
             frames: Frame numbers in any order, also repeated (negative ones count from the end),
-                a slice, or None for all.
+                a slice, or None for all; no B-VOPs.
             region: (left, top, width, height) in luma samples of the coded picture, for all
                 frames or one for each; None for the whole picture.
             threads: Groups of pictures are processed in parallel with the GIL released.
@@ -129,13 +129,15 @@ class Reconstruction(Sums):
         Raises:
             BitstreamError: A frame on the way is damaged, or there is no I-VOP before it (with
                 on_error="raise").
-            UnsupportedSyntaxError: A frame on the way is outside the supported profile.
+            UnsupportedSyntaxError: A frame on the way is outside the supported profile, or a frame
+                that is wanted is a B-VOP.
             ConfigError: An argument is out of its range, or the memory does not suffice.
         """
         check_choice("on_error", (on_error,), ("raise", "mask"))
         if threads < 1:
             raise ConfigError(f"threads is {threads}", remedy="use 1 or more")
         rows = frame_numbers(frames, self.frame_count)
+        self._expect_references(rows, "reconstructed picture")
         boxes = self._boxes(region, len(rows))
         left, top, width, height = boxes.T
         chroma_width = (left + width - 1) // 2 - left // 2 + 1

@@ -38,6 +38,9 @@ def absent_packets(
         return max(1, round(left * rate))
     if "mov" in name and is_edited(path):
         return 0  # libavformat leaves out what is not shown
+    if "avi" in name:
+        # Empty chunks, which repeat a picture, are counted there; the demuxer may pass them over.
+        held = max(held, round(end * (video.average_rate or 25)))
     return max(0, video.frames - held)
 
 

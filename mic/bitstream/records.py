@@ -14,19 +14,26 @@ from mic.errors import BitstreamError
 INTER, INTER_Q, INTER4V, INTRA, INTRA_Q, NOT_CODED, MISSING = 0, 1, 2, 3, 4, 5, 255
 """Macroblock types: Table B.1 of ISO/IEC 14496-2, then skipped and lost macroblocks."""
 
+DIRECT, INTERPOLATED, BACKWARD, FORWARD = 6, 7, 8, 9
+"""Macroblock types of B-VOPs: Table B.2 of ISO/IEC 14496-2."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rows:
     """What every record has: which frames its rows are, and the state of their macroblocks.
 
     Attributes:
-        frames: Frame numbers of the rows, int64 (T,).
+        frames: Frame numbers of the rows, int64 (T,): places in coding order.
+        shown: Their places in display order, int64 (T,). They differ only in streams with B-VOPs:
+            `numpy.argsort(record.shown)` sorts the rows of a whole clip as they are shown.
         types: Macroblock types, uint8 (T, h, w) for h x w macroblocks of 16x16 luma samples:
-            `INTER`, `INTER_Q`, `INTER4V`, `INTRA`, `INTRA_Q`, `NOT_CODED`, `MISSING`.
+            `INTER`, `INTER_Q`, `INTER4V`, `INTRA`, `INTRA_Q`, `NOT_CODED`, `MISSING`, and in
+            B-VOPs `DIRECT`, `INTERPOLATED`, `BACKWARD`, `FORWARD`.
         errors: With `on_error="mask"`, what was wrong, at most one a frame.
     """
 
     frames: np.ndarray
+    shown: np.ndarray
     types: np.ndarray
     errors: tuple[BitstreamError, ...] = ()
 
@@ -37,7 +44,10 @@ class Rows:
 
     @property
     def skipped(self) -> np.ndarray:
-        """Macroblocks that are not coded, bool (T, h, w): zero vector, zero residual."""
+        """Macroblocks that are not coded, bool (T, h, w): zero vector, zero residual.
+
+        In B-VOPs these are the ones that the next reference VOP skips.
+        """
         return self.types == NOT_CODED
 
     @property
@@ -77,10 +87,14 @@ class Motion(Rows):
 
     Attributes:
         blocks: int16 (T, 2 h, 2 w, 2): (x, y) of each 8x8 luma block in quarter samples, from
-            the block to its prediction. Zero where nothing is predicted.
+            the block to its prediction. Zero where nothing is predicted. In B-VOPs the prediction
+            in the reference that is shown before (zero in `BACKWARD` macroblocks).
+        backward: As `blocks`, into the reference that is shown after: not zero only in `DIRECT`,
+            `INTERPOLATED` and `BACKWARD` macroblocks of B-VOPs. None where the stream has none.
     """
 
     blocks: np.ndarray
+    backward: np.ndarray | None = None
     width: int
     height: int
 

@@ -190,7 +190,8 @@ def _open_container(path: Path, box: av.container.InputContainer, *, masked: boo
             stamp = packet.dts if packet.pts is None else packet.pts
             time = math.nan if stamp is None else float(stamp * packet.time_base)
             if not math.isnan(time):
-                end = max(end, time + float((packet.duration or 0) * packet.time_base))
+                coded = stamp if packet.dts is None else packet.dts
+                end = max(end, float((coded + (packet.duration or 0)) * packet.time_base))
             stamps += [time] * (len(index) - len(stamps))
         absent = min(absent_packets(path, box, video, held, end), MAX_ABSENT)
         if absent:

@@ -29,8 +29,8 @@ from mic.bitstream.records import (
     Motion,
     Residuals,
 )
-from mic.bitstream.source import LOST, open_index, syntax_error
-from mic.errors import BitstreamError, ConfigError
+from mic.bitstream.source import LOST, REMEDY, open_index, syntax_error
+from mic.errors import BitstreamError, ConfigError, UnsupportedSyntaxError
 
 PARTS = ("residual", "motion", "macroblocks")
 _CACHED_BYTES = 1 << 19  # about half of what a core has to itself
@@ -39,8 +39,12 @@ _CACHED_BYTES = 1 << 19  # about half of what a core has to itself
 class Stream(Reconstruction):
     """An MPEG-4 Part 2 clip, opened for random access; see `mic.bitstream.open`.
 
-    Only an index is kept: some 24 bytes a frame. Frame number t is the t-th VOP; there are no
-    B-VOPs, so coding order is display order. Methods may be called from several threads.
+    Only an index is kept: some 24 bytes a frame. Methods may be called from several threads.
+
+    Frame number t is the t-th VOP in coding order. Without B-VOPs that is display order too; with
+    them, `stream.residual(stream.display_order)` gives the rows as they are shown, and every
+    record says where its rows belong (`Rows.shown`). The VOPs that fill up the packets of packed
+    bitstreams stand for no picture and have no number.
 
     Args:
         path: The file.
@@ -52,8 +56,9 @@ class Stream(Reconstruction):
         height: Luma rows.
         frame_count: VOPs in the clip.
         frame_rate: Frames a second.
-        vop_types: One letter a frame: "I", "P", "N" (not coded: the frame before is shown again)
-            or "?" (its header is damaged, or the container promises it and does not hold it).
+        vop_types: One letter a frame: "I", "P", "B", "N" (not coded: the frame before is shown
+            again) or "?" (its header is damaged, or the container promises it and does not hold
+            it).
         errors: What was wrong with the file at large: headers, pictures that the container
             promises and does not hold, time that runs backwards or jumps. Reading what it
             concerns raises or marks it, as `on_error` of the reading says.
@@ -89,6 +94,32 @@ class Stream(Reconstruction):
 
     def __len__(self) -> int:
         return self.frame_count
+
+    @property
+    def low_delay(self) -> bool:
+        """Whether no VOP is a B-VOP: then frames are shown in coding order."""
+        return self.native.low_delay
+
+    @property
+    def display_order(self) -> np.ndarray:
+        """Frame numbers in the order in which the frames are shown, int64 (frame_count,).
+
+        An I- or P-VOP is shown when the next one comes, a B-VOP at once (clause 7.6.7).
+        """
+        if self.low_delay:
+            return np.arange(self.frame_count)
+        return np.array(self.native.display_order, np.int64)
+
+    def expect_low_delay(self, purpose: str) -> None:
+        """Raises UnsupportedSyntaxError if there are B-VOPs.
+
+        Args:
+            purpose: What cannot be done with them, for the message.
+        """
+        if not self.low_delay:
+            raise UnsupportedSyntaxError(
+                f"{purpose} is not defined for B-VOPs", file=self.path, remedy=REMEDY
+            )
 
     def close(self) -> None:
         """Closes the file; what is read afterwards raises ConfigError."""
@@ -227,6 +258,8 @@ class Stream(Reconstruction):
         wanted: dict[str, tuple[tuple[int, ...], Any]] = {"type": (grid, np.uint8)}
         if "motion" in what:
             wanted["motion"] = ((count, 2 * lines, 2 * columns, 2), np.int16)
+            if not self.low_delay:
+                wanted["backward"] = wanted["motion"]
         if "macroblocks" in what:
             wanted |= {"quantiser": (grid, np.uint8), "bits": (grid, np.uint32)}
         arrays: dict[str, Any] = {}
@@ -247,7 +280,12 @@ class Stream(Reconstruction):
             **arrays,
         )
         errors = tuple(self.errors_of(records, on_error, frames=rows))
-        common = {"frames": rows, "types": types, "errors": errors}
+        common = {
+            "frames": rows,
+            "shown": rows if self.low_delay else np.argsort(self.display_order)[rows],
+            "types": types,
+            "errors": errors,
+        }
         residual = motion = macroblocks = None
         if "residual" in what:
             samples = {
@@ -256,7 +294,11 @@ class Stream(Reconstruction):
             residual = Residuals(scale=scale, space=space, **samples, **common)
         if "motion" in what:
             motion = Motion(
-                blocks=arrays["motion"], width=self.width, height=self.height, **common
+                blocks=arrays["motion"],
+                backward=arrays.get("backward"),
+                width=self.width,
+                height=self.height,
+                **common,
             )
         if "macroblocks" in what:
             macroblocks = Macroblocks(quantiser=arrays["quantiser"], bits=arrays["bits"], **common)

@@ -22,7 +22,7 @@ from mic.bitstream.arrays import (
 from mic.bitstream.clock import Clock
 from mic.bitstream.records import Accumulated, IFrame, SegmentSums
 from mic.bitstream.source import LOST, MASK, syntax_error
-from mic.errors import BitstreamError, ConfigError
+from mic.errors import BitstreamError, ConfigError, UnsupportedSyntaxError
 
 
 class Sums:
@@ -52,9 +52,12 @@ class Sums:
         """Accumulates residuals along the motion since the I-VOP before each frame.
 
         No pixel is decoded: residual planes are motion-compensated and the next residual added.
+        Chains run from one I- or P-VOP to the next; B-VOPs are no part of them, because nothing is
+        predicted from a B-VOP, and have no accumulated residual of their own.
 
         Args:
-            frames: As for `residual`; all frames from an I-VOP to the last one wanted are parsed.
+            frames: As for `residual`, but no B-VOPs; all I- and P-VOPs from an I-VOP to the last
+                frame wanted are parsed.
             scale: As for `residual`. Motion vectors are divided by it.
             definition: Which motion compensation is carried along:
 
@@ -76,7 +79,8 @@ class Sums:
 
         Raises:
             BitstreamError: A frame on the way is damaged (with on_error="raise").
-            UnsupportedSyntaxError: A frame on the way is outside the supported profile.
+            UnsupportedSyntaxError: A frame on the way is outside the supported profile, or a frame
+                that is wanted is a B-VOP.
             ConfigError: An argument is out of its range.
         """
         check_common(scale, space, threads, on_error)
@@ -84,6 +88,7 @@ class Sums:
         if with_iframe and scale != 1:
             raise ConfigError("with_iframe needs scale=1", place=f"scale={scale}")
         rows = frame_numbers(frames, self.frame_count)
+        self._expect_references(rows, "accumulated residual")
         standard = definition == "standard"
         dtype = np.float32 if standard else np.int16
         luma, chroma = plane_shapes(self.width, self.height, scale)
@@ -154,6 +159,8 @@ class Sums:
     ) -> SegmentSums:
         """Sums residuals over `count` segments of equal length (to one frame), without motion.
 
+        Segments are of frames in coding order; B-VOPs count like others.
+
         Args:
             count: Segments, 1 to the number of frames.
             scale: As for `residual`, and so are the other arguments and errors.
@@ -181,6 +188,20 @@ class Sums:
         )
         errors = tuple(self.errors_of(records, on_error, frames=np.arange(self.frame_count)))
         return SegmentSums(bounds=bounds, scale=scale, space=space, errors=errors, **samples)
+
+    def _expect_references(self, rows: np.ndarray, what: str) -> None:
+        """Raises UnsupportedSyntaxError if one of the frames `rows` is a B-VOP."""
+        if self.native.low_delay:
+            return
+        found = [int(row) for row in rows if self.native.is_bidirectional(int(row))]
+        if found:
+            raise UnsupportedSyntaxError(
+                f"a B-VOP has no {what}: chains of predictions pass it by",
+                file=self.path,
+                place=f"frame {found[0]}" + f" and {len(found) - 1} more" * (len(found) > 1),
+                remedy='ask for the frames whose letter in `vop_types` is not "B", or re-encode '
+                "the video with `mic.codec.reencode`, which writes none",
+            )
 
     def iframe(self, frame: int = 0) -> IFrame:
         """Parses an I-VOP: its coefficients, and, for convenience, its samples.

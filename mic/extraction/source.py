@@ -214,7 +214,9 @@ def coded(path: str | Path, *, method: Method = "auto", **options: object) -> It
     stream = None
     if method != "reencoded":
         try:
-            stream = bitstream.open(path)
+            opened_now = bitstream.open(path)
+            opened_now.expect_low_delay("extraction, frame by frame in display order,")
+            stream = opened_now
         except UnsupportedSyntaxError:
             if method == "bitstream":
                 raise

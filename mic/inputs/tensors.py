@@ -299,7 +299,9 @@ def represent(
     Raises:
         ConfigError: The stream has less than two frames.
         BitstreamError: It is damaged or outside the supported profile.
+        UnsupportedSyntaxError: It has B-VOPs.
     """
+    stream.expect_low_delay("a representation in which every frame follows from the one before")
     kind, scale = representation.kind, representation.scale
     count = stream.frame_count
     index = np.arange(1, count) if kind == "all" else sampled(count, representation.steps)

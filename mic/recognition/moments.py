@@ -343,6 +343,7 @@ def source_of(video: Video) -> Source:
             return Decoded(video)
         size = (stream.width, stream.height)
         whole = stream.frame_count == len(video.index.sizes) and "?" not in stream.vop_types
+        whole = whole and stream.low_delay  # a packed bitstream's index does not show its B-VOPs
         if whole and size == (video.width, video.height) and video.display.as_coded:
             return Parsed(video, stream)
     return Decoded(video)

@@ -190,7 +190,8 @@ def _method(video: codec.Video, recogniser: Recogniser, options: Options, needed
     if options.method == "reencoded":
         return "reencoded"
     try:
-        bitstream.open(video.path).close()
+        with bitstream.open(video.path) as stream:
+            stream.expect_low_delay("recognition from the residuals as they come")
     except UnsupportedSyntaxError:
         if options.method == "bitstream":
             raise

@@ -88,8 +88,10 @@ void check_accumulation(const Stream& stream, std::size_t count, int scale, bool
     }
     output.displacement = displacement.data();
     output.broken = {broken.data(), broken_chroma.data()};
-    std::vector<std::size_t> vops(count);
-    std::iota(vops.begin(), vops.end(), std::size_t{0});
+    std::vector<std::size_t> vops;
+    for (std::size_t vop = 0; vop < count; ++vop)
+        if (!stream.vop(vop).is_bidirectional())
+            vops.push_back(vop);
     const std::array<std::size_t, 1> breaks{count / 2};
     ChainOptions options{with_intra_vop && scale == 1, 1, true, {}};
     if (count % 2 == 1)
@@ -98,6 +100,17 @@ void check_accumulation(const Stream& stream, std::size_t count, int scale, bool
     for (const auto& plane : planes)
         for (const T sample : plane)
             fuzz::require(std::isfinite(static_cast<float>(sample)), "sums stay finite");
+}
+
+/// Every VOP is shown once.
+void check_order(const Stream& stream) {
+    std::vector<std::size_t> order = stream.display_order();
+    if (stream.low_delay())
+        fuzz::require(std::is_sorted(order.begin(), order.end()), "shown as they are coded");
+    std::sort(order.begin(), order.end());
+    fuzz::require(order.size() == stream.size(), "as many are shown as there are");
+    for (std::size_t k = 0; k < order.size(); ++k)
+        fuzz::require(order[k] == k, "each is shown once");
 }
 
 /// Plain sums over two segments add up to the sum over one.
@@ -182,8 +195,11 @@ void check_packets(const std::string& path, std::span<const std::uint8_t> bytes,
     const std::size_t split = find_start_code(bytes, std::min<std::size_t>(choice, bytes.size()));
     Stream stream(path, bytes.first(split));
     std::size_t at = split;
+    const bool packed = choice & 128;
     for (int packets = 0; at < bytes.size() && packets < 8; ++packets) {
-        const std::size_t next = find_start_code(bytes, at + 3);
+        std::size_t next = find_start_code(bytes, at + 3);
+        if (packed && next < bytes.size())
+            next = find_start_code(bytes, next + 3);
         const auto offset = choice & 64 ? static_cast<std::int64_t>(at) : -1;
         stream.append(offset, bytes.subspan(at, next - at));
         at = next;
@@ -271,6 +287,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                 fuzz::require(forward.type[vop * macroblocks + k] ==
                                   backward.type[(vops - 1 - vop) * macroblocks + k],
                               "order does not matter to macroblocks");
+        check_order(stream);
         check_segments(stream, vops);
         if (vops > 0)
             check_pictures(stream, vops, choice);

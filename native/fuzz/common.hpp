@@ -66,10 +66,12 @@ struct Outputs {
             output.residual[k] = {planes[k].data(), width, width, height};
         }
         motion.assign(8 * macroblocks, kUntouched);
+        backward.assign(8 * macroblocks, kUntouched);
         type.assign(macroblocks, 0x5a);
         quantiser.assign(macroblocks, 0x5a);
         bits.assign(macroblocks, 0x5a5a5a5a);
         output.motion = motion.data();
+        output.backward = backward.data();
         output.type = type.data();
         output.quantiser = quantiser.data();
         output.bits = bits.data();
@@ -77,6 +79,7 @@ struct Outputs {
 
     std::vector<std::int16_t> planes[3];
     std::vector<std::int16_t> motion;
+    std::vector<std::int16_t> backward;
     std::vector<std::uint8_t> type;
     std::vector<std::uint8_t> quantiser;
     std::vector<std::uint32_t> bits;
@@ -126,11 +129,16 @@ inline void check(const Outputs& outputs, const VopResult& result, const VideoOb
     for (int k = 0; k < count; ++k) {
         const std::uint8_t type = outputs.type[static_cast<std::size_t>(k)];
         require(is_missing(type) == (k >= result.first_missing), "missing ones are marked");
-        require(is_missing(type) || type <= 5, "type is one of the table");
+        require(is_missing(type) || type <= 9, "type is one of the tables");
         require(outputs.quantiser[static_cast<std::size_t>(k)] <= 31, "quantiser in range");
-        const bool bare = type >= 3 || result.header.coding_type == VopCodingType::intra;
+        const bool bare = (type >= 3 && type <= 5) || is_missing(type) ||
+                          result.header.coding_type == VopCodingType::intra;
         require(!bare || is_zero(outputs, layer, k), "no residual without coefficients");
     }
+    // No vector is as long.
+    for (const auto* vectors : {&outputs.motion, &outputs.backward})
+        for (const std::int16_t component : *vectors)
+            require(component != Outputs::kUntouched, "every vector is set");
 }
 
 /// Moves the bits from `place` on by one: towards the end (insert) or the front (delete).

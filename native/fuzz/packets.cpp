@@ -10,9 +10,44 @@ using namespace mic::mpeg4;
 
 namespace {
 
-VideoObjectLayer read_layer(fuzz::Input& input) {
+/// What a B-VOP finds in a reference that was never coded: any modes and vectors.
+class MadeUpReference {
+  public:
+    MadeUpReference(const VideoObjectLayer& layer, unsigned seed) : given_(seed != 0) {
+        const auto count = static_cast<std::size_t>(layer.mb_count());
+        std::uint32_t state = seed - 1;
+        const auto next = [&state](std::uint32_t below) {
+            state = state * 1664525U + 1013904223U;
+            return (state >> 16) % below;
+        };
+        constexpr std::array<MacroblockType, 8> types{
+            MacroblockType::inter,   MacroblockType::inter_q,   MacroblockType::inter4v,
+            MacroblockType::inter4v, MacroblockType::intra,     MacroblockType::not_coded,
+            MacroblockType::inter,   MacroblockType::not_coded,
+        };
+        for (std::size_t k = 0; k < count; ++k)
+            type_.push_back(static_cast<std::uint8_t>(types[seed == 1 ? 0 : next(8)]));
+        if (seed % 8 == 7)
+            type_.back() = static_cast<std::uint8_t>(MacroblockType::missing);
+        const int reach = 1 << (seed % 13);
+        for (std::size_t k = 0; k < 8 * count; ++k)
+            motion_.push_back(static_cast<std::int16_t>(
+                static_cast<int>(next(2 * static_cast<unsigned>(reach))) - reach));
+        const int trd = 2 + static_cast<int>(next(5));
+        references_ = {type_.data(), motion_.data(), trd,
+                       1 + static_cast<int>(next(static_cast<unsigned>(trd - 1)))};
+    }
+    [[nodiscard]] const CoLocated* get() const { return given_ ? &references_ : nullptr; }
+
+  private:
+    bool given_;
+    std::vector<std::uint8_t> type_;
+    std::vector<std::int16_t> motion_;
+    CoLocated references_;
+};
+
+VideoObjectLayer read_layer(unsigned flags, fuzz::Input& input) {
     VideoObjectLayer layer;
-    const unsigned flags = input.byte();
     layer.quarter_sample = flags & 1;
     layer.mpeg_quantisation = flags & 2;
     layer.resync_marker_disable = flags & 4;
@@ -137,7 +172,9 @@ void check_reader(const Packet& packet, const VideoObjectLayer& layer, const Vop
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     static VopDecoder decoder;  // reused, as in production: nothing may leak from VOP to VOP
     fuzz::Input input(data, size);
-    const VideoObjectLayer layer = read_layer(input);
+    const unsigned flags = input.byte();
+    const VideoObjectLayer layer = read_layer(flags, input);
+    const MadeUpReference reference(layer, flags >> 3);
     const int scale = 1 << input.byte() % 4;
     const std::size_t cut = input.word();
     const auto bytes = input.take(input.size());
@@ -149,7 +186,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
 
     const Packet packet(bytes);
     fuzz::Outputs whole(layer, scale);
-    const VopResult result = decoder.decode(packet, layer, whole.output);
+    const VopResult result = decoder.decode(packet, layer, whole.output, reference.get());
     fuzz::check(whole, result, layer);
 
     if (result.header.vop_coded && result.header.coding_type == VopCodingType::intra)
@@ -160,7 +197,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     // The same VOP cut short: every macroblock not marked as missing must be the right one.
     const Packet shorter(bytes.first(bytes.empty() ? 0 : cut % bytes.size()));
     fuzz::Outputs part(layer, scale);
-    const VopResult rest = decoder.decode(shorter, layer, part.output);
+    const VopResult rest = decoder.decode(shorter, layer, part.output, reference.get());
     fuzz::check(part, rest, layer);
     for (int k = 0; k < rest.first_missing && k < result.first_missing; ++k)
         fuzz::require(fuzz::is_equal(whole, part, layer, k), "a cut leaves no wrong sample");
@@ -169,10 +206,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     fuzz::Outputs again(layer, scale);
     VopOutput motion_only = again.output;
     motion_only.residual = {};
-    const VopResult same = decoder.decode(packet, layer, motion_only);
+    const VopResult same = decoder.decode(packet, layer, motion_only, reference.get());
     fuzz::require(same.first_missing == result.first_missing, "outputs do not steer the parse");
-    fuzz::require(again.motion == whole.motion && again.type == whole.type &&
-                      again.bits == whole.bits && again.quantiser == whole.quantiser,
+    fuzz::require(again.motion == whole.motion && again.backward == whole.backward &&
+                      again.type == whole.type && again.bits == whole.bits &&
+                      again.quantiser == whole.quantiser,
                   "vectors and modes do not depend on the residual");
     return 0;
 }

@@ -27,7 +27,8 @@ def clips() -> list[stream.Clip]:
             options = Options(
                 width=(16, 33, 48, 96)[number % 4],
                 height=(16, 40, 17, 64)[number // 4],
-                frames=3,
+                frames=3 + number % 2,
+                b_frames=number % 2 * 2,
                 quant=(1, 2, 5, 12, 31)[number % 5],
                 four_mv=four,
                 quarter_pel=quarter,
@@ -51,8 +52,8 @@ def clips() -> list[stream.Clip]:
 
 
 def layer_bytes(vol: stream.Vol) -> bytes:
-    """The layer as `packets.cpp` reads it."""
-    flags = vol.quarter_sample + 2 * vol.quant_type + 4 * vol.resync_marker_disable
+    """The layer as `packets.cpp` reads it; 8: B-VOPs find a reference that skips nothing."""
+    flags = 8 + vol.quarter_sample + 2 * vol.quant_type + 4 * vol.resync_marker_disable
     return bytes([flags, vol.width - 1, vol.height - 1, vol.time_bits - 1])
 
 

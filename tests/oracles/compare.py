@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 
 import mic.bitstream
-from mic.bitstream import INTER4V, INTRA, INTRA_Q, NOT_CODED
+from mic.bitstream import (
+    BACKWARD,
+    DIRECT,
+    FORWARD,
+    INTER4V,
+    INTERPOLATED,
+    INTRA,
+    INTRA_Q,
+    NOT_CODED,
+)
 from oracles import compensation, flat, stream
 
 CHUNK = 32  # frames held at a time: memory stays flat in clip length
@@ -38,7 +47,8 @@ def residuals(path: Path, *, scale: int = 1, threads: int = 1, tolerance: int = 
     """
     clip = stream.load(path)
     total = Counts()
-    oracle = flat.residuals(clip, lowres=(1, 2, 4, 8).index(scale))
+    skipped = mic.bitstream.read(path, what=("macroblocks",)).macroblocks.skipped
+    oracle = flat.residuals(clip, lowres=(1, 2, 4, 8).index(scale), skipped=skipped)
     with mic.bitstream.open(path) as parsed:
         assert parsed.frame_count == len(clip.vops)
         assert (parsed.width, parsed.height) == (clip.vol.width, clip.vol.height)
@@ -63,6 +73,9 @@ def residuals(path: Path, *, scale: int = 1, threads: int = 1, tolerance: int = 
 def motion(path: Path) -> Counts:
     """Vectors and macroblock modes against what libavcodec exports.
 
+    Of B-VOPs it exports only which references a macroblock uses; their vectors are compared by
+    `reconstruction`.
+
     Where a video packet begins, libavcodec clears the last of four vectors of the macroblock
     above and left of it after use, and exports the zero: its own frames contradict that (see
     `reconstruction`), so such blocks are left out here.
@@ -71,13 +84,18 @@ def motion(path: Path) -> Counts:
     ours = mic.bitstream.read(path, what=("motion",)).motion
     unit = 1 if clip.vol.quarter_sample else 2
     total = Counts()
-    for row, ((planes, mv, count), vop) in enumerate(
-        zip(compensation.decoded(clip), clip.vops, strict=True)
-    ):
+    for row, (frame, vop) in enumerate(zip(compensation.frames(clip), clip.vops, strict=True)):
         types = ours.types[row]
-        if planes is None:
+        if frame is None:
             assert (types == NOT_CODED).all()
             assert not ours.blocks[row].any()
+            continue
+        mv, count = compensation.vectors(frame, *types.shape)
+        if vop.kind == "B":
+            _, count_future = compensation.vectors(frame, *types.shape, past=False)
+            from_past, from_future = references(types)
+            assert (from_past == (count > 0)).all()
+            assert (from_future == (count_future > 0)).all()
             continue
         intra = (types == INTRA) | (types == INTRA_Q)
         assert (intra == (count == 0)).all() or vop.kind == "I"
@@ -90,27 +108,42 @@ def motion(path: Path) -> Counts:
     return total
 
 
+def references(types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which macroblocks of a B-VOP use the past reference, and which the future one."""
+    return (
+        np.isin(types, (FORWARD, INTERPOLATED, DIRECT, NOT_CODED)),
+        np.isin(types, (BACKWARD, INTERPOLATED, DIRECT)),
+    )
+
+
 def reconstruction(path: Path) -> Counts:
     """Prediction plus residual, clipped, against libavcodec's frames: the decoder's own sum."""
     clip = stream.load(path)
     parsed = mic.bitstream.read(path, what=("residual", "motion"))
     total = Counts()
-    reference = None
+    past = future = None
+    quarter = clip.vol.quarter_sample
+    unit = 1 if quarter else 2
     for row, ((planes, _, _), vop) in enumerate(
         zip(compensation.decoded(clip), clip.vops, strict=True)
     ):
         if planes is None:
             continue
-        if vop.kind == "P":
-            unit = 1 if clip.vol.quarter_sample else 2
-            count = np.where(parsed.motion.types[row] == INTER4V, 4, 1)
-            predicted = compensation.predict(
-                reference,
-                parsed.motion.blocks[row].astype(np.int32) // unit,
-                count,
-                rounding=vop.rounding,
-                quarter_sample=clip.vol.quarter_sample,
-            )
+        types = parsed.motion.types[row]
+        if vop.kind != "I":
+            mv = parsed.motion.blocks[row].astype(np.int32) // unit
+            if vop.kind == "P":
+                count = np.where(types == INTER4V, 4, 1)
+                predicted = compensation.predict(
+                    future, mv, count, rounding=vop.rounding, quarter_sample=quarter
+                )
+            else:
+                backward = parsed.motion.backward[row].astype(np.int32) // unit
+                used = references(types)
+                # 7.6.9.5: direct mode predicts blocks of 8x8.
+                predicted = compensation.predict_between(
+                    past, future, (mv, backward), used, types == DIRECT, quarter_sample=quarter
+                )
             inter = ~parsed.residual.intra[row]
             ours = (parsed.residual.y, parsed.residual.cb, parsed.residual.cr)
             for k, (mine, before, theirs) in enumerate(zip(ours, predicted, planes, strict=True)):
@@ -120,5 +153,6 @@ def reconstruction(path: Path) -> Counts:
                 summed = (before[:height, :width] + mine[row]).clip(0, 255)
                 total.samples += int(chosen.sum())
                 total.differing += int((summed != theirs[:height, :width])[chosen].sum())
-        reference = planes
+        if vop.kind != "B":
+            past, future = future, planes
     return total

@@ -19,8 +19,18 @@ CHROMA_ROUNDING = np.array([0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2])
 TAPS = np.array([-1, 3, -6, 20, 20, -6, 3, -1])
 
 
-def vectors(frame: av.VideoFrame, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
+def vectors(
+    frame: av.VideoFrame, height: int, width: int, *, past: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
     """Exported motion vectors per 8x8 block, and how each macroblock was predicted.
+
+    For B-VOPs of MPEG-4 libavcodec exports zeros, so there only the count tells something.
+
+    Args:
+        frame: Decoded with export_mvs.
+        height: Rows of macroblocks.
+        width: Macroblocks in a row.
+        past: Vectors into the reference that is shown before, or into the one shown after.
 
     Returns:
         (mv, count): mv int32 (2 h, 2 w, 2) as (x, y) in the stream's own unit (half or quarter
@@ -32,6 +42,7 @@ def vectors(frame: av.VideoFrame, height: int, width: int) -> tuple[np.ndarray, 
     if data is None:
         return mv, count
     table = data.to_ndarray()
+    table = table[(table["source"] < 0) == past]
     # dst_x, dst_y are block centres.
     column, row = table["dst_x"] // 8, table["dst_y"] // 8
     motion = np.stack([table["motion_x"], table["motion_y"]], 1)
@@ -137,12 +148,51 @@ def predict(
     return luma, cb, cr
 
 
-def decoded(clip: Clip) -> Iterator[tuple[tuple[np.ndarray, ...] | None, np.ndarray, np.ndarray]]:
-    """Padded decoded planes (None where the VOP is not coded), vectors and their count."""
+def predict_between(
+    past: tuple[np.ndarray, ...],
+    future: tuple[np.ndarray, ...],
+    mv: tuple[np.ndarray, np.ndarray],
+    used: tuple[np.ndarray, np.ndarray],
+    four: np.ndarray,
+    *,
+    quarter_sample: bool,
+) -> tuple[np.ndarray, ...]:
+    """Predicts Y, Cb, Cr of a B-VOP (7.6.9): from one reference, or (a + b + 1) >> 1 of both.
+
+    Args:
+        past: Planes of the reference that is shown before.
+        future: Planes of the one shown after.
+        mv: Vectors (2 h, 2 w, 2) into each, in the stream's unit.
+        used: Macroblocks predicted from each, bool (h, w).
+        four: Macroblocks predicted as four blocks of 8x8, bool (h, w).
+        quarter_sample: The unit of `mv`.
+    """
+    count = np.where(four, 4, 1)
+    forward, backward = (
+        predict(reference, field, count, rounding=0, quarter_sample=quarter_sample)
+        for reference, field in zip((past, future), mv, strict=True)
+    )
+    out = []
+    for k, (a, b) in enumerate(zip(forward, backward, strict=True)):
+        side = 8 if k else 16
+        from_past, from_future = (mask.repeat(side, 0).repeat(side, 1) for mask in used)
+        both = from_past & from_future
+        out.append(np.where(both, (a + b + 1) >> 1, np.where(from_future, b, a)))
+    return tuple(out)
+
+
+def frames(clip: Clip) -> Iterator[av.VideoFrame | None]:
+    """Padded decoded frames with exported vectors, in coding order; None for no coded VOP."""
     context = decoder(padded(clip.headers, clip.vol), flags2="+export_mvs")
     for number, vop in enumerate(clip.vops):
         frame = decode_vop(context, vop.data, number)
-        if frame is None or not vop.coded:
+        yield frame if vop.coded else None
+
+
+def decoded(clip: Clip) -> Iterator[tuple[tuple[np.ndarray, ...] | None, np.ndarray, np.ndarray]]:
+    """Padded decoded planes (None where the VOP is not coded), vectors and their count."""
+    for frame in frames(clip):
+        if frame is None:
             empty = np.zeros((2 * clip.vol.mb_height, 2 * clip.vol.mb_width, 2), np.int32)
             yield None, empty, np.ones(empty.shape[:2], np.uint8)[::2, ::2]
         else:

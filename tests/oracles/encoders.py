@@ -23,6 +23,7 @@ class Options:
     frames: int = 6
     quant: int = 4
     gop: int = 600
+    b_frames: int = 0
     four_mv: bool = False
     quarter_pel: bool = False
     mpeg_quant: bool = False
@@ -92,6 +93,9 @@ def encode(path: Path, pictures: np.ndarray, options: Options) -> Path:
         "lmin": str(118 * options.quant),
         "lmax": str(118 * options.quant),
         "i_qfactor": "1",
+        "bf": str(options.b_frames),
+        "b_qfactor": "1",
+        "b_qoffset": "0",
         "qmin": "1" if options.adaptive_quant else str(options.quant),
         "qmax": "31" if options.adaptive_quant else str(options.quant),
         "sc_threshold": "1000000000",  # a cut stays a P-VOP, full of intra macroblocks

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import av
+import numpy as np
+from av.bitstream import BitStreamFilterContext
 
 VOL_CODES = range(0x20, 0x30)
 VOP_CODE = 0xB6
@@ -51,7 +53,7 @@ class Vol:
     quarter_sample: bool
     quant_type: bool
     resync_marker_disable: bool
-    low_delay: bool | None
+    low_delay_position: int | None
     width_position: int
     height_position: int
 
@@ -76,6 +78,7 @@ class Vop:
     rounding: int
     quant: int
     coded_position: int  # of vop_coded, in bits
+    seconds: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,10 +110,11 @@ def parse_vol(headers: bytes) -> Vol:
         bits.read(3)
     if bits.read(4) == 15:
         bits.read(16)  # par_width, par_height
-    low_delay = None
+    low_delay_position = None
     if bits.read(1):  # vol_control_parameters
         bits.read(2)
-        low_delay = bool(bits.read(1))
+        low_delay_position = bits.position
+        bits.read(1)
         if bits.read(1):
             bits.read(79)  # vbv parameters
     assert bits.read(2) == 0, "only rectangular shape"
@@ -144,7 +148,7 @@ def parse_vol(headers: bytes) -> Vol:
         quarter_sample=quarter_sample,
         quant_type=quant_type,
         resync_marker_disable=bool(bits.read(1)),
-        low_delay=low_delay,
+        low_delay_position=low_delay_position,
         width_position=width_position,
         height_position=height_position,
     )
@@ -154,15 +158,16 @@ def parse_vop(data: bytes, vol: Vol) -> Vop:
     """Reads the header of the VOP that starts at byte 0 of `data`."""
     bits = Bits(data[:64], 32)
     kind = KINDS[bits.read(2)]
+    seconds = 0
     while bits.read(1):  # modulo_time_base
-        pass
+        seconds += 1
     bits.read(1 + vol.time_bits + 1)
     at = bits.position
     if not bits.read(1):
         return Vop(data, kind, coded=False, rounding=0, quant=0, coded_position=at)
     rounding = bits.read(1) if kind == "P" else 0
     bits.read(3)
-    return Vop(data, kind, True, rounding, bits.read(5), at)
+    return Vop(data, kind, True, rounding, bits.read(5), at, seconds)
 
 
 def padded(headers: bytes, vol: Vol) -> bytes:
@@ -170,20 +175,32 @@ def padded(headers: bytes, vol: Vol) -> bytes:
 
     The macroblock syntax depends only on the number of macroblocks, so libavcodec decodes the
     same VOPs and shows the samples right of and below the picture too: they are what motion
-    vectors that point outside the picture read.
+    vectors that point outside the picture read. low_delay becomes 1: each frame comes as it is
+    decoded, in coding order.
     """
     bits = Bits(headers)
+    if vol.low_delay_position is not None:
+        bits.patch(vol.low_delay_position, 1, 1)
     bits.patch(vol.width_position, 13, 16 * vol.mb_width)
     bits.patch(vol.height_position, 13, 16 * vol.mb_height)
     return bits.to_bytes()
 
 
 def load(path: Path) -> Clip:
-    """Demuxes the first video stream of `path`; VOL from extradata or from the first packet."""
+    """Demuxes the first video stream of `path`; VOL from extradata or from the first packet.
+
+    libavcodec's own filter takes packed bitstreams apart.
+    """
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         headers = stream.codec_context.extradata or b""
-        packets = [bytes(packet) for packet in container.demux(stream) if packet.size]
+        split = BitStreamFilterContext("mpeg4_unpack_bframes", stream)
+        demuxed = [packet for packet in container.demux(stream) if packet.size]
+        last = bytes(demuxed[-1])
+        packets = [bytes(part) for packet in demuxed for part in split.filter(packet)]
+    # The filter hands out a second VOP with the packet that follows; the last one has none.
+    vops = [at for at, code in start_codes(last) if code == VOP_CODE]
+    packets += [last[at:] for at in vops[1:]]
     if not any(code in VOL_CODES for _, code in start_codes(headers)):
         first = packets[0]
         vop = next(at for at, code in start_codes(first) if code == VOP_CODE)
@@ -219,6 +236,22 @@ def flat_intra_vop(vol: Vol, level: int) -> bytes:
             bits += _intra_dc(difference, luma=block < 4)
         first = False
     bits += "0" + "1" * ((-len(bits) - 1) % 8)  # next_start_code stuffing
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def still_vop(vol: Vol, skipped: np.ndarray, seconds: int) -> bytes:
+    """A P-VOP that changes nothing: skipped macroblocks, and others with a zero vector.
+
+    Args:
+        vol: The layer.
+        skipped: Macroblocks with not_coded = 1, bool (h, w).
+        seconds: modulo_time_base.
+    """
+    bits = f"{VOP_CODE | 0x100:032b}" + "01" + "1" * seconds + "0" + "1" + "0" * vol.time_bits
+    bits += "1" + "1" + "0" + "000" + f"{2:05b}" + "001"
+    # not_coded, mcbpc: inter without chroma, cbpy: none, two components of no difference.
+    bits += "".join("1" if skip else "0" + "1" + "11" + "1" + "1" for skip in skipped.ravel())
+    bits += "0" + "1" * ((-len(bits) - 1) % 8)
     return int(bits, 2).to_bytes(len(bits) // 8, "big")
 
 

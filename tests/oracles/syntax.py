@@ -110,7 +110,7 @@ def write(shape: Shape, rng: random.Random) -> bytes:
         quarter_sample=shape.quarter_sample,
         quant_type=shape.mpeg_quant,
         resync_marker_disable=not shape.packets,
-        low_delay=True,
+        low_delay_position=None,
         width_position=0,
         height_position=0,
     )
