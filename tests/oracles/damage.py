@@ -58,8 +58,9 @@ class Subject:
         self.ends = bits
         self.right_sums = []
         with mic.bitstream.open(scratch) as opened:
+            self.chained = _chained(opened)
             for asked in SUMS:
-                self.right_sums.append(opened.accumulated(**asked))
+                self.right_sums.append(opened.accumulated(self.chained, **asked))
         self._turn = 0
 
     def _read(self, data: bytes) -> mic.bitstream.Clip:
@@ -134,15 +135,17 @@ class Subject:
         """
         asked, right = SUMS[number], self.right_sums[number]
         with mic.bitstream.open(self.scratch, on_error="mask") as opened:
-            sums = opened.accumulated(**asked, on_error="mask")
-        assert not (right.broken & ~sums.broken).any(), asked
+            rows = np.intersect1d(self.chained, _chained(opened))
+            sums = opened.accumulated(rows, **asked, on_error="mask")
+        same = np.searchsorted(self.chained, rows)
+        assert not (right.broken[same] & ~sums.broken).any(), asked
         if "with_iframe" in asked:
             return
         names = {"y": "broken", "cb": "broken_chroma", "cr": "broken_chroma"}
         if sums.displacement is not None:
             names["displacement"] = "broken"
         for name, mark in names.items():
-            differs = getattr(sums, name) != getattr(right, name)
+            differs = getattr(sums, name) != getattr(right, name)[same]
             if name == "displacement":
                 differs = differs.any(-1)
             assert not (differs & ~getattr(sums, mark)).any(), (asked, name)
@@ -185,3 +188,9 @@ def damaged(data: bytes, start: int, rng: random.Random) -> bytes:
         size = min(rng.randint(1, 40), len(out) - place)
         out[place : place + size] = rng.randbytes(size)
     return bytes(out)
+
+
+def _chained(opened: mic.bitstream.Stream) -> np.ndarray:
+    """Frames that are no B-VOPs: those have accumulated residuals."""
+    kinds = [opened.native.is_bidirectional(number) for number in range(opened.frame_count)]
+    return np.flatnonzero(~np.array(kinds, bool))
