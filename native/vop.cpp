@@ -106,14 +106,14 @@ void fill_rest(const VideoObjectLayer& layer, const VopOutput& output, int first
 
 }  // namespace
 
-void expect_end(BitReader& reader, std::span<const std::uint8_t> bytes) {
+void expect_end(BitReader& reader, std::span<const std::uint8_t> bytes, bool strict) {
     constexpr const char* clause = "5.2.4 next_start_code()";
     constexpr std::uint8_t whole_byte_of_stuffing = 0x7F;
     reader.refill();
     const std::size_t stuffing = reader.stuffing_bits();
     const std::uint32_t found = reader.peek(stuffing);
     // Not in spec: some encoders stuff with zeros, or not at all where a byte is full.
-    if (found == 0)
+    if (found == 0 && !strict)
         reader.skip(stuffing % 8);
     else if (found == (1U << (stuffing - 1)) - 1)
         reader.skip(stuffing);
@@ -276,7 +276,7 @@ VopResult VopDecoder::Implementation::decode(const Packet& packet, const VideoOb
                                   "a B-VOP without the two reference VOPs around it");
             dispatch(reader, {layer, result.header, output, references, result.first_missing});
         }
-        expect_end(reader, packet.bytes());
+        expect_end(reader, packet.bytes(), references != nullptr);
         result.first_missing = layer.mb_count();
     } catch (const SyntaxError& error) {
         result.error = error;
