@@ -231,12 +231,12 @@ void check_masked(const std::string& path, std::size_t strict) {
     if (layer == nullptr || layer->mb_count() > 64)
         return;
     VopDecoder decoder;
-    Packet packet;
+    ReadBuffer buffer;
     std::vector<std::uint8_t> types(static_cast<std::size_t>(layer->mb_count()));
     VopOutput output;
     output.type = types.data();
     for (std::size_t vop = 0; vop < std::min<std::size_t>(stream.size(), 6); ++vop) {
-        const VopResult result = read_and_decode(stream, vop, packet, decoder, output);
+        const VopResult result = read_and_decode(stream, vop, buffer, decoder, output);
         const bool missing = std::count(types.begin(), types.end(),
                                         static_cast<std::uint8_t>(MacroblockType::missing)) > 0;
         fuzz::require(missing == result.error.has_value(), "an error marks what is missing");
