@@ -63,7 +63,7 @@ def test_two_commands_lead_from_a_clone_to_a_table(tmp_path, home, video):
     _run(predict, tmp_path, home)
     table = pd.read_csv(tmp_path / "expressions.csv")
     assert len(table) >= 1
-    assert table["face"].tolist() == ["ok"] * len(table)
+    assert table["status"].tolist() == ["ok"] * len(table)
     same = mic.predict(tmp_path / "VIDEO.mp4", device="cpu")
     assert np.allclose(table["confidence"], same["confidence"], atol=1e-3)
 
