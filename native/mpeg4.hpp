@@ -178,7 +178,7 @@ struct IntraOutput {
     std::array<std::uint8_t*, 3> samples{};  ///< Y (height, width), Cb and Cr (half of it, up)
 };
 
-/// Parses an I-VOP with DC and AC prediction; the one place where samples are reconstructed.
+/// Parses an I-VOP with DC and AC prediction, and reconstructs its samples.
 ///
 /// @throws SyntaxError for damage, and for a VOP of another type.
 VopResult decode_intra_vop(const Packet& packet, const VideoObjectLayer& layer,
