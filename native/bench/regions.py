@@ -2,8 +2,8 @@
 
 Sixty frames of a face that takes a tenth of the picture; twelve of them, evenly spread, as RGB.
 Every round runs both, in a random order; the ratio is the median over rounds of our time divided
-by PyAV's in the same round, in processor time. One thread, opening the file included on both sides. Prints a table,
-and writes it to results/bitstream_speed/speed_regions.csv.
+by PyAV's in the same round, in processor time. One thread, opening the file included on both
+sides. Prints a table, and writes it to results/bitstream_speed/speed_regions.csv.
 """
 
 from __future__ import annotations
