@@ -4,11 +4,13 @@ import itertools
 import tempfile
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
+from av.video.frame import PictureType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracles import decoding, material, stream
+from oracles import decoding, flat, material, stream
 from oracles.encoders import Options, encode, ffmpeg, frames, synthetic
 
 import mic.bitstream
@@ -208,11 +210,32 @@ def test_frames_and_regions_must_be_equally_many(tmp_path):
         opened.pictures([0])
 
 
-def test_bidirectional_pictures_are_refused_by_name(tmp_path):
+@pytest.mark.parametrize("tools", ["+bitexact", "+bitexact+mv4+qpel"])
+def test_bidirectional_pictures_are_passed_by_or_refused_by_name(tools, tmp_path, record_property):
     path = tmp_path / "b.m4v"
-    ffmpeg(path, frames(Options(frames=8)), "-c:v", "mpeg4", "-bf", "2")
-    with pytest.raises(UnsupportedSyntaxError, match="B-VOP"):
-        mic.bitstream.open(path)
+    pictures = frames(Options(width=83, height=60, frames=14, speed=2.3))
+    ffmpeg(path, pictures, "-c:v", "mpeg4", "-q:v", "3", "-g", "9", "-bf", "2", "-flags", tools)
+    with av.open(str(path)) as container:
+        context = container.streams.video[0].codec_context
+        context.options = {"flags": "+bitexact", "idct": "simple"}
+        shown = list(container.decode(video=0))
+    # References are shown in the order in which they are coded.
+    right = [flat.planes(frame) for frame in shown if frame.pict_type != PictureType.B]
+    with mic.bitstream.open(path) as opened:
+        kinds = np.array(list(opened.vop_types))
+        assert set(kinds) == set("IPB")
+        with pytest.raises(UnsupportedSyntaxError, match="B-VOP"):
+            opened.pictures([0, int(np.flatnonzero(kinds == "B")[0])])
+        references = np.flatnonzero(kinds != "B").tolist()
+        assert len(references) == len(right)
+        by_number = dict(zip(references, right, strict=True))
+        found = [
+            *opened.pictures(references),
+            *opened.pictures(references[::-1], region=(9, 7, 50, 31)),
+        ]
+    samples, differing = decoding.compared(found, by_number)
+    record_property("counted picture samples compared", samples)
+    assert differing == 0
 
 
 def test_damage(tmp_path):

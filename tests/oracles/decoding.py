@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,9 @@ def crop(planes: Planes, region: mic.bitstream.Region) -> Planes:
     return y[top : top + height, left : left + width], cb, cr
 
 
-def compared(found: Sequence[mic.bitstream.Picture], right: list[Planes]) -> tuple[int, int]:
+def compared(
+    found: Sequence[mic.bitstream.Picture], right: Sequence[Planes] | Mapping[int, Planes]
+) -> tuple[int, int]:
     """Samples compared, and how many of them differ."""
     samples = differing = 0
     for picture in found:
