@@ -267,6 +267,9 @@ VopResult VopReader::read(const Packet& packet, const VideoObjectLayer& layer, c
         if (!result.header.vop_coded)
             throw SyntaxError(Fault::damaged, "6.2.5 VideoObjectPlane()",
                               result.header.data_position, "the VOP is not coded");
+        if (result.header.coding_type == VopCodingType::bidirectional)
+            throw SyntaxError(Fault::unsupported, "7.6.9 B-VOPs", result.header.data_position,
+                              "reconstruction of B-VOPs");
         out.intra = result.header.coding_type == VopCodingType::intra;
         out.rounding_type = result.header.rounding_type;
         BitReader reader(packet, result.header.data_position);
