@@ -2,12 +2,10 @@
 
 Two kinds of files, one face to the outside:
 
-- *parsed*: MPEG-4 Part 2 that `mic.bitstream` reads. Vectors come from the bitstream, and the
-  looks' regions are reconstructed exactly, with nothing that they do not depend on. Whole
-  pictures are reconstructed for searches only.
-- *decoded*: everything else. libavcodec decodes; pictures that no other refers to and at which
-  nobody looks are passed over; vectors are the decoder's own where it exports them. Only the
-  regions at which somebody looks are converted to RGB.
+- *parsed*: MPEG-4 Part 2. Vectors come from the bitstream; the regions of looks are reconstructed
+  exactly, with nothing that they do not depend on, and whole pictures for searches only.
+- *decoded*: everything else, by libavcodec. Pictures that no other refers to and at which nobody
+  looks are passed over; vectors are exported; only regions of looks are converted to RGB.
 
 The samples of both are the same to the last bit, so the answers are the same.
 """
@@ -34,10 +32,8 @@ from mic.errors import BitstreamError, CodecError, UnsupportedSyntaxError
 from mic.recognition.follower import Motion, Pixels, Region, Vectors
 
 _PLANAR = ("yuv420p", "yuvj420p")
-# Pictures of a parsed video that are planned, and reconstructed, together.
-_PLANNED_SECONDS = 10.0
-# How much larger than the carried square a planned region is, in parts of its sides.
-_MARGIN = 0.12
+_PLANNED_SECONDS = 10.0  # of a parsed video are planned, and reconstructed, together
+_MARGIN = 0.12  # a planned region is larger than the carried square by this part of its sides
 
 
 @dataclasses.dataclass
