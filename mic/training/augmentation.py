@@ -38,40 +38,56 @@ def augment(batch: Batch, schedule: Schedule, draw: torch.Generator) -> Batch:
     """
     count, edge = len(batch.residual), batch.residual.shape[-1]
     reach = round(schedule.shift * edge)
+    chance = torch.rand(count, 5, generator=draw)
+    flip = (chance[:, 0] < 0.5) & schedule.flip
+    dy, dx = ((2 * reach + 1) * chance[:, 1:3]).long().T - reach
+    residual = _placed(batch.residual, dy, dx, flip)
+    motion, apex = batch.motion, batch.apex
+    if motion is not None:
+        # Motion planes are coarser by this factor.
+        coarse = max(1, edge // motion.shape[-1])
+        motion = _placed(
+            motion,
+            dy.div(coarse, rounding_mode="floor"),
+            dx.div(coarse, rounding_mode="floor"),
+            flip,
+        )
+        sign = torch.ones(count, 1, 2, 1, 1)
+        sign[flip, :, 0] = -1
+        motion = motion * sign.to(motion)
+    if apex is not None:
+        apex = torch.where(flip.to(apex.device)[:, None, None, None], apex.flip(-1), apex)
     hole = round(schedule.cutout * edge)
-    # Nothing moved outside the picture: zeros come in where a clip is displaced.
-    residual = torch.zeros_like(batch.residual)
-    motion = None if batch.motion is None else torch.zeros_like(batch.motion)
-    apex = None if batch.apex is None else batch.apex.clone()
-    # Motion planes are coarser by this factor.
-    coarse = 1 if motion is None else max(1, edge // motion.shape[-1])
-    for index in range(count):
-        mirrored, *place = torch.rand(5, generator=draw).tolist()
-        flip = schedule.flip and mirrored < 0.5
-        dy, dx = (int((2 * reach + 1) * share) - reach for share in place[:2])
-        _place(residual[index], batch.residual[index], dy, dx, flip=flip)
-        if motion is not None:
-            _place(motion[index], batch.motion[index], dy // coarse, dx // coarse, flip=flip)
-            if flip:
-                motion[index, :, 0].neg_()
-        if apex is not None and flip:
-            apex[index] = apex[index].flip(-1)
-        if hole:
-            top, left = (int((edge - hole + 1) * share) for share in place[2:])
-            residual[index, :, :, top : top + hole, left : left + hole] = 0
+    if hole:
+        top, left = ((edge - hole + 1) * chance[:, 3:5]).long().T
+        rows, columns = (_within(start, hole, edge) for start in (top, left))
+        blank = rows[:, :, None] & columns[:, None, :]
+        residual = residual.masked_fill(blank.to(residual.device)[:, None, None], 0)
     if schedule.gain:
         factor = 1 + schedule.gain * (2 * torch.rand(count, generator=draw) - 1)
-        residual *= factor.to(residual)[:, None, None, None, None]
+        residual = residual * factor.to(residual)[:, None, None, None, None]
     return dataclasses.replace(batch, residual=residual, motion=motion, apex=apex)
 
 
-def _place(target: Tensor, planes: Tensor, dy: int, dx: int, *, flip: bool) -> None:
+def _placed(planes: Tensor, dy: Tensor, dx: Tensor, flip: Tensor) -> Tensor:
+    """(B, T, C, H, W), mirrored where `flip`, then moved down by dy and right by dx.
+
+    Nothing moved outside the picture: zeros come in where a clip is displaced.
+    """
     height, width = planes.shape[-2:]
-    to_y, from_y = _overlap(dy, height)
-    to_x, from_x = _overlap(dx, width)
-    source = planes.flip(-1) if flip else planes
-    target[..., to_y, to_x] = source[..., from_y, from_x]
+    rows = torch.arange(height)[None] - dy[:, None]
+    columns = torch.arange(width)[None] - dx[:, None]
+    seen = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[
+        :, None, :
+    ]
+    columns = torch.where(flip[:, None], width - 1 - columns, columns)
+    place = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None, :]
+    place = place.flatten(1).to(planes.device)[:, None, None].expand(*planes.shape[:3], -1)
+    moved = planes.flatten(3).gather(3, place).unflatten(3, (height, width))
+    return moved * seen.to(planes)[:, None, None]
 
 
-def _overlap(by: int, size: int) -> tuple[slice, slice]:
-    return slice(max(0, by), size + min(0, by)), slice(max(0, -by), size + min(0, -by))
+def _within(start: Tensor, length: int, edge: int) -> Tensor:
+    """(B, edge), true from `start` for `length` places."""
+    places = torch.arange(edge)[None] - start[:, None]
+    return (places >= 0) & (places < length)
