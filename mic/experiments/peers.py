@@ -43,6 +43,7 @@ def peer_cells(
     inputs = {
         "pictures": Representation(kind="decoded_frames", **sampling),
         "compressed": Representation(kind="fusion", with_motion=True, **sampling),
+        "residuals": Representation(kind="accumulated", **sampling),
     }
     cells = []
     for name in peers:

@@ -7,7 +7,7 @@ summed with those of the residuals before the LSTM.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from mic.errors import ConfigError
 
 Backbone = Literal["cnn4", "resnet6", "resnet18", "resnet50"]
-Pooling = Literal["last", "mean", "concat"]
+Pooling = Literal["last", "mean", "concat", "attention"]
 
 
 class Expression(NamedTuple):
@@ -174,7 +174,8 @@ class ExpressionNetwork(nn.Module):
         feature_size: Width of the frame feature.
         z_size: Width of z_E, the LSTM's state.
         pooling: z_E is the state after the last frame (`last`), the mean over frames (`mean`) or,
-            as in the replication, all states side by side (`concat`; clips of equal length only).
+            as in the replication, all states side by side (`concat`; clips of equal length only),
+            or their mean weighted by a learnt score of each (`attention`).
         dropout: In front of the classifier and inside the frame encoder.
         motion: Whether there is a motion branch ("+T").
         steps: Frames a clip; needed by `concat` only.
@@ -212,11 +213,13 @@ class ExpressionNetwork(nn.Module):
             else None
         )
         self.lstm = nn.LSTM(size, z_size, batch_first=True)
-        if pooling not in ("last", "mean", "concat"):
+        if pooling not in get_args(Pooling):
             raise ConfigError(
-                f"unknown pooling {pooling!r}", remedy="choose 'last', 'mean' or 'concat'"
+                f"unknown pooling {pooling!r}",
+                remedy=f"choose one of {', '.join(get_args(Pooling))}",
             )
         self.pooling = pooling
+        self.attention = nn.Linear(z_size, 1) if pooling == "attention" else None
         self.z_size = z_size * steps if pooling == "concat" else z_size
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(self.z_size, classes))
 
@@ -254,6 +257,10 @@ class ExpressionNetwork(nn.Module):
         if self.pooling == "last":
             return last[-1]
         states, _ = pad_packed_sequence(states, batch_first=True, total_length=frames.shape[1])
+        if self.attention is not None:
+            valid = torch.arange(frames.shape[1])[None] < lengths[:, None]
+            scores = self.attention(states).squeeze(2).masked_fill(~valid.to(frames.device), -1e9)
+            return (scores.softmax(1)[..., None] * states).sum(1)
         if self.pooling == "mean":
             return states.sum(1) / lengths.to(states)[:, None]
         if not bool((lengths == frames.shape[1]).all()):

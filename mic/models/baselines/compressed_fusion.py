@@ -31,10 +31,17 @@ class CompressedFusion(nn.Module):
         width: Feature maps of each network's first layer.
         feature_size: Width of each network's feature; z has three of them.
         dropout: In front of the classifiers and inside the frame encoders.
+        grid: Edge of the grid that the frame CNN's maps are averaged to.
     """
 
     def __init__(
-        self, classes: int, *, width: int = 16, feature_size: int = 256, dropout: float = 0.3
+        self,
+        classes: int,
+        *,
+        width: int = 16,
+        feature_size: int = 256,
+        dropout: float = 0.3,
+        grid: int = 1,
     ) -> None:
         super().__init__()
         self.z_size = len(KINDS) * feature_size
@@ -45,6 +52,7 @@ class CompressedFusion(nn.Module):
                     channels=channels,
                     feature_size=feature_size,
                     width=width,
+                    grid=grid,
                     dropout=dropout,
                 )
                 for kind, channels in KINDS.items()

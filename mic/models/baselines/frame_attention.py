@@ -28,15 +28,16 @@ from mic.models.expression import Expression
 SNIPPETS = 3
 
 
-def resnet18(channels: int, *, width: int = 64) -> nn.Sequential:
+def resnet18(channels: int, *, width: int = 64, grid: int = 1) -> nn.Sequential:
     """ResNet-18 (He et al. 2016) of any width; at 64 it is torchvision's.
 
     Args:
         channels: Planes of the input.
         width: Feature maps of the first stage; doubled by each of the three others.
+        grid: Edge of the grid that any input size is averaged to.
 
     Returns:
-        (N, channels, H, W) -> (N, 8 * width).
+        (N, channels, H, W) -> (N, 8 * width * grid**2).
     """
     # Imported where it is needed: it takes as long as torch.
     from torchvision.models.resnet import BasicBlock
@@ -60,7 +61,7 @@ def resnet18(channels: int, *, width: int = 64) -> nn.Sequential:
             BasicBlock(outputs, outputs),
         ]
         inputs = outputs
-    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(grid), nn.Flatten())
 
 
 def draw_snippets(lengths: Tensor, *, count: int = SNIPPETS) -> Tensor:
@@ -84,13 +85,16 @@ class FrameAttention(nn.Module):
         classes: Number of expressions.
         width: Feature maps of the ResNet's first stage.
         dropout: Of the frame features and in front of the classifier.
+        grid: See `resnet18`.
     """
 
-    def __init__(self, classes: int, *, width: int = 64, dropout: float = 0.3) -> None:
+    def __init__(
+        self, classes: int, *, width: int = 64, dropout: float = 0.3, grid: int = 1
+    ) -> None:
         super().__init__()
-        size = 8 * width
+        size = 8 * width * grid**2
         self.z_size = 2 * size
-        self.encoder = nn.Sequential(nn.BatchNorm2d(3), resnet18(3, width=width))
+        self.encoder = nn.Sequential(nn.BatchNorm2d(3), resnet18(3, width=width, grid=grid))
         self.encoder.to(memory_format=torch.channels_last)
         self.drop = nn.Dropout(dropout)
         self.self_attention = nn.Linear(size, 1)

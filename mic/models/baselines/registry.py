@@ -16,14 +16,16 @@ from mic.inputs.batch import Batch
 from mic.models.baselines.c3d_gru import C3dGru
 from mic.models.baselines.cnn_lstm import CnnLstm
 from mic.models.baselines.compressed_fusion import CompressedFusion
+from mic.models.baselines.compressed_transformer import CompressedTransformer
 from mic.models.baselines.conv_lstm import TwoStreamConvLstm
 from mic.models.baselines.frame_attention import FrameAttention
+from mic.models.baselines.frame_transformer import FrameTransformer
 from mic.models.baselines.mode_variational import ModeVariational
 from mic.models.baselines.optical_flow import FlowCnn
 from mic.models.baselines.voting import FrameVoting
 from mic.models.expression import Expression
 
-Input = Literal["pictures", "compressed"]
+Input = Literal["pictures", "compressed", "residuals"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,7 +35,8 @@ class Peer:
     Attributes:
         title: Its name in tables.
         network: Builds it: `network(classes, width=..., dropout=...)`.
-        reads: `pictures` (decoded frames) or `compressed` (I-picture, residuals, motion).
+        reads: `pictures` (decoded frames), `compressed` (I-picture, residuals, motion) or
+            `residuals` (accumulated).
         paper_width: `width` at which it has the size of its source; for those built on the
             common frame CNN, MIC's own.
         published: Its row in `results/paper.csv`, or empty.
@@ -133,6 +136,34 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             source="image-based methods",
             differs=f"all sampled frames vote; {_COMMON_CNN}",
         ),
+        "frame-transformer": Peer(
+            title="Frame transformer",
+            network=FrameTransformer,
+            reads="pictures",
+            paper_width=64,
+            published="",
+            source="Zhao and Liu 2021",
+            differs="one spatial, two temporal layers instead of four and three; random weights",
+        ),
+        "residual-transformer": Peer(
+            title="Residual transformer",
+            network=FrameTransformer,
+            reads="residuals",
+            paper_width=64,
+            published="",
+            source="Zhao and Liu 2021",
+            differs="as the frame transformer, on residuals instead of frames; random weights",
+        ),
+        "compressed-transformer": Peer(
+            title="Compressed-video transformer",
+            network=CompressedTransformer,
+            reads="compressed",
+            paper_width=64,
+            published="",
+            source="Chen and Ho 2022",
+            differs=f"one token a frame and kind instead of patches; {_COMMON_CNN}",
+            any_rate=False,
+        ),
     }
 )
 
@@ -145,11 +176,13 @@ class PeerMethod:
         peer: A key of `PEERS`.
         width: Feature maps of the first layer, 0 for `Peer.paper_width`.
         dropout: See the peer.
+        grid: Edge of the grid that its feature maps are averaged to; 0 keeps the peer's own.
     """
 
     peer: str
     width: int = 16
     dropout: float = 0.3
+    grid: int = 0
 
     def __post_init__(self) -> None:
         """Refuses a name that is not there."""
@@ -173,8 +206,9 @@ class PeerModel(nn.Module):
         super().__init__()
         self.method = method
         peer = PEERS[method.peer]
+        grid = {"grid": method.grid} if method.grid else {}
         self.network = peer.network(
-            classes, width=method.width or peer.paper_width, dropout=method.dropout
+            classes, width=method.width or peer.paper_width, dropout=method.dropout, **grid
         )
         self.z_size: int = self.network.z_size
 

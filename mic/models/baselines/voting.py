@@ -26,15 +26,22 @@ class FrameVoting(nn.Module):
         width: Feature maps of the CNN's first layer.
         feature_size: Width of the frame feature.
         dropout: In front of the classifier and inside the frame encoder.
+        grid: Edge of the grid that the frame CNN's maps are averaged to.
     """
 
     def __init__(
-        self, classes: int, *, width: int = 16, feature_size: int = 512, dropout: float = 0.3
+        self,
+        classes: int,
+        *,
+        width: int = 16,
+        feature_size: int = 512,
+        dropout: float = 0.3,
+        grid: int = 1,
     ) -> None:
         super().__init__()
         self.z_size = feature_size
         self.encoder = FrameEncoder(
-            "cnn4", feature_size=feature_size, width=width, dropout=dropout
+            "cnn4", feature_size=feature_size, width=width, grid=grid, dropout=dropout
         )
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))
 

@@ -1,0 +1,97 @@
+"""Transformer over what the stream carries: I-picture, residuals and motion as tokens.
+
+Source: J. Chen, C. M. Ho, "MM-ViT: multi-modal video transformer for compressed video action
+recognition", WACV 2022: tokens of I-pictures, motion and residuals attend to each other, so that
+what moved and what changed are read against what there was.
+
+Left open, or reduced: MM-ViT cuts pictures into patches and starts from ImageNet; here each frame
+of each kind is one token, made by the common frame CNN from random weights.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from mic.errors import ConfigError
+from mic.models.baselines.frame_transformer import LONGEST, layers
+from mic.models.baselines.padding import encode_valid, lengths_of, mask_of
+from mic.models.expression import Expression, FrameEncoder
+
+KINDS = {"picture": 3, "residual": 3, "motion": 2}
+
+
+class CompressedTransformer(nn.Module):
+    """Tokens of three kinds, transformer, classifier; z is the mean of the tokens.
+
+    Args:
+        classes: Number of expressions.
+        width: Feature maps of each frame CNN's first layer.
+        feature_size: Width of a token.
+        dropout: In the layers and in front of the classifier.
+        grid: Edge of the grid that the frame CNNs' maps are averaged to.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        *,
+        width: int = 16,
+        feature_size: int = 128,
+        dropout: float = 0.3,
+        grid: int = 2,
+    ) -> None:
+        super().__init__()
+        self.z_size = feature_size
+        self.encoders = nn.ModuleDict(
+            {
+                kind: FrameEncoder(
+                    "cnn4",
+                    channels=channels,
+                    feature_size=feature_size,
+                    width=width,
+                    grid=grid,
+                    dropout=dropout,
+                )
+                for kind, channels in KINDS.items()
+            }
+        )
+        self.kind = nn.ParameterDict(
+            {kind: nn.Parameter(0.02 * torch.randn(feature_size)) for kind in KINDS}
+        )
+        self.step = nn.Parameter(0.02 * torch.randn(LONGEST, feature_size))
+        self.attend = layers(feature_size, depth=2, heads=4, dropout=dropout / 3)
+        self.norm = nn.LayerNorm(feature_size)
+        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))
+
+    def forward(
+        self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
+    ) -> Expression:
+        """One forward pass.
+
+        Args:
+            clips: (B, 1 + T, 3, H, W): the I-picture, then residuals.
+            lengths: (B,) valid rows of each, the I-picture counted.
+            motion: (B, 1 + T, 2, h, w): motion vectors, the first row (the I-picture's) unread.
+        """
+        if motion is None:
+            raise ConfigError("the compressed-video transformer needs motion")
+        steps = clips.shape[1] - 1
+        lengths = lengths_of(clips, lengths) - 1
+        tokens = torch.cat(
+            [
+                self.encoders["picture"](clips[:, 0])[:, None] + self.kind["picture"],
+                self._frames("residual", clips[:, 1:], lengths),
+                self._frames("motion", motion[:, 1:], lengths),
+            ],
+            1,
+        )
+        there = mask_of(lengths, steps).to(clips.device)
+        valid = torch.cat([torch.ones_like(there[:, :1]), there, there], 1)
+        states = self.norm(self.attend(tokens, src_key_padding_mask=~valid))
+        z = (states * valid[..., None]).sum(1) / valid.sum(1, keepdim=True)
+        return Expression(z=z, logits=self.classifier(z))
+
+    def _frames(self, kind: str, frames: Tensor, lengths: Tensor) -> Tensor:
+        features = encode_valid(self.encoders[kind], frames, lengths)
+        return features + self.step[: frames.shape[1]] + self.kind[kind]
