@@ -170,12 +170,18 @@ def grid(
     return cells
 
 
-def compute(data: Dataset, cell: Cell) -> Outcome:
+def compute(data: Dataset, cell: Cell, *, device: str = "cpu") -> Outcome:
     """A cell's outcome: read if it is stored and whole, else computed and stored.
 
     Always on one thread, so that the answers do not depend on how many cells run side by side.
+
+    Args:
+        data: The dataset.
+        cell: The cell.
+        device: Where it is trained. It does not name the outcome: sums are taken in another order
+            there, which parts the weights as another processor would, less than another seed.
     """
-    arrays = cache.fetch(STAGE, compute=lambda: _train(data, cell), **_entry(data, cell))
+    arrays = cache.fetch(STAGE, compute=lambda: _train(data, cell, device), **_entry(data, cell))
     rows = np.concatenate([arrays["train"], arrays["test"]])
     clips = data.manifest.clips
     labels = np.array(data.manifest.label_indices())
@@ -210,7 +216,7 @@ def _facts(data: Dataset, cell: Cell) -> dict[str, Any]:
     return cell.facts() | ({"left_out": out} if out else {})
 
 
-def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
+def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
     found = {split.name: split for split in splits(data.manifest, parts=cell.parts)}
     if cell.split not in found:
         raise ConfigError(f"{data.name} has no split {cell.split!r}")
@@ -220,7 +226,9 @@ def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
         fitted, tested = split.train + split.validation, split.test
     kept = set(data.kept())
     fitted, tested = ([row for row in rows if row in kept] for rows in (fitted, tested))
-    clips = data.tensors(cell.representation)
+    clips = data.tensors(cell.representation, device=device)
+    if device != "cpu":
+        torch.backends.cudnn.benchmark = True  # the same shapes come a thousand times
     facts = _facts(data, cell)
     text = json.dumps([data.manifest.digest(), data.network, facts], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
@@ -230,7 +238,7 @@ def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
         model = _model(cell, clips, fitted)
 
         def evaluate(model: Mic | PeerModel) -> dict[str, Any]:
-            logits = predict(model, clips, tested).logits
+            logits = predict(model, clips, tested, device=device).logits
             return {"predicted": logits.argmax(1).tolist()}
 
         training = Training(
@@ -239,8 +247,10 @@ def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
             fitted,
             schedule=cell.schedule,
             seed=cell.seed,
-            checkpoint=checkpoint,
+            # On an accelerator a training is over before there is much to lose.
+            checkpoint=checkpoint if device == "cpu" else None,
             every=10,
+            device=device,
             evaluate=evaluate,
             evaluate_every=max(1, cell.schedule.epochs // 10),
         )
@@ -248,12 +258,13 @@ def _train(data: Dataset, cell: Cell) -> dict[str, np.ndarray]:
             pass
         evaluated = [record for record in training.records if record.evaluation]
         history = np.array([_history(record) for record in training.records])
-        z = predict(model, clips, fitted).z
-        answer = predict(model, clips, tested)
+        z = predict(model, clips, fitted, device=device).z
+        answer = predict(model, clips, tested, device=device)
         z = np.concatenate([z, answer.z])
         logits = answer.logits
         if getattr(cell.method, "erase", False):
-            z, logits = _erased(cell.method, clips, fitted, z, clips.labels[list(fitted)].numpy())
+            labels = clips.labels[list(fitted)].cpu().numpy()
+            z, logits = _erased(cell.method, clips, fitted, z, labels)
     checkpoint.unlink(missing_ok=True)
     return {
         "train": np.array(fitted),
@@ -272,7 +283,7 @@ def _model(cell: Cell, clips: ClipTensors, fitted: Sequence[int]) -> Mic | PeerM
     return Mic(
         cell.method,
         classes=len(clips.classes),
-        identity=clips.identity[list(fitted)],
+        identity=clips.identity[list(fitted)].cpu(),
         apex_size=None if clips.apex is None else (clips.apex.shape[1], clips.apex.shape[2]),
         steps=clips.residual.shape[1],
         seed=cell.seed,
@@ -286,7 +297,7 @@ def _erased(
     from sklearn.linear_model import LogisticRegression  # slow, see `mic.evaluation.leakage`
 
     count = len(fitted)
-    raw = clips.identity[list(fitted)]
+    raw = clips.identity[list(fitted)].cpu()
     # A direction erased on the strength of few clips erases chance.
     z_i = Identity(raw, size=min(method.identity_size, count // 4))(raw)
     features = torch.from_numpy(z)

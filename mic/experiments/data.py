@@ -141,9 +141,9 @@ class Dataset:
         else:
             identity.of_clip(path, network=_network(self.network), folder=self.folder)
 
-    def tensors(self, representation: Representation) -> ClipTensors:
-        """All clips in memory; kept for the next cell of the same representation."""
-        return _tensors(self, self.manifest.digest(), representation)
+    def tensors(self, representation: Representation, *, device: str = "cpu") -> ClipTensors:
+        """All clips in a device's memory; kept for the next cell of the same representation."""
+        return _tensors(self, self.manifest.digest(), representation, device)
 
     def __hash__(self) -> int:
         return hash((self.manifest.digest(), self.network))
@@ -156,12 +156,15 @@ def _network(name: str) -> identity.IdentityNetwork:
 
 
 @functools.lru_cache(maxsize=3)
-def _tensors(data: Dataset, digest: str, representation: Representation) -> ClipTensors:
+def _tensors(
+    data: Dataset, digest: str, representation: Representation, device: str
+) -> ClipTensors:
     del digest  # part of the key
-    return tensors.load(
+    found = tensors.load(
         data.manifest,
         representation,
         identity=data.identities(),
         left_out=set(range(len(data.manifest))) - set(data.kept()),
         folder=data.folder,
     )
+    return found.to(device)

@@ -139,6 +139,14 @@ class ClipTensors:
     def __len__(self) -> int:
         return len(self.names)
 
+    def to(self, device: str) -> ClipTensors:
+        """The same with its pixels on a device; lengths stay on the CPU, which cuts by them."""
+        columns = ("labels", "residual", "identity", "apex", "motion")
+        moved = {name: getattr(self, name) for name in columns}
+        return dataclasses.replace(
+            self, **{name: None if c is None else c.to(device) for name, c in moved.items()}
+        )
+
     def batch(
         self,
         rows: Tensor | Sequence[int],
