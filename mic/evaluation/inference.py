@@ -1,0 +1,104 @@
+"""Tests that respect who was seen: people are the units, seeds are no clips.
+
+Clips of one person fail together, and a second seed of the same training is no second person, so
+tests that count predictions find differences in noise. Here everything a person contributes is
+averaged first. "No loss" is a claim of its own: a difference that is not significant shows none.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from mic.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PersonTest:
+    """A paired comparison of two methods over people.
+
+    Attributes:
+        difference: Mean over people of the second's accuracy less the first's.
+        low: Lower end of its 90 % interval over new people: inside +-margin is equivalent.
+        high: Upper end.
+        p: Two-sided, of the sign-flip permutation test over people.
+        p_equivalent: Of the two one-sided tests: small where the difference is within the margin.
+        people: Number of people.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_equivalent: float
+    people: int
+
+
+def compare(
+    first: np.ndarray,
+    second: np.ndarray,
+    people: Sequence[object] | np.ndarray,
+    *,
+    margin: float = 0.01,
+    resamples: int = 10_000,
+    seed: int = 0,
+) -> PersonTest:
+    """Compares two methods on the same predictions, a person counting once.
+
+    The test of a difference flips the sign of whole people at random (exact for exchangeable
+    people). Equivalence is two one-sided tests at 5 % each (Schuirmann 1987) by the bootstrap
+    over people.
+
+    Args:
+        first: (N,) right or not, or any score; several seeds of a clip are several rows.
+        second: (N,) the same rows by the other method.
+        people: (N,) who is seen.
+        margin: Largest difference that counts as none; 0.01 is a point of accuracy.
+        resamples: Permutations, and bootstrap samples.
+        seed: Of both.
+
+    Raises:
+        ConfigError: The rows are not paired, or show fewer than two people.
+    """
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    names, numbers = np.unique(np.asarray(people), return_inverse=True)
+    if not len(first) == len(second) == len(numbers):
+        raise ConfigError(f"{len(first)}, {len(second)} and {len(numbers)} rows are not paired")
+    if len(names) < 2:
+        raise ConfigError("one person is no sample of people", remedy="test more people")
+    each = np.bincount(numbers, weights=second - first) / np.bincount(numbers)
+    draw = np.random.default_rng(seed)
+    signs = draw.choice([-1.0, 1.0], size=(resamples, len(each)))
+    value = each.mean()
+    extreme = np.abs(signs @ each / len(each)) >= abs(value) - 1e-12
+    drawn = each[draw.integers(len(each), size=(resamples, len(each)))].mean(1)
+    low, high = np.quantile(drawn, [0.05, 0.95])
+    outside = max((drawn <= -margin).sum(), (drawn >= margin).sum())
+    return PersonTest(
+        difference=float(value),
+        low=float(low),
+        high=float(high),
+        p=float((extreme.sum() + 1) / (resamples + 1)),
+        p_equivalent=float((outside + 1) / (resamples + 1)),
+        people=len(each),
+    )
+
+
+def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
+    """Holm's step-down adjustment (1979) of a table's p values; NaN stays NaN and is not counted.
+
+    Args:
+        p: (m,) unadjusted.
+
+    Returns:
+        (m,): below 0.05 keeps the chance of any false finding in the table below 5 %.
+    """
+    p = np.asarray(p, float)
+    adjusted = np.full_like(p, np.nan)
+    known = np.flatnonzero(~np.isnan(p))
+    order = known[np.argsort(p[known], kind="stable")]
+    steps = p[order] * np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps)) if len(order) else steps
+    return adjusted

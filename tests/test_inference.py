@@ -1,0 +1,58 @@
+"""Person-level tests: their size under the null, their power, Holm, and equivalence."""
+
+import numpy as np
+import pytest
+
+from mic.errors import ConfigError
+from mic.evaluation.inference import compare, holm
+
+
+def answers(people, clips, shift, rng):
+    """Two methods whose errors are shared by a person's clips, as real ones are."""
+    who = np.repeat(np.arange(people), clips)
+    first = rng.random(people)[who] < 0.7
+    second = rng.random(people)[who] < 0.7 + shift
+    return first, second, who
+
+
+def test_ten_seeds_of_the_same_clips_find_no_more_than_one():
+    rng = np.random.default_rng(0)
+    first, second, who = answers(40, 3, 0.1, rng)
+    once = compare(first, second, who)
+    tenfold = compare(np.tile(first, 10), np.tile(second, 10), np.tile(who, 10))
+    assert tenfold == once
+
+
+def test_false_findings_are_as_rare_as_they_should_be():
+    rng = np.random.default_rng(1)
+    p = [compare(*answers(30, 4, 0.0, rng), resamples=400).p for _ in range(200)]
+    assert np.mean(np.array(p) < 0.05) < 0.10  # counting clips would find about three times that
+
+
+def test_a_large_difference_is_found_and_a_none_is_equivalent():
+    rng = np.random.default_rng(2)
+    found = compare(*answers(200, 3, 0.25, rng))
+    assert found.p < 0.01
+    assert found.p_equivalent > 0.5
+    right = rng.random(600) < 0.9
+    same = compare(right, right, np.repeat(np.arange(200), 3))
+    assert (same.difference, same.p) == (0, 1)
+    assert same.p_equivalent < 0.001
+
+
+def test_few_people_prove_no_equivalence():
+    first, second, who = answers(8, 3, 0.0, np.random.default_rng(3))
+    assert compare(first, second, who).p_equivalent > 0.05
+
+
+def test_holm_against_the_worked_example_of_four():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert np.isnan(holm([0.01, np.nan])[1])
+    assert holm([0.01, np.nan])[0] == pytest.approx(0.01)
+
+
+def test_unpaired_rows_and_one_person_are_refused():
+    with pytest.raises(ConfigError, match="not paired"):
+        compare([1, 0], [1], ["a", "b"])
+    with pytest.raises(ConfigError, match="one person"):
+        compare([1, 0], [1, 1], ["a", "a"])
