@@ -1,0 +1,169 @@
+"""What came of the search with equal chances: tables, marks to reach, one figure.
+
+Functions of stored predictions and embeddings only, as `mic.experiments.tables`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mic.evaluation import metrics
+from mic.evaluation.inference import compare, holm
+from mic.experiments.cells import Dataset, splits
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MAJORITY = "majority class"
+# The strength of the probe's penalty; the embeddings have unit length.
+_C = 10.0
+
+
+def searched(table: pd.DataFrame) -> pd.DataFrame:
+    """Candidates over their folds.
+
+    Args:
+        table: See `mic.experiments.equal.search_table`.
+
+    Returns:
+        Columns dataset, row, input, grid, epochs, learning_rate, accuracy (validation clips of
+        all its folds together), clips, folds.
+    """
+    keys = ["dataset", "row", "input", "grid", "epochs", "learning_rate"]
+    table = table.assign(right=table["accuracy"] * table["clips"])
+    found = table.groupby(keys, sort=False, as_index=False).agg(
+        right=("right", "sum"), clips=("clips", "sum"), folds=("split", "nunique")
+    )
+    found.insert(len(keys), "accuracy", found.pop("right") / found["clips"])
+    return found
+
+
+def marks(data: Dataset, summaries: Mapping[str, np.ndarray], *, parts: int) -> pd.DataFrame:
+    """Answers that no network had to be trained for, on the same folds.
+
+    Args:
+        data: The dataset.
+        summaries: (N, D) by name; see `mic.experiments.embeddings.summaries`. A logistic
+            regression is fitted to each on a fold's training and validation people.
+        parts: As of the rows that are compared.
+
+    Returns:
+        As `mic.experiments.tables.answers`: columns dataset, row, split, seed, clip, subject,
+        label, predicted, correct.
+    """
+    from sklearn.linear_model import LogisticRegression  # slow, see `mic.evaluation.leakage`
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    clips = data.manifest.clips
+    labels = np.array(data.manifest.column("label"))
+    lines = []
+    for split in splits(data.manifest, parts=parts):
+        fitted, tested = [*split.train, *split.validation], list(split.test)
+        names, counts = np.unique(labels[fitted], return_counts=True)
+        predictions = {MAJORITY: np.full(len(tested), names[counts.argmax()])}
+        for name, features in summaries.items():
+            probe = make_pipeline(StandardScaler(), LogisticRegression(C=_C, max_iter=2000))
+            probe.fit(features[fitted], labels[fitted])
+            predictions[f"MobileFaceNet, linear, {name}"] = probe.predict(features[tested])
+        for row, predicted in predictions.items():
+            lines += [
+                {
+                    "dataset": data.name,
+                    "row": row,
+                    "split": split.name,
+                    "seed": 0,
+                    "clip": clips[number].clip_id,
+                    "subject": clips[number].subject,
+                    "label": labels[number],
+                    "predicted": answer,
+                    "correct": answer == labels[number],
+                }
+                for number, answer in zip(tested, predicted, strict=True)
+            ]
+    return pd.DataFrame(lines)
+
+
+def accuracy_table(
+    answers: pd.DataFrame, *, reference: str, margin: float = 0.01, resamples: int = 10_000
+) -> pd.DataFrame:
+    """Accuracy of each row, and how it differs from a reference row, people being the units.
+
+    Args:
+        answers: Of one dataset; see `mic.experiments.tables.answers`.
+        reference: Row that the others are compared with on the clips and seeds they share.
+        margin: Largest difference that counts as none.
+        resamples: See `mic.evaluation.inference.compare`.
+
+    Returns:
+        Columns row, accuracy with `_low` and `_high` (95 %, over new people), difference (to the
+        reference, mean over people) with `_low` and `_high` (90 %), p (sign flips of people),
+        p_holm (over the table), p_equivalent (within the margin), n (predictions), people, folds,
+        seeds. Best first.
+    """
+    keys = ["split", "seed", "clip"]
+    one = answers[answers["row"] == reference].set_index(keys)
+    lines = []
+    for row, part in answers.groupby("row", sort=False):
+        value = metrics.subject_bootstrap(
+            part["correct"].to_numpy(), part["subject"].to_numpy(), resamples=resamples
+        )
+        line: dict[str, object] = {
+            "row": row,
+            "accuracy": value.value,
+            "accuracy_low": value.low,
+            "accuracy_high": value.high,
+        }
+        names = ("difference", "difference_low", "difference_high", "p", "p_equivalent")
+        line |= dict.fromkeys(names, float("nan"))
+        if row != reference:
+            both = one.join(part.set_index(keys), how="inner", lsuffix="_reference")
+            found = compare(
+                both["correct_reference"].to_numpy(),
+                both["correct"].to_numpy(),
+                both["subject"].to_numpy(),
+                margin=margin,
+                resamples=resamples,
+            )
+            line |= {
+                "difference": found.difference,
+                "difference_low": found.low,
+                "difference_high": found.high,
+                "p": found.p,
+                "p_equivalent": found.p_equivalent,
+            }
+        lines.append(
+            line
+            | {
+                "n": len(part),
+                "people": part["subject"].nunique(),
+                "folds": part["split"].nunique(),
+                "seeds": part["seed"].nunique(),
+            }
+        )
+    table = pd.DataFrame(lines).sort_values("accuracy", ascending=False, ignore_index=True)
+    table.insert(list(table.columns).index("p") + 1, "p_holm", holm(table["p"].to_numpy()))
+    return table
+
+
+def figure(table: pd.DataFrame, *, title: str) -> Figure:
+    """Accuracies with their intervals, best on top; the axis begins at zero."""
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(7, 0.3 * len(table) + 1.2), layout="constrained")
+    axes = made.add_subplot()
+    place = np.arange(len(table))[::-1]
+    low, high = (table["accuracy"] - table["accuracy_low"], table["accuracy_high"])
+    axes.errorbar(
+        table["accuracy"], place, xerr=[low, high - table["accuracy"]], fmt="ko", capsize=3, ms=4
+    )
+    axes.set_yticks(place, table["row"])
+    axes.set_xlim(0, 1)
+    axes.grid(axis="x", alpha=0.4)
+    axes.set_xlabel("accuracy, 95 % interval over new people")
+    axes.set_title(title)
+    return made

@@ -1,0 +1,105 @@
+"""Equal chances: who may choose what, on whom it is chosen, and that a deadline loses nothing."""
+
+import dataclasses
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from mic import config
+from mic.experiments import equal
+from mic.experiments.timed import run_until
+from mic.models.baselines import PEERS
+from mic.models.expression import ExpressionNetwork
+
+
+def test_every_peer_has_a_row_and_rows_of_as_many_inputs_have_as_many_tries():
+    profile = config.load("default")
+    assert {row.peer for row in equal.ROWS.values()} == {"", *PEERS}
+    tries = {
+        title: len(equal.candidates(profile, row)) / len(row.kinds)
+        for title, row in equal.ROWS.items()
+    }
+    assert set(tries.values()) == {len(equal.GRIDS) * len(equal.SCHEDULES)}
+
+
+def test_all_frames_train():
+    profile = config.load("default")
+    for row in equal.ROWS.values():
+        for _, _, schedule in equal.candidates(profile, row):
+            assert schedule.frames == 0
+
+
+def test_the_best_is_chosen_a_fold_and_equals_by_cross_entropy():
+    table = pd.DataFrame(
+        [
+            ("d", "MIC", "fold 0", "raw", 2, 30, 1e-3, 0.8, 0.5, 10),
+            ("d", "MIC", "fold 0", "raw", 4, 30, 1e-3, 0.9, 0.4, 10),
+            ("d", "MIC", "fold 0", "raw", 4, 60, 1e-3, 0.9, 0.3, 10),
+            ("d", "MIC", "fold 1", "raw", 2, 30, 1e-3, 0.7, 0.5, 10),
+        ],
+        columns=["dataset", "row", "split", "input", "grid", "epochs", "learning_rate",
+                 "accuracy", "cross_entropy", "clips"],
+    )  # fmt: skip
+    chosen = equal.choices(table).set_index("split")
+    assert (chosen.loc["fold 0", "grid"], chosen.loc["fold 0", "epochs"]) == (4, 60)
+    assert chosen.loc["fold 0", "tries"] == 3
+    assert chosen.loc["fold 1", "grid"] == 2
+
+
+@dataclasses.dataclass
+class Stub:
+    row: str = "r"
+    split: str = "s"
+    seed: int = 0
+    wait: float = 0.0
+
+
+def test_a_deadline_keeps_what_is_done_and_waits_for_nothing(monkeypatch):
+    def compute(data, cell, *, device):
+        time.sleep(cell.wait)
+        if cell.row == "bad":
+            raise ValueError("no")
+        return cell
+
+    monkeypatch.setattr("mic.experiments.timed.compute", compute)
+    cells = [Stub(), Stub(row="bad"), Stub(wait=3.0), Stub(row="never")]
+    told = []
+    with ThreadPoolExecutor(1) as pool:
+        found = run_until(
+            time.monotonic() + 1.0, [(None, c) for c in cells], executor=pool, progress=told.append
+        )
+    assert found == [cells[0]]
+    assert "bad" in told[0]
+
+
+def test_attention_weighs_the_valid_states_and_no_padding():
+    torch.manual_seed(0)
+    network = ExpressionNetwork(3, width=4, feature_size=8, z_size=8, pooling="attention").eval()
+    clips = torch.randn(2, 5, 3, 16, 16)
+    lengths = torch.tensor([5, 3])
+    z = network(clips, lengths).z
+    clips[1, 3:] = 99
+    torch.testing.assert_close(network(clips, lengths).z, z)
+    alone = network(clips[1:, :3], torch.tensor([3])).z
+    torch.testing.assert_close(alone, z[1:], rtol=1e-4, atol=1e-5)
+    network.attention.weight.data.zero_()
+    mean = network(clips[:1], torch.tensor([5])).z
+    network.pooling, network.attention = "mean", None
+    torch.testing.assert_close(network(clips[:1], torch.tensor([5])).z, mean)
+
+
+def test_peers_take_another_grid():
+    from mic.models.baselines import PeerMethod, PeerModel
+
+    for name in PEERS:
+        model = PeerModel(PeerMethod(peer=name, width=4, grid=2), classes=3)
+        assert sum(np.prod(p.shape) for p in model.parameters()) > 0
+
+
+def test_an_unknown_pooling_is_refused():
+    with pytest.raises(Exception, match="pooling"):
+        ExpressionNetwork(3, pooling="median")

@@ -1,0 +1,45 @@
+"""Tables of the search with equal chances, from made-up predictions."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mic.experiments.equal_tables import accuracy_table, figure, searched
+
+
+def answers():
+    rng = np.random.default_rng(0)
+    lines = []
+    for row, chance in {"good": 0.95, "same": 0.95, "bad": 0.3}.items():
+        for person in range(40):
+            for take in range(3):
+                correct = rng.random() < chance if row == "bad" else (person + take) % 20 > 0
+                lines.append((row, "fold 0", 0, f"{person}-{take}", str(person), correct))
+    return pd.DataFrame(lines, columns=["row", "split", "seed", "clip", "subject", "correct"])
+
+
+def test_people_are_the_units_and_the_reference_is_compared_with_nobody():
+    table = accuracy_table(answers(), reference="good", resamples=500).set_index("row")
+    assert np.isnan(table.loc["good", "p"])
+    assert table.loc["same", "difference"] == 0
+    assert table.loc["same", "p_equivalent"] < 0.05
+    assert table.loc["bad", "p_holm"] < 0.05
+    assert table.loc["bad", "difference_high"] < 0
+    assert (table["n"] == 120).all()
+    assert (table["people"] == 40).all()
+    axes = figure(table.reset_index(), title="t").axes[0]
+    assert axes.get_xlim() == (0, 1)
+
+
+def test_candidates_are_weighed_by_their_folds_clips():
+    keys = {"dataset": "d", "row": "MIC", "input": "raw", "grid": 2, "epochs": 30}
+    keys |= {"learning_rate": 1e-3, "cross_entropy": 0.1}
+    table = pd.DataFrame(
+        [
+            {**keys, "split": "fold 0", "accuracy": 1.0, "clips": 30},
+            {**keys, "split": "fold 1", "accuracy": 0.5, "clips": 10},
+        ]
+    )
+    (line,) = searched(table).to_dict("records")
+    assert line["accuracy"] == pytest.approx(0.875)
+    assert (line["clips"], line["folds"]) == (40, 2)
