@@ -165,5 +165,5 @@ def figure(table: pd.DataFrame, *, title: str) -> Figure:
     axes.set_xlim(0, 1)
     axes.grid(axis="x", alpha=0.4)
     axes.set_xlabel("accuracy, 95 % interval over new people")
-    axes.set_title(title)
+    made.suptitle(title, fontsize=10)
     return made
