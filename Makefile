@@ -84,6 +84,7 @@ lint: environment
 	@echo "== lint"
 	@$(bin)/ruff check --quiet .
 	@$(bin)/ruff format --quiet --check .
+	@$(bin)/mypy --no-error-summary
 	@$(bin)/clang-format --dry-run --Werror $(wildcard native/*.cpp native/*.hpp)
 
 docs:

@@ -178,6 +178,7 @@ def load(profile: str = "auto", **overrides: object) -> Profile:
         )
     preset = PROFILES[name]
     allowed = {field.name for field in dataclasses.fields(Profile)} - {"name"}
+    chosen: dict[str, Any] = {}
     for key, value in overrides.items():
         if key not in allowed:
             raise ConfigError(
@@ -185,13 +186,14 @@ def load(profile: str = "auto", **overrides: object) -> Profile:
             )
         wanted = type(getattr(preset, key))
         if wanted is tuple and isinstance(value, list):
-            overrides[key] = value = tuple(value)
+            value = tuple(value)
         if type(value) is not wanted:
             raise ConfigError(
                 f"parameter {key!r} is {value!r}, a {type(value).__name__}",
                 remedy=f"give a value of type {wanted.__name__}, as {getattr(preset, key)!r}",
             )
-    return dataclasses.replace(preset, **overrides)
+        chosen[key] = value
+    return dataclasses.replace(preset, **chosen)
 
 
 # What IPython itself puts into a notebook's namespace, and what the install cell leaves there.

@@ -84,8 +84,10 @@ class Clip:
 
 
 # What damage to the file can cause while its lines are taken apart.
-_UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, StopIteration, RecursionError)
-_UNREADABLE += (csv.Error,)
+_UNREADABLE = (
+    *(ValueError, LookupError, TypeError, AttributeError),
+    *(StopIteration, RecursionError, csv.Error),
+)
 COLUMNS = tuple(field.name for field in dataclasses.fields(Clip))
 
 
@@ -291,10 +293,10 @@ def _clip(row: dict[str, str]) -> Clip:
     # `Fraction` would take 1e1000000000 and write out its digits.
     if re.fullmatch(r"\d{1,12}(/\d{1,12})?", row["frame_rate"]) is None:
         raise ValueError(f"frame rate {row['frame_rate'][:40]!r}")
-    numbers = {
+    values: dict[str, Any] = row | {
         "frames": int(row["frames"]),
         "frame_rate": Fraction(row["frame_rate"]),
         "apex": int(row["apex"]) if row["apex"] else None,
         "fold": int(row["fold"]) if row["fold"] else None,
     }
-    return Clip(**(row | numbers))
+    return Clip(**values)

@@ -22,19 +22,7 @@ from mic.models.adversary import Discriminator, GradientReversal
 from mic.models.decoder import ApexDecoder
 from mic.models.expression import Backbone, Expression, ExpressionNetwork, Pooling
 
-Regulariser = Literal[
-    "none",
-    "mine",
-    "smile",
-    "nwj",
-    "infonce",
-    "vclub",
-    "nhsic",
-    "dcor",
-    "copula",
-    "reversal",
-    "discriminator",
-]
+Regulariser = Literal["none", mi.Name, "reversal", "discriminator"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

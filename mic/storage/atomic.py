@@ -120,5 +120,5 @@ def _storage_error(error: OSError, path: Path) -> StorageError:
     return StorageError(
         f"cannot write: {error.strerror or error}",
         file=path,
-        remedy=remedies.get(error.errno, "check the disk; the previous content is untouched"),
+        remedy=remedies.get(error.errno or 0, "check the disk; the previous content is untouched"),
     )

@@ -230,7 +230,7 @@ def _unpack(content: bytes | mmap.mmap) -> Arrays:
     arrays = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]
-        flat = np.frombuffer(payload[begin:end], dtype=_DTYPES[entry["dtype"]])
+        flat: np.ndarray = np.frombuffer(payload[begin:end], dtype=_DTYPES[entry["dtype"]])
         arrays[name] = flat.reshape(entry["shape"])
         arrays[name].flags.writeable = False
     return arrays

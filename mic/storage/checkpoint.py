@@ -129,15 +129,15 @@ def unpack_optimizer(
             index, _, key = rest.partition("/")
             state[int(index)][key] = value
     owners = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    for index, entries in state.items():
+    for number, entries in state.items():
         for name, value in entries.items():
             # PyTorch itself would take a moment of any shape, and fail at some later step.
             if not isinstance(value, Tensor) or value.ndim == 0:
                 continue
-            if value.shape != owners[index].shape:
-                raise ValueError(f"{name} of parameter {index} is {tuple(value.shape)}")
+            if value.shape != owners[number].shape:
+                raise ValueError(f"{name} of parameter {number} is {tuple(value.shape)}")
             # A fused step walks through both in the order of memory, which files do not keep.
-            entries[name] = torch.empty_like(owners[index]).copy_(value)
+            entries[name] = torch.empty_like(owners[number]).copy_(value)
     groups = [
         {k: tuple(v) if k == "betas" else v for k, v in group.items()} for group in facts["groups"]
     ]

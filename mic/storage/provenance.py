@@ -98,10 +98,9 @@ def device() -> dict[str, str | int]:
 
 def _precision(torch: ModuleType | None) -> str:
     """What trainings were computed in; see `mic.training.train`."""
-    accelerated = torch is not None and torch.cuda.is_available()
-    if accelerated and torch.backends.cudnn.allow_tf32:
-        return "float32, convolutions in TF32"
-    return "float32"
+    if torch is None or not torch.cuda.is_available() or not torch.backends.cudnn.allow_tf32:
+        return "float32"
+    return "float32, convolutions in TF32"
 
 
 def versions() -> dict[str, str]:

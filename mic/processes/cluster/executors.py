@@ -119,14 +119,17 @@ class _ClusterExecutor(Executor):
         # By identity; the argument is kept so that its identity is not given to another.
         self._sent: dict[int, tuple[Any, Any]] = {}
 
-    def submit(self, function: Callable, /, *arguments: Any) -> Future:
-        """Schedules function(*arguments); both must be picklable, large ones travel once."""
+    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future:
+        """Schedules function(*arguments, **named); all picklable, large arguments travel once."""
+        if named:
+            function = functools.partial(function, **named)
         send = functools.partial(
             self._client.submit,
             *(perform, self._order, function, *map(self._lean, arguments)),
             pure=False,
         )
-        task, promise = send(), Future()
+        task = send()
+        promise: Future = Future()
         promise.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)
 
         def settle(task: distributed.Future) -> None:
