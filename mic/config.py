@@ -198,7 +198,7 @@ def load(profile: str = "auto", **overrides: object) -> Profile:
 
 # What IPython itself puts into a notebook's namespace, and what the install cell leaves there.
 _KERNEL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
-_INSTALL_NAMES = frozenset({"Path", "here", "clones"})
+_INSTALL_NAMES = frozenset({"Path", "here", "clones", "wanted"})
 
 
 def from_notebook(namespace: Mapping[str, Any], *, extra: Iterable[str] = ()) -> Profile:

@@ -72,7 +72,7 @@ def test_what_the_install_cell_leaves_behind_is_no_parameter():
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id != "p"
     }
     namespace = dict.fromkeys(left, "x") | {"Path": Path, "sys": sys, "profile": "smoke"}
-    assert len(left) == 2
+    assert len(left) == 3
     assert config.from_notebook(namespace).name == "smoke"
 
 
