@@ -76,7 +76,9 @@ def test_a_stored_cell_is_read_and_a_damaged_one_computed_again(data, monkeypatc
     trained = []
     train = cells_module._train
     monkeypatch.setattr(
-        cells_module, "_train", lambda data, cell: trained.append(cell) or train(data, cell)
+        cells_module,
+        "_train",
+        lambda data, cell, device: trained.append(cell) or train(data, cell, device),
     )
     assert same(experiments.compute(data, cell), first)
     assert not trained
