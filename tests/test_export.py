@@ -65,6 +65,7 @@ def _network(kind):
     options = {
         "mic": {},
         "mic-mean": {"pooling": "mean"},
+        "mic-attention": {"pooling": "attention"},
         "mic-concat": {"pooling": "concat", "steps": STEPS},
         "mic+T": {"motion": True},
         "mic+resnet6": {"backbone": "resnet6"},
@@ -72,10 +73,19 @@ def _network(kind):
     return _disturb(ExpressionNetwork(CLASSES, width=4, feature_size=24, z_size=20, **options))
 
 
-MIC = ("mic", "mic-mean", "mic-concat", "mic+T", "mic+resnet6")
+MIC = ("mic", "mic-mean", "mic-attention", "mic-concat", "mic+T", "mic+resnet6")
+# No graph of theirs is written: they are refused by name, and run as torch programs.
+WITHOUT_ONNX = ("frame-transformer", "residual-transformer", "compressed-transformer")
 
 
-@pytest.mark.parametrize("kind", [*MIC, *baselines.PEERS])
+@pytest.mark.parametrize("kind", WITHOUT_ONNX)
+def test_networks_without_onnx_form_are_refused_by_name(kind, tmp_path):
+    network = _network(kind)
+    with pytest.raises(ConfigError, match="Transformer has no ONNX form"):
+        export.build(network, size=(EDGE, EDGE), steps=STEPS)
+
+
+@pytest.mark.parametrize("kind", [*MIC, *sorted(set(baselines.PEERS) - set(WITHOUT_ONNX))])
 def test_onnx_says_what_torch_says(kind, tmp_path):
     network = _network(kind)
     motion = kind in ("mic+T", "coviar")
@@ -163,7 +173,7 @@ TRACED = ("mic+T",)
 )
 def test_a_program_says_what_torch_says(kind, tmp_path):
     network = _network(kind)
-    motion = kind in ("mic+T", "coviar")
+    motion = kind in ("mic+T", "coviar", "compressed-transformer")
     path = export.export(
         network,
         tmp_path / "network.pt2",

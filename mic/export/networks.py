@@ -150,6 +150,12 @@ def _expression(
         z = graph.node("Squeeze", [last, graph.constant([0])])
     elif network.pooling == "mean":
         z = graph.node("ReduceMean", [states], axes=[0, 1], keepdims=0)
+    elif network.attention is not None:
+        column = graph.constant(network.attention.weight.T)
+        scores = graph.node("MatMul", [states, column])  # the bias is the same for all steps
+        weights = graph.node("Softmax", [scores], axis=0)
+        product = graph.node("Mul", [weights, states])
+        z = graph.node("ReduceSum", [product, graph.constant([0, 1])], keepdims=0)
     else:
         states = graph.node("Transpose", [states], perm=[2, 0, 1, 3])
         z = graph.node("Reshape", [states, graph.constant([-1, network.z_size])])

@@ -76,8 +76,7 @@ class CompressedTransformer(nn.Module):
         """
         if motion is None:
             raise ConfigError("the compressed-video transformer needs motion")
-        steps = clips.shape[1] - 1
-        lengths = lengths_of(clips, lengths) - 1
+        lengths = None if lengths is None else lengths - 1
         tokens = torch.cat(
             [
                 self.encoders["picture"](clips[:, 0])[:, None] + self.kind["picture"],
@@ -86,12 +85,12 @@ class CompressedTransformer(nn.Module):
             ],
             1,
         )
-        there = mask_of(lengths, steps).to(clips.device)
+        there = mask_of(lengths_of(clips[:, 1:], lengths), clips.shape[1] - 1).to(clips.device)
         valid = torch.cat([torch.ones_like(there[:, :1]), there, there], 1)
         states = self.norm(self.attend(tokens, src_key_padding_mask=~valid))
         z = (states * valid[..., None]).sum(1) / valid.sum(1, keepdim=True)
         return Expression(z=z, logits=self.classifier(z))
 
-    def _frames(self, kind: str, frames: Tensor, lengths: Tensor) -> Tensor:
+    def _frames(self, kind: str, frames: Tensor, lengths: Tensor | None) -> Tensor:
         features = encode_valid(self.encoders[kind], frames, lengths)
         return features + self.step[: frames.shape[1]] + self.kind[kind]
