@@ -39,7 +39,7 @@ _LOOK, _SEARCH = 5, 12
 _SOUGHT = 640
 _SEEN = (Status.OK, Status.SEVERAL)
 # In parts of the crop's edge: a face that has moved so far is not in it any more.
-_DRIFT = 0.2
+_DRIFT = 0.35
 # Seconds; time stamps are rounded to milliseconds in many containers.
 _ROUNDING = 1e-3
 _VOP_START = b"\x00\x00\x01\xb6"
