@@ -154,7 +154,7 @@ def _work(folder, barrier, log):
 
 
 def test_eight_processes_share_a_cache_and_compute_once(tmp_path):
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     barrier, log = context.Barrier(8), tmp_path / "log"
     workers = [
         context.Process(target=_work, args=(tmp_path / "cache", barrier, log)) for _ in range(8)

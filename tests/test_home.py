@@ -33,7 +33,7 @@ def _count(counter, lock, rounds):
 def test_the_lock_excludes_and_leaves_no_file(tmp_path):
     counter, lock = tmp_path / "counter", tmp_path / "deep" / "a.lock"
     counter.write_text("0")
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=_count, args=(counter, lock, 50)) for _ in range(4)]
     for worker in workers:
         worker.start()
@@ -51,7 +51,7 @@ def _hold(lock, ready):
 
 
 def test_a_killed_holder_blocks_nobody(tmp_path):
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     ready = context.Event()
     holder = context.Process(target=_hold, args=(tmp_path / "a.lock", ready))
     holder.start()

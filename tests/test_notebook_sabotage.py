@@ -127,8 +127,8 @@ def _run_all(tmp_path):
 def test_two_runs_at_once_lose_and_double_no_row(tmp_path):
     pause = "import time; time.sleep(0.3)"
     notebook_factory.write(tmp_path / "notebooks", value="*range(200)", sabotage=pause)
-    # Forked, because the packages are loaded here already.
-    context = multiprocessing.get_context("fork")
+    # Spawned: a fork of a process whose libraries have threads may wait for ever.
+    context = multiprocessing.get_context("spawn")
     runs = [context.Process(target=_run_all, args=(tmp_path,)) for _ in range(2)]
     for run in runs:
         run.start()
