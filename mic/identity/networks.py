@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -142,7 +143,10 @@ class FaceNetIdentity(_TorchNetwork):
 
     def __init__(self, *, device: str | torch.device = "cpu") -> None:
         # Imported where it is needed: it imports all of torchvision, which takes a second.
-        from facenet_pytorch import InceptionResnetV1
+        with warnings.catch_warnings():
+            # In a notebook's kernel its download bar misses ipywidgets, which nothing here shows.
+            warnings.filterwarnings("ignore", message="IProgress not found")
+            from facenet_pytorch import InceptionResnetV1
 
         file = home() / "weights" / FACENET_FILE
         if not file.is_file():
