@@ -13,7 +13,6 @@ import mic
 from mic import bitstream, cli, codec
 from mic.codec.containers import FORMATS
 from mic.errors import CodecError, ConfigError, StorageError, printable
-from mic.recognition.files import videos_in
 from mic.storage import atomic
 
 LATIN = os.fsdecode(b"caf\xe9")
@@ -74,7 +73,7 @@ def test_links_between_folders_are_followed_and_circles_end(tmp_path):
     (top / "broken.mp4").symlink_to(tmp_path / "nowhere.mp4")
     names = [str(path.relative_to(top)) for path in codec.videos_below(top)]
     assert names == ["film.mp4", "link/deep/a.mp4", "link/over/b.mp4"]
-    assert videos_in(top) == codec.videos_below(top)
+    assert codec.videos_in(top) == codec.videos_below(top)
 
 
 def test_a_folder_counts_under_its_own_name(tmp_path):
@@ -107,7 +106,7 @@ def test_every_container_that_can_be_written_here_is_found_in_a_folder(tmp_path)
 def test_moving_pictures_of_the_web_are_videos(tmp_path, encoder, suffix, pixels):
     film = Film(codec=encoder, pixel_format=pixels)
     path = write(tmp_path / f"a.{suffix}", film)
-    (found,) = videos_in(tmp_path)
+    (found,) = codec.videos_in(tmp_path)
     video = codec.Video(found)
     assert (len(video), video.path) == (12, path)
     np.testing.assert_allclose(video.times, np.arange(12) / 25)

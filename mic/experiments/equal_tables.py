@@ -121,7 +121,7 @@ def accuracy_table(
         names = ("difference", "difference_low", "difference_high", "p", "p_equivalent")
         line |= dict.fromkeys(names, float("nan"))
         if row != reference:
-            both = one.join(part.set_index(keys), how="inner", lsuffix="_reference")
+            both = one.join(part.set_index(keys), how="inner", suffixes=("_reference", ""))
             found = compare(
                 both["correct_reference"].to_numpy(),
                 both["correct"].to_numpy(),
