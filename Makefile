@@ -8,9 +8,12 @@ SECONDS ?= 60
 bin := .venv/bin
 export OMP_NUM_THREADS ?= 1
 export PYTHONDONTWRITEBYTECODE = 1
-native_sources := $(sort $(wildcard native/*.cpp native/*.hpp) native/CMakeLists.txt pyproject.toml)
+native_sources := $(sort $(wildcard native/*.cpp native/*.hpp) native/CMakeLists.txt \
+  native/pyproject.toml pyproject.toml)
 # An editable install keeps a list of the modules that there were: it is made again when they move.
-modules = find mic -name '*.py' | LC_ALL=C sort
+modules = find mic native/mic_bitstream -name '*.py' | LC_ALL=C sort
+install = $(bin)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+  --no-build-isolation --editable
 
 notebooks := $(sort $(wildcard notebooks/*.ipynb))
 # In two processes of about equal length; 09 reads what 07 wrote.
@@ -19,7 +22,7 @@ nbval-others := $(filter-out $(nbval-some),$(notebooks))
 nbval = $(bin)/python -m pytest -q -p no:randomly --nbval-lax --nbval-cell-timeout 1800
 
 .PHONY: help reproduce test fuzz-replay nbval-some nbval-others test-long lab bench fuzz lint docs \
-  format audit environment lock clean
+  wheels format audit environment lock clean
 
 help:
 	@echo "make reproduce [PROFILE=smoke|default|full|paper]   run every notebook into results/"
@@ -28,6 +31,7 @@ help:
 	@echo "make lab         JupyterLab on the notebooks"
 	@echo "make bench       speed tables against other readers"
 	@echo "make fuzz SECONDS=60"
+	@echo "make wheels      mic-bitstream (the parser alone) and mic-faces, into build/wheels"
 	@echo "make docs        the site, into build/docs/html; every broken link is an error"
 	@echo "make lint | format | audit | clean"
 
@@ -44,8 +48,7 @@ environment:
 	@{ cat $(native_sources); $(modules); } | cksum > .venv/native.new
 	@if ! cmp -s .venv/native.new .venv/native.sum; then \
 	  echo "== native part: compiling (about half a minute)" && \
-	  $(bin)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-	    --no-build-isolation --editable . && \
+	  $(install) native && $(install) . && \
 	  mv .venv/native.new .venv/native.sum; \
 	else rm .venv/native.new; fi
 
@@ -87,6 +90,13 @@ lint: environment
 	@$(bin)/mypy --no-error-summary
 	@$(bin)/clang-format --dry-run --Werror $(wildcard native/*.cpp native/*.hpp)
 
+# Of the parser alone one wheel serves every Python from 3.12 on; for 3.11 call it with that one.
+wheels: environment
+	@rm -rf build/wheels
+	@PATH="$(abspath $(bin)):$$PATH" $(bin)/python -m pip wheel --quiet --disable-pip-version-check \
+	  --no-deps --no-build-isolation --wheel-dir build/wheels ./native .
+	@ls -l build/wheels
+
 docs:
 	@$(MAKE) --no-print-directory -C docs PYTHON=$(PYTHON)
 
@@ -102,7 +112,7 @@ audit: environment
 # Needs uv; only for whoever changes the pins.
 lock:
 	uv pip compile --quiet --universal --generate-hashes --no-header --no-annotate \
-	  --no-emit-index-url --python-version 3.11 --all-extras pyproject.toml \
+	  --no-emit-index-url --no-emit-package mic-bitstream --python-version 3.11 --all-extras pyproject.toml \
 	  --output-file requirements.lock
 	python3 tests/environment_file.py --write
 

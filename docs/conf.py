@@ -23,7 +23,7 @@ nb_execution_mode = "off"
 myst_enable_extensions = ["amsmath", "dollarmath"]
 myst_heading_anchors = 3
 
-autoapi_dirs = [str(root / "mic")]
+autoapi_dirs = [str(root / "mic"), str(root / "native" / "mic_bitstream")]
 autoapi_root = "api"
 autoapi_file_patterns = ["*.py"]
 autoapi_options = ["members", "show-module-summary"]

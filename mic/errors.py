@@ -1,66 +1,36 @@
-"""Every error that `mic` raises on bad input: typed, naming the file, the place, the remedy."""
+"""Every error that `mic` raises on bad input: typed, naming the file, the place, the remedy.
 
-from __future__ import annotations
+Those of videos and bitstreams are the parser's own, from the distribution that `mic` depends on.
+"""
 
-import os
-from pathlib import Path
+from mic_bitstream.errors import (
+    BitstreamError,
+    CodecError,
+    ConfigError,
+    ExtraError,
+    MicError,
+    UnsupportedSyntaxError,
+    printable,
+)
 
-
-def printable(path: str | Path) -> str:
-    r"""A file's name as text that any table and terminal takes.
-
-    Names are bytes to most systems; those that are no UTF-8 come out escaped, `caf\xe9.mp4`.
-    """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-class MicError(Exception):
-    """Base of all errors that bad input, a bad environment or a full disk can cause.
-
-    Args:
-        message: What is wrong, one sentence without the file's name.
-        file: The file or folder at fault, if there is one.
-        place: Where in it: a packet, a bit offset, a row, a cell, a clause of the standard.
-        remedy: What the user can do about it.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        file: str | Path | None = None,
-        place: str | None = None,
-        remedy: str | None = None,
-    ) -> None:
-        self.message = message
-        self.file = None if file is None else Path(file)
-        self.place = place
-        self.remedy = remedy
-        super().__init__(message, file, place, remedy)
-
-    def __str__(self) -> str:
-        file = None if self.file is None else printable(self.file)
-        where = ", ".join(part for part in (file, self.place) if part is not None)
-        text = f"{where}: {self.message}" if where else self.message
-        return f"{text}. Remedy: {self.remedy}" if self.remedy else text
-
-    def __reduce__(self) -> tuple:
-        # Worker processes hand errors back through pickle, which does not know keyword-only names.
-        return (_rebuild, (type(self), self.message, self.file, self.place, self.remedy))
-
-
-def _rebuild(
-    cls: type[MicError], message: str, file: Path | None, place: str | None, remedy: str | None
-) -> MicError:
-    return cls(message, file=file, place=place, remedy=remedy)
-
-
-class ConfigError(MicError):
-    """An unknown parameter, profile or option, or a value out of its range."""
-
-
-class ExtraError(MicError):
-    """A package of an optional part that is not installed; the remedy has the command."""
+__all__ = [
+    "AssetError",
+    "BitstreamError",
+    "ClusterError",
+    "CodecError",
+    "ConfigError",
+    "DatasetError",
+    "ExtraError",
+    "FaceError",
+    "LostTaskError",
+    "MicError",
+    "NotebookError",
+    "ResultError",
+    "StorageError",
+    "UnsupportedSyntaxError",
+    "WeightsError",
+    "printable",
+]
 
 
 class StorageError(MicError):
@@ -69,18 +39,6 @@ class StorageError(MicError):
 
 class AssetError(MicError):
     """A file of the package index that cannot be fetched or is not the pinned one."""
-
-
-class CodecError(MicError):
-    """A video that cannot be opened, decoded or encoded."""
-
-
-class BitstreamError(MicError):
-    """A damaged MPEG-4 Part 2 stream; `place` names clause, packet and bit offset."""
-
-
-class UnsupportedSyntaxError(BitstreamError):
-    """A valid stream that uses a feature outside the supported profile; `place` has the clause."""
 
 
 class DatasetError(MicError):

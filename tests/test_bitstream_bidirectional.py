@@ -12,9 +12,10 @@ from oracles import compare, stream
 from oracles.encoders import Options, ffmpeg, frames, synthetic
 
 import mic.bitstream
-from mic.bitstream.packets import PacketStream
 from mic.errors import BitstreamError, UnsupportedSyntaxError
 from mic.extraction.source import coded
+from mic_bitstream import PacketStream
+from mic_bitstream.stream import PARTS
 
 TOOLS = list(itertools.product((False, True), repeat=3))  # four_mv, quarter_pel, mpeg_quant
 SIZES = [(16, 16), (50, 37), (96, 64)]
@@ -141,9 +142,9 @@ def test_order(tmp_path):
 def test_any_frame_alone(tmp_path):
     path = synthetic(tmp_path, SMALL)
     with mic.bitstream.open(path) as opened:
-        whole = opened.read(what=mic.bitstream.stream.PARTS, threads=2)
+        whole = opened.read(what=PARTS, threads=2)
         for number in reversed(range(opened.frame_count)):
-            one = opened.read(what=mic.bitstream.stream.PARTS, frames=[number])
+            one = opened.read(what=PARTS, frames=[number])
             assert (one.residual.y[0] == whole.residual.y[number]).all()
             assert (one.motion.blocks[0] == whole.motion.blocks[number]).all()
             assert (one.motion.backward[0] == whole.motion.backward[number]).all()

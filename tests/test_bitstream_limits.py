@@ -11,8 +11,8 @@ from oracles.headers import video_object_layer
 from oracles.stream import written
 
 import mic.bitstream
-from mic.bitstream.packets import PacketStream
 from mic.errors import ConfigError, MicError
+from mic_bitstream.packets import PacketStream
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +23,8 @@ def clip(tmp_path_factory):
 
 def test_every_output_asks_for_memory(clip, tmp_path, monkeypatch):
     path = written(tmp_path / "clip.m4v", clip, [vop.data for vop in clip.vops])
-    monkeypatch.setattr("mic.bitstream.arrays._WORTH_A_LOOK", 1)
-    monkeypatch.setattr("mic.bitstream.arrays.free_memory", lambda: 100)
+    monkeypatch.setattr("mic_bitstream.arrays._WORTH_A_LOOK", 1)
+    monkeypatch.setattr("mic_bitstream.arrays.free_memory", lambda: 100)
     with mic.bitstream.open(path) as opened:
         for ask in (
             opened.residual,
@@ -41,8 +41,8 @@ def test_every_output_asks_for_memory(clip, tmp_path, monkeypatch):
                 ask()
         monkeypatch.undo()
         vectors = opened.motion()
-        monkeypatch.setattr("mic.bitstream.arrays._WORTH_A_LOOK", 1)
-        monkeypatch.setattr("mic.bitstream.arrays.free_memory", lambda: 100)
+        monkeypatch.setattr("mic_bitstream.arrays._WORTH_A_LOOK", 1)
+        monkeypatch.setattr("mic_bitstream.arrays.free_memory", lambda: 100)
         with pytest.raises(ConfigError, match="process"):
             vectors.dense()
 
@@ -52,7 +52,7 @@ def test_the_processes_own_limit_counts(tmp_path):
     script = tmp_path / "limited.py"
     script.write_text(
         "import resource\n"
-        "from mic.bitstream.memory import free_memory\n"
+        "from mic_bitstream.memory import free_memory\n"
         "size = resource.RLIMIT_AS\n"
         "used = free_memory()\n"
         "resource.setrlimit(size, (6 << 30, resource.getrlimit(size)[1]))\n"

@@ -20,6 +20,7 @@ IMPORTED = {
     "ai-edge-litert": "ai_edge_litert",
     "dlib-bin": "dlib",
     "facenet-pytorch": "facenet_pytorch",
+    "mic-bitstream": "mic_bitstream",
     "pillow": "PIL",
     "scikit-learn": "sklearn",
 }
@@ -121,7 +122,7 @@ def test_a_package_that_is_not_there_is_named_with_its_extra(package, module, ex
     command = [sys.executable, "-c", textwrap.dedent(program)]
     done = subprocess.run(command, capture_output=True, text=True)
     last = done.stderr.splitlines()[-1]
-    assert last.startswith("mic.errors.ExtraError: the package")
+    assert last.startswith("mic_bitstream.errors.ExtraError: the package")
     assert f"'mic-faces[{extra}]'" in last
 
 

@@ -15,12 +15,11 @@ from oracles.headers import video_object_layer
 
 import mic
 from mic import bitstream, codec
-from mic.bitstream import arrays, sample_table
-from mic.codec import containers
 from mic.decoded import coviar
 from mic.decoded import residuals as decoded
 from mic.errors import CodecError, ConfigError, DatasetError, MicError
 from mic.storage import cache
+from mic_bitstream import arrays, containers, sample_table
 
 READERS = {
     "probe": codec.probe,

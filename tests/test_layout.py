@@ -1,4 +1,7 @@
-"""The order of the folders of `mic`: each imports only from those before it."""
+"""The order of the folders of `mic`: each imports only from those before it.
+
+Below them all is the parser, a distribution of its own.
+"""
 
 import ast
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import mic
+import mic_bitstream
 
 PACKAGE = Path(mic.__file__).parent
 # Bottom to top, as a video travels; within a line, from left to right.
@@ -63,6 +67,11 @@ def test_the_order_names_every_folder():
 def test_both_forms_of_import_are_seen():
     assert "mic.processes" in imported(PACKAGE / "processes" / "tasks.py")
     assert "mic.storage.digest" in imported(PACKAGE / "synthface" / "generate.py")
+
+
+def test_the_parser_imports_nothing_of_mic():
+    parser = Path(mic_bitstream.__file__).parent
+    assert {name for path in parser.rglob("*.py") for name in imported(path)} == set()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mic import bitstream, codec
-from mic.bitstream.packets import PacketStream
 from mic.codec import LiveEncoder
 from mic.errors import BitstreamError, CodecError, ConfigError
+from mic_bitstream.packets import PacketStream
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from containers import Film, write
 
 import mic
 from mic import bitstream, cli, codec
-from mic.codec.containers import FORMATS
 from mic.errors import CodecError, ConfigError, StorageError, printable
 from mic.storage import atomic
+from mic_bitstream.containers import FORMATS
 
 LATIN = os.fsdecode(b"caf\xe9")
 LONGEST = "ä" * 125 + "x.mp4"  # 255 bytes

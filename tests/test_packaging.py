@@ -64,7 +64,9 @@ def test_only_the_fixed_names_stand_at_the_top():
 def test_source_files_stay_short():
     long = {
         path.relative_to(ROOT).as_posix(): lines
-        for path in _tracked("mic/*.py", "native/*.cpp", "native/*.hpp", "tests/*.py")
+        for path in _tracked(
+            "mic/*.py", "native/*.py", "native/*.cpp", "native/*.hpp", "tests/*.py"
+        )
         if (lines := path.read_text().count("\n")) > 400
     }
     assert long == {}
@@ -72,11 +74,16 @@ def test_source_files_stay_short():
 
 def test_the_version_is_the_same_everywhere():
     import mic
+    import mic_bitstream
 
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    parser = tomllib.loads((ROOT / "native" / "pyproject.toml").read_text())["project"]
+    assert f"mic-bitstream=={parser['version']}" in project["dependencies"]
     citation = re.search(r"(?m)^version: (\S+)$", (ROOT / "CITATION.cff").read_text())[1]
     changelog = re.search(r"(?m)^## (\S+)", (ROOT / "CHANGELOG.md").read_text())[1]
-    assert project == mic.__version__ == citation == changelog
+    assert parser["version"] == mic_bitstream.__version__
+    assert project["version"] == mic.__version__ == citation == changelog == parser["version"]
+    assert (ROOT / "native" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
 
 
 def test_importing_mic_is_light():

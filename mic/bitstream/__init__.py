@@ -1,16 +1,12 @@
-"""Residuals, motion vectors and modes of MPEG-4 Part 2 video, straight from the bitstream.
+"""The parser (`mic_bitstream`, a distribution of its own), and a slow way for other codecs.
 
-The parser in `native/` reads ISO/IEC 14496-2 (Simple Profile and the progressive part of Advanced
-Simple without global motion) and hands out what is coded, without reconstructing a pixel. Only
-`Stream.pictures` does that, for the region that is asked for.
+clip = mic.bitstream.read("face.mp4")
+clip.residual.y                              # int16 (T, H, W)
 
-    clip = mic.bitstream.read("face.mp4")
-    clip.residual.y                              # int16 (T, H, W)
-
-    with mic.bitstream.open("face.mp4") as stream:
-        ten = stream.residual(range(0, 300, 30), scale=8, space="rgb")
-        stream.motion([7]).blocks                # int16 (1, 2 h, 2 w, 2), quarter samples
-        stream.pictures([7], region=(64, 32, 96, 96))[0].rgb()  # uint8 (96, 96, 3), exact
+with mic.bitstream.open("face.mp4") as stream:
+ten = stream.residual(range(0, 300, 30), scale=8, space="rgb")
+stream.motion([7]).blocks                # int16 (1, 2 h, 2 w, 2), quarter samples
+stream.pictures([7], region=(64, 32, 96, 96))[0].rgb()  # uint8 (96, 96, 3), exact
 """
 
 from __future__ import annotations
@@ -18,11 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mic.bitstream.arrays import SPACES, Frames, check_choice
-from mic.bitstream.batch import residual_batch
 from mic.bitstream.other_codecs import read_decoded
-from mic.bitstream.pictures import Picture, Pictures, Region
-from mic.bitstream.records import (
+from mic.errors import ConfigError
+from mic_bitstream import (
     BACKWARD,
     DIRECT,
     FORWARD,
@@ -39,11 +33,17 @@ from mic.bitstream.records import (
     IFrame,
     Macroblocks,
     Motion,
+    Picture,
+    Pictures,
+    Region,
     Residuals,
     SegmentSums,
+    Stream,
+    open,
+    residual_batch,
 )
-from mic.bitstream.stream import PARTS, Stream
-from mic.errors import ConfigError
+from mic_bitstream.arrays import SPACES, Frames, check_choice
+from mic_bitstream.stream import PARTS
 
 __all__ = [
     "BACKWARD",
@@ -72,24 +72,6 @@ __all__ = [
     "read",
     "residual_batch",
 ]
-
-
-def open(path: str | Path, *, on_error: str = "raise") -> Stream:
-    """Opens a clip for random access.
-
-    Args:
-        path: MPEG-4 Part 2 video in a container (mp4, avi, ...) or as an elementary stream, by
-            whatever name.
-        on_error: "raise", or "mask" to open a clip whose headers are hurt, as far as any of its
-            layers can be read: what cannot be is in `Stream.errors`, its frames are "?" among
-            `Stream.vop_types`. Frames are read as their own call's `on_error` says.
-
-    Raises:
-        CodecError: The file cannot be opened or demuxed.
-        UnsupportedSyntaxError: It is not MPEG-4 Part 2, or outside the supported profile.
-        BitstreamError: Its headers are damaged.
-    """
-    return Stream(path, on_error=on_error)
 
 
 def read(

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 import mic.decoded.residuals
-from mic.bitstream.arrays import Frames, frame_numbers
-from mic.bitstream.records import INTER, INTRA, Clip, Motion, Residuals
 from mic.codec.video import Video
 from mic.errors import ConfigError
+from mic_bitstream.arrays import Frames, frame_numbers
+from mic_bitstream.records import INTER, INTRA, Clip, Motion, Residuals
 
 # 13 fractional bits, as native/colour.cpp has it.
 _RGB = np.array([[9539, 0, 13075], [9539, -3209, -6660], [9539, 16525, 0]])

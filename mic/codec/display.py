@@ -21,8 +21,8 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from mic.codec.containers import check_size
 from mic.errors import CodecError
+from mic_bitstream.files import check_size
 
 # AVColorSpace (ISO/IEC 23091-2, MatrixCoefficients): what libswscale converts, and what it would
 # refuse although it means the same (constant luminance differs by less than the eye sees) or

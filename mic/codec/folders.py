@@ -8,8 +8,8 @@ from pathlib import Path
 
 from mic.errors import ConfigError
 
-# Endings of what `mic.codec.containers.FORMATS` reads. Left out are those of sound (.m4a) and of
-# still pictures (.png), although either may hold moving ones.
+# Endings of what `mic_bitstream.containers.FORMATS` reads. Left out are those of sound
+# (.m4a) and of still pictures (.png), although either may hold moving ones.
 VIDEO_SUFFIXES = frozenset(
     (
         *(".264", ".265", ".266", ".3g2", ".3gp", ".amv", ".apng", ".asf", ".avi"),

@@ -6,69 +6,17 @@ Every complaint of libavformat and libavcodec comes out as a `CodecError` that n
 from __future__ import annotations
 
 import contextlib
-from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.format import Flags
-from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from mic.codec.containers import MAX_PIXELS, check_size, open_container, packets_of, reason
 from mic.errors import CodecError
-
-# Pictures beside the video: covers of music and films, thumbnails of chapters.
-_BESIDE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-# So many packets tell a still picture from a video, where a file holds several streams.
-_LOOKED_AT = 400
-
-
-def video_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream that players show.
-
-    Attached pictures are none, nor is a stream of a single picture beside one of several. Of
-    what is left, the one marked as default, and of several the first.
-
-    Args:
-        container: Just opened; where it holds several video streams, some of it is read and it
-            is back at its start.
-        path: Named in errors.
-
-    Raises:
-        CodecError: There is no video stream, or none of a codec that is known.
-    """
-    streams = [one for one in container.streams.video if not one.disposition & _BESIDE]
-    if not streams:
-        cover = "only a still picture" if container.streams.video else "no video stream"
-        raise CodecError(f"holds {cover}", file=path, remedy="choose a video file")
-    known = [one for one in streams if one.codec_context is not None]
-    if not known:
-        raise CodecError("is of a codec that PyAV cannot decode", file=path)
-    if len(known) > 1:
-        known = _moving(container, known, path)
-    default = [one for one in known if one.disposition & Disposition.default]
-    return (default or known)[0]
-
-
-def _moving(
-    container: InputContainer, streams: list[VideoStream], path: Path
-) -> list[VideoStream]:
-    """Those of several pictures, all if there is no such; the container is rewound."""
-    counts: Counter[int] = Counter()
-    several: list[VideoStream] = []
-    for packet in packets_of(container, streams, path):
-        counts[packet.stream.index] += packet.size > 0
-        several = [one for one in streams if counts[one.index] > 1]
-        if len(several) == len(streams) or counts.total() > _LOOKED_AT:
-            break
-    try:
-        container.seek(0)
-    except (av.FFmpegError, OSError) as error:
-        raise CodecError(f"cannot be read: {reason(error)}", file=path) from error
-    return several or streams
+from mic_bitstream.containers import has_times, open_container, packets_of, video_stream
+from mic_bitstream.files import MAX_PIXELS, check_size, reason
 
 
 @contextlib.contextmanager
@@ -176,11 +124,6 @@ def frame_rate_of(container: InputContainer, stream: VideoStream) -> Fraction:
     rate = stream.average_rate if has_times(container) else stream.codec_context.framerate
     rate = rate or stream.guessed_rate
     return Fraction(rate) if rate and rate > 0 else Fraction(25)
-
-
-def has_times(container: InputContainer) -> bool:
-    """Whether the container keeps the pictures' times; raw elementary streams do not."""
-    return not container.format.flags & Flags.no_timestamps.value
 
 
 def no_frames(path: Path) -> CodecError:

@@ -42,12 +42,12 @@ from mic.codec.index import Index, index_of
 from mic.codec.reading import (
     decoded_frames,
     frame_rate_of,
-    has_times,
     no_frames,
     opened,
     packets,
 )
 from mic.errors import CodecError, ConfigError
+from mic_bitstream.containers import has_times
 
 # Containers whose own index finds a key frame by its time stamp.
 _SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})

@@ -30,10 +30,11 @@ import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import Interpolation
 
-from mic.codec.containers import check_size, open_container
-from mic.codec.reading import decoded_frames, video_stream
+from mic.codec.reading import decoded_frames
 from mic.decoded.residuals import vectors_of
 from mic.errors import CodecError
+from mic_bitstream.containers import open_container, video_stream
+from mic_bitstream.files import check_size
 
 
 @dataclasses.dataclass(frozen=True)

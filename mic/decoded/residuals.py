@@ -31,8 +31,6 @@ import av
 import numpy as np
 from av.video.frame import PictureType
 
-from mic.codec.containers import MAX_PIXELS, check_size, open_container, packets_of
-from mic.codec.reading import video_stream
 from mic.decoded.interpolation import (
     chroma_half_sample,
     dense,
@@ -42,6 +40,8 @@ from mic.decoded.interpolation import (
     six_tap,
 )
 from mic.errors import CodecError, UnsupportedSyntaxError
+from mic_bitstream.containers import open_container, packets_of, video_stream
+from mic_bitstream.files import MAX_PIXELS, check_size
 
 _REMEDY = "re-encode it with `mic.codec.reencode` and use method='bitstream'"
 _EXPORTING = frozenset(

@@ -15,13 +15,13 @@ import numpy as np
 import torch
 
 from mic import codec, faces, identity
-from mic.bitstream.packets import PacketStream
 from mic.errors import ConfigError, DatasetError, printable
 from mic.inputs.coverage import UNREADABLE, LeftOut, check_share
 from mic.inputs.tensors import ClipTensors, Representation, padded, represent
 from mic.recognition.framing import Framing
 from mic.storage import cache
 from mic.storage.tables import number_of, read_rows
+from mic_bitstream.packets import PacketStream
 
 STAGE = cache.Stage(name="own-clips", version=2)
 # `S005_003.avi`, `s005-happy-2.mp4`: who is seen usually stands first.

@@ -17,11 +17,11 @@ import time
 import numpy as np
 
 from mic import faces
-from mic.bitstream.packets import PacketStream
 from mic.codec import LiveEncoder
 from mic.faces import Detection, Status
 from mic.recognition.framing import Framing
 from mic.recognition.recogniser import Recogniser
+from mic_bitstream.packets import PacketStream
 
 # Frames of a group before it says anything, between two answers, between two looks at the face,
 # and between two searches for one.

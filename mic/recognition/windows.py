@@ -22,11 +22,11 @@ import numpy as np
 from PIL import Image
 
 from mic import bitstream, codec, faces
-from mic.bitstream.packets import PacketStream
 from mic.errors import BitstreamError, CodecError, ConfigError, UnsupportedSyntaxError
 from mic.faces import Detection, Status
 from mic.recognition.framing import Framing
 from mic.recognition.recogniser import Recogniser
+from mic_bitstream.packets import PacketStream
 
 Method = Literal["auto", "bitstream", "reencoded"]
 METHODS = ("auto", "bitstream", "reencoded")

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import mic
+import mic_bitstream
 from mic.config import Profile, usable_cores
 from mic.errors import ResultError
 
@@ -64,12 +65,12 @@ def code_digest() -> str:
     Unlike `commit` it is the same before and after a commit, and works without Git.
     """
     digest = hashlib.sha256()
-    root = Path(mic.__file__).resolve().parent
-    native = root.parent / "native"
-    files = [*root.rglob("*.py"), *root.rglob("*.npz"), *native.glob("*.?pp")]
-    for path in sorted(files):
-        digest.update(path.relative_to(root.parent).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    for initialiser in (mic.__file__, mic_bitstream.__file__):
+        root = Path(initialiser).resolve().parent
+        files = [*root.rglob("*.py"), *root.rglob("*.npz"), *root.parent.glob("*.?pp")]
+        for path in sorted(files):
+            digest.update(path.relative_to(root.parent).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]
 
 

@@ -20,9 +20,9 @@ import pathlib
 import sys
 
 path = next(pathlib.Path(__file__).parent.glob("_native*.so"))
-spec = importlib.util.spec_from_file_location("mic._native", path)
-sys.modules["mic._native"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(sys.modules["mic._native"])
+spec = importlib.util.spec_from_file_location("mic_bitstream._native", path)
+sys.modules["mic_bitstream._native"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["mic_bitstream._native"])
 PYTHON
 cd "$here/../.."
 [ $# -gt 0 ] || set -- tests/test_bitstream_[!lf]*.py --deselect \

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mic import _native
-from mic.bitstream.arrays import (
+from mic_bitstream import _native
+from mic_bitstream.arrays import (
     SPACES,
     Frames,
     Out,
@@ -19,10 +19,10 @@ from mic.bitstream.arrays import (
     plane_shapes,
     sample_arrays,
 )
-from mic.bitstream.clock import Clock
-from mic.bitstream.records import Accumulated, IFrame, SegmentSums
-from mic.bitstream.source import LOST, MASK, syntax_error
-from mic.errors import BitstreamError, ConfigError, UnsupportedSyntaxError
+from mic_bitstream.clock import Clock
+from mic_bitstream.errors import BitstreamError, ConfigError, UnsupportedSyntaxError
+from mic_bitstream.records import Accumulated, IFrame, SegmentSums
+from mic_bitstream.vop_index import LOST, MASK, syntax_error
 
 
 class Sums:
@@ -200,7 +200,7 @@ class Sums:
                 file=self.path,
                 place=f"frame {found[0]}" + f" and {len(found) - 1} more" * (len(found) > 1),
                 remedy='ask for the frames whose letter in `vop_types` is not "B", or re-encode '
-                "the video with `mic.codec.reencode`, which writes none",
+                "the video with `mic.codec.reencode` of mic-faces, which writes none",
             )
 
     def iframe(self, frame: int = 0) -> IFrame:

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import DTypeLike
 
-from mic.bitstream.memory import free_memory
-from mic.errors import ConfigError
+from mic_bitstream.errors import ConfigError
+from mic_bitstream.memory import free_memory
 
 SPACES = ("planes", "ycbcr", "rgb")
 SCALES = (1, 2, 4, 8)

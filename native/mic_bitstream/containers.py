@@ -1,4 +1,4 @@
-"""The one way `mic` opens a video with libavformat: a local file, of bounded size, a known format.
+"""The one way a video is opened with libavformat: a local file, of bounded size, a known format.
 
 libavformat reads more than videos: playlists that name other files and addresses, or never end;
 descriptions of network streams; pipes. And a header of a few bytes may claim any size. So what is
@@ -8,18 +8,19 @@ to its end, and the picture is at most 8K.
 
 from __future__ import annotations
 
-import stat
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import av
 from av.container import InputContainer
-from av.stream import Stream
+from av.format import Flags
+from av.stream import Disposition, Stream
+from av.video.stream import VideoStream
 
-from mic.errors import CodecError
+from mic_bitstream.errors import CodecError
+from mic_bitstream.files import check_regular, reason
 
-# 8K is 7680 x 4320 and beyond all datasets of the field; 50 MB a decoded frame.
-MAX_PIXELS = 1 << 25
 # libavformat's names. Left out are playlists (hls, dash, concat, imf), descriptions of streams
 # (sdp, rtsp), devices, and numbered pictures.
 FORMATS = (
@@ -30,6 +31,10 @@ FORMATS = (
     *("ogg", "pva", "rm", "roq", "smjpeg", "swf", "vc1", "vc1test", "vivo", "vvc", "webm"),
     *("wtv", "yuv4mpegpipe"),
 )
+# Pictures beside the video: covers of music and films, thumbnails of chapters.
+_BESIDE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+# So many packets tell a still picture from a video, where a file holds several streams.
+_LOOKED_AT = 400
 
 
 def open_container(path: Path, *, options: dict[str, str] | None = None) -> InputContainer:
@@ -85,39 +90,54 @@ def packets_of(
         yield packet
 
 
-def check_regular(path: Path) -> None:
-    """Refuses what may never end, before anything is read from it.
+def video_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The stream that players show.
+
+    Attached pictures are none, nor is a stream of a single picture beside one of several. Of
+    what is left, the one marked as default, and of several the first.
+
+    Args:
+        container: Just opened; where it holds several video streams, some of it is read and it
+            is back at its start.
+        path: Named in errors.
 
     Raises:
-        CodecError: There is no such file, or it is a pipe, a device, a socket or a folder.
+        CodecError: There is no video stream, or none of a codec that is known.
     """
+    streams = [one for one in container.streams.video if not one.disposition & _BESIDE]
+    if not streams:
+        cover = "only a still picture" if container.streams.video else "no video stream"
+        raise CodecError(f"holds {cover}", file=path, remedy="choose a video file")
+    known = [one for one in streams if one.codec_context is not None]
+    if not known:
+        raise CodecError("is of a codec that PyAV cannot decode", file=path)
+    if len(known) > 1:
+        known = _moving(container, known, path)
+    default = [one for one in known if one.disposition & Disposition.default]
+    return (default or known)[0]
+
+
+def _moving(
+    container: InputContainer, streams: list[VideoStream], path: Path
+) -> list[VideoStream]:
+    """Those of several pictures, all if there is no such; the container is rewound."""
+    counts: Counter[int] = Counter()
+    several: list[VideoStream] = []
+    for packet in packets_of(container, streams, path):
+        counts[packet.stream.index] += packet.size > 0
+        several = [one for one in streams if counts[one.index] > 1]
+        if len(several) == len(streams) or counts.total() > _LOOKED_AT:
+            break
     try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError) as error:
-        raise CodecError(
-            f"cannot be opened as a video: {reason(error)}", file=path, remedy="check the path"
-        ) from error
-    if not stat.S_ISREG(mode):
-        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe or a device, which may never end"
-        raise CodecError(
-            f"cannot be opened as a video: it is {kind}",
-            file=path,
-            remedy="save the video to a file first",
-        )
+        container.seek(0)
+    except (av.FFmpegError, OSError) as error:
+        raise CodecError(f"cannot be read: {reason(error)}", file=path) from error
+    return several or streams
 
 
-def check_size(width: int, height: int, path: Path) -> None:
-    """Refuses gigantic pictures.
-
-    Raises:
-        CodecError: More than `MAX_PIXELS` samples.
-    """
-    if width * height > MAX_PIXELS:
-        raise CodecError(
-            f"claims {width} x {height} samples; at most {MAX_PIXELS} in all",
-            file=path,
-            remedy="the header is damaged, or the video must be made smaller first",
-        )
+def has_times(container: InputContainer) -> bool:
+    """Whether the container keeps the pictures' times; raw elementary streams do not."""
+    return not container.format.flags & Flags.no_timestamps.value
 
 
 class Volume:
@@ -151,8 +171,3 @@ class Volume:
                 file=self._path,
                 remedy="wait until the file is complete; otherwise do not trust it",
             )
-
-
-def reason(error: Exception) -> str:
-    """What libavformat or the system say, without their numbers."""
-    return str(getattr(error, "strerror", None) or error)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mic import _native
-from mic.bitstream.arrays import (
+from mic_bitstream import _native
+from mic_bitstream.arrays import (
     SPACES,
     Frames,
     Out,
@@ -21,23 +21,24 @@ from mic.bitstream.arrays import (
     frame_numbers,
     sample_arrays,
 )
-from mic.bitstream.clock import read_clock
-from mic.bitstream.pictures import Reconstruction
-from mic.bitstream.records import (
+from mic_bitstream.clock import read_clock
+from mic_bitstream.errors import BitstreamError, ConfigError, UnsupportedSyntaxError
+from mic_bitstream.pictures import Reconstruction
+from mic_bitstream.records import (
     Clip,
     Macroblocks,
     Motion,
     Residuals,
 )
-from mic.bitstream.source import LOST, REMEDY, open_index, syntax_error
-from mic.errors import BitstreamError, ConfigError, UnsupportedSyntaxError
+from mic_bitstream.source import open_index
+from mic_bitstream.vop_index import LOST, REMEDY, syntax_error
 
 PARTS = ("residual", "motion", "macroblocks")
 _CACHED_BYTES = 1 << 19  # about half of what a core has to itself
 
 
 class Stream(Reconstruction):
-    """An MPEG-4 Part 2 clip, opened for random access; see `mic.bitstream.open`.
+    """An MPEG-4 Part 2 clip, opened for random access; see `mic_bitstream.open`.
 
     Only an index is kept: some 24 bytes a frame. Methods may be called from several threads.
 
@@ -48,7 +49,7 @@ class Stream(Reconstruction):
 
     Args:
         path: The file.
-        on_error: As for `mic.bitstream.open`.
+        on_error: As for `mic_bitstream.open`.
 
     Attributes:
         path: The file.

@@ -13,10 +13,10 @@ from typing import overload
 
 import numpy as np
 
-from mic import _native
-from mic.bitstream.arrays import Frames, check_choice, check_memory, frame_numbers
-from mic.bitstream.sums import Sums
-from mic.errors import BitstreamError, ConfigError
+from mic_bitstream import _native
+from mic_bitstream.arrays import Frames, check_choice, check_memory, frame_numbers
+from mic_bitstream.errors import BitstreamError, ConfigError
+from mic_bitstream.sums import Sums
 
 Region = tuple[int, int, int, int]
 """(left, top, width, height) in luma samples of the coded picture."""

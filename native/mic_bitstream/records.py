@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mic.bitstream.arrays import check_memory
-from mic.errors import BitstreamError
+from mic_bitstream.arrays import check_memory
+from mic_bitstream.errors import BitstreamError
 
 INTER, INTER_Q, INTER4V, INTRA, INTRA_Q, NOT_CODED, MISSING = 0, 1, 2, 3, 4, 5, 255
 """Macroblock types: Table B.1 of ISO/IEC 14496-2, then skipped and lost macroblocks."""
@@ -208,7 +208,7 @@ class IFrame:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Clip:
-    """What `mic.bitstream.read` returns; parts that were not asked for are None."""
+    """What `mic_bitstream.read` returns; parts that were not asked for are None."""
 
     path: Path
     width: int

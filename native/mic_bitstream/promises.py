@@ -6,7 +6,7 @@ from pathlib import Path
 
 import av
 
-from mic.bitstream.sample_table import is_edited
+from mic_bitstream.sample_table import is_edited
 
 # A cut file lost some of its pictures, not millions: more is a table that lies.
 MAX_ABSENT = 1 << 20

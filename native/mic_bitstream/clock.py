@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from mic import _native
+from mic_bitstream import _native
 
 UNKNOWN = -(2**31)  # a step that no two times tell, as the parser's index has it
 _RARE = 0.05  # of the steps: pictures that come late this often are a variable frame rate

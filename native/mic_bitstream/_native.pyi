@@ -9,7 +9,7 @@ import numpy
 from numpy.typing import NDArray
 
 class SyntaxError(Exception):
-    """args: (unsupported, clause, bit_offset, message), see mic.bitstream."""
+    """args: (unsupported, clause, bit_offset, message), see mic_bitstream."""
 
 class Stream:
     """The index of one clip: where its VOPs lie."""

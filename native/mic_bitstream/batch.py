@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mic import _native
-from mic.bitstream.arrays import SPACES, Frames, Out, check_common, frame_numbers, sample_arrays
-from mic.bitstream.stream import Stream
-from mic.errors import ConfigError
+from mic_bitstream import _native
+from mic_bitstream.arrays import SPACES, Frames, Out, check_common, frame_numbers, sample_arrays
+from mic_bitstream.errors import ConfigError
+from mic_bitstream.stream import Stream
 
 
 def residual_batch(

@@ -6,10 +6,10 @@ import os
 from fractions import Fraction
 from pathlib import Path
 
-from mic import _native
-from mic.bitstream.clock import read_clock
-from mic.bitstream.source import LOST, syntax_error
-from mic.bitstream.stream import Stream
+from mic_bitstream import _native
+from mic_bitstream.clock import read_clock
+from mic_bitstream.stream import Stream
+from mic_bitstream.vop_index import LOST, syntax_error
 
 
 class PacketStream(Stream):
