@@ -10,6 +10,7 @@
 #include "bitreader.hpp"
 #include "coefficients.hpp"
 #include "errors.hpp"
+#include "symbols.hpp"
 #include "tables.hpp"
 
 namespace mic::mpeg4 {
@@ -28,8 +29,15 @@ inline constexpr std::array<std::uint8_t, 64> kPairScan = [] {
     return scan;
 }();
 
-/// Which coefficients the caller wants stored; all of them are parsed in any case.
-enum class Detail : std::uint8_t { none, dc, all };
+/// How many coefficients, in the order of the scan, the caller wants stored; all of them are
+/// parsed in any case.
+enum class Detail : std::uint8_t {
+    none = 0,
+    dc = 1,
+    low_2x2 = 5,   ///< as many as hold the lowest 2x2
+    low_4x4 = 25,  ///< and the lowest 4x4
+    all = 64
+};
 
 /// 7.4.4.4: F'' lies in [-2048, 2047].
 constexpr int saturate(int coefficient) {
@@ -150,95 +158,10 @@ class InterQuantisers {
     bool mpeg_ = false;
 };
 
-/// What an escape code stands for: `run` counts as in `Coefficient`, without the flag.
-struct Escape {
-    int level;
-    int run;
-    bool last;
-};
-
-/// 7.4.1.3: the three escape modes; the escape code itself has been consumed.
-[[gnu::noinline]] inline Escape read_escape(BitReader& reader, const CoefficientLookup& lookup,
-                                            const EscapeLimits& limits) {
-    constexpr const char* clause = "7.4.1.3 escape code";
-    constexpr int no_level = -2048;
-    reader.refill();
-    const bool second_or_third = reader.take_flag();
-    if (second_or_third && reader.take_flag()) {
-        Escape escape{};
-        escape.last = reader.take_flag();
-        escape.run = static_cast<int>(reader.take(6)) + 1;
-        expect_marker(reader, clause);
-        escape.level = static_cast<int>(reader.take(12));
-        escape.level -= escape.level >= 2048 ? 4096 : 0;
-        if (escape.level == 0 || escape.level == no_level)
-            damaged(reader, clause, "a forbidden level in a fixed-length escape");
-        expect_marker(reader, clause);
-        return escape;
-    }
-    const Coefficient symbol = lookup[reader.peek(kCoefficientBits)];
-    if (symbol.level == 0)
-        damaged(reader, clause, "an escape code followed by no coefficient code");
-    reader.skip(symbol.length);
-    const bool last = symbol.run > kLastFlag;
-    Escape escape{symbol.level, symbol.run - (last ? kLastFlag : 0), last};
-    const auto magnitude = static_cast<std::size_t>(std::abs(escape.level));
-    if (second_or_third) {
-        escape.run += limits.max_run[last ? 1 : 0][magnitude] + 1;
-    } else {
-        const int offset =
-            limits.max_level[last ? 1 : 0][static_cast<std::size_t>(escape.run - 1)];
-        escape.level += escape.level < 0 ? -offset : offset;
-    }
-    return escape;
-}
-
-inline constexpr const char* kTooFar = "a run leads past the 64th coefficient";
-
-/// 7.4.1.2, one symbol without a look-up of its own kind: moves `position`, true if it was the
-/// last.
-///
-/// `store(position, level)` gets the level as coded.
-template <typename Store>
-[[gnu::always_inline]] inline bool read_coefficient(BitReader& bits, int& position,
-                                                    const CoefficientLookup& lookup,
-                                                    const EscapeLimits& limits, Store store) {
-    constexpr const char* clause = "7.4.1.2 TCOEF";
-    const Coefficient symbol = lookup[bits.peek(kCoefficientBits)];
-    bits.skip(symbol.length);
-    Escape plain{symbol.level, symbol.run, false};
-    if (symbol.level == 0) [[unlikely]] {
-        if (symbol.length == 0)
-            damaged(bits, clause, "an illegal coefficient code");
-        plain = read_escape(bits, lookup, limits);
-    } else if (symbol.run > kLastFlag) {
-        plain.run -= kLastFlag;
-        plain.last = true;
-    }
-    position += plain.run;
-    if (position > 63) [[unlikely]]
-        damaged(bits, clause, kTooFar);
-    store(static_cast<std::size_t>(position), plain.level);
-    return plain.last;
-}
-
-/// 6.2.7 block(): all coefficients after `position`, symbol by symbol; returns the last position.
-///
-/// `position` starts below the first coefficient: -1, or 0 after an intra DC.
-template <typename Store>
-[[gnu::always_inline]] inline int read_coefficients(BitReader& reader, int position,
-                                                    const CoefficientLookup& lookup,
-                                                    const EscapeLimits& limits, Store store) {
-    reader.refill();
-    while (!read_coefficient(reader, position, lookup, limits, store))
-        reader.refill();
-    return position;
-}
-
 /// 6.2.7 block() of an H.263-quantised inter block, two symbols at a time.
 ///
-/// `store(position, level)` gets dequantised levels.
-template <typename Store>
+/// `store(position, level)` gets dequantised levels, of `kDetail` and a few beyond them.
+template <Detail kDetail, typename Store>
 [[gnu::always_inline]] inline int read_coefficient_pairs(BitReader& reader,
                                                          const InterQuantiser& with, Store store) {
     constexpr int pairs_per_refill = 56 / kPairBits;
@@ -259,6 +182,11 @@ template <typename Store>
             store(static_cast<std::size_t>(first), pair.first_level);
             store(static_cast<std::size_t>(second), pair.second_level);
             position = second;
+            if (kDetail != Detail::all && position + 1 >= static_cast<int>(kDetail)) {
+                reader = bits;
+                skip_coefficients(reader, position, kInterRuns, kInterLookup, kInterEscapes);
+                return position;
+            }
         } while (++k < pairs_per_refill);
         if (k == pairs_per_refill)
             continue;
@@ -287,11 +215,14 @@ template <bool kMpeg, Detail kDetail>
 [[gnu::always_inline]] inline int read_inter_block(BitReader& reader, const InterQuantiser& with,
                                                    std::int16_t* block) {
     const auto put = [&](std::size_t position, int level) {
-        if (kDetail == Detail::all || (kDetail == Detail::dc && position == 0))
+        if (kDetail != Detail::dc || position == 0)
             block[kPairScan[position]] = static_cast<std::int16_t>(level);
     };
-    if constexpr (!kMpeg) {
-        return read_coefficient_pairs(reader, with, put);
+    if constexpr (kDetail == Detail::none) {
+        skip_coefficients(reader, -1, kInterRuns, kInterLookup, kInterEscapes);
+        return -1;
+    } else if constexpr (!kMpeg) {
+        return read_coefficient_pairs<kDetail>(reader, with, put);
     } else {
         int parity = 0;
         const int last = read_coefficients(reader, -1, kInterLookup, kInterEscapes,

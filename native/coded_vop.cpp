@@ -26,63 +26,6 @@ constexpr unsigned base_of(unsigned block) {
     return block / 2 * static_cast<unsigned>(kPairSize) + block % 2 * 8;
 }
 
-/// As many whole symbols of Table B.17 as the next bits hold.
-struct SymbolRun {
-    std::uint8_t length;  ///< bits of all; 0: an escape, a code too long or an illegal one
-    std::uint8_t run;     ///< coefficients that they move on by, 64 for any more
-    bool last;            ///< the block ends with them
-};
-constexpr unsigned kRunBits = 12;
-
-/// Table B.17, for whoever wants to know only where a block ends.
-constexpr std::array<SymbolRun, 1U << kRunBits> kInterRuns = [] {
-    std::array<SymbolRun, 1U << kRunBits> runs{};
-    for (unsigned bits = 0; bits < runs.size(); ++bits) {
-        SymbolRun& all = runs[bits];
-        while (!all.last) {
-            const unsigned rest = bits << all.length & ((1U << kRunBits) - 1);
-            const Coefficient symbol = kInterLookup[rest << (kCoefficientBits - kRunBits)];
-            if (symbol.level == 0 || all.length + symbol.length > kRunBits)
-                break;
-            all.last = symbol.run > kLastFlag;
-            const int run = all.run + symbol.run - (all.last ? kLastFlag : 0);
-            all.run = static_cast<std::uint8_t>(run < 64 ? run : 64);
-            all.length = static_cast<std::uint8_t>(all.length + symbol.length);
-        }
-    }
-    return runs;
-}();
-
-/// 6.2.7 block() of an inter block, parsed for its length only.
-void skip_inter_block(BitReader& reader) {
-    constexpr int runs_per_refill = 56 / kRunBits;
-    BitReader bits = reader;  // a copy stays in registers; the caller's would go through memory
-    int position = -1;
-    for (;;) {
-        bits.refill();
-        for (int k = 0; k < runs_per_refill; ++k) {
-            const SymbolRun symbols = kInterRuns[bits.peek(kRunBits)];
-            if (symbols.length == 0) [[unlikely]] {
-                bits.refill();
-                if (read_coefficient(bits, position, kInterLookup, kInterEscapes,
-                                     [](std::size_t, int) {})) {
-                    reader = bits;
-                    return;
-                }
-                break;
-            }
-            bits.skip(symbols.length);
-            position += symbols.run;
-            if (position > 63) [[unlikely]]
-                damaged(bits, "7.4.1.2 TCOEF", kTooFar);
-            if (symbols.last) {
-                reader = bits;
-                return;
-            }
-        }
-    }
-}
-
 /// 7.4.1 to 7.4.4 for an inter block: F as tokens from `to` on, and where they end.
 ///
 /// `last` gets the scan position of the last coefficient, 63 when mismatch control may set it.
@@ -96,11 +39,12 @@ Token* keep_inter_block(BitReader& reader, const InterQuantiser& with, unsigned 
     if constexpr (!kMpeg) {
         // A symbol that stands alone comes twice: the second overwrites the first.
         int before = -1;
-        last = read_coefficient_pairs(reader, with, [&](std::size_t position, int level) {
-            to -= before == static_cast<int>(position) ? 1 : 0;
-            before = static_cast<int>(position);
-            put(position, level);
-        });
+        last = read_coefficient_pairs<Detail::all>(
+            reader, with, [&](std::size_t position, int level) {
+                to -= before == static_cast<int>(position) ? 1 : 0;
+                before = static_cast<int>(position);
+                put(position, level);
+            });
     } else {
         int parity = 0, highest = 0;
         read_coefficients(reader, -1, kInterLookup, kInterEscapes,
@@ -147,7 +91,7 @@ void VopReader::read_inter_texture(BitReader& reader, unsigned coded_blocks, int
         const auto block = static_cast<unsigned>(std::countl_zero(coded_blocks << 26));
         coded_blocks &= ~(32U >> block);
         if ((wanted & block_bit(block)) == 0) {
-            skip_inter_block(reader);
+            skip_coefficients(reader, -1, kInterRuns, kInterLookup, kInterEscapes);
             continue;
         }
         int last = -1;

@@ -60,7 +60,7 @@ void skip_intra_block(BitReader& reader, bool coded, bool intra_dc_code, bool lu
         position = 0;
     }
     if (coded)
-        read_coefficients(reader, position, kIntraLookup, kIntraEscapes, [](std::size_t, int) {});
+        skip_coefficients(reader, position, kIntraRuns, kIntraLookup, kIntraEscapes);
 }
 
 void zero_planes(const std::array<Plane, 3>& planes) {
@@ -240,9 +240,9 @@ void VopDecoder::Implementation::dispatch(BitReader& reader, const Pass& pass) {
         case 1:
             return parse_as<Detail::all, 8>(reader, pass);
         case 2:
-            return parse_as<Detail::all, 4>(reader, pass);
+            return parse_as<Detail::low_4x4, 4>(reader, pass);
         case 4:
-            return parse_as<Detail::all, 2>(reader, pass);
+            return parse_as<Detail::low_2x2, 2>(reader, pass);
         default:
             return parse_as<Detail::dc, 1>(reader, pass);
     }
