@@ -1,4 +1,4 @@
-"""The demo's page in a real browser: a camera made of generated faces, a film, and neither."""
+"""The demo's page in a real browser: a camera that sees a person, films, and neither."""
 
 import shutil
 import threading
@@ -7,13 +7,13 @@ import time
 import av
 import numpy as np
 import pytest
-import recogniser_factory
 from playwright.sync_api import expect, sync_playwright
 
-from mic import codec, synthface
+from mic import codec
 from mic.demo import DemoServer
-from mic.recognition.live import LiveSession
-from mic.recognition.recogniser import Recogniser
+from mic.faces.landmarks import BLENDSHAPES
+from mic.recognition.people import CLASSES
+from mic.storage import assets
 
 pytestmark = pytest.mark.browser
 
@@ -33,32 +33,30 @@ _ARGUMENTS = [
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A camera's film with a face, a film file and a picture of nobody."""
+    """A camera's film with a person, film files and a picture of nobody."""
     path = tmp_path_factory.mktemp("page")
-    manifest = synthface.generate("synth-ck", path / "made", subset=1, size=128)
-    face = np.stack(list(codec.decode(manifest.path(manifest.clips[0]))))
-    face = face.repeat(2, axis=1).repeat(2, axis=2)
-    room = np.full((len(face), 480, 640, 3), 96, np.uint8)
-    room[:, 112:368, 192:448] = face
+    faces = [frame[::2, ::2] for frame in codec.decode(assets.path("single_face"))]
     with av.open(path / "camera.mjpeg", "w", format="mjpeg") as camera:
         stream = camera.add_stream("mjpeg", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 640, 480, "yuvj420p"
-        for picture in [*room, *room[::-1]]:
+        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuvj420p"
+        for picture in [*faces, *faces[::-1]]:
             frame = av.VideoFrame.from_ndarray(picture, "rgb24").reformat(format="yuvj420p")
             camera.mux(stream.encode(frame))
         camera.mux(stream.encode(None))
-    codec.encode_frames(room[:, 60:420, 140:500], path / "film.avi", frame_rate=10)
-    codec.encode_frames([room[0, :90, :120]] * 3, path / "nobody.mp4", frame_rate=10)
+    # The second half is slower by its time stamps.
+    times = [0.04 * k for k in range(25)] + [1.0 + 0.1 * k for k in range(20)]
+    codec.encode_frames(faces[20:65], path / "film.mp4", frame_rate=25, times=times)
+    two = [np.hstack([face, face[:, ::-1]]) for face in faces[40:50]]
+    codec.encode_frames(two, path / "two.avi", frame_rate=10)
+    room = np.full((90, 120, 3), 96, np.uint8)
+    codec.encode_frames([room] * 3, path / "nobody.mp4", frame_rate=10)
     (path / "broken.mp4").write_bytes(b"no film" * 500)
     return path
 
 
 @pytest.fixture(scope="module")
-def server(folder):
-    recogniser = Recogniser.load(recogniser_factory.write(folder), device="cpu")
-    server = DemoServer(
-        lambda: LiveSession(recogniser), classes=recogniser.card.classes, card="Random weights."
-    )
+def server():
+    server = DemoServer()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -88,7 +86,8 @@ def open_page(server, folder):
             page.on("pageerror", lambda error: found["complaints"].append(str(error)))
             page.on("request", lambda request: found["asked"].append(request.url))
             page.goto(server.address)
-            expect(page.locator(".row")).to_have_count(len(recogniser_factory.CLASSES))
+            expect(page.locator("#rows .row")).to_have_count(len(CLASSES))
+            expect(page.locator("#movements .row")).to_have_count(len(BLENDSHAPES) - 1)
             return page
 
         yield opened
@@ -119,33 +118,35 @@ def _until_painted(page, name, more_than):
         page.wait_for_timeout(100)
 
 
+def _share(page, row):
+    return int(page.locator(f"{row} .share").inner_text().removesuffix(" %"))
+
+
 def test_the_camera_by_keyboard(open_page):
     page = open_page(camera=True)
-    assert _painted(page, "residual") == 1
+    assert _painted(page, "region") == 1
     page.keyboard.press("c")
     expect(page.locator("#verdict")).to_contain_text("%")
-    expect(page.locator("#kind")).to_contain_text("P-frame")
+    expect(page.locator("#looked")).to_contain_text(" s")
     expect(page.locator("#rate")).not_to_have_text("–")
-    shares = page.locator(".share").all_inner_texts()
-    assert abs(sum(int(text.removesuffix(" %")) for text in shares) - 100) <= 2
     _until_painted(page, "picture", 50)
-    _until_painted(page, "residual", 10)
-    assert page.locator(".row.top").count() >= 1
+    _until_painted(page, "region", 50)
+    shares = page.locator("#rows .share").all_inner_texts()
+    assert abs(sum(int(text.removesuffix(" %")) for text in shares) - 100) <= 3
+    expect(page.locator("#verdict")).to_contain_text("happiness")  # once in each round
+    assert page.locator("#rows .row.top").count() >= 1
     assert page.evaluate("document.querySelector('.row canvas').width") > 100
-    page.keyboard.press("n")
-    page.locator("#quant").focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.locator("#quant-value")).to_have_text("3")
+    assert int(page.locator("#looks").inner_text()) <= int(page.locator("#shown").inner_text())
     page.keyboard.press("s")
     expect(page.locator("#status")).to_contain_text("Stopped")
     expect(page.locator("#stop")).to_be_disabled()
     # All controls are reached in order, and show that they are.
     page.locator("body").click(position={"x": 2, "y": 2})
     reached = []
-    for _ in range(5):
+    for _ in range(3):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id"))
-    assert reached[:4] == ["camera", "open", "quant", "gop"]
+    assert reached[:2] == ["camera", "open"]
 
 
 def test_without_a_camera_a_film_does(open_page, folder):
@@ -158,11 +159,30 @@ def test_without_a_camera_a_film_does(open_page, folder):
     page.set_input_files("#film", folder / "nobody.mp4")
     expect(page.locator("#status")).to_contain_text("nobody.mp4 has ended")
     expect(page.locator("#face")).to_have_text("· no face")
-    page.set_input_files("#film", folder / "film.avi")
-    expect(page.locator("#verdict")).to_contain_text("%")
+    expect(page.locator("#verdict")).to_have_text("")
+    began = time.monotonic()
+    page.set_input_files("#film", folder / "film.mp4")
+    expect(page.locator("#status")).to_contain_text("film.mp4 has ended")
+    assert time.monotonic() - began > 2.9  # its time stamps say so; its rate would say 1.8
+    expect(page.locator("#verdict")).to_contain_text("happiness")
+    expect(page.locator("#clock")).to_have_text("2.9")
+    expect(page.locator("#shown")).to_have_text("45")
+    expect(page.locator("#looks")).to_have_text("6")
+    assert int(page.locator("#decoded").inner_text()) <= 2  # MPEG-4: of 45
+    assert int(page.locator("#regions").inner_text()) >= 5
     _until_painted(page, "picture", 50)
-    page.click("#neutral")
-    expect(page.locator("#status")).to_contain_text("film.avi has ended")
+    _until_painted(page, "region", 50)
+    smile = BLENDSHAPES.index("mouthSmileLeft")  # the first, "neutral", has no row
+    assert _share(page, f"#movements .row:nth-child({smile})") > 30
+
+
+def test_each_person_can_be_chosen(open_page, folder):
+    page = open_page(camera=False)
+    page.set_input_files("#film", folder / "two.avi")
+    expect(page.locator("#status")).to_contain_text("two.avi has ended")
+    buttons = page.locator("#people button")
+    expect(buttons).to_have_text(["Person 0", "Person 1"])
+    assert buttons.evaluate_all("all => all.map(b => b.ariaPressed).sort()") == ["false", "true"]
 
 
 def test_a_server_that_has_gone_is_said(open_page, server):

@@ -9,35 +9,24 @@ import urllib.parse
 
 import numpy as np
 import pytest
-import recogniser_factory
 
-from mic import codec, synthface
+import mic
+from mic import codec
 from mic.demo import DemoServer, server
-from mic.recognition.live import LiveSession
-from mic.recognition.recogniser import Recogniser
+from mic.faces.landmarks import BLENDSHAPES
+from mic.recognition.people import CLASSES
+from mic.storage import assets
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory):
-    """A generated face in a room, uint8 (T, 160, 200, 3)."""
-    folder = tmp_path_factory.mktemp("made")
-    manifest = synthface.generate("synth-ck", folder, subset=1, size=128)
-    face = np.stack(list(codec.decode(manifest.path(manifest.clips[0]))))
-    room = np.full((len(face), 160, 200, 3), 96, np.uint8)
-    room[:, 16:144, 36:164] = face
-    return room
-
-
-@pytest.fixture(scope="module")
-def recogniser(tmp_path_factory):
-    return Recogniser.load(recogniser_factory.write(tmp_path_factory.mktemp("w")), device="cpu")
+def frames():
+    """A person who is calm, then smiles: 72 pictures of 320x180."""
+    return [frame[::2, ::2] for frame in codec.decode(assets.path("single_face"))]
 
 
 @pytest.fixture
-def demo(recogniser):
-    server = DemoServer(
-        lambda: LiveSession(recogniser), classes=recogniser.card.classes, card="Random."
-    )
+def demo():
+    server = DemoServer()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     yield server
@@ -59,10 +48,10 @@ def _json(demo, path, **options):
     return status, json.loads(body)
 
 
-def _frame(demo, session, picture, query="&gop=30&quant=3"):
+def _frame(demo, session, picture, *, time):
     height, width = picture.shape[:2]
     body = np.dstack([picture, np.full((height, width), 255, np.uint8)]).tobytes()
-    path = f"frame?session={session}&width={width}&height={height}{query}"
+    path = f"frame?session={session}&width={width}&height={height}&time={time}"
     status, data, _ = _ask(demo, path, body=body)
     return status, _unpacked(data) if status == 200 else json.loads(data)
 
@@ -126,56 +115,103 @@ def test_nothing_is_told_without_the_token(demo):
     assert _ask(demo, "about", method="PUT")[0] == 501
 
 
-def test_a_camera_picture_is_coded_parsed_and_recognised(demo, clip):
-    assert _json(demo, "about")[1] == {
-        "classes": ["anger", "happiness", "surprise"],
-        "card": "Random.",
-    }
+def test_a_cameras_people_are_looked_at_now_and_then(demo, frames):
+    about = _json(demo, "about")[1]
+    assert about["classes"] == list(CLASSES)
+    assert about["movements"] == list(BLENDSHAPES[1:])
+    assert "fer" in about["card"]
     session = _json(demo, "camera")[1]["session"]
-    answers = [_frame(demo, session, picture)[1] for picture in clip[:10]]
-    assert [one["kind"] for one in answers] == ["I"] + 9 * ["P"]
-    assert [one["group"] for one in answers] == list(range(10))
-    assert "neutral" in answers[0]["message"]
+    answers = []
+    for number, picture in enumerate(frames):
+        status, answer = _frame(demo, session, picture, time=33 * number)
+        assert status == 200
+        answers.append(answer)
+    assert [one["number"] for one in answers] == list(range(len(frames)))
+    looked = [one["number"] for one in answers if one["people"][0]["looked"]]
+    assert looked == list(range(0, len(frames), 4))  # 0.1 s at the least
     last = answers[-1]
-    assert sum(last["probabilities"]) == pytest.approx(1, abs=1e-3)
-    assert last["label"] in recogniser_factory.CLASSES
-    assert last["residual"].shape == (128 * 128,)
-    assert (answers[0]["residual"] == 128).all()  # an I-frame has no residual
-    assert last["residual"].std() > 1
-    assert last["motion"].shape == (16 * 16 * 2,)
-    assert last["bits"] > 0
-    corners = np.array(last["box"])
-    middle = corners.mean(0)
-    assert np.abs(middle - [100, 80]).max() < 20
-    assert _json(demo, f"neutral?session={session}")[0] == 200
-    assert _frame(demo, session, clip[10])[1]["kind"] == "I"
-    assert _frame(demo, session, clip[11], "&gop=30&quant=9")[1]["kind"] == "I"  # another coding
+    assert last["looks"] == len(looked)
+    (person,) = last["people"]
+    assert (person["number"], person["status"], person["label"]) == (0, "ok", "happiness")
+    assert sum(person["recent"]) == pytest.approx(1, abs=1e-3)
+    assert sum(person["now"]) == pytest.approx(1, abs=1e-3)
+    assert len(person["movements"]) == len(BLENDSHAPES) - 1
+    smile = BLENDSHAPES.index("mouthSmileLeft") - 1
+    assert answers[0]["people"][0]["movements"][smile] < 0.3 < person["movements"][smile]
+    left, top, right, bottom = person["box"]
+    assert 0 < left < right < 320
+    assert 0 < top < bottom < 180
+    seen = answers[looked[-1]]
+    width, height = seen["people"][0]["region"]
+    region = seen["region-0"].reshape(height, width, 4)
+    assert any(  # a part of the very picture
+        np.array_equal(frames[looked[-1]][y : y + height, x : x + width], region[..., :3])
+        for y in range(180 - height + 1)
+        for x in range(320 - width + 1)
+    )
 
 
 def test_no_face_is_a_message(demo):
     session = _json(demo, "camera")[1]["session"]
-    status, answer = _frame(demo, session, np.full((120, 160, 3), 80, np.uint8))
-    assert (status, answer["box"], answer["label"]) == (200, None, None)
+    status, answer = _frame(demo, session, np.full((120, 160, 3), 80, np.uint8), time=0)
+    assert (status, answer["people"], answer["looks"]) == (200, [], 1)
     assert answer["message"].startswith("No face is in view")
 
 
-def test_a_film_is_played_to_its_end_and_forgotten(demo, clip, tmp_path):
-    codec.encode_frames(clip[:5], tmp_path / "film.avi", frame_rate=20)
-    status, answer = _json(demo, "film", body=(tmp_path / "film.avi").read_bytes())
-    assert (status, answer["rate"]) == (200, 20.0)
+@pytest.mark.parametrize("name", ["mpeg4", "h264"])
+def test_a_film_is_seen_as_predict_sees_it(demo, frames, tmp_path, name):
+    path = tmp_path / "film.mp4"
+    # Times are those of the stamps: the second half comes twice as fast.
+    times = [0.1 * k for k in range(20)] + [2.0 + 0.05 * k for k in range(20)]
+    coding = {"mpeg4": {}, "h264": {"vop_quant": 18}}[name]
+    codec.encode_frames(frames[20:60], path, frame_rate=20, times=times, codec=name, **coding)
+    status, answer = _json(demo, "film", body=path.read_bytes())
+    method = {"mpeg4": "parsed", "h264": "decoded"}[name]
+    assert (status, answer["method"]) == (200, method)
+    assert answer["seconds"] == pytest.approx(3, abs=0.02)
     session = answer["session"]
     folder = demo.sources[session]._folder
-    path = f"next?session={session}&gop=30&quant=2"
-    for number in range(5):
-        status, data, _ = _ask(demo, path)
+    expected = mic.predict(path, rows="look")
+    looked = []
+    for number, time in enumerate(times):
+        status, data, _ = _ask(demo, f"next?session={session}")
         frame = _unpacked(data)
-        assert (status, frame["group"]) == (200, number)
-        assert frame["pixels"].reshape(frame["height"], frame["width"], 4).shape == (160, 200, 4)
-    assert _ask(demo, path)[0] == 204
+        assert (status, frame["number"]) == (200, number)
+        assert frame["time"] == pytest.approx(time, abs=0.002)
+        assert frame["pixels"].reshape(frame["height"], frame["width"], 4).shape == (180, 320, 4)
+        looked += [(number, one) for one in frame["people"] if one["looked"]]
+    assert [number for number, _ in looked] == expected["frame"].tolist()
+    chances = [one["now"] for _, one in looked]
+    assert np.allclose(chances, expected[[f"p_{name}" for name in CLASSES]], atol=1e-3)
+    if method == "parsed":
+        assert frame["decoded"] <= 2  # of forty that were shown
+        assert frame["regions"] >= len(looked) - 1
+    assert _ask(demo, f"next?session={session}")[0] == 204
     assert folder.is_dir()
     assert _json(demo, f"close?session={session}")[0] == 200
     assert not folder.exists()
-    assert _json(demo, path)[0] == 410
+    assert _json(demo, f"next?session={session}")[0] == 410
+
+
+def test_a_large_film_is_shown_small_with_its_boxes(demo, tmp_path):
+    frames = list(codec.decode(assets.path("langer")))[:3]
+    large = [frame.repeat(2, axis=0).repeat(2, axis=1) for frame in frames]
+    codec.encode_frames(large, tmp_path / "film.mp4", frame_rate=20)
+    session = _json(demo, "film", body=(tmp_path / "film.mp4").read_bytes())[1]["session"]
+    frame = _unpacked(_ask(demo, f"next?session={session}")[1])
+    assert (frame["width"], frame["height"]) == (640, 360)
+    box = np.array(frame["people"][0]["box"])
+    assert ((box >= 0) & (box <= [640, 360, 640, 360])).all()
+    whole = mic.predict(tmp_path / "film.mp4", rows="look")[["left", "top", "right", "bottom"]]
+    assert np.allclose(box, whole.iloc[0] / 2, atol=0.2)
+
+
+def test_sessions_are_asked_for_what_they_are(demo, frames, tmp_path):
+    codec.encode_frames(frames[:3], tmp_path / "film.mp4", frame_rate=20)
+    film = _json(demo, "film", body=(tmp_path / "film.mp4").read_bytes())[1]["session"]
+    camera = _json(demo, "camera")[1]["session"]
+    assert _frame(demo, film, frames[0], time=0)[0] == 400
+    assert _json(demo, f"next?session={camera}")[0] == 400
 
 
 def test_what_is_no_film_is_said_with_a_remedy(demo):
@@ -195,15 +231,15 @@ def test_the_oldest_session_gives_way(demo):
 @pytest.mark.parametrize(
     ("query", "size", "status"),
     [
-        ("width=20&height=20&gop=30&quant=3", 1599, 413),
-        ("width=20&height=20&gop=30&quant=3", 1601, 413),
-        ("width=4096&height=4096&gop=30&quant=3", 64, 413),
-        ("width=-20&height=20&gop=30&quant=3", 1600, 400),
-        ("width=20&height=9999999999999999999999&gop=30&quant=3", 1600, 400),
-        ("width=20&height=20&gop=0&quant=3", 1600, 400),
-        ("width=20&height=20&gop=30&quant=32", 1600, 400),
-        ("width=20&height=20&gop=30", 1600, 400),
-        ("width=२०&height=20&gop=30&quant=3", 1600, 400),
+        ("width=20&height=20&time=30", 1599, 413),
+        ("width=20&height=20&time=30", 1601, 413),
+        ("width=4096&height=4096&time=30", 64, 413),
+        ("width=-20&height=20&time=30", 1600, 400),
+        ("width=20&height=9999999999999999999999&time=30", 1600, 400),
+        ("width=20&height=20&time=-1", 1600, 400),
+        ("width=20&height=20&time=9999999999", 1600, 400),
+        ("width=20&height=20", 1600, 400),
+        ("width=२०&height=20&time=30", 1600, 400),
     ],
 )
 def test_wrong_pictures_are_refused(demo, query, size, status):

@@ -241,28 +241,18 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _add_demo(commands: argparse._SubParsersAction) -> None:
     command = commands.add_parser(
-        "demo", help="a page on this machine: camera or file, residuals, motion, expression"
+        "demo", help="a page on this machine: people of a camera or file, as predict sees them"
     )
     command.add_argument("--port", type=int, default=0, help="default: a free one")
-    command.add_argument("--weights", type=Path, help="a file that `mic train` wrote")
-    command.add_argument("--device", default="auto", help="auto, cpu or cuda")
     command.add_argument("--no-browser", action="store_true", help="only print the address")
     command.set_defaults(command=_demo)
 
 
 def _demo(options: argparse.Namespace) -> int:
     from mic.demo import DemoServer
-    from mic.recognition.live import LiveSession
-    from mic.recognition.recogniser import Recogniser
 
-    recogniser = Recogniser.load(options.weights, device=options.device)
     try:
-        server = DemoServer(
-            lambda: LiveSession(recogniser),
-            classes=recogniser.card.classes,
-            card=recogniser.card.summary,
-            port=options.port,
-        )
+        server = DemoServer(port=options.port)
     except OSError as error:
         raise ConfigError(
             f"port {options.port} cannot be used: {error.strerror}", remedy="choose another --port"

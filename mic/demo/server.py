@@ -9,16 +9,18 @@ import struct
 import sys
 import threading
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from typing import BinaryIO
 
 import numpy as np
 
-from mic.demo.sources import Camera, Film, Source
+from mic.demo.sources import Camera, Film, Shown, Source
 from mic.errors import MicError
-from mic.recognition.live import LiveFrame, LiveSession
+from mic.faces.landmarks import BLENDSHAPES
+from mic.recognition.live import LiveFrame, LivePerson
+from mic.recognition.people import CLASSES, SUMMARY
 
 _PAGE = {
     "": ("index.html", "text/html; charset=utf-8"),
@@ -36,6 +38,8 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+# What the page says before anything is recognised.
+_ABOUT = {"classes": CLASSES, "movements": BLENDSHAPES[1:], "card": SUMMARY}
 _SECONDS_IDLE = 30.0
 MAX_SESSIONS = 4
 MAX_PIXELS = 1280 * 720
@@ -54,9 +58,6 @@ class DemoServer(ThreadingHTTPServer):
     """Serves the page; `serve_forever()` until `shutdown()`, as its base class.
 
     Args:
-        session: Makes the recognition of one source.
-        classes: Names of the classes, in the order of the probabilities.
-        card: One or two sentences on the network: trained on what, how accurate.
         port: 0 takes a free one.
 
     Raises:
@@ -66,16 +67,7 @@ class DemoServer(ThreadingHTTPServer):
     daemon_threads = True
     allow_reuse_address = False
 
-    def __init__(
-        self,
-        session: Callable[[], LiveSession],
-        *,
-        classes: tuple[str, ...],
-        card: str,
-        port: int = 0,
-    ) -> None:
-        self.session = session
-        self.about = {"classes": list(classes), "card": card}
+    def __init__(self, *, port: int = 0) -> None:
         self.token = secrets.token_urlsafe(16)
         self.sources: dict[str, Source] = {}
         self.lock = threading.Lock()
@@ -188,38 +180,41 @@ class _Handler(BaseHTTPRequestHandler):
     def _call(self, path: str) -> tuple[int, str, bytes]:
         match path:
             case "about":
-                return _json(self.server.about)
+                return _json(_ABOUT)
             case "camera":
-                return _json({"session": self.server.enter(Camera(self.server.session()))})
+                return _json({"session": self.server.enter(Camera())})
             case "film":
                 return self._film()
             case "close":
                 self.server.leave(self._query("session"))
                 return _json({})
-            case "neutral":
-                with self._source.lock:
-                    self._source.session.restart()
-                return _json({})
-            case "frame" | "next":
-                return self._frame()
+            case "frame":
+                return self._camera_frame()
+            case "next":
+                return self._film_frame()
         raise _Refusal(404, "Not found.")
 
     def _film(self) -> tuple[int, str, bytes]:
         if not 0 < self._remaining <= MAX_FILM_BYTES:
             limit = f"{MAX_FILM_BYTES >> 30} GB"
             raise _Refusal(413, f"The file is empty or over {limit}.", "Choose another one.")
-        film = Film(self.server.session(), self._body, self._remaining)
-        return _json({"session": self.server.enter(film), "rate": film.rate})
+        film = Film(self._body, self._remaining)
+        facts = {"seconds": round(film.seconds, 3), "method": film.method}
+        return _json({"session": self.server.enter(film), **facts})
 
-    def _frame(self) -> tuple[int, str, bytes]:
+    def _camera_frame(self) -> tuple[int, str, bytes]:
         source = self._source
-        gop, quant = self._number("gop", 2, 600), self._number("quant", 1, 31)
-        with source.lock:
-            source.session.configure(gop=gop, vop_quant=quant)
-        if isinstance(source, Camera):
-            return packed(source.push(self._pixels()), film=False)
-        frame = source.next()
-        return (204, "text/plain", b"") if frame is None else packed(frame, film=True)
+        if not isinstance(source, Camera):
+            raise _Refusal(400, "This session is a film.")
+        time = self._number("time", 0, 10**9) / 1000
+        return packed(source.push(self._pixels(), time))
+
+    def _film_frame(self) -> tuple[int, str, bytes]:
+        source = self._source
+        if not isinstance(source, Film):
+            raise _Refusal(400, "This session is a camera.")
+        shown = source.next()
+        return (204, "text/plain", b"") if shown is None else packed(shown.frame, shown)
 
     @property
     def _source(self) -> Source:
@@ -247,7 +242,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _number(self, name: str, low: int, high: int) -> int:
         text = self._query(name)
-        if not text.isascii() or not text.isdigit() or not low <= int(text[:9]) <= high:
+        digits = text.isascii() and text.isdigit() and len(text) <= 12
+        if not digits or not low <= int(text) <= high:
             raise _Refusal(400, f"{name} must be a whole number from {low} to {high}.")
         return int(text)
 
@@ -267,44 +263,65 @@ class _Body:
         return data
 
 
-def packed(frame: LiveFrame, *, film: bool) -> tuple[int, str, bytes]:
+def packed(frame: LiveFrame, shown: Shown | None = None) -> tuple[int, str, bytes]:
     """One answer: length (uint32, little endian), JSON, then the arrays that its `parts` lists.
 
     Args:
-        frame: What the session made of a picture.
-        film: Whether the page needs the picture, because it did not send it.
+        frame: What is known.
+        shown: The picture, if the page did not send it.
     """
-    facts: dict[str, object] = {
-        "kind": frame.kind,
-        "group": frame.group,
-        "bits": frame.bits,
-        "message": frame.message,
-        "box": None if frame.outline is None else frame.outline.round(1).tolist(),
-        "milliseconds": {name: round(1000 * time, 2) for name, time in frame.seconds.items()},
-        "label": frame.label,
-        "confidence": frame.confidence,
-        "probabilities": None
-        if frame.probabilities is None
-        else [round(float(value), 4) for value in frame.probabilities],
-    }
+    number, scale = (frame.number, 1.0) if shown is None else (shown.number, shown.scale)
+    here = number == frame.number
     parts: dict[str, bytes] = {}
-    if frame.residual is not None and frame.motion is not None:
-        facts["edge"], facts["grid"] = len(frame.residual), len(frame.motion)
-        facts["moving"] = int(frame.motion.any(-1).sum())
-        shown = 128 + 4 * frame.residual.astype(np.int32)
-        parts["residual"] = shown.clip(0, 255).astype(np.uint8).tobytes()
-        parts["motion"] = frame.motion.clip(-128, 127).astype(np.int8).tobytes()
-    if film:
-        facts["height"], facts["width"] = frame.picture.shape[:2]
-        opaque = np.full((*frame.picture.shape[:2], 1), 255, np.uint8)
-        parts["pixels"] = np.concatenate([frame.picture, opaque], axis=2).tobytes()
+    facts: dict[str, object] = {
+        "number": number,
+        "time": round(frame.time if shown is None else shown.time, 4),
+        "message": frame.message,
+        "people": [_facts(one, scale, here=here) for one in frame.people],
+        "looks": frame.looks,
+        "decoded": frame.work.decoded,
+        "regions": frame.work.regions,
+    }
+    for person in frame.people if here else ():
+        if person.region is not None:
+            parts[f"region-{person.number}"] = _opaque(person.region)
+    if shown is not None:
+        facts["height"], facts["width"] = shown.picture.shape[:2]
+        parts["pixels"] = _opaque(shown.picture)
     facts["parts"] = {name: len(part) for name, part in parts.items()}
     text = json.dumps(facts).encode()
     head = struct.pack("<I", len(text))
     return 200, "application/octet-stream", b"".join([head, text, *parts.values()])
 
 
-def _json(value: dict[str, object]) -> tuple[int, str, bytes]:
+def _facts(person: LivePerson, scale: float, *, here: bool) -> dict[str, object]:
+    looked = here and person.looked
+    region = person.region if looked else None
+    return {
+        "number": person.number,
+        "status": person.status,
+        "box": _rounded(person.box * scale, 1),
+        "looked": looked,
+        "label": person.label,
+        "recent": _rounded(person.recent),
+        "now": _rounded(person.now),
+        "pose": None if person.pose is None else _rounded(np.array(person.pose), 1),
+        "movements": None if person.blendshapes is None else _rounded(person.blendshapes[1:]),
+        "region": None if region is None else [region.shape[1], region.shape[0]],
+    }
+
+
+def _rounded(values: np.ndarray | None, digits: int = 4) -> list[float] | None:
+    return None if values is None else [round(float(value), digits) for value in values]
+
+
+def _opaque(picture: np.ndarray) -> bytes:
+    """RGBA, as a canvas wants it."""
+    alpha = np.full((*picture.shape[:2], 1), 255, np.uint8)
+    return np.concatenate([picture, alpha], axis=2).tobytes()
+
+
+def _json(value: Mapping[str, object]) -> tuple[int, str, bytes]:
     return 200, "application/json", json.dumps(value).encode()
 
 

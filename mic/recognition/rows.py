@@ -154,6 +154,12 @@ def plan(duration: float, *, window: float, hop: float | None) -> list[tuple[flo
     return [(start, start + window) for start in starts[:-1]] + [(starts[-1], duration)]
 
 
+def shares_of_time(times: Sequence[float], begin: float, end: float) -> list[float]:
+    """For how many seconds each of some times, ascending, is the nearest one."""
+    middles = [(one + other) / 2 for one, other in itertools.pairwise(times)]
+    return [later - former for former, later in itertools.pairwise([begin, *middles, end])]
+
+
 def _named(names: object, values: np.ndarray) -> Row:
     return {name: float(value) for name, value in zip(names, values, strict=True)}
 
@@ -240,10 +246,7 @@ class _Windows(_Looks):
     def _of(self, person: int | None, inside: list[Look], begin: float, end: float) -> Row:
         own = [one for one in inside if one.person == person]
         seen = [one for one in own if one.box is not None]
-        # A look counts for the time to which it is the nearest.
-        middles = [(a.time + b.time) / 2 for a, b in itertools.pairwise(seen)]
-        edges = [begin, *middles, end]
-        weights = [b - a for a, b in itertools.pairwise(edges)]
+        weights = shares_of_time([one.time for one in seen], begin, end)
         statuses = Counter(one.status for one in seen)
         status = "ok" if statuses["ok"] else statuses.most_common(1)[0][0]
         if len(own) > len(seen) and status == "ok":

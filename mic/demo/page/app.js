@@ -1,9 +1,14 @@
 // The page of `mic demo`: sends pictures to the server on this machine, draws what comes back.
 
 const HISTORY_SECONDS = 20;
-const PICTURE_WIDTH = 320; // what is sent of the camera; the network sees the face alone
+const PICTURE_WIDTH = 480; // what is sent of the camera; the networks see the face alone
+const CAMERA_PAUSE = 40; // milliseconds from picture to picture
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 const byId = (name) => document.getElementById(name);
-const run = { id: null, source: null, active: false, busy: null, stream: null, rows: [] };
+const run = {
+  id: null, source: null, active: false, busy: null, stream: null, method: null, chosen: null,
+};
+const rows = { classes: [], movements: [] };
 
 // ---------------------------------------------------------------- server
 
@@ -29,8 +34,6 @@ async function ask(path, { query = {}, body = null } = {}) {
   if (!response.ok) throw new ServerError(await response.json());
   return response;
 }
-
-const settings = () => ({ session: run.id, gop: byId("gop").value, quant: byId("quant").value });
 
 // An answer is a length (32 bits, little endian), that much JSON, then the parts it lists.
 async function unpack(response) {
@@ -80,10 +83,15 @@ async function startCamera() {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const { session } = await (await ask("camera")).json();
-  begin(session, "camera", 1000 / 25, async () => {
+  const start = performance.now();
+  let due = start;
+  begin({ session }, "camera", async () => {
+    await pause(Math.max(0, due - performance.now()));
+    due = performance.now() + CAMERA_PAUSE;
+    const time = Math.round(performance.now() - start);
     context.drawImage(video, 0, 0, width, height);
     const picture = context.getImageData(0, 0, width, height);
-    const query = { ...settings(), width, height };
+    const query = { session, width, height, time };
     return { picture, ...(await unpack(await ask("frame", { query, body: picture.data }))) };
   });
 }
@@ -92,8 +100,8 @@ async function openFilm(file) {
   await stop();
   say(`Reading ${file.name} …`);
   const film = await (await ask("film", { body: file })).json();
-  begin(film.session, file.name, 1000 / film.rate, async () => {
-    const response = await ask("next", { query: settings() });
+  begin(film, file.name, async () => {
+    const response = await ask("next", { query: { session: film.session } });
     if (response.status === 204) return null;
     const frame = await unpack(response);
     const pixels = new Uint8ClampedArray(frame.pixels);
@@ -101,31 +109,34 @@ async function openFilm(file) {
   });
 }
 
-function begin(session, source, interval, next) {
-  Object.assign(run, { id: session, source, active: true });
+function begin({ session, method }, source, next) {
+  Object.assign(run, { id: session, source, active: true, method, chosen: null });
   history.clear();
-  byId("stop").disabled = byId("neutral").disabled = false;
-  run.busy = loop(next, interval).catch(failed);
+  clearRegion();
+  byId("stop").disabled = false;
+  run.busy = loop(next).catch(failed);
 }
 
-async function loop(next, interval) {
+async function loop(next) {
   const meter = new Meter();
-  let due = performance.now();
+  let zero = null; // when the source's second 0 was, by this page's clock
   while (run.active) {
     const asked = performance.now();
     const frame = await next();
+    const answered = performance.now();
     if (!run.active) return;
     if (frame === null) {
       finish();
       say(`${run.source} has ended.`);
       return;
     }
-    const now = performance.now();
+    // Each picture at its own time; after a delay the rest comes later instead of faster.
+    zero = Math.max(zero ?? -Infinity, answered - 1000 * frame.time);
+    const wait = zero + 1000 * frame.time - answered;
+    if (wait > 1) await pause(wait);
+    if (!run.active) return;
     draw(frame);
-    meter.add(now, now - asked, frame);
-    // Never faster than the source; after a delay go on from now instead of catching up.
-    due = Math.max(due + interval, now);
-    await new Promise((resolve) => setTimeout(resolve, due - performance.now()));
+    meter.add(performance.now(), answered - asked, frame);
   }
 }
 
@@ -140,7 +151,7 @@ function finish() {
   run.active = false;
   run.stream?.getTracks().forEach((track) => track.stop());
   run.stream = null;
-  byId("stop").disabled = byId("neutral").disabled = true;
+  byId("stop").disabled = true;
   ask("close", { query: { session: run.id } }).catch(() => {});
 }
 
@@ -160,128 +171,130 @@ function say(text, kind = "hint") {
 }
 
 function draw(frame) {
-  drawPicture(frame);
-  drawResidual(frame);
-  drawMotion(frame);
-  drawClasses(frame);
-  say(frame.message, frame.box ? "hint" : "problem");
+  const person = chosen(frame.people);
+  drawPicture(frame, person);
+  drawRegion(frame, person);
+  drawClasses(frame, person);
+  drawMovements(person);
+  say(frame.message, person?.status === "ok" ? "hint" : "problem");
 }
 
-function drawPicture({ picture, box }) {
+// The person whose button was pressed, or the largest; buttons are there when there are several.
+function chosen(people) {
+  const group = byId("people");
+  const numbers = people.length > 1 ? people.map((one) => one.number).sort((a, b) => a - b) : [];
+  const person = people.find((one) => one.number === run.chosen) ?? people[0];
+  const wanted = numbers.join();
+  if (group.dataset.numbers !== wanted) {
+    group.dataset.numbers = wanted;
+    group.replaceChildren(...numbers.map((number) => {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = `Person ${number}`;
+      button.dataset.number = number;
+      button.addEventListener("click", () => { run.chosen = number; history.clear(); });
+      return button;
+    }));
+  }
+  for (const button of group.children) {
+    button.setAttribute("aria-pressed", Number(button.dataset.number) === person?.number);
+  }
+  return person;
+}
+
+function drawPicture({ picture, people }, person) {
   const canvas = byId("picture");
   if (canvas.width !== picture.width || canvas.height !== picture.height) {
     canvas.width = picture.width;
     canvas.height = picture.height;
+    canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
   }
   const context = canvas.getContext("2d");
   context.putImageData(picture, 0, 0);
-  byId("face").textContent = box ? "" : "· no face";
-  if (!box) return;
-  // Light on dark, so that the frame stands out from every picture.
-  context.beginPath();
-  box.forEach(([x, y], corner) => context[corner ? "lineTo" : "moveTo"](x, y));
-  context.closePath();
-  for (const [width, colour] of [[4, "#10151acc"], [1.5, "#ffffff"]]) {
-    context.lineWidth = width;
-    context.strokeStyle = colour;
-    context.stroke();
-  }
-}
-
-function drawResidual({ residual, edge, kind, group }) {
-  byId("kind").textContent = kind ? `· ${kind}-frame, ${group} in its group` : "";
-  if (!residual) return;
-  const canvas = byId("residual");
-  canvas.width = canvas.height = edge;
-  const image = new ImageData(edge, edge);
-  const words = new Uint32Array(image.data.buffer);
-  for (let i = 0; i < residual.length; i += 1) words[i] = 0xff000000 | (residual[i] * 0x010101);
-  canvas.getContext("2d").putImageData(image, 0, 0);
-}
-
-function drawMotion({ motion, grid, edge, moving }) {
-  byId("moving").textContent = motion ? `· ${moving} of ${grid * grid} blocks` : "";
-  const canvas = byId("motion");
-  const context = canvas.getContext("2d");
-  context.clearRect(0, 0, canvas.width, canvas.height);
-  if (!motion) return;
-  const zoom = canvas.width / edge;
-  const block = canvas.width / grid;
-  const ink = getComputedStyle(document.body);
-  const vectors = new Int8Array(motion.buffer, motion.byteOffset, motion.length);
-  context.lineWidth = 3;
-  context.lineCap = "round";
-  for (let row = 0; row < grid; row += 1) {
-    for (let column = 0; column < grid; column += 1) {
-      const place = 2 * (row * grid + column);
-      // From where the block was to where it is, three times as long as it went.
-      const dx = (-vectors[place] / 4) * zoom * 3;
-      const dy = (-vectors[place + 1] / 4) * zoom * 3;
-      const x = (column + 0.5) * block;
-      const y = (row + 0.5) * block;
-      if (dx || dy) drawArrow(context, x, y, dx, dy, ink.getPropertyValue("--accent"));
-      else {
-        context.fillStyle = ink.getPropertyValue("--line");
-        context.fillRect(x - 2, y - 2, 4, 4);
-      }
+  const how = person?.looked ? "looked at" : "carried by the stream's motion, or kept";
+  byId("face").textContent = person ? `· box ${how}` : "· no face";
+  const unit = picture.width / 320;
+  context.font = `${Math.round(12 * unit)}px system-ui, sans-serif`;
+  context.lineWidth = 3 * unit;
+  context.lineJoin = "round";
+  for (const { number, box: [left, top, right, bottom], looked } of people) {
+    context.setLineDash(looked ? [] : [6 * unit, 4 * unit]);
+    // Light on dark, so that the frame stands out from every picture.
+    for (const [width, colour] of [[3.5, "#10151acc"], [1.3, "#ffffff"]]) {
+      context.lineWidth = width * unit;
+      context.strokeStyle = colour;
+      context.strokeRect(left, top, right - left, bottom - top);
     }
+    if (people.length < 2) continue;
+    context.setLineDash([]);
+    context.fillStyle = "#ffffff";
+    context.strokeStyle = "#10151acc";
+    context.strokeText(number, left, top - 4 * unit);
+    context.fillText(number, left, top - 4 * unit);
   }
 }
 
-function drawArrow(context, x, y, dx, dy, colour) {
-  const length = Math.hypot(dx, dy);
-  const head = Math.min(10, length * 0.6);
-  const [ux, uy] = [(dx / length) * head, (dy / length) * head];
-  context.strokeStyle = colour;
-  context.beginPath();
-  context.moveTo(x, y);
-  context.lineTo(x + dx, y + dy);
-  context.moveTo(x + dx - ux - uy * 0.7, y + dy - uy + ux * 0.7);
-  context.lineTo(x + dx, y + dy);
-  context.lineTo(x + dx - ux + uy * 0.7, y + dy - uy - ux * 0.7);
-  context.stroke();
+function clearRegion() {
+  const canvas = byId("region");
+  canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  byId("looked").textContent = "";
+}
+
+// What the networks were given of the last picture looked at; it stays until the next look.
+function drawRegion(frame, person) {
+  if (!person) clearRegion();
+  if (!person?.region) return;
+  const canvas = byId("region");
+  const [width, height] = person.region;
+  canvas.width = width;
+  canvas.height = height;
+  const samples = new Uint8ClampedArray(frame[`region-${person.number}`]);
+  canvas.getContext("2d").putImageData(new ImageData(samples, width, height), 0, 0);
+  byId("looked").textContent = `· ${width}×${height} at ${frame.time.toFixed(1)} s`;
 }
 
 // ---------------------------------------------------------------- classes over time
 
-function makeRows(classes) {
-  run.rows = classes.map((name) => {
-    const row = document.createElement("div");
-    row.className = "row";
-    row.innerHTML = '<span class="name"></span><span class="bar"><i></i></span>'
-      + '<span class="share">–</span><canvas height="1"></canvas>';
-    row.querySelector(".name").textContent = name;
-    row.querySelector("canvas").setAttribute("aria-hidden", "true");
-    byId("rows").append(row);
-    return row;
-  });
+function makeRow(name, into, { strip }) {
+  const row = document.createElement("div");
+  row.className = "row";
+  row.innerHTML = '<span class="name"></span><span class="bar"><i></i></span>'
+    + `<span class="share">–</span>${strip ? '<canvas height="1"></canvas>' : ""}`;
+  row.querySelector(".name").textContent = name;
+  row.querySelector("canvas")?.setAttribute("aria-hidden", "true");
+  into.append(row);
+  return row;
+}
+
+function setRow(row, value) {
+  row.querySelector("i").style.transform = `scaleX(${value ?? 0})`;
+  row.querySelector(".share").textContent = value == null ? "–" : `${Math.round(100 * value)} %`;
 }
 
 const history = {
-  values: [], // [milliseconds, probabilities]
+  values: [], // [seconds of the source, probabilities of a look]
   clear() {
     this.values = [];
-    for (const row of run.rows) paintStrip(row.querySelector("canvas"), [], 0);
+    for (const row of rows.classes) paintStrip(row.querySelector("canvas"), [], 0);
   },
-  add(probabilities) {
-    const now = performance.now();
+  add(now, probabilities) {
     this.values.push([now, probabilities]);
-    while (this.values[0][0] < now - 1000 * HISTORY_SECONDS) this.values.shift();
-    run.rows.forEach((row, index) => {
+    while (this.values[0][0] < now - HISTORY_SECONDS) this.values.shift();
+    rows.classes.forEach((row, index) => {
       const line = this.values.map(([time, values]) => [time, values?.[index] ?? null]);
       paintStrip(row.querySelector("canvas"), line, now);
     });
   },
 };
 
-// One column of colour a sample: the darker, the more probable; empty where there was no face.
+// One column of colour a picture: the darker, the more probable; empty where nothing is named.
 function paintStrip(canvas, line, now) {
   const width = Math.max(1, canvas.clientWidth);
   if (canvas.width !== width) canvas.width = width;
   const context = canvas.getContext("2d");
   context.clearRect(0, 0, width, 1);
   const cell = getComputedStyle(document.body).getPropertyValue("--cell");
-  const place = (time) => Math.round(width * (1 - (now - time) / (1000 * HISTORY_SECONDS)));
+  const place = (time) => Math.round(width * (1 - (now - time) / HISTORY_SECONDS));
   line.forEach(([time, value], index) => {
     const end = index + 1 < line.length ? place(line[index + 1][0]) : width;
     if (value === null || end <= 0) return;
@@ -290,15 +303,21 @@ function paintStrip(canvas, line, now) {
   });
 }
 
-function drawClasses({ probabilities, label, confidence }) {
-  history.add(probabilities ?? null);
-  byId("verdict").textContent = label ? `· ${label}, ${Math.round(100 * confidence)} %` : "";
-  run.rows.forEach((row, index) => {
-    const value = probabilities?.[index] ?? 0;
-    row.querySelector("i").style.transform = `scaleX(${value})`;
-    row.querySelector(".share").textContent = probabilities ? `${Math.round(100 * value)} %` : "–";
-    row.classList.toggle("top", Boolean(probabilities) && value === Math.max(...probabilities));
+function drawClasses({ time }, person) {
+  history.add(time, person?.now ?? null);
+  const recent = person?.recent;
+  const best = recent ? Math.max(...recent) : null;
+  byId("verdict").textContent = recent ? `· ${person.label}, ${Math.round(100 * best)} %` : "";
+  rows.classes.forEach((row, index) => {
+    setRow(row, recent?.[index]);
+    row.classList.toggle("top", Boolean(recent) && recent[index] === best);
   });
+}
+
+function drawMovements(person) {
+  rows.movements.forEach((row, index) => setRow(row, person?.movements?.[index]));
+  const [yaw, pitch, roll] = person?.pose?.map((value) => Math.round(value)) ?? [];
+  byId("pose").textContent = person?.pose ? `· yaw ${yaw}°, pitch ${pitch}°, roll ${roll}°` : "";
 }
 
 // ---------------------------------------------------------------- measurements
@@ -311,19 +330,21 @@ class Meter {
 
   // Means over the last second, renewed four times in it, so that they can be read.
   add(now, latency, frame) {
-    this.samples.push({ now, latency, bits: frame.bits, ...frame.milliseconds });
+    this.samples.push({ now, latency });
     while (this.samples[0].now < now - 1000) this.samples.shift();
+    byId("clock").textContent = frame.time.toFixed(1);
+    byId("shown").textContent = frame.number + 1;
+    byId("looks").textContent = frame.looks;
+    const film = Boolean(run.method);
+    byId("decoded").textContent = film ? frame.decoded : "–";
+    byId("regions").textContent = film ? frame.regions : "–";
     if (now - this.shown < 250 || this.samples.length < 2) return;
     this.shown = now;
     const count = this.samples.length;
-    const mean = (name) => this.samples.reduce((sum, one) => sum + one[name], 0) / count;
+    const total = this.samples.reduce((sum, one) => sum + one.latency, 0);
+    byId("latency").textContent = (total / count).toFixed(0);
     const rate = (1000 * (count - 1)) / (now - this.samples[0].now);
-    byId("latency").textContent = mean("latency").toFixed(0);
     byId("rate").textContent = rate.toFixed(1);
-    byId("bits").textContent = ((mean("bits") * rate) / 1000).toFixed(0);
-    for (const stage of ["face", "encode", "parse", "model"]) {
-      byId(`t-${stage}`).textContent = mean(stage).toFixed(1);
-    }
   }
 }
 
@@ -331,30 +352,23 @@ class Meter {
 
 byId("camera").addEventListener("click", () => startCamera().catch(failed));
 byId("stop").addEventListener("click", () => stop());
-byId("neutral").addEventListener("click", () => {
-  ask("neutral", { query: { session: run.id } }).catch(failed);
-});
 byId("open").addEventListener("click", () => byId("film").click());
 byId("film").addEventListener("change", (event) => {
   const [file] = event.target.files;
   event.target.value = ""; // so that the same file can be opened again
   if (file) openFilm(file).catch(failed);
 });
-for (const name of ["quant", "gop"]) {
-  byId(name).addEventListener("input", (event) => {
-    byId(`${name}-value`).textContent = event.target.value;
-  });
-}
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.matches("input:not([type=range])");
-  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
-  const button = { c: "camera", o: "open", n: "neutral", s: "stop" }[event.key.toLowerCase()];
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const button = { c: "camera", o: "open", s: "stop" }[event.key.toLowerCase()];
   if (button) byId(button).click();
 });
 
 try {
   const about = await (await ask("about")).json();
-  makeRows(about.classes);
+  rows.classes = about.classes.map((name) => makeRow(name, byId("rows"), { strip: true }));
+  rows.movements = about.movements
+    .map((name) => makeRow(name, byId("movements"), { strip: false }));
   byId("card").textContent = about.card;
 } catch (error) {
   failed(error);
