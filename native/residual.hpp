@@ -28,12 +28,31 @@ struct MacroblockCoefficients {
 template <int kSide>
 class ResidualWriter {
   public:
-    ResidualWriter(const std::array<Plane, 3>& planes, InversePair inverse_pair)
+    /// @param clears_rows whether `start_row` makes a row of macroblocks zero before the first of
+    /// them is written: memory likes long stretches, and what is written over them is near then.
+    ResidualWriter(const std::array<Plane, 3>& planes, InversePair inverse_pair, bool clears_rows)
         : planes_(planes),
           inverse_pair_(inverse_pair),
+          clears_rows_(clears_rows),
           whole_columns_(std::min(planes[0].width / (2 * kSide), planes[1].width / kSide)),
           whole_rows_(std::min(planes[0].height / (2 * kSide), planes[1].height / kSide)) {}
 
+    void start_row(int mb_y) const {
+        if (!clears_rows_)
+            return;
+        for (std::size_t k = 0; k < 3; ++k) {
+            const int side = k == 0 ? 2 * kSide : kSide;
+            const Plane& plane = planes_[k];
+            const int rows = std::min(side, plane.height - mb_y * side);
+            std::int16_t* to = plane.data + plane.stride * mb_y * side;
+            if (plane.stride == plane.width) {
+                std::fill_n(to, plane.stride * std::max(rows, 0), std::int16_t{0});
+                continue;
+            }
+            for (int row = 0; row < rows; ++row, to += plane.stride)
+                std::fill_n(to, plane.width, std::int16_t{0});
+        }
+    }
     /// Transforms what is coded and zeroes it again; blocks without coefficients become zeros.
     void write(int mb_x, int mb_y, MacroblockCoefficients& coefficients) const {
         place(mb_x, mb_y, [&](const std::array<Plane, 3>& to) {
@@ -46,6 +65,8 @@ class ResidualWriter {
     }
     /// A macroblock without residual.
     void write_zeros(int mb_x, int mb_y) const {
+        if (clears_rows_)
+            return;
         place(mb_x, mb_y, [](const std::array<Plane, 3>& to) {
             zero<2 * kSide, 2 * kSide>(to[0].data, to[0].stride);
             zero<kSide, kSide>(to[1].data, to[1].stride);
@@ -63,7 +84,7 @@ class ResidualWriter {
         }
         if (mb_x < whole_columns_ && mb_y < whole_rows_) [[likely]]
             return fill(to);
-        std::array<std::int16_t, 6 * kSide * kSide> buffer;
+        std::array<std::int16_t, 6 * kSide * kSide> buffer{};
         std::array<Plane, 3> from;
         from[0] = {buffer.data(), 2 * kSide, 0, 0};
         from[1] = {buffer.data() + 4 * kSide * kSide, kSide, 0, 0};
@@ -82,8 +103,10 @@ class ResidualWriter {
               std::int16_t* right, std::ptrdiff_t stride) const {
         int& last_position = coefficients.last_position[index];
         if (last_position < 0) {
-            zero<kSide, kSide>(left, stride);
-            zero<kSide, kSide>(right, stride);
+            if (!clears_rows_) {
+                zero<kSide, kSide>(left, stride);
+                zero<kSide, kSide>(right, stride);
+            }
             return;
         }
         std::int16_t* blocks = coefficients.values.data() + index * kPairSize;
@@ -113,6 +136,7 @@ class ResidualWriter {
 
     std::array<Plane, 3> planes_;
     InversePair inverse_pair_;
+    bool clears_rows_;
     int whole_columns_;  ///< macroblocks that lie inside the planes
     int whole_rows_;
 };

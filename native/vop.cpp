@@ -94,13 +94,13 @@ void fill_rest(const VideoObjectLayer& layer, const VopOutput& output, int first
     };
     switch (output.scale) {
         case 1:
-            return zero(ResidualWriter<8>(output.residual, nullptr));
+            return zero(ResidualWriter<8>(output.residual, nullptr, false));
         case 2:
-            return zero(ResidualWriter<4>(output.residual, nullptr));
+            return zero(ResidualWriter<4>(output.residual, nullptr, false));
         case 4:
-            return zero(ResidualWriter<2>(output.residual, nullptr));
+            return zero(ResidualWriter<2>(output.residual, nullptr, false));
         default:
-            return zero(ResidualWriter<1>(output.residual, nullptr));
+            return zero(ResidualWriter<1>(output.residual, nullptr, false));
     }
 }
 
@@ -150,7 +150,7 @@ void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
     const auto& [layer, header, output, references, packet_start] = pass;
     constexpr bool inter_coded = kType != VopCodingType::intra;
     constexpr bool bidirectional = kType == VopCodingType::bidirectional;
-    const ResidualWriter<kSide> writer(output.residual, inverse_pair_);
+    const ResidualWriter<kSide> writer(output.residual, inverse_pair_, !output.leave_not_coded);
     MotionField motion(output.motion, layer.mb_width());
     BidirectionalVectors vectors(layer, header, references, motion, output.backward);
     if (!bidirectional && output.backward != nullptr)
@@ -189,6 +189,8 @@ void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
         if (reader.exhausted()) [[unlikely]]
             damaged(reader, "6.2.6 macroblock()", "the VOP is cut short");
         if constexpr (kDetail != Detail::none) {
+            if (mb_x == 0)
+                writer.start_row(mb_y);
             if (macroblock.coded_blocks != 0 && !is_intra(macroblock.type))
                 writer.write(mb_x, mb_y, coefficients_);
             else if (!output.leave_not_coded || macroblock.type != MacroblockType::not_coded)
