@@ -306,6 +306,13 @@ NB_MODULE(_native, m) {
                 return self.vop(vop).is_bidirectional();
             },
             "vop"_a, "Whether VOP `vop` is a B-VOP, coded or not.")
+        .def(
+            "is_quarter_sample",
+            [](const Stream& self, std::size_t vop) {
+                check_vops(self, {vop});
+                return self.layer_of(vop).quarter_sample;
+            },
+            "vop"_a, "Whether the vectors of VOP `vop` are coded in quarter samples.")
         .def_prop_ro("low_delay", &Stream::low_delay, "Whether there is no B-VOP.")
         .def_prop_ro("display_order", &Stream::display_order,
                      "Numbers of the VOPs in the order in which they are shown.");

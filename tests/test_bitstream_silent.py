@@ -11,7 +11,7 @@ from oracles.stream import written
 
 import mic.bitstream
 import mic.codec
-import mic.decoded.coviar
+import mic_bitstream.coviar
 from mic.errors import BitstreamError, CodecError
 
 PARTS = ("residual", "motion", "macroblocks")
@@ -191,7 +191,7 @@ def test_what_pyav_fails_over_is_a_typed_error(tmp_path, monkeypatch):
         lambda path: mic.bitstream.read(path, method="decoded"),
         lambda path: list(mic.codec.decode(path)),
         mic.codec.probe,
-        lambda path: list(mic.decoded.coviar.frames(path)),
+        lambda path: list(mic_bitstream.coviar.frames(path)),
     ):
         with pytest.raises(CodecError, match=r"damaged|complete"):
             read(path)

@@ -2,15 +2,12 @@
 
 import dataclasses
 
-import av
 import numpy as np
 import pytest
-from av.video.reformatter import Interpolation
 from oracles import compensation, flat, stream
 from oracles.encoders import Options, ffmpeg, frames, synthetic
 
 import mic.bitstream
-import mic.decoded.coviar
 import mic.decoded.residuals
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
 
@@ -116,64 +113,6 @@ def test_refuses_by_name(tmp_path):
             list(mic.decoded.residuals.frames(path))
     with pytest.raises(CodecError):
         list(mic.decoded.residuals.frames(tmp_path / "absent.mp4"))
-
-
-def by_the_sample(path, accumulate):
-    """CoViAR's loops, one sample at a time, as its C code runs them; the last frame is lost."""
-    out, reference, chain = [], None, None
-    with av.open(str(path)) as container:
-        video = container.streams.video[0]
-        video.codec_context.options = {"flags2": "+export_mvs"}
-        for frame in container.decode(video):
-            bgr = frame.reformat(format="bgr24", interpolation=Interpolation.BICUBIC)
-            bgr = bgr.to_ndarray().astype(int)
-            height, width = bgr.shape[:2]
-            if frame.pict_type == 1:
-                reference = bgr
-                chain = {(x, y): (x, y) for x in range(width) for y in range(height)}
-                out.append((np.zeros_like(bgr), np.zeros((height, width, 2), int)))
-                continue
-            old, new = dict(chain), dict(chain)
-            vector = {}
-            data = frame.side_data.get("MOTION_VECTORS")
-            for mv in [] if data is None else data:
-                if (mv.dst_x, mv.dst_y) == (mv.src_x, mv.src_y):
-                    continue
-                for dx in range(-(mv.w // 2), mv.w // 2):
-                    for dy in range(-(mv.h // 2), mv.h // 2):
-                        to = (mv.dst_x + dx, mv.dst_y + dy)
-                        source = (mv.src_x + dx, mv.src_y + dy)
-                        if to in old and source in old:
-                            new[to] = old[source]
-                            vector[to] = (mv.dst_x - mv.src_x, mv.dst_y - mv.src_y)
-            residual, motion = np.zeros_like(bgr), np.zeros((height, width, 2), int)
-            for (x, y), back in new.items():
-                step = vector.get((x, y), (0, 0))
-                source = back if accumulate else (x - step[0], y - step[1])
-                residual[y, x] = bgr[y, x] - reference[source[1], source[0]]
-                motion[y, x] = x - source[0], y - source[1]
-            out.append((residual, motion))
-            chain = new
-            if not accumulate:
-                reference = bgr
-    return out[:-1]
-
-
-@pytest.mark.parametrize("accumulate", [False, True])
-@pytest.mark.parametrize("quarter", [False, True])
-def test_coviar_equals_its_loops(accumulate, quarter, tmp_path):
-    options = Options(
-        width=56, height=40, frames=7, gop=4, four_mv=True, quarter_pel=quarter, speed=2.5
-    )
-    path = synthetic(tmp_path, options)
-    ours = list(mic.decoded.coviar.frames(path, accumulate=accumulate))
-    theirs = by_the_sample(path, accumulate)
-    assert len(ours) == len(theirs) == options.frames - 1
-    for mine, (residual, motion) in zip(ours, theirs, strict=True):
-        assert (mine.residual == residual).all()
-        assert (mine.motion == motion).all()
-    assert [frame.position for frame in ours] == [0, 1, 2, 3, 0, 1]
-    assert any(frame.motion.any() for frame in ours)
 
 
 def test_read_hands_out_the_same(tmp_path):

@@ -15,11 +15,10 @@ from oracles.headers import video_object_layer
 
 import mic
 from mic import bitstream, codec
-from mic.decoded import coviar
 from mic.decoded import residuals as decoded
 from mic.errors import CodecError, ConfigError, DatasetError, MicError
 from mic.storage import cache
-from mic_bitstream import arrays, containers, sample_table
+from mic_bitstream import arrays, containers, coviar, sample_table
 
 READERS = {
     "probe": codec.probe,
@@ -119,7 +118,7 @@ def test_gigantic_pictures_are_refused_before_they_take_memory(plain, tmp_path):
         import resource, sys
         from pathlib import Path
         from mic import bitstream, codec, extract
-        from mic.decoded import coviar
+        from mic_bitstream import coviar
         from mic.decoded import residuals as decoded
         from mic.errors import CodecError
         def used():

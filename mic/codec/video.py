@@ -40,14 +40,12 @@ from numpy.typing import NDArray
 from mic.codec.display import Display, rgb
 from mic.codec.index import Index, index_of
 from mic.codec.reading import (
-    decoded_frames,
     frame_rate_of,
-    no_frames,
     opened,
-    packets,
 )
 from mic.errors import CodecError, ConfigError
 from mic_bitstream.containers import has_times
+from mic_bitstream.decoding import decoded_frames, no_frames, packets
 
 # Containers whose own index finds a key frame by its time stamp.
 _SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})

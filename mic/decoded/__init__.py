@@ -1,1 +1,1 @@
-"""Residuals, motion and CoViAR's loader from pictures that libavcodec decodes, to compare with."""
+"""Residuals and motion from pictures that libavcodec decodes, to compare with."""

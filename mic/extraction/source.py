@@ -15,9 +15,10 @@ import numpy as np
 
 from mic import bitstream, codec
 from mic.codec.display import Display, rgb
-from mic.codec.reading import decoded_frames, opened
+from mic.codec.reading import opened
 from mic.decoded import residuals as decoded
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
+from mic_bitstream.decoding import decoded_frames
 
 Method = Literal["auto", "bitstream", "reencoded", "decoded"]
 METHODS = ("auto", "bitstream", "reencoded", "decoded")

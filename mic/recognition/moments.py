@@ -25,10 +25,11 @@ from av.video.frame import PictureType
 from mic import bitstream
 from mic.codec import Video
 from mic.codec.display import Display, declare_colours, rgb
-from mic.codec.reading import decoded_frames, opened
+from mic.codec.reading import opened
 from mic.decoded.residuals import vectors_of
 from mic.errors import BitstreamError, CodecError, UnsupportedSyntaxError
 from mic.recognition.follower import Motion, Pixels, Region, Vectors
+from mic_bitstream.decoding import decoded_frames
 from mic_bitstream.records import INTRA, INTRA_Q
 
 _PLANAR = ("yuv420p", "yuvj420p")

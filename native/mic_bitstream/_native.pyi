@@ -58,6 +58,9 @@ class Stream:
     def is_bidirectional(self, vop: int) -> bool:
         """Whether VOP `vop` is a B-VOP, coded or not."""
 
+    def is_quarter_sample(self, vop: int) -> bool:
+        """Whether the vectors of VOP `vop` are coded in quarter samples."""
+
     @property
     def low_delay(self) -> bool:
         """Whether there is no B-VOP."""

@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from mic_bitstream.errors import CodecError, ExtraError
+from mic_bitstream.extras import needed
 from mic_bitstream.files import check_regular, check_size
 from mic_bitstream.sample_table import SampleTable, read_sample_table
 from mic_bitstream.vop_index import DEFAULT_RATE, Index, absence, indexing
@@ -69,17 +70,12 @@ def _is_elementary(head: bytes) -> bool:
 
 
 def _demuxed(path: Path, *, masked: bool) -> Index:
-    try:
+    purpose = (
+        "is neither an elementary stream of MPEG-4 Part 2 nor a plain MP4 file, and to be demuxed "
+        "it needs"
+    )
+    with needed(purpose, file=path):
         from mic_bitstream.demuxed import open_demuxed
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "av":
-            raise
-        raise ExtraError(
-            "is neither an elementary stream of MPEG-4 Part 2 nor a plain MP4 file, and the "
-            "package av, which demuxes all other containers, is not installed",
-            file=path,
-            remedy="run `pip install 'mic-bitstream[containers]'`",
-        ) from error
     return open_demuxed(path, masked=masked)
 
 

@@ -1,0 +1,99 @@
+"""A stream's packets and its decoded pictures, every complaint a typed one that names the file."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from mic_bitstream.containers import packets_of
+from mic_bitstream.errors import CodecError
+from mic_bitstream.files import reason
+
+
+def packets(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.Packet]:
+    """The stream's packets in coding order.
+
+    Empty ones, by which AVI repeats a picture, are left out.
+
+    Raises:
+        CodecError: The file is damaged, or breaks off in the middle of a packet.
+    """
+    for packet in packets_of(container, stream, path):
+        if packet.is_corrupt:
+            raise CodecError(
+                "breaks off in the middle of a picture",
+                file=path,
+                remedy="the file is damaged; get another copy",
+            )
+        if packet.size:
+            yield packet
+
+
+def decoded_frames(
+    container: InputContainer,
+    stream: VideoStream,
+    path: Path,
+    *,
+    first: int = 0,
+    before: Callable[[av.Packet], None] | None = None,
+) -> Iterator[av.VideoFrame]:
+    """The stream's pictures in the order in which they are shown, as coded.
+
+    What cannot be decoded before the first key frame is passed over: recordings of broadcasts
+    begin anywhere.
+
+    Args:
+        container: Just opened.
+        stream: Of it.
+        path: Named in errors.
+        first: Number of the packet to begin with, of a key frame; those before it are not decoded.
+        before: Called with each packet before it is decoded, for instance to tell the decoder
+            whether its picture may be passed over.
+
+    Raises:
+        CodecError: It is damaged; all whole pictures before have been yielded. Or it has none.
+    """
+    context, frames, begun = stream.codec_context, 0, False
+    try:
+        for packet in itertools.islice(packets(container, stream, path), first, None):
+            begun = begun or packet.is_keyframe
+            if before is not None:
+                before(packet)
+            try:
+                found = packet.decode()
+            except av.InvalidDataError:
+                if begun:
+                    raise
+                continue
+            for frame in found:
+                frames += 1
+                yield frame
+        for frame in context.decode(None):
+            frames += 1
+            yield frame
+    except (av.FFmpegError, OSError, ValueError, CodecError) as error:
+        with contextlib.suppress(av.FFmpegError, OSError, ValueError):
+            for frame in context.decode(None):  # what waits for its turn is whole
+                frames += 1
+                yield frame
+        what = error.message if isinstance(error, CodecError) else reason(error)
+        remedy = getattr(error, "remedy", None)
+        raise CodecError(
+            what if remedy else f"cannot be decoded: {what}",
+            file=path,
+            place=f"after frame {frames - 1}" if frames else "at the first frame",
+            remedy=remedy or "the file is damaged; get another copy",
+        ) from error
+    if frames == 0:
+        raise no_frames(path)
+
+
+def no_frames(path: Path) -> CodecError:
+    """The error for a video stream without a single picture."""
+    return CodecError("holds no video frame", file=path, remedy="check that it is complete")
