@@ -17,12 +17,14 @@ from mic.inputs.coverage import LeftOut
 from mic.inputs.tensors import ClipTensors, Representation
 from mic.manifest.manifest import Manifest
 from mic.manifest.protocols import Split, given_split, subject_folds
-from mic.models.baselines import PeerMethod, PeerModel
+from mic.models.baselines import PeerMethod
 from mic.models.erasure import fit_erasure
-from mic.models.mic import Identity, Method, Mic
+from mic.models.mic import Identity, Method
+from mic.models.trainable import Trainable
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 from mic.storage.home import home
+from mic.training.initial import initial_network
 from mic.training.train import EpochRecord, Schedule, Training, predict
 
 # The code version of a prediction: raised when the same cell gives other answers.
@@ -233,11 +235,10 @@ def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
     text = json.dumps([data.manifest.digest(), data.network, facts], sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     checkpoint = home() / "checkpoints" / f"{key}.safetensors"
-    with torch_threads(1), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(cell.seed)
-        model = _model(cell, clips, fitted)
+    with torch_threads(1):
+        model = initial_network(cell.method, clips, fitted, seed=cell.seed)
 
-        def evaluate(model: Mic | PeerModel) -> dict[str, Any]:
+        def evaluate(model: Trainable) -> dict[str, Any]:
             logits = predict(model, clips, tested, device=device).logits
             return {"predicted": logits.argmax(1).tolist()}
 
@@ -254,15 +255,14 @@ def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
             evaluate=evaluate,
             evaluate_every=max(1, cell.schedule.epochs // 10),
         )
-        for _ in training.fit():
-            pass
+        training.finish()
         evaluated = [record for record in training.records if record.evaluation]
         history = np.array([_history(record) for record in training.records])
         z = predict(model, clips, fitted, device=device).z
         answer = predict(model, clips, tested, device=device)
         z = np.concatenate([z, answer.z])
         logits = answer.logits
-        if getattr(cell.method, "erase", False):
+        if isinstance(cell.method, Method) and cell.method.erase:
             labels = clips.labels[list(fitted)].cpu().numpy()
             z, logits = _erased(cell.method, clips, fitted, z, labels)
     checkpoint.unlink(missing_ok=True)
@@ -275,19 +275,6 @@ def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
         "curve": np.array([r.evaluation["predicted"] for r in evaluated], np.uint8),
         "history": history.astype(np.float32),
     }
-
-
-def _model(cell: Cell, clips: ClipTensors, fitted: Sequence[int]) -> Mic | PeerModel:
-    if isinstance(cell.method, PeerMethod):
-        return PeerModel(cell.method, classes=len(clips.classes))
-    return Mic(
-        cell.method,
-        classes=len(clips.classes),
-        identity=clips.identity[list(fitted)].cpu(),
-        apex_size=None if clips.apex is None else (clips.apex.shape[1], clips.apex.shape[2]),
-        steps=clips.residual.shape[1],
-        seed=cell.seed,
-    )
 
 
 def _erased(

@@ -12,7 +12,6 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import torch
 
 from mic import identity
 from mic.errors import DatasetError
@@ -26,6 +25,7 @@ from mic.publishing import plots
 from mic.recognition import recogniser
 from mic.storage import atomic
 from mic.training import parallel
+from mic.training.initial import initial_network
 from mic.training.train import EpochRecord, Schedule, Training, predict
 
 # A network of two megabytes: it trains on a laptop and ships in a repository.
@@ -259,15 +259,7 @@ def _trained(
     device: str,
     progress: Callable[[str, int, int], None] | None,
 ) -> Mic:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        model = Mic(
-            method,
-            classes=len(clips.classes),
-            identity=clips.identity[train],
-            steps=clips.residual.shape[1],
-            seed=seed,
-        )
+    model = initial_network(method, clips, train.tolist(), seed=seed)
     state = target / _STATE
     training = Training(
         model,

@@ -33,6 +33,7 @@ from mic.models.mic import Method, Mic
 from mic.processes.tasks import run_stages
 from mic.processes.workers import torch_threads
 from mic.storage import cache
+from mic.training.initial import initial_network
 from mic.training.train import Schedule, Training, predict
 
 _SENT = cache.Stage(name="lowrate-rung", version=1)
@@ -246,17 +247,8 @@ def _fitted(ladder: Ladder, model: str, rows: Sequence[int]) -> Mic:
     )
     rows = [part * count + row for part in range(len(parts)) for row in rows]
     schedule = dataclasses.replace(ladder.schedule, epochs=ladder.epochs(model))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(ladder.seed)
-        network = Mic(
-            ladder.method,
-            classes=len(data.classes),
-            identity=data.identity[rows],
-            steps=ladder.steps,
-            seed=ladder.seed,
-        )
-        for _ in Training(network, data, rows, schedule=schedule, seed=ladder.seed).fit():
-            pass
+    network = initial_network(ladder.method, data, rows, seed=ladder.seed)
+    Training(network, data, rows, schedule=schedule, seed=ladder.seed).finish()
     return network
 
 

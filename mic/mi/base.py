@@ -18,10 +18,12 @@ class Estimator(nn.Module, abc.ABC):
     Attributes:
         in_nats: Whether `estimate` is a mutual information; otherwise it lies in [0, 1].
         optimizer: The critic's own optimiser, None where there is no critic.
+        generator: Of the critic's random pairs, None where it draws none.
     """
 
     in_nats: ClassVar[bool]
     optimizer: torch.optim.Optimizer | None = None
+    generator: torch.Generator | None = None
 
     def update(self, x: Tensor, y: Tensor) -> float:
         """Trains the critic one step on detached features and returns its objective.

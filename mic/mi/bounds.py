@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -45,6 +45,8 @@ class CriticEstimator(Estimator):
     """
 
     in_nats: ClassVar[bool] = True
+    generator: torch.Generator
+    optimizer: torch.optim.Optimizer
 
     def __init__(
         self,
@@ -133,7 +135,7 @@ class Mine(CriticEstimator):
     log_average: Tensor
 
     def __init__(
-        self, x_size: int, y_size: int, *, decay: float | None = 0.99, **options: object
+        self, x_size: int, y_size: int, *, decay: float | None = 0.99, **options: Any
     ) -> None:
         super().__init__(x_size, y_size, **options)
         self.decay = decay
@@ -175,7 +177,7 @@ class Smile(CriticEstimator):
         **options: See `CriticEstimator`.
     """
 
-    def __init__(self, x_size: int, y_size: int, *, clip: float = 5.0, **options: object) -> None:
+    def __init__(self, x_size: int, y_size: int, *, clip: float = 5.0, **options: Any) -> None:
         super().__init__(x_size, y_size, **options)
         self.clip = clip
 
@@ -228,6 +230,7 @@ class VClub(Estimator):
     """
 
     in_nats: ClassVar[bool] = True
+    optimizer: torch.optim.Optimizer
 
     def __init__(
         self,

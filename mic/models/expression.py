@@ -243,7 +243,7 @@ class ExpressionNetwork(nn.Module):
             valid = torch.arange(steps)[None] < lengths[:, None]
             index = valid.flatten().nonzero().squeeze(1).to(residual.device)
         frames = self.encoder(_rows(residual, index))
-        if motion is not None:
+        if motion is not None and self.motion_encoder is not None:
             frames = frames + self.motion_encoder(_rows(motion, index))
         if index is not None:
             padded = frames.new_zeros(batch * steps, frames.shape[1])

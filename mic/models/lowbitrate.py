@@ -136,8 +136,8 @@ class SRFCN(nn.Module):
         kernel = architecture.kernel
         self.output = nn.Conv2d(architecture.channels[2], 1, kernel, padding=kernel // 2)
         if architecture.skip:  # begin with the face as it came
-            nn.init.zeros_(self.output.weight)
-            nn.init.zeros_(self.output.bias)
+            for parameter in self.output.parameters():
+                nn.init.zeros_(parameter)
 
     def forward(self, images: Tensor) -> Tensor:
         """Restored faces (N, S, S) in 0..255, not clipped, of faces enlarged to the full size."""

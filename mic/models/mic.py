@@ -159,9 +159,10 @@ class Mic(nn.Module):
     def parameters_of_encoder(self) -> list[nn.Parameter]:
         """Everything the main optimiser owns: all but a critic with its own optimiser."""
         critic = self.regulariser
-        own = critic is not None and critic.optimizer is not None
-        theirs = {id(p) for p in critic.parameters()} if own else set()
-        return [p for p in self.parameters() if id(p) not in theirs]
+        if critic is None or critic.optimizer is None:
+            return list(self.parameters())
+        theirs = {id(parameter) for parameter in critic.parameters()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in theirs]
 
     def forward(
         self, residual: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None

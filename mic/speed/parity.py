@@ -16,6 +16,7 @@ from mic.experiments import plan
 from mic.experiments.cells import Dataset, splits
 from mic.inputs.tensors import ClipTensors
 from mic.models.mic import Mic
+from mic.training.initial import initial_network
 from mic.training.train import Training
 
 EIGHT_BITS = "ONNX Runtime, int8"
@@ -91,16 +92,8 @@ def parity_table(
 def _trained(
     variant: plan.Variant, clips: ClipTensors, rows: list[int], config: Profile, epochs: int
 ) -> Mic:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        model = Mic(
-            dataclasses.replace(variant.method(config), regulariser="none", beta=0.0),
-            classes=len(clips.classes),
-            identity=clips.identity[rows],
-            steps=clips.residual.shape[1],
-            seed=config.seed,
-        )
-        schedule = dataclasses.replace(plan.schedule(config), epochs=epochs)
-        for _ in Training(model, clips, rows, schedule=schedule, seed=config.seed).fit():
-            pass
+    method = dataclasses.replace(variant.method(config), regulariser="none", beta=0.0)
+    model = initial_network(method, clips, rows, seed=config.seed)
+    schedule = dataclasses.replace(plan.schedule(config), epochs=epochs)
+    Training(model, clips, rows, schedule=schedule, seed=config.seed).finish()
     return model.eval()

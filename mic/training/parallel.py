@@ -21,6 +21,7 @@ import contextlib
 import itertools
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -29,6 +30,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from mic.errors import ConfigError
 from mic.models.expression import Expression
+from mic.models.trainable import Trainable
 
 
 @contextlib.contextmanager
@@ -56,7 +58,7 @@ def is_first() -> bool:
     return not _grouped() or dist.get_rank() == 0
 
 
-def ranks(model: nn.Module) -> Ranks | None:
+def ranks(model: Trainable) -> Ranks | None:
     """The part of `model`'s training that this process takes; None if it takes all.
 
     Raises:
@@ -79,7 +81,7 @@ class Ranks:
         ConfigError: The model has no expression branch.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: Trainable) -> None:
         branch = getattr(model, "expression", None)
         if branch is None:
             raise ConfigError(
@@ -116,7 +118,10 @@ class Ranks:
     ) -> tuple[Tensor | None, ...] | None:
         if not branch.training:
             return None
-        count = len(inputs[0])
+        clips = inputs[0]
+        if clips is None:
+            raise ConfigError("a batch without clips cannot be shared")
+        count = len(clips)
         if count < self.world:
             raise ConfigError(
                 f"a batch of {count} clips cannot be shared by {self.world} processes",
@@ -141,9 +146,7 @@ class _Gather(torch.autograd.Function):
     """(B_r, ...) of each rank -> (B, ...) on all; the gradient of one's own rows comes back."""
 
     @staticmethod
-    def forward(
-        ctx: torch.autograd.function.FunctionCtx, part: Tensor, sizes: Sequence[int]
-    ) -> Tensor:
+    def forward(ctx: Any, part: Tensor, sizes: Sequence[int]) -> Tensor:
         start = sum(sizes[: dist.get_rank()])
         ctx.mine = slice(start, start + len(part))
         # Collectives want equal shapes.
@@ -154,9 +157,7 @@ class _Gather(torch.autograd.Function):
         return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
     @staticmethod
-    def backward(
-        ctx: torch.autograd.function.FunctionCtx, gradient: Tensor
-    ) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         return gradient[ctx.mine], None
 
 
@@ -178,6 +179,12 @@ class _Sum(torch.autograd.Function):
 
 class _SharedBatchNorm(_BatchNorm):
     """Batch normalisation by mean and variance over all ranks; set as a module's class."""
+
+    # Those of our networks track their statistics and keep a fixed momentum.
+    momentum: float
+    num_batches_tracked: Tensor
+    running_mean: Tensor
+    running_var: Tensor
 
     def _check_input_dim(self, input: Tensor) -> None:
         pass

@@ -1,5 +1,6 @@
 """Training as a generator of epoch records, resumable to the byte.
 
+    model = initial_network(method, data, rows, seed=0)         # see mic.training.initial
     run = Training(model, data, rows, schedule=Schedule(), seed=0, checkpoint=path)
     for record in run.fit():
         ...                        # stop here at any time; a new Training continues
@@ -25,7 +26,7 @@ import torch
 
 from mic.errors import ConfigError, WeightsError
 from mic.inputs.tensors import ClipTensors
-from mic.models.mic import Mic
+from mic.models.trainable import Trainable
 from mic.storage.checkpoint import Checkpoint, pack_optimizer, unpack_optimizer
 from mic.training import parallel
 from mic.training.augmentation import augment, drawn_frames
@@ -84,7 +85,6 @@ class Training:
         device: "cpu" or "cuda".
         evaluate: Called with the model after epochs; its result (JSON-like) is recorded.
         evaluate_every: After every so many epochs, and after the last.
-        compiled: Whether the expression branch runs through `torch.compile`.
 
     Raises:
         WeightsError: The checkpoint is damaged, or belongs to another run.
@@ -92,7 +92,7 @@ class Training:
 
     def __init__(
         self,
-        model: Mic,
+        model: Trainable,
         data: ClipTensors,
         rows: Sequence[int],
         *,
@@ -101,9 +101,8 @@ class Training:
         checkpoint: str | Path | None = None,
         every: int = 1,
         device: str = "cpu",
-        evaluate: Callable[[Mic], dict[str, Any]] | None = None,
+        evaluate: Callable[[Trainable], dict[str, Any]] | None = None,
         evaluate_every: int = 1,
-        compiled: bool = False,
     ) -> None:
         if not len(rows):
             raise ConfigError("there are no clips to train on")
@@ -119,8 +118,6 @@ class Training:
         self.evaluate_every = evaluate_every
         self.records: list[EpochRecord] = []
         self.ranks = parallel.ranks(self.model)
-        if compiled:
-            self.model.expression.encoder.compile(dynamic=True)
         kind = torch.optim.AdamW if schedule.optimizer == "adamw" else torch.optim.Adam
         self.optimizer = kind(
             model.parameters_of_encoder(),
@@ -141,6 +138,11 @@ class Training:
             if self.checkpoint is not None and due and parallel.is_first():
                 self._state().save(self.checkpoint)
             yield record
+
+    def finish(self) -> None:
+        """Trains to the end."""
+        for _ in self.fit():
+            pass
 
     def _epoch(self, epoch: int) -> EpochRecord:
         start = time.perf_counter()
@@ -215,9 +217,9 @@ class Training:
         for prefix, optimizer in self._optimizers():
             packed, facts[prefix] = pack_optimizer(optimizer, prefix)
             tensors |= packed
-        generator = getattr(self.model.regulariser, "generator", None)
-        if generator is not None:
-            tensors["critic-generator"] = generator.get_state()
+        critic = self.model.regulariser
+        if critic is not None and critic.generator is not None:
+            tensors["critic-generator"] = critic.generator.get_state()
         return Checkpoint(tensors=tensors, facts=facts)
 
     def _restore(self, state: Checkpoint) -> None:
@@ -237,8 +239,9 @@ class Training:
             self.model.load_state_dict(weights)
             for prefix, optimizer in self._optimizers():
                 unpack_optimizer(optimizer, prefix, state.tensors, state.facts[prefix])
-            if "critic-generator" in state.tensors:
-                self.model.regulariser.generator.set_state(state.tensors["critic-generator"])
+            critic = self.model.regulariser
+            if critic is not None and critic.generator is not None:
+                critic.generator.set_state(state.tensors["critic-generator"])
             self.records = [EpochRecord(**record) for record in state.facts["records"]]
         except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
             raise WeightsError(
@@ -249,7 +252,7 @@ class Training:
 
     def _optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:
         critic = self.model.regulariser
-        found = [("encoder", self.optimizer)]
+        found: list[tuple[str, torch.optim.Optimizer]] = [("encoder", self.optimizer)]
         if critic is not None and critic.optimizer is not None:
             found.append(("critic", critic.optimizer))
         return found
@@ -257,7 +260,12 @@ class Training:
 
 @torch.no_grad()
 def predict(
-    model: Mic, data: ClipTensors, rows: Sequence[int], *, batch: int = 16, device: str = "cpu"
+    model: Trainable,
+    data: ClipTensors,
+    rows: Sequence[int] | np.ndarray,
+    *,
+    batch: int = 16,
+    device: str = "cpu",
 ) -> Prediction:
     """Answers for the clips `rows`, without augmentation."""
     training = model.training

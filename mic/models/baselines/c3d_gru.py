@@ -13,7 +13,7 @@ everything starts at random, as all peers of this package do.
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from mic.models.baselines.padding import lengths_of, mask_of
 from mic.models.expression import Expression
@@ -74,9 +74,10 @@ class C3dGru(nn.Module):
             volume = layer(volume) * mask
         steps = nn.functional.adaptive_avg_pool3d(volume, (None, self.grid, self.grid))
         steps = self.drop(steps.transpose(1, 2).flatten(2))
+        read: Tensor | PackedSequence = steps
         if lengths is not None:
-            steps = pack_padded_sequence(
+            read = pack_padded_sequence(
                 steps, lengths.cpu(), batch_first=True, enforce_sorted=False
             )
-        z = self.gru(steps)[1][-1]
+        z = self.gru(read)[1][-1]
         return Expression(z=z, logits=self.classifier(z))

@@ -40,7 +40,8 @@ class EnhancedConvLstm(nn.Module):
         self.gates = nn.Conv2d(2 * channels, 4 * channels, 3, padding=1)
         self.older = nn.Conv2d(3 * channels, channels, 3, padding=1) if temporal_gate else None
         with torch.no_grad():
-            self.gates.bias[channels : 2 * channels] = 1.0  # remembers at the start
+            # Remembers at the start.
+            self.gates.get_parameter("bias")[channels : 2 * channels] = 1.0
 
     def forward(self, frames: Tensor) -> Tensor:
         """(B, T, channels, h, w) -> the same."""

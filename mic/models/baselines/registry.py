@@ -210,7 +210,6 @@ class PeerModel(nn.Module):
         self.network = peer.network(
             classes, width=method.width or peer.paper_width, dropout=method.dropout, **grid
         )
-        self.z_size: int = self.network.z_size
 
     def parameters_of_encoder(self) -> list[nn.Parameter]:
         """All parameters: a peer has no critic."""
