@@ -58,7 +58,7 @@ def test_shapes(name):
     model = _model(name).eval()
     clips, motion = _clips(name, 3)
     z, logits = model(clips, None, motion)
-    assert z.shape == (3, model.z_size)
+    assert z.shape == (3, model.network.z_size)
     assert logits.shape == (3, CLASSES)
     assert torch.isfinite(z).all()
 
