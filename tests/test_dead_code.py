@@ -9,7 +9,7 @@ from environment_file import ROOT
 
 # What others call or read by these names, and facts that a caller may ask for.
 CALLED = {
-    "Python": {"__getattr__", "__dir__", "__class__"},
+    "Python": {"__getattr__", "__dir__", "__class__", "__call__"},
     "PyAV": {"thread_count", "skip_frame"},
     "http.server": {
         *("daemon_threads", "allow_reuse_address", "protocol_version", "server_version"),
