@@ -4,6 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from mic import synthface
+from mic.manifest import Manifest
+
 # Of a few long tests each: begun last, they would keep one worker busy and the other idle.
 LONG_FILES = (
     "test_smoke_run_data.py",
@@ -19,6 +22,12 @@ LONG_FILES = (
 @pytest.hookimpl(trylast=True)  # after the random order, which holds among the other files
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: Path(item.path).name not in LONG_FILES)
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory) -> Manifest:
+    """Ten generated people, a clip each of 128 x 128; whoever changes a file copies it first."""
+    return synthface.generate("synth-ck", tmp_path_factory.mktemp("made"), subset=10, size=128)
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -3,7 +3,7 @@
 P-Net slides over a pyramid of the picture, R-Net and O-Net see single candidates; overlapping
 candidates are thinned out in between. The weights are those that the package facenet-pytorch
 carries. Its code is not used, because importing it imports all of torchvision, which takes longer
-than to find a face; `tests/test_faces.py` holds the two against each other.
+than to find a face; `tests/faces/test_faces.py` holds the two against each other.
 """
 
 from __future__ import annotations

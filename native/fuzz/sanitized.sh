@@ -25,8 +25,8 @@ sys.modules["mic_bitstream._native"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules["mic_bitstream._native"])
 PYTHON
 cd "$here/../.."
-[ $# -gt 0 ] || set -- tests/test_bitstream_[!lf]*.py --deselect \
-  tests/test_bitstream_access.py::test_memory_is_flat_in_clip_length
+[ $# -gt 0 ] || set -- tests/bitstream/test_bitstream_[!lf]*.py --deselect \
+  tests/bitstream/test_bitstream_access.py::test_memory_is_flat_in_clip_length
 # Python itself is not built for leak checks; the fuzzers look for leaks.
 LD_PRELOAD="$(c++ -print-file-name=libasan.so) $(c++ -print-file-name=libstdc++.so)" \
   ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 PYTHONPATH="$build" \

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import mic.publishing.report.markdown
 
-NATIVE = Path(__file__).resolve().parents[1] / "native"
+NATIVE = Path(__file__).resolve().parents[2] / "native"
 
 
 def test_the_map_of_clauses_is_that_of_the_sources(monkeypatch):

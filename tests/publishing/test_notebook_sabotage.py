@@ -95,7 +95,7 @@ def test_a_full_disk_fails_the_run_and_keeps_the_old_results(tmp_path):
         import io, pathlib, subprocess, sys
         mount = ["mount", "-t", "tmpfs", "-o", "size=96k", "none", {str(disk)!r}]
         subprocess.run(mount, check=True)
-        sys.path.insert(0, {str(Path(__file__).parent)!r})
+        sys.path.insert(0, {str(Path(__file__).parents[1])!r})
         import notebook_factory
         from mic import config
         from mic.errors import MicError

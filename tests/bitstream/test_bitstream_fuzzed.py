@@ -9,7 +9,7 @@ import pytest
 
 from mic.storage.home import locked
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 FUZZ = REPOSITORY / "native" / "fuzz"
 BUILD = REPOSITORY / "build" / "fuzz"
 HARNESSES = ("headers", "packets", "clips")

@@ -19,7 +19,7 @@ import mic.storage.assets
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(0)]
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 TOOLS = list(itertools.product((False, True), repeat=3))
 FACES = (("carphone", 120, 144, 176, 0, 0), ("single_face", 72, 360, 480, 0, 80),
          ("langer", 100, 355, 477, 3, 81))  # fmt: skip

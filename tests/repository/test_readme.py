@@ -13,7 +13,6 @@ import pytest
 from environment_file import ROOT
 
 import mic
-from mic import synthface
 from mic.storage import assets
 
 README = (ROOT / "README.md").read_text()
@@ -49,9 +48,8 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def video(tmp_path_factory):
-    manifest = synthface.generate("synth-ck", tmp_path_factory.mktemp("v"), subset=1, size=96)
-    return manifest.path(next(iter(manifest)))
+def video(generated):
+    return generated.path(generated.clips[0])
 
 
 def test_two_commands_lead_from_a_clone_to_a_table(tmp_path, home, video):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mic import cli, fitting, synthface
+from mic import cli, fitting
 from mic.codec import decode, encode_frames
 from mic.errors import DatasetError, StorageError
 from mic.evaluation import leakage
@@ -196,10 +196,9 @@ def test_the_command_says_what_it_understood(tmp_path, drawn, capsys):
 
 
 @pytest.fixture(scope="module")
-def face(tmp_path_factory):
-    """A generated face, uint8 (96, 96, 3)."""
-    made = synthface.generate("synth-ck", tmp_path_factory.mktemp("made"), subset=1, size=96)
-    return next(decode(made.path(made.clips[0])))
+def face(generated):
+    """A generated face, uint8 (128, 128, 3)."""
+    return next(decode(generated.path(generated.clips[0])))
 
 
 def test_blank_first_pictures_are_passed_over(tmp_path, face):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import mic
-from mic import cli, codec, fitting, synthface
+from mic import cli, codec, fitting
 from mic.errors import ConfigError, DatasetError
 from mic.fitting import clips
 from mic.fitting import training as fit_module
@@ -20,21 +20,16 @@ from mic.training.train import Schedule
 SCHEDULE = Schedule(epochs=2, batch=4, frames=6)
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return synthface.generate("synth-ck", tmp_path_factory.mktemp("made"), subset=10, size=96)
-
-
 @pytest.fixture
-def folder(made, tmp_path):
+def folder(generated, tmp_path):
     """Two classes; people in the files' names or in folders; one video of nobody."""
     path = tmp_path / "videos"
-    for number, clip in enumerate(made):
+    for number, clip in enumerate(generated):
         label = ("calm", "moved")[number % 2]
         inside = clip.subject if number < 4 else "."
         target = path / label / inside / f"{clip.subject}_{number}.mp4"
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(made.path(clip), target)
+        shutil.copy(generated.path(clip), target)
     (path / "calm" / "notes.txt").write_text("not a video")
     nobody = [np.full((96, 96, 3), 90, np.uint8)] * 5
     codec.encode_frames(nobody, path / "calm" / "S999_1.avi", frame_rate=25)
