@@ -15,7 +15,7 @@ from PIL import Image
 from mic import codec
 from mic.errors import CodecError, StorageError
 from mic.recognition.live import CameraSession, LiveFrame, film_frames
-from mic.recognition.moments import source_of
+from mic.recognition.sources import source_of
 
 _SHOWN_WIDTH = 640
 _CHUNK = 1 << 20

@@ -91,7 +91,6 @@ def warp(frame: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     Returns:
         uint8 (size, size, 3); black outside the frame.
     """
-    """The picture under a similarity transform, uint8 (size, size, 3); black outside it."""
     picture = Image.fromarray(frame)
     # Bilinear sampling aliases below half size: halve first, by averaging.
     step = max(1, int(1 / np.hypot(matrix[0, 0], matrix[1, 0])))

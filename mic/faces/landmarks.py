@@ -195,8 +195,8 @@ class Landmarker:
     """
 
     def __init__(self) -> None:
-        self._mesh = Network(_member("face_landmarks_detector.tflite"))
-        self._blendshapes = Network(_member("face_blendshapes.tflite"))
+        self._mesh = Network(bundled("face_landmarks_detector.tflite"))
+        self._blendshapes = Network(bundled("face_blendshapes.tflite"))
 
     def look(self, picture: np.ndarray, roi: Roi) -> Mesh:
         """The points of the face in a square of a picture, uint8 (H, W, 3) RGB.
@@ -224,11 +224,11 @@ def action_units(blendshapes: np.ndarray) -> dict[str, float]:
 
 
 def roi_of_box(box: np.ndarray, points: np.ndarray) -> Roi:
-    """The square to look at for a face that MTCNN found.
+    """The square to look at for a face that was detected.
 
     Args:
         box: (4,) left, top, right, bottom.
-        points: (5, 2) as `mic.faces.REFERENCE_POINTS`.
+        points: (2 or more, 2): the picture's left and right eye come first.
     """
     x, y = (box[:2] + box[2:]) / 2
     eyes = points[1] - points[0]
@@ -236,7 +236,12 @@ def roi_of_box(box: np.ndarray, points: np.ndarray) -> Roi:
     return Roi(float(x), float(y), float(side), float(np.arctan2(eyes[1], eyes[0])))
 
 
-def _member(name: str) -> bytes:
+def bundled(name: str) -> bytes:
+    """A file of the landmarker's bundle.
+
+    Raises:
+        AssetError: The bundle cannot be fetched, or has no such file.
+    """
     bundle = assets.path("face_landmarker")
     try:
         with zipfile.ZipFile(bundle) as archive:
@@ -254,7 +259,7 @@ def _canonical_face() -> np.ndarray:
     The first field of MediaPipe's `GeometryPipelineMetadata` is the mesh, whose third field
     repeats floats: x, y, z, u, v of each vertex.
     """
-    data = _member("geometry_pipeline_metadata_landmarks.binarypb")
+    data = bundled("geometry_pipeline_metadata_landmarks.binarypb")
     mesh = next(value for number, value in _fields(data) if number == 1)
     floats = [struct.unpack("<f", value)[0] for number, value in _fields(mesh) if number == 3]
     return np.array(floats).reshape(-1, 5)[:, :3]

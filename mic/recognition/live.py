@@ -150,7 +150,7 @@ def film_frames(source: Source, recogniser: PeopleRecogniser | None = None) -> I
     """A video's pictures as they pass; those that nobody needs are left out.
 
     Args:
-        source: Of `mic.recognition.moments.source_of`.
+        source: Of `mic.recognition.sources.source_of`.
         recogniser: The networks; new ones if None.
 
     Raises:

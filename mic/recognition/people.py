@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from mic.faces.blazeface import BlazeFace
 from mic.faces.fer import LABELS, Fer
 from mic.faces.landmarks import Landmarker, Pose
 from mic.recognition.follower import Follower, Motion, Person, Region, Seen, around
@@ -88,10 +89,11 @@ class PeopleRecogniser:
     def __init__(self) -> None:
         self._fer = Fer()
         self._landmarker = Landmarker()
+        self._finder = BlazeFace()
 
     def follower(self) -> Follower:
         """A new follower for one video."""
-        return Follower(landmarker=self._landmarker)
+        return Follower(landmarker=self._landmarker, finder=self._finder)
 
     def answer(self, seen: Seen, *, frame: int, time: float) -> Look:
         """What the networks say of a person who was looked at."""
@@ -122,7 +124,7 @@ def passes(
     """Follows and recognises everybody in a video, picture by picture; memory is flat.
 
     Args:
-        source: Of `mic.recognition.moments.source_of`; its `work` says what it cost.
+        source: Of `mic.recognition.sources.source_of`; its `work` says what it cost.
         recogniser: The networks.
         interval: Seconds from look to look.
         progress: Called with pictures done and pictures in all, at each look.
@@ -131,7 +133,7 @@ def passes(
         CodecError: The video is damaged: then all before has been yielded.
     """
     video = source.video
-    wanted = planned(video.times, interval)
+    wanted = planned(video.times, interval, source.anchors)
     follower = recogniser.follower()
     for moment in source.moments(wanted, _planner(follower, (video.width, video.height))):
         one = passed(moment, follower, recogniser)
@@ -165,15 +167,21 @@ def passed(moment: Moment, follower: Follower, recogniser: PeopleRecogniser) -> 
     return Passed(frame=moment.number, time=moment.time, boxes=boxes, looks=looks, seen=seen)
 
 
-def planned(times: np.ndarray, interval: float) -> list[int]:
+def planned(times: np.ndarray, interval: float, anchors: np.ndarray | None = None) -> list[int]:
     """The pictures to look at: the first, and then one an interval.
 
     Args:
         times: Seconds of all pictures, ascending.
         interval: Seconds from look to look.
+        anchors: Numbers of the pictures at which one can look; None: at all.
     """
     moments = np.arange(0.0, float(times[-1]) + 1e-9, interval)
     found = np.searchsorted(times, moments - 1e-6)
+    if anchors is not None and len(anchors) < len(times):
+        after = np.searchsorted(anchors, found).clip(0, len(anchors) - 1)
+        before = np.maximum(after - 1, 0)
+        nearer = times[anchors[after]] - moments <= moments - times[anchors[before]]
+        found = anchors[np.where(nearer, after, before)]
     return sorted({int(k) for k in found if k < len(times)})
 
 

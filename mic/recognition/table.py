@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Literal
 from mic.codec import Video, videos_in
 from mic.errors import ConfigError, MicError, printable
 from mic.recognition import people, rows
-from mic.recognition.moments import Work, source_of
+from mic.recognition.moments import Work
 from mic.recognition.people import PeopleRecogniser
 from mic.recognition.recogniser import Recogniser
 from mic.recognition.rows import BOX, KINDS, Kind, Row
+from mic.recognition.sources import source_of
 from mic.recognition.windows import Method, Options, Progress, Window, windows
 
 if TYPE_CHECKING:

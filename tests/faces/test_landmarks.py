@@ -4,8 +4,10 @@ import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mic import codec, faces
+from mic.faces.blazeface import BlazeFace
 from mic.faces.fer import FRAMINGS, LABELS, Fer, crop
 from mic.faces.landmarks import (
     ACTION_UNITS,
@@ -103,3 +105,35 @@ def test_three_framings_agree_with_the_box_of_the_detector(landmarker, smiling):
     # A face that the picture cuts off, or that lies outside, is still an answer and no error.
     for x, y in ((0, 0), (10_000, -500)):
         assert fer.of_square(smiling, (x, y, 200.0)).sum() == pytest.approx(1, abs=1e-4)
+
+
+def test_blazeface_finds_what_mtcnn_finds():
+    finder, detector = BlazeFace(), faces.detector()
+    for name, steps in (("langer", 90), ("carphone", 30), ("noface_face", 80)):
+        for picture in itertools.islice(codec.decode(assets.path(name)), 0, None, steps):
+            found, expected = finder.detect(picture), detector.detect([picture])[0]
+            assert len(found) == (expected.status is not faces.Status.NO_FACE)
+            for one in found:
+                edge = max(one.box[2:] - one.box[:2])
+                assert np.abs(one.eyes - expected.points[:2]).max() < 0.15 * edge
+                assert (one.box[:2] < one.eyes.min(0)).all()
+                assert (one.box[2:] > one.eyes.max(0)).all()
+
+
+def test_blazeface_finds_small_and_several_faces(smiling):
+    finder = BlazeFace()
+    small = np.asarray(Image.fromarray(smiling).resize((214, 120), Image.Resampling.BOX))
+    room = np.full((720, 1280, 3), 96, np.uint8)
+    places = [(40, 60), (1020, 500), (540, 300)]  # left and top of each
+    for left, top in places:
+        room[top : top + 120, left : left + 214] = small
+    found = finder.detect(room)
+    assert len(found) == len(places)  # each a twentieth of the picture's width, and once
+    for left, top in places:
+        assert any(
+            left < one.box[0] < one.box[2] < left + 214
+            and top < one.box[1] < one.box[3] < top + 120
+            for one in found
+        )
+    assert finder.detect(np.full((300, 400, 3), 90, np.uint8)) == []
+    assert len(finder.detect(smiling[::4, ::4])) == 1

@@ -1,0 +1,150 @@
+"""A video that libavcodec decodes, as moments.
+
+Pictures that no other refers to and at which nobody looks are passed over; vectors are exported;
+only regions of looks are converted to RGB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+
+from mic.codec import Video
+from mic.codec.display import Display, declare_colours, rgb
+from mic.codec.reading import opened
+from mic.decoded.residuals import vectors_of
+from mic.errors import CodecError
+from mic.recognition.follower import Motion, Region, Vectors
+from mic.recognition.moments import Moment, Parts, Work
+from mic_bitstream.decoding import decoded_frames
+
+_PLANAR = ("yuv420p", "yuvj420p")
+
+
+class Decoded:
+    """A video that libavcodec decodes.
+
+    Args:
+        video: Of any codec.
+    """
+
+    way = "decoded"
+
+    def __init__(self, video: Video) -> None:
+        self.video = video
+        self.work = Work()
+        self.anchors = np.arange(len(video))
+
+    def moments(
+        self, wanted: Sequence[int], regions: Callable[[Motion | None], list[Region]]
+    ) -> Iterator[Moment]:
+        """Passes over the video up to the last wanted picture.
+
+        Args:
+            wanted: Numbers of pictures at which somebody will look, ascending.
+            regions: Not needed here; `Parsed` plans by it.
+
+        Raises:
+            CodecError: The video is damaged here; `place` names the picture.
+        """
+        video, waiting, number = self.video, list(wanted), -1
+        with opened(video.path, number=video.stream) as (container, stream):
+            context = stream.codec_context
+            context.options = {**context.options, "flags2": "+export_mvs"}
+            stamps = set(video.index.stamps[video.index.packet_of[waiting]].tolist())
+
+            def allow(packet: av.Packet) -> None:
+                """Lets the decoder pass over what nobody looks at and nothing refers to."""
+                # Where pictures are counted, none may be missing.
+                needed = not video.index.by_stamp or packet.pts in stamps
+                context.skip_frame = "DEFAULT" if needed else "NONREF"
+
+            try:
+                for frame in decoded_frames(container, stream, video.path, before=allow):
+                    known = video.index.number(frame.pts)
+                    if known is None and video.index.by_stamp:
+                        continue  # cut away by an edit list
+                    number = number + 1 if known is None else known
+                    self.work.decoded += 1
+                    if number >= len(video):
+                        break
+                    looked_at = bool(waiting) and number >= waiting[0]
+                    while waiting and number >= waiting[0]:
+                        waiting.pop(0)
+                    display = Display.of(frame, video.sample_aspect)
+                    yield Moment(
+                        number,
+                        float(video.times[number]),
+                        display.size(frame.width, frame.height),
+                        _exported(frame) if display.as_coded else None,
+                        Parts(*_converter(frame, display, video.path)) if looked_at else None,
+                    )
+                    if not waiting:
+                        break
+            except CodecError as error:
+                time = float(video.times[max(number, 0)])
+                raise CodecError(
+                    error.message,
+                    file=video.path,
+                    place=f"after frame {number} ({time:.2f} s)",
+                    remedy=error.remedy,
+                ) from error
+        self.work.pictures = len(video)
+
+
+def _exported(frame: av.VideoFrame) -> Motion | None:
+    """What the decoder says of the past; None where it exports nothing.
+
+    Only of P-pictures, whose past is the P- or I-picture before: steps of B-pictures lead from
+    the same place again.
+    """
+    if PictureType(frame.pict_type) is not PictureType.P:
+        return None
+    vectors = vectors_of(frame)
+    past = vectors[vectors["source"] < 0]
+    if not len(past):
+        return None
+    scale = np.maximum(past["motion_scale"], 1)[:, None]
+    steps = -np.stack([past["motion_x"], past["motion_y"]], 1) / scale
+    return Vectors(np.stack([past["dst_x"], past["dst_y"]], 1).astype(float), steps)
+
+
+def _converter(
+    frame: av.VideoFrame, display: Display, path: Path
+) -> tuple[Callable[[Region], np.ndarray], Region]:
+    """What makes parts of a decoded picture, and the region that is all of it."""
+    width, height = display.size(frame.width, frame.height)
+    whole: list[np.ndarray] = []
+
+    def make(region: Region) -> np.ndarray:
+        planar = display.as_coded and frame.format.name in _PLANAR
+        if planar and region != (0, 0, width, height):
+            return _converted(frame, region, path)
+        if not whole:
+            whole.append(rgb(frame, display, path))
+        left, top, right, bottom = region
+        return whole[0][top:bottom, left:right]
+
+    return make, (0, 0, width, height)
+
+
+def _converted(frame: av.VideoFrame, region: Region, path: Path) -> np.ndarray:
+    """A region of a 4:2:0 picture as RGB; its edges are even but for the picture's own."""
+    left, top, right, bottom = region
+    width, height = right - left, bottom - top
+    if width % 2 or height % 2:  # libswscale and from_ndarray want whole chroma samples
+        return rgb(frame, Display(), path)[top:bottom, left:right]
+    planes = []
+    for plane, half in zip(frame.planes, (0, 1, 1), strict=True):
+        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        part = rows[top >> half : (top + height) >> half, left >> half : (left + width) >> half]
+        planes.append(part.reshape(-1))
+    samples = np.concatenate(planes).reshape(height * 3 // 2, width)
+    small = av.VideoFrame.from_ndarray(samples, format=frame.format.name)
+    small.colorspace, small.color_range = frame.colorspace, frame.color_range
+    declare_colours(small, path)
+    return small.to_ndarray(format="rgb24")
