@@ -153,7 +153,6 @@ PROFILES: Mapping[str, Profile] = {
         seeds=3,
         epochs=100,
         sr_epochs=60,
-        backbone="resnet6",
         ladder=(1, 2, 3, 4, 6, 8, 12, 16, 20, 25, 31),
         repeats=11,
         bootstrap=10_000,

@@ -149,8 +149,9 @@ def schedule(config: Profile, *, data: str = "", **changes: Any) -> Schedule:
 
 
 def representation(config: Profile, **changes: Any) -> Representation:
-    """Accumulated residuals in the profile's number and scale, with changes."""
-    return dataclasses.replace(Representation(steps=config.steps, scale=config.scale), **changes)
+    """Residuals of the profile's kind, in its number and scale, with changes."""
+    like = Representation(kind=settings.kind(config), steps=config.steps, scale=config.scale)
+    return dataclasses.replace(like, **changes)
 
 
 def rows(config: Profile, table: Mapping[str, Any]) -> dict[str, Any]:

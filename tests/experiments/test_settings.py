@@ -28,3 +28,11 @@ def test_afew_is_trained_as_printed_and_other_profiles_are_not():
     default = config.load("default")
     assert plan.schedule(default, data="ckplus") == plan.schedule(default)
     assert plan.schedule(default, epochs=7).epochs == 7
+
+
+def test_no_two_rows_of_the_papers_table_are_the_same_network():
+    paper = config.load("paper")
+    methods = list(plan.methods(paper, plan.PAPER_ROWS).values())
+    assert len(set(methods)) == len(methods) == len(plan.PAPER_ROWS)
+    assert plan.representation(paper).kind == "raw"
+    assert plan.representation(config.load("default")).kind == "accumulated"
