@@ -7,6 +7,7 @@
 #include <mutex>
 #include <numeric>
 
+#include "errors.hpp"
 #include "parallel.hpp"
 
 namespace mic::mpeg4 {
@@ -61,9 +62,9 @@ class Frame {
 /// Errors from several threads, handed out in the order of the VOPs.
 class Errors {
   public:
-    void add(std::size_t vop, const VopResult& result) {
+    void add(std::size_t vop, int first_missing, const SyntaxError& error) {
         const std::lock_guard guard(lock_);
-        errors_.emplace(vop, BatchError{0, vop, result.first_missing, *result.error});
+        errors_.emplace(vop, BatchError{0, vop, first_missing, error});
     }
     [[nodiscard]] std::vector<BatchError> in_order() const {
         std::vector<BatchError> out;
@@ -164,20 +165,26 @@ class Chain {
         if (entry.starts_chain() || !entry.coded) {
             const VopResult result = frame_.check(stream_, vop);
             if (result.error)
-                return lose(vop, result);
+                return lose(vop, *result.error);
             // Behind a VOP that is not coded the picture before is shown again, and so its sums.
             if (entry.coded)
                 accumulator_.reset();
             return true;
         }
+        try {
+            expect_plain_compensation(stream_.layer_of(vop));
+        } catch (const SyntaxError& error) {
+            return lose(vop, error);
+        }
         const VopResult result = frame_.parse(stream_, vop, true);
         if (result.error)
-            errors_.add(vop, result);
+            errors_.add(vop, result.first_missing, *result.error);
         accumulator_.advance(frame_.residual(), frame_.motion(), frame_.types());
         return !result.error;
     }
-    bool lose(std::size_t vop, const VopResult& result) {
-        errors_.add(vop, result);
+    /// Nothing of the VOP is known, and no chain leads through it.
+    bool lose(std::size_t vop, const SyntaxError& error) {
+        errors_.add(vop, 0, error);
         accumulator_.lose();
         return false;
     }
@@ -198,9 +205,7 @@ class Chain {
             stream_.read(vop, frame_.packet());
             decode_intra_vop(frame_.packet(), layer, to);
         } catch (const SyntaxError& error) {
-            VopResult result;
-            result.error = error;
-            return lose(vop, result);
+            return lose(vop, error);
         }
         accumulator_.reset({samples[0].data(), samples[1].data(), samples[2].data()});
         return true;
@@ -305,7 +310,7 @@ std::vector<BatchError> sum_segments(const Stream& stream, std::span<const std::
                 const VopResult result =
                     empty ? frame->check(stream, vop) : frame->parse(stream, vop, false);
                 if (result.error) {
-                    errors.add(vop, result);
+                    errors.add(vop, result.first_missing, *result.error);
                     if (!keep_going)
                         return;
                 }

@@ -215,6 +215,8 @@ VopResult VopReader::read(const Packet& packet, const VideoObjectLayer& layer, c
             throw SyntaxError(Fault::unsupported, "7.6.9 B-VOPs", result.header.data_position,
                               "reconstruction of B-VOPs");
         out.intra = result.header.coding_type == VopCodingType::intra;
+        if (!out.intra)
+            expect_plain_compensation(layer);
         out.rounding_type = result.header.rounding_type;
         BitReader reader(packet, result.header.data_position);
         if (out.intra)

@@ -20,6 +20,13 @@ namespace mic::mpeg4 {
     throw SyntaxError(Fault::unsupported, clause, reader.position(), feature);
 }
 
+/// 7.6.6: what needs predictions is refused where blocks overlap in them.
+inline void expect_plain_compensation(const VideoObjectLayer& layer) {
+    if (layer.overlapped_compensation) [[unlikely]]
+        throw SyntaxError(Fault::unsupported, "7.6.6 Overlapped motion compensation", 0,
+                          "prediction by overlapped block motion compensation (obmc_disable = 0)");
+}
+
 /// 5.2.4: a marker bit is 1, so that no start code is emulated.
 inline void expect_marker(BitReader& reader, const char* clause) {
     if (!reader.take_flag()) [[unlikely]]

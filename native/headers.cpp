@@ -110,8 +110,7 @@ void read_coding_tools(BitReader& reader, int verid, VideoObjectLayer& layer) {
     const auto refuse = [&](const char* feature) { unsupported(reader, clause, feature); };
     if (flag())
         refuse("interlaced video (interlaced)");
-    if (!flag())
-        refuse("overlapped block motion compensation (obmc_disable = 0)");
+    layer.overlapped_compensation = !flag();  // obmc_disable
     const std::uint32_t sprite_enable = read(reader, verid == 1 ? 1 : 2, clause);
     if (sprite_enable == 1)
         refuse("static sprites (sprite_enable)");

@@ -62,6 +62,8 @@ struct VideoObjectLayer {
     int fixed_vop_time_increment = 0;  ///< ticks a VOP; 0 when fixed_vop_rate is 0
     bool mpeg_quantisation = false;    ///< quant_type == 1, the first method of 7.4.4.1
     bool quarter_sample = false;
+    /// obmc_disable == 0: changes predictions (7.6.6), and so neither residuals nor vectors.
+    bool overlapped_compensation = false;
     bool resync_marker_disable = true;
     std::array<std::uint8_t, 64> intra_matrix = kDefaultIntraMatrix;  ///< raster order
     std::array<std::uint8_t, 64> nonintra_matrix = kDefaultNonintraMatrix;

@@ -129,8 +129,8 @@ class Reconstruction(Sums):
         Raises:
             BitstreamError: A frame on the way is damaged, or there is no I-VOP before it (with
                 on_error="raise").
-            UnsupportedSyntaxError: A frame on the way is outside the supported profile, or a frame
-                that is wanted is a B-VOP.
+            UnsupportedSyntaxError: A frame on the way is outside the profile, or predicted
+                with overlapping blocks (clause 7.6.6), or a frame that is wanted is a B-VOP.
             ConfigError: An argument is out of its range, or the memory does not suffice.
         """
         check_choice("on_error", (on_error,), ("raise", "mask"))

@@ -79,8 +79,8 @@ class Sums:
 
         Raises:
             BitstreamError: A frame on the way is damaged (with on_error="raise").
-            UnsupportedSyntaxError: A frame on the way is outside the supported profile, or a frame
-                that is wanted is a B-VOP.
+            UnsupportedSyntaxError: A frame on the way is outside the profile, or predicted
+                with overlapping blocks (clause 7.6.6), or a frame that is wanted is a B-VOP.
             ConfigError: An argument is out of its range.
         """
         check_common(scale, space, threads, on_error)

@@ -29,7 +29,6 @@ FIELDS = {
     "arbitrary shape": {"shape": 1},
     "arbitrary shape.*": {"shape": 2},
     "interlaced": {"interlaced": 1},
-    "overlapped block motion": {"obmc_disable": 0},
     "static sprite": {"sprite_enable": 1},
     "global motion compensation": {"sprite_enable": 2},
     "8 bits": {"not_8_bit": 1},
