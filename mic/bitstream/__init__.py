@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from mic.bitstream.other_codecs import read_decoded
+import mic.decoded
 from mic.errors import ConfigError
 from mic_bitstream import (
     BACKWARD,
@@ -115,7 +115,8 @@ def read(
                 'method="decoded" knows no scale, on_error or threads',
                 remedy='leave them out, or use method="bitstream"',
             )
-        return read_decoded(Path(path), what=what, frames=frames, space=space)
+        with mic.decoded.open(path) as decoded:
+            return decoded.read(what=what, frames=frames, space=space)
     with open(path, on_error=on_error) as stream:
         return stream.read(
             what=what,

@@ -47,7 +47,6 @@ from mic.errors import CodecError, ConfigError
 from mic_bitstream.containers import has_times
 from mic_bitstream.decoding import decoded_frames, no_frames, packets
 
-# Containers whose own index finds a key frame by its time stamp.
 _SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 # Decoding so many pictures costs less than jumping over them.
 _WORTH_A_JUMP = 12
@@ -279,8 +278,7 @@ class Video:
                 yield self._picture(number, frame)
 
     def _some(self, wanted: list[int], threads: int) -> Iterator[Picture]:
-        for group in self._jumps(wanted):
-            first = self._key_before(group[0]) if len(group) < len(self) else 0
+        for first, group in self.ways(wanted):
             left = set(group)
             for picture in self._decoded_from(first, threads):
                 if picture.number in left:
@@ -289,21 +287,35 @@ class Video:
                 if not left:
                     break
 
-    def _jumps(self, wanted: list[int]) -> Iterator[list[int]]:
-        """Wanted pictures in groups, each of which is reached from a key frame of its own."""
+    def ways(self, wanted: list[int], *, seekable: bool = True) -> Iterator[tuple[int, list[int]]]:
+        """Groups wanted pictures by the key frame from which they are reached.
+
+        Args:
+            wanted: Numbers of pictures, ascending.
+            seekable: Only key frames that the container's own index finds.
+
+        Yields:
+            (first, group): the number of the picture to begin decoding with, and the wanted ones
+            that are reached from there.
+        """
         group: list[int] = []
         for number in wanted:
-            if group and self._key_before(number) > group[-1] + _WORTH_A_JUMP:
-                yield group
+            if group and self._key_before(number, seekable) > group[-1] + _WORTH_A_JUMP:
+                yield self._key_before(group[0], seekable), group
                 group = []
             group.append(number)
         if group:
-            yield group
+            yield self._key_before(group[0], seekable) if len(group) < len(self) else 0, group
 
-    def _key_before(self, number: int) -> int:
+    @property
+    def is_seekable(self) -> bool:
+        """Whether the container's own index finds a key frame by its time stamp."""
+        return self.container in _SEEKABLE
+
+    def _key_before(self, number: int, seekable: bool) -> int:
         """The last picture at or before one from which decoding can start; 0 where none can be."""
         index = self.index
-        if self.container not in _SEEKABLE or not index.by_stamp or index.discarded.any():
+        if seekable > self.is_seekable or not index.by_stamp or index.discarded.any():
             return 0
         keys = self._keys
         return int(keys[max(0, np.searchsorted(keys, number, "right") - 1)])

@@ -1,11 +1,8 @@
-"""Residuals for any codec whose decoder exports motion vectors: frame minus its prediction.
+"""Frame minus its prediction: the residual of any codec whose decoder exports motion vectors.
 
 `mic.bitstream` parses MPEG-4 Part 2 and never reconstructs a pixel; that is the fast, exact way.
-This module is the slow way for the others (H.264, H.263, MPEG-1, MPEG-2 and relatives): libavcodec
-decodes, we motion-compensate the reference frame ourselves and subtract.
-
-    for frame in mic.decoded.residuals.frames(path):
-        frame.number, frame.kind, frame.y, frame.cb, frame.cr, frame.motion, frame.intra
+This module is the way for the others (H.264, H.263, MPEG-1, MPEG-2 and relatives): libavcodec
+decodes, the reference frame is motion-compensated and subtracted. See `mic.decoded.Decoded`.
 
 What differs from the coded residual, because a decoder does not tell it:
 
@@ -24,13 +21,10 @@ What differs from the coded residual, because a decoder does not tell it:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
-from pathlib import Path
 
-import av
 import numpy as np
-from av.video.frame import PictureType
 
+from mic.codec.video import Video
 from mic.decoded.interpolation import (
     chroma_half_sample,
     dense,
@@ -39,50 +33,43 @@ from mic.decoded.interpolation import (
     quarter_sample,
     six_tap,
 )
-from mic.errors import CodecError, UnsupportedSyntaxError
-from mic_bitstream.containers import open_container, packets_of, video_stream
-from mic_bitstream.files import MAX_PIXELS, check_size
-
-_REMEDY = "re-encode it with `mic.codec.reencode` and use method='bitstream'"
-_EXPORTING = frozenset(
-    {"flv", "h263", "h264", "mpeg1video", "mpeg2video", "mpeg4"}
-    | {"msmpeg4", "msmpeg4v1", "msmpeg4v2", "wmv1", "wmv2"}
-)
-
-_EXTRA = 1 << 60  # time stamp of the packet that only flushes the decoder
-
-Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
+from mic.decoded.source import Picture, Planes
+from mic.errors import CodecError
 
 
 @dataclasses.dataclass(frozen=True)
-class DecodedFrame:
-    """One frame in display order.
+class FrameVectors:
+    """Vectors of one frame, per 8x8 block of whole macroblocks.
 
     Attributes:
-        number: Index from 0.
+        number: From 0, as shown.
         kind: "I", "P" or "B".
-        y: Residual, int16 (H, W); zero in intra blocks and in I-frames.
-        cb: Residual, int16 (ceil(H / 2), ceil(W / 2)).
-        cr: As `cb`.
-        motion: Vectors to the past reference per 8x8 block, int16 (ceil(H / 8), ceil(W / 8), 2)
-            as (x, y) in quarter samples; zero where there is none.
-        intra: bool (ceil(H / 8), ceil(W / 8)): blocks without any vector.
+        motion: Vectors to the past reference, int16 (2 h, 2 w, 2) for h x w macroblocks, as (x, y)
+            in quarter samples; zero where there is none.
+        backward: As `motion`, to the future reference of a B-frame.
+        intra: bool (2 h, 2 w): blocks without any vector.
     """
 
     number: int
     kind: str
-    y: np.ndarray
-    cb: np.ndarray
-    cr: np.ndarray
     motion: np.ndarray
+    backward: np.ndarray
     intra: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
-class _Picture:
-    kind: str
-    planes: Planes
-    vectors: np.ndarray
+class DecodedFrame(FrameVectors):
+    """Vectors and residual of one frame.
+
+    Attributes:
+        y: Residual, int16 (H, W); zero in intra blocks and in I-frames.
+        cb: Residual, int16 (ceil(H / 2), ceil(W / 2)).
+        cr: As `cb`.
+    """
+
+    y: np.ndarray
+    cb: np.ndarray
+    cr: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,167 +81,97 @@ class _Field:
     four: np.ndarray
     scale: int
 
+    @property
+    def quarters(self) -> np.ndarray:
+        """The vectors in quarter samples, int16."""
+        return (self.motion * 4 // self.scale).astype(np.int16)
 
-def frames(path: str | Path) -> Iterator[DecodedFrame]:
-    """Decodes a video and yields the residual of each frame; memory is flat in its length.
+
+def vectors(picture: Picture, size: tuple[int, int]) -> FrameVectors:
+    """The vectors of a picture that has a number.
 
     Args:
-        path: A video of a codec whose libavcodec decoder exports motion vectors, 8 bits, 4:2:0,
-            progressive.
+        picture: As decoded; of its samples nothing is read.
+        size: (width, height).
+    """
+    past, future = _fields(picture, size)
+    return _frame_vectors(picture, past, future, past.present | future.present)
+
+
+def residual(
+    picture: Picture,
+    past: Picture | None,
+    future: Picture | None,
+    *,
+    video: Video,
+) -> DecodedFrame:
+    """Subtracts the prediction of a picture that has a number.
+
+    Args:
+        picture: As decoded.
+        past: The I- or P-picture shown before it; None where there is none.
+        future: The I- or P-picture shown after it, of a B-picture.
+        video: What they are of.
 
     Raises:
-        CodecError: The file cannot be opened or decoded.
-        UnsupportedSyntaxError: The codec exports no vectors, or the video is interlaced, not
-            8-bit 4:2:0.
+        CodecError: It is predicted from a picture that is not there.
     """
-    path = Path(path)
-    try:
-        with open_container(path) as container:
-            yield from _frames(container, path)
-    except av.FFmpegError as error:
-        raise CodecError(f"cannot decode: {error}", file=path, remedy=_REMEDY) from error
-
-
-def _frames(container: av.container.InputContainer, path: Path) -> Iterator[DecodedFrame]:
-    stream = video_stream(container, path)
-    context = stream.codec_context
-    codec = context.name
-    if codec not in _EXPORTING:
-        raise UnsupportedSyntaxError(
-            f"the decoder of {codec} exports no motion vectors", file=path, remedy=_REMEDY
-        )
-    # apply_cropping=0 keeps the rows and columns that vectors may read outside the picture;
-    # explode turns damage that the decoder sees into an error instead of a concealed frame.
-    check_size(context.width, context.height, path)
-    context.options = {
-        "max_pixels": str(MAX_PIXELS),
-        "flags2": "+export_mvs",
-        "apply_cropping": "0",
-        "err_detect": "bitstream+buffer+explode",
-    }
-    size = (context.height, context.width)
-    past: _Picture | None = None
-    waiting: list[_Picture] = []
-    number = 0
-    for picture in _pictures(container, stream, path):
-        if picture.kind == "B" and past is not None:
-            if codec == "mpeg4":
-                raise UnsupportedSyntaxError(
-                    "libavcodec exports no vectors for B-VOPs", file=path, remedy=_REMEDY
-                )
-            waiting.append(picture)
+    width, height = video.width, video.height
+    fields = _fields(picture, (width, height))
+    given = []
+    for reference, field in zip((past, future), fields, strict=True):
+        if not field.present.any():
             continue
-        for bidirectional in waiting:
-            yield _residual(number, bidirectional, past, picture, codec, size)
-            number += 1
-        waiting.clear()
-        yield _residual(number, picture, past, None, codec, size)
-        number += 1
-        past = picture
-    for bidirectional in waiting:
-        yield _residual(number, bidirectional, past, None, codec, size)
-        number += 1
-    if number == 0:
-        raise CodecError("holds no video frame", file=path, remedy="check that it is complete")
-
-
-def _pictures(
-    container: av.container.InputContainer, stream: av.VideoStream, path: Path
-) -> Iterator[_Picture]:
-    first: av.Packet | None = None
-    sent = shown = 0
-    for packet in packets_of(container, stream, path):
-        if packet.size:
-            first = first or packet
-            sent += 1
-        elif stream.codec_context.name != "h264" and shown < sent and first is not None:
-            # libavcodec's MPEG family drains its last frame without vectors; one more key frame
-            # behind it makes it come out in the normal way.
-            first.pts = _EXTRA
-            for frame in first.decode():
-                if frame.pts != _EXTRA:
-                    yield _picture(frame, path)
-            break
-        for frame in packet.decode():
-            shown += 1
-            yield _picture(frame, path)
-
-
-def planes_of(frame: av.VideoFrame) -> Planes:
-    """Y, Cb, Cr of a 4:2:0 frame as int32 copies (H, W), (ceil(H / 2), ceil(W / 2)) twice."""
+        if reference is None:
+            raise CodecError(
+                "is predicted from a picture that is not in the file",
+                file=video.path,
+                place=f"frame {picture.number}",
+                remedy="get a whole copy of the file, or begin at a later frame",
+            )
+        given.append((reference, field))
+    counts = sum((field.present.astype(np.int16) for _, field in given), np.int16(0))
+    counts = np.broadcast_to(counts, fields[0].present.shape)
     found = []
-    for plane in frame.planes:
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
-        found.append(rows[:, : plane.width].astype(np.int32))
-    return found[0], found[1], found[2]
-
-
-def vectors_of(frame: av.VideoFrame) -> np.ndarray:
-    """The motion vectors that libavcodec attached: a structured array, empty if none."""
-    data = frame.side_data.get("MOTION_VECTORS")
-    names = ("source", "w", "h", "dst_x", "dst_y", "motion_x", "motion_y", "motion_scale")
-    if data is None:
-        return np.zeros(0, [(name, np.int32) for name in names])
-    return data.to_ndarray()
-
-
-def _picture(frame: av.VideoFrame, path: Path) -> _Picture:
-    if frame.interlaced_frame:
-        raise UnsupportedSyntaxError("the video is interlaced", file=path, remedy=_REMEDY)
-    if frame.format.name not in ("yuv420p", "yuvj420p"):
-        raise UnsupportedSyntaxError(
-            f"the samples are {frame.format.name}, not 8-bit 4:2:0", file=path, remedy=_REMEDY
-        )
-    kind = PictureType(frame.pict_type).name
-    return _Picture(kind if kind in "IB" else "P", planes_of(frame), vectors_of(frame))
-
-
-def _residual(
-    number: int,
-    picture: _Picture,
-    past: _Picture | None,
-    future: _Picture | None,
-    codec: str,
-    size: tuple[int, int],
-) -> DecodedFrame:
-    height, width = picture.planes[0].shape
-    rows, columns = -(-height // 16), -(-width // 16)
-    total = [np.zeros(plane.shape, np.int32) for plane in picture.planes]
-    counts = np.zeros((2 * rows, 2 * columns), np.int32)
-    motion = np.zeros((2 * rows, 2 * columns, 2), np.int16)
-    for reference, before in ((past, True), (future, False)):
-        field = _field(picture.vectors, rows, columns, before=before)
-        if reference is None or not field.present.any():
-            continue
-        prediction = _predict(reference.planes, field, codec)
-        for component, (sums, part) in enumerate(zip(total, prediction, strict=True)):
-            sums += part * _mask(field.present, component, part.shape)
-        counts += field.present
-        if before:
-            motion = (field.motion * 4 // field.scale).astype(np.int16)
-    residual = []
-    for component, (now, sums) in enumerate(zip(picture.planes, total, strict=True)):
+    predictions = [_predict(reference.planes, field, video.codec) for reference, field in given]
+    for component, now in enumerate(picture.planes):
+        total = np.zeros(now.shape, np.int16)
+        for (_, field), prediction in zip(given, predictions, strict=True):
+            total += prediction[component] * _mask(field.present, component, now.shape)
         count = _mask(counts, component, now.shape)
         # (a + b + 1) >> 1 for two references, a for one (H.264 8.4.2.3, MPEG-4 Part 2 7.6.9).
-        mean = np.where(count == 2, (sums + 1) >> 1, sums)
-        part = np.where(count > 0, now - mean, 0).astype(np.int16)
-        shown = tuple(-(-side // (2 if component else 1)) for side in size)
-        residual.append(part[: shown[0], : shown[1]])
-    blocks = slice(-(-size[0] // 8)), slice(-(-size[1] // 8))
-    y, cb, cr = residual
-    return DecodedFrame(number, picture.kind, y, cb, cr, motion[blocks], (counts == 0)[blocks])
+        mean = np.where(count == 2, (total + 1) >> 1, total)
+        part = np.where(count > 0, now - mean, np.int16(0))
+        rows, columns = (-(-side // (2 if component else 1)) for side in (height, width))
+        found.append(np.ascontiguousarray(part[:rows, :columns]))
+    coded = _frame_vectors(picture, *fields, counts > 0)
+    return DecodedFrame(**vars(coded), y=found[0], cb=found[1], cr=found[2])
+
+
+def _frame_vectors(
+    picture: Picture, past: _Field, future: _Field, predicted: np.ndarray
+) -> FrameVectors:
+    assert picture.number is not None
+    return FrameVectors(picture.number, picture.kind, past.quarters, future.quarters, ~predicted)
 
 
 def _mask(blocks: np.ndarray, component: int, shape: tuple[int, ...]) -> np.ndarray:
     return dense(blocks, 4 if component else 8, shape)
 
 
-def _field(vectors: np.ndarray, rows: int, columns: int, *, before: bool) -> _Field:
+def _fields(picture: Picture, size: tuple[int, int]) -> tuple[_Field, _Field]:
+    """Vectors into the past and into the future, on whole macroblocks."""
+    rows, columns = -(-size[1] // 16), -(-size[0] // 16)
+    exported = picture.vectors
+    past = exported["source"] < 0
+    return _field(exported[past], rows, columns), _field(exported[~past], rows, columns)
+
+
+def _field(chosen: np.ndarray, rows: int, columns: int) -> _Field:
     """Paints the exported blocks (16x16, 16x8, 8x16 or 8x8) on a grid of 8x8 blocks."""
     motion = np.zeros((2 * rows, 2 * columns, 2), np.int32)
     present = np.zeros((2 * rows, 2 * columns), bool)
     four = np.zeros((rows, columns), bool)
-    chosen = vectors[(vectors["source"] < 0) == before]
     scale = int(chosen["motion_scale"][0]) if len(chosen) else 2
     # dst_x, dst_y are the block's centre.
     top = (chosen["dst_y"] - chosen["h"] // 2) // 8
@@ -264,8 +181,10 @@ def _field(vectors: np.ndarray, rows: int, columns: int, *, before: bool) -> _Fi
     for down in (0, 1):
         for right in (0, 1):
             covers = inside & (chosen["h"] > 8 * down) & (chosen["w"] > 8 * right)
-            place = (top[covers] + down).clip(max=2 * rows - 1), left[covers] + right
-            place = place[0], place[1].clip(max=2 * columns - 1)
+            place = (
+                (top[covers] + down).clip(max=2 * rows - 1),
+                (left[covers] + right).clip(max=2 * columns - 1),
+            )
             motion[place], present[place] = value[covers], True
     small = inside & (chosen["w"] == 8) & (chosen["h"] == 8)
     four[top[small] // 2, left[small] // 2] = True
@@ -275,18 +194,16 @@ def _field(vectors: np.ndarray, rows: int, columns: int, *, before: bool) -> _Fi
 def _predict(reference: Planes, field: _Field, codec: str) -> Planes:
     y, cb, cr = reference
     if codec == "h264":
-        chroma = dense(field.motion, 4, cb.shape)
-        luma = six_tap(y, dense(field.motion, 8, y.shape))
-        return luma, eighth_sample(cb, chroma), eighth_sample(cr, chroma)
+        luma = six_tap(y, field.motion, 8)
+        return luma, eighth_sample(cb, field.motion, 4), eighth_sample(cr, field.motion, 4)
     quarter = field.scale == 4
     if quarter:
         luma = quarter_sample(y, field.motion, field.four)
     else:
-        luma = half_sample(y, dense(field.motion, 8, y.shape))
+        luma = half_sample(y, field.motion, 8)
     if codec in ("mpeg1video", "mpeg2video"):
         # Chroma vectors are the luma's halved towards zero (ISO/IEC 13818-2, 7.6.3.7).
         halved = np.trunc(field.motion[::2, ::2] / 2).astype(np.int32)
     else:
         halved = chroma_half_sample(field.motion, field.four, quarter=quarter)
-    chroma = dense(halved, 8, cb.shape)
-    return luma, half_sample(cb, chroma), half_sample(cr, chroma)
+    return luma, half_sample(cb, halved, 8), half_sample(cr, halved, 8)

@@ -16,7 +16,8 @@ import numpy as np
 from mic import bitstream, codec
 from mic.codec.display import Display, rgb
 from mic.codec.reading import opened
-from mic.decoded import residuals as decoded
+from mic.decoded import Decoded
+from mic.decoded.residuals import DecodedFrame
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
 from mic_bitstream.decoding import decoded_frames
 
@@ -135,7 +136,7 @@ class Coded:
                 remedy="use method='reencoded' for other scales and spaces",
             )
         first = 0
-        frames = decoded.frames(self.video.path)
+        frames = Decoded(self.video.path).frames()
         while group := list(itertools.islice(frames, length)):
             yield Chunk(
                 first=first,
@@ -179,7 +180,7 @@ class Coded:
         return "".join(found[row] for row in self.rows)
 
 
-def _ycbcr(frame: decoded.DecodedFrame) -> np.ndarray:
+def _ycbcr(frame: DecodedFrame) -> np.ndarray:
     height, width = frame.y.shape
     chroma = [
         plane.repeat(2, axis=0).repeat(2, axis=1)[:height, :width]

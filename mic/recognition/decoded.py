@@ -16,7 +16,7 @@ from av.video.frame import PictureType
 from mic.codec import Video
 from mic.codec.display import Display, declare_colours, rgb
 from mic.codec.reading import opened
-from mic.decoded.residuals import vectors_of
+from mic.decoded.source import vectors_of
 from mic.errors import CodecError
 from mic.recognition.follower import Motion, Region, Vectors
 from mic.recognition.moments import Moment, Parts, Work

@@ -14,8 +14,8 @@ from oracles.encoders import Options, synthetic
 from oracles.headers import video_object_layer
 
 import mic
+import mic.decoded
 from mic import bitstream, codec
-from mic.decoded import residuals as decoded
 from mic.errors import CodecError, ConfigError, DatasetError, MicError
 from mic.storage import cache
 from mic_bitstream import arrays, containers, coviar, sample_table
@@ -24,7 +24,7 @@ READERS = {
     "probe": codec.probe,
     "decode": lambda path: list(codec.decode(path)),
     "bitstream": lambda path: bitstream.read(path),
-    "decoded": lambda path: list(decoded.frames(path)),
+    "decoded": lambda path: list(mic.decoded.open(path).frames()),
     "coviar": lambda path: list(coviar.frames(path)),
     "reencode": lambda path: codec.reencode(path, path.parent / "out" / "target.mp4"),
     "extract": lambda path: mic.extract(path, path.parent / "out" / "target.npz"),
@@ -119,12 +119,12 @@ def test_gigantic_pictures_are_refused_before_they_take_memory(plain, tmp_path):
         from pathlib import Path
         from mic import bitstream, codec, extract
         from mic_bitstream import coviar
-        from mic.decoded import residuals as decoded
+        from mic import decoded
         from mic.errors import CodecError
         def used():
             return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         path, before = Path(sys.argv[1]), used()
-        for reader in (codec.probe, bitstream.read, lambda p: next(decoded.frames(p)),
+        for reader in (codec.probe, bitstream.read, lambda p: next(decoded.open(p).frames()),
                        lambda p: next(coviar.frames(p)), lambda p: next(codec.decode(p)),
                        lambda p: extract(p, p.with_suffix(".npz")),
                        lambda p: codec.reencode(p, p.with_suffix(".mp4"))):

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import mic
+import mic.decoded
 from mic import bitstream, codec
-from mic.decoded import residuals as decoded
 from mic.errors import BitstreamError, ConfigError, UnsupportedSyntaxError
 from mic.extraction import source
 from mic.extraction.pictures import motion_picture, residual_picture
@@ -83,7 +83,7 @@ def test_decoded_residuals_are_those_of_the_decoder(folder, tmp_path):
         method="decoded",
         space="ycbcr",
     )
-    frames = list(decoded.frames(folder / "h264.mp4"))
+    frames = list(mic.decoded.open(folder / "h264.mp4").frames())
     assert report.method == "decoded"
     with np.load(tmp_path / "x.npz") as data:
         assert np.array_equal(data["residual"][..., 0], np.stack([f.y for f in frames]))

@@ -1,0 +1,196 @@
+"""Decoded pictures with the vectors of their blocks, from the key frame before those wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+from collections.abc import Iterator
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import PictureType
+from av.video.stream import VideoStream
+
+from mic.codec.reading import opened
+from mic.codec.video import Video
+from mic.errors import CodecError, UnsupportedSyntaxError
+from mic_bitstream.decoding import packets
+from mic_bitstream.files import reason
+
+REMEDY = "re-encode it with `mic.codec.reencode` and use method='bitstream'"
+# H.264 and relatives of MPEG-1: the decoders of libavcodec that export vectors.
+_EXPORTING = frozenset(
+    {"flv", "h263", "h264", "mpeg1video", "mpeg2video", "mpeg4"}
+    | {"msmpeg4", "msmpeg4v1", "msmpeg4v2", "wmv1", "wmv2"}
+)
+_FLUSHING = 1 << 60  # time stamp of the packet that only makes a decoder give its last picture
+_NO_VECTORS = np.zeros(
+    0,
+    [
+        (name, np.int32)
+        for name in ("source", "w", "h", "dst_x", "dst_y", "motion_x", "motion_y", "motion_scale")
+    ],
+)
+
+Planes = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A decoded picture.
+
+    Attributes:
+        number: From 0, as shown; None for one that an edit list cuts away.
+        kind: "I", "P" or "B".
+        frame: What libavcodec decoded; its samples lie there until they are asked for.
+    """
+
+    number: int | None
+    kind: str
+    frame: av.VideoFrame
+
+    @property
+    def planes(self) -> Planes:
+        """Y, Cb, Cr, uint8 (H, W), (ceil(H / 2), ceil(W / 2)) twice: views of the frame."""
+        found = []
+        for plane in self.frame.planes:
+            rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+            found.append(rows[:, : plane.width])
+        return found[0], found[1], found[2]
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """The motion vectors that libavcodec attached: a structured array, empty if none."""
+        return vectors_of(self.frame)
+
+
+def vectors_of(frame: av.VideoFrame) -> np.ndarray:
+    """The motion vectors that libavcodec attached: a structured array, empty if none."""
+    data = frame.side_data.get("MOTION_VECTORS")
+    return _NO_VECTORS if data is None else data.to_ndarray()
+
+
+def check_codec(video: Video) -> None:
+    """Refuses a codec whose decoder tells nothing of its vectors.
+
+    Raises:
+        UnsupportedSyntaxError: It is such a codec.
+    """
+    if video.codec not in _EXPORTING:
+        raise UnsupportedSyntaxError(
+            f"the decoder of {video.codec} exports no motion vectors",
+            file=video.path,
+            remedy=REMEDY,
+        )
+
+
+def pictures(video: Video, first: int = 0, *, samples: bool = True) -> Iterator[Picture]:
+    """Decodes a video from a picture on; memory is flat in its length.
+
+    Args:
+        video: The video.
+        first: Number of the picture to begin with: 0, or one of a key frame on which everything
+            from it on depends alone, as `Video.ways` gives it.
+        samples: Whether samples are looked at. Without them the loop filter and the inverse
+            transform are skipped; vectors do not depend on either.
+
+    Yields:
+        Pictures as they are shown.
+
+    Raises:
+        CodecError: It is damaged; all whole pictures before have been yielded.
+        UnsupportedSyntaxError: It is interlaced, or not 8-bit 4:2:0.
+    """
+    with opened(video.path, number=video.stream) as (container, stream):
+        # apply_cropping=0 keeps the rows and columns that vectors may read outside the picture;
+        # explode turns damage that the decoder sees into an error instead of a concealed frame.
+        stream.codec_context.options |= {
+            "flags2": "+export_mvs",
+            "apply_cropping": "0",
+            "err_detect": "bitstream+buffer+explode",
+            **({} if samples else {"skip_loop_filter": "all", "skip_idct": "all"}),
+        }
+        number = first - 1
+        try:
+            for frame in _frames(video, container, stream, first):
+                if frame.interlaced_frame:
+                    raise UnsupportedSyntaxError(
+                        "the video is interlaced", file=video.path, remedy=REMEDY
+                    )
+                if frame.format.name not in ("yuv420p", "yuvj420p"):
+                    raise UnsupportedSyntaxError(
+                        f"the samples are {frame.format.name}, not 8-bit 4:2:0",
+                        file=video.path,
+                        remedy=REMEDY,
+                    )
+                letter = PictureType(frame.pict_type).name
+                kind = letter if letter in "IB" else "P"
+                shown = video.index.number(frame.pts)
+                if shown is None and video.index.by_stamp:
+                    yield Picture(None, kind, frame)
+                    continue
+                number = number + 1 if shown is None else max(shown, number + 1)
+                yield Picture(number, kind, frame)
+        except av.FFmpegError as error:
+            raise CodecError(
+                f"cannot be decoded: {reason(error)}",
+                file=video.path,
+                place=f"after frame {number}" if number >= first else f"at frame {first}",
+                remedy="the file is damaged; get another copy",
+            ) from error
+
+
+def _frames(
+    video: Video, container: InputContainer, stream: VideoStream, first: int
+) -> Iterator[av.VideoFrame]:
+    context = stream.codec_context
+    key: av.Packet | None = None
+    sent = shown = 0
+    for packet in _packets_from(video, container, stream, first):
+        if packet.is_discard:  # cut away by an edit list, and yet a reference
+            packet = _kept(packet)
+        key = key or packet
+        sent += 1
+        for frame in context.decode(packet):
+            shown += 1
+            yield frame
+    if context.name != "h264" and shown < sent and key is not None:
+        # libavcodec's MPEG family drains its last frame without vectors; one more key frame
+        # behind it makes it come out in the normal way.
+        key.pts = _FLUSHING
+        yield from (frame for frame in context.decode(key) if frame.pts != _FLUSHING)
+        return
+    yield from context.decode(None)
+
+
+def _packets_from(
+    video: Video, container: InputContainer, stream: VideoStream, first: int
+) -> Iterator[av.Packet]:
+    """Packets from that of picture `first` on, without those that are shown before it."""
+    if first == 0:
+        yield from packets(container, stream, video.path)
+        return
+    number = int(video.index.packet_of[first])
+    stamp = int(video.index.stamps[number])
+    if video.is_seekable:
+        with contextlib.suppress(av.FFmpegError, OSError):
+            container.seek(stamp, stream=stream)
+        rest = itertools.dropwhile(
+            lambda packet: packet.pts != stamp, packets(container, stream, video.path)
+        )
+    else:
+        rest = itertools.islice(packets(container, stream, video.path), number, None)
+    for packet in rest:
+        # Pictures shown before a key frame and coded behind it may refer to others before it.
+        if packet.pts is not None and packet.pts >= stamp:
+            yield packet
+
+
+def _kept(packet: av.Packet) -> av.Packet:
+    """The packet without its mark, by which the decoder would drop the picture."""
+    copy = av.Packet(packet.size)
+    copy.update(bytes(packet))
+    copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
+    return copy
