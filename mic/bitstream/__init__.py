@@ -93,9 +93,10 @@ def read(
         frames: Frame numbers, a slice, or None for all.
         scale: 1, 2, 4 or 8: residual planes of 1/scale size.
         space: "planes", "ycbcr" or "rgb".
-        method: "bitstream" parses MPEG-4 Part 2, exact and fast. "decoded" is the slow way for
-            other codecs: libavcodec decodes, the motion-compensated reference is subtracted; what
-            that changes is listed in `mic.decoded.residuals`. It knows no scale, no mask and no
+        method: "bitstream" parses MPEG-4 Part 2, exact and fast. "decoded" is the way for other
+            codecs: libavcodec decodes from the key frame before, the motion-compensated
+            reference is subtracted; see `mic.decoded.Decoded`, which reads frame by frame, and
+            `mic.decoded.residuals` for what that changes. It knows no scale, no mask and no
             threads.
         on_error: "raise" or "mask", see `Stream.residual`.
         threads: Frames are parsed in parallel.

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from oracles import compensation, flat, stream
+from oracles import compensation, flat, overwritten, stream
 from oracles.encoders import Options, ffmpeg, frames, synthetic
 
 import mic.bitstream
@@ -130,3 +130,45 @@ def test_read_hands_out_the_same(tmp_path):
     assert (part.residual.pixels == whole.residual.pixels[[4, 2]]).all()
     with pytest.raises(ConfigError):
         mic.bitstream.read(path, method="decoded", scale=2)
+
+
+LOOP = "weightp=0:ref=1:scenecut=0:partitions=p8x8,i4x4:no-deblock="
+
+
+@pytest.mark.parametrize("width", [96, 90])
+def test_h264_without_a_loop_filter_is_exact(width, tmp_path):
+    # Against an oracle that knows no vector and no interpolation.
+    options = Options(width=width, height=80, frames=10, noise=2, speed=0.6)
+    path = ffmpeg(
+        tmp_path / "h264.mkv", frames(options), "-c:v", "libx264", "-qp", "28", "-bf", "0",
+        "-x264-params", LOOP + "1",
+    )  # fmt: skip
+    compared = coded = 0
+    right = overwritten.residuals(path)
+    for frame, planes in zip(mic.decoded.open(path).frames(), right, strict=True):
+        for ours, theirs, size in zip(
+            (frame.y, frame.cb, frame.cr), planes, (8, 4, 4), strict=True
+        ):
+            height, across = ours.shape
+            inter = ~frame.intra.repeat(size, 0).repeat(size, 1)[:height, :across]
+            assert (ours == theirs[:height, :across])[inter].all()
+            compared += int(inter.sum())
+            coded += int(np.abs(ours[inter]).sum())
+    assert compared > 80_000
+    assert coded > 10_000
+
+
+def test_the_loop_filter_is_all_that_differs(tmp_path):
+    options = Options(width=96, height=80, frames=10, noise=2, speed=0.6)
+    path = ffmpeg(
+        tmp_path / "h264.mkv", frames(options), "-c:v", "libx264", "-qp", "28", "-bf", "0",
+        "-x264-params", LOOP + "0",
+    )  # fmt: skip
+    ours, theirs = [], []
+    right = overwritten.residuals(path)
+    for frame, planes in zip(mic.decoded.open(path).frames(), right, strict=True):
+        if frame.kind == "P":
+            ours.append(frame.y)
+            theirs.append(planes[0])
+    assert 0.8 < (np.stack(ours) == np.stack(theirs)).mean() < 1
+    assert 0.9 < np.corrcoef(np.ravel(ours), np.ravel(theirs))[0, 1] < 0.999
