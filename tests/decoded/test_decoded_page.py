@@ -4,7 +4,7 @@ from pathlib import Path
 
 import mic.publishing.report.markdown
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def test_distances_are_the_measured_ones():
