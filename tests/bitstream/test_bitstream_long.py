@@ -75,8 +75,7 @@ def test_five_thousand_streams_of_random_syntax(tmp_path):
     path = tmp_path / "random.m4v"
     for seed in range(1000, 6000):
         rng = random.Random(seed)
-        path.write_bytes(syntax.write(syntax.shape(rng), rng))
-        total += compare.residuals(path, threads=1 + seed % 2) + compare.motion(path)
+        total += compare.random_syntax(path, syntax.shape(rng), rng, threads=1 + seed % 2)
     mic.publishing.reliability.record(
         "random syntax",
         unit="residual samples and vectors of 5000 random valid streams against libavcodec",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import random
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from mic.bitstream import (
     NOT_CODED,
 )
 from oracles import compensation, flat, stream
+from oracles.syntax import Shape, valid
 
 CHUNK = 32  # frames held at a time: memory stays flat in clip length
 
@@ -106,6 +108,17 @@ def motion(path: Path) -> Counts:
         total.vectors += int(compared.sum())
         total.differing_vectors += int((ours.blocks[row] != unit * mv).any(-1)[compared].sum())
     return total
+
+
+def random_syntax(path: Path, shape: Shape, rng: random.Random, *, threads: int = 1) -> Counts:
+    """Writes a random valid stream and compares residuals, vectors and, of B-VOPs, the sum.
+
+    Of streams with video packets the sum is left out: what libavcodec clears where a packet begins
+    (see `motion`) it also takes for the vector of a direct macroblock.
+    """
+    path.write_bytes(valid(shape, rng))
+    found = residuals(path, threads=threads) + motion(path)
+    return found + reconstruction(path) if shape.b_vops and not shape.packets else found
 
 
 def references(types: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

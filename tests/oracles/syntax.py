@@ -12,17 +12,22 @@ import random
 import re
 from pathlib import Path
 
+import av
+
+from oracles.flat import decode_vop, decoder
 from oracles.headers import video_object_layer
 from oracles.stream import VOP_CODE, Vol
 
 NATIVE = Path(__file__).resolve().parents[2] / "native"
 ESCAPE = "0000011"
 DQUANT = {-1: "00", -2: "01", 1: "10", 2: "11"}
+DBQUANT = {-2: "10", 0: "0", 2: "11"}
+B_TYPES = {"direct": "1", "interpolated": "01", "backward": "001", "forward": "0001"}
 DC_THRESHOLD = (99, 13, 15, 17, 19, 21, 23, 0)  # Table 6.21
 LARGEST_COEFFICIENT = 2047
-# A block's coefficients add up to no more, in magnitude: beyond it transforms overflow, each in
-# its own way, and no encoder gets there.
-BLOCK_BUDGET = 4000
+# A block's coefficients add up to no more, in magnitude: a row of 2953 overflows the 16 bits that
+# libavcodec keeps between rows and columns (2953 * 22725 / 2048), and no encoder gets there.
+BLOCK_BUDGET = 2900
 
 
 @functools.cache
@@ -81,6 +86,8 @@ class Shape:
     rich: float = 0.5  # how many blocks are coded, and how many coefficients they have
     intra: float = 0.15
     skipped: float = 0.2
+    b_vops: int = 0  # between two references
+    backward_fcode: int = 1
 
 
 def shape(rng: random.Random) -> Shape:
@@ -98,11 +105,26 @@ def shape(rng: random.Random) -> Shape:
         rich=rng.choice([0.1, 0.4, 0.8]),
         intra=rng.choice([0.0, 0.15, 0.6]),
         skipped=rng.choice([0.0, 0.2, 0.8]),
+        b_vops=rng.choice([0, 0, 1, 2]),
+        backward_fcode=rng.randint(1, 7),
     )
 
 
-def write(shape: Shape, rng: random.Random) -> bytes:
-    """An elementary stream: a layer, an I-VOP, then P-VOPs."""
+def valid(shape: Shape, rng: random.Random) -> bytes:
+    """A stream that libavcodec takes: random differences may lead a DC coefficient below zero."""
+    while True:
+        layer, *vops = written(shape, rng)
+        context = decoder(layer, err_detect="bitstream+buffer+explode")
+        try:
+            for number, vop in enumerate(vops):
+                decode_vop(context, vop, number)
+        except av.InvalidDataError:
+            continue
+        return layer + b"".join(vops)
+
+
+def written(shape: Shape, rng: random.Random) -> list[bytes]:
+    """A layer, an I-VOP, then P-VOPs, each followed by the B-VOPs that are shown before it."""
     vol = Vol(
         width=shape.width,
         height=shape.height,
@@ -121,18 +143,34 @@ def write(shape: Shape, rng: random.Random) -> bytes:
             "1" + "".join(f"{value:08b}" for value in row) + "0" * 8 * (len(row) < 64)
             for row in values
         )
-    data = video_object_layer(vol, resolution=25, matrices=matrices)
+    parts = [video_object_layer(vol, resolution=25, matrices=matrices)]
+    step = 1 + shape.b_vops
     for number in range(shape.vops):
-        data += _Vop(shape, vol, rng, number).write()
-    return data
+        reference = _Vop(shape, vol, rng, "P" if number else "I", number * step)
+        parts.append(reference.write())
+        for ticks in range(max(0, number - 1) * step + 1, number * step):
+            vop = _Vop(shape, vol, rng, "B", ticks, passed_over=reference.passed_over)
+            parts.append(vop.write())
+    return parts
 
 
 class _Vop:
     """Writes one VOP."""
 
-    def __init__(self, shape: Shape, vol: Vol, rng: random.Random, number: int) -> None:
-        self.shape, self.vol, self.rng, self.number = shape, vol, rng, number
-        self.predictive = number > 0
+    def __init__(
+        self,
+        shape: Shape,
+        vol: Vol,
+        rng: random.Random,
+        kind: str,
+        ticks: int,
+        *,
+        passed_over: list[bool] | None = None,
+    ) -> None:
+        """`ticks` is when it is shown; `passed_over`, of a B-VOP, what its future one skips."""
+        self.shape, self.vol, self.rng, self.kind, self.ticks = shape, vol, rng, kind, ticks
+        self.predictive = kind == "P"
+        self.passed_over = passed_over or []
         self.quant = rng.choice([1, 2, 3, 5, 8, 13, 31])
         self.parts: list[str] = []
         self.length = 0
@@ -146,22 +184,36 @@ class _Vop:
 
     def write(self) -> bytes:
         """6.2.5 VideoObjectPlane(), 6.2.5.2 video packets."""
-        self.put(f"{VOP_CODE | 0x100:032b}" + f"{int(self.predictive):02b}" + self.time() + "1")
+        self.put(f"{VOP_CODE | 0x100:032b}" + self.type() + self.time() + "1")
         self.put(f"{self.rng.getrandbits(1)}" * self.predictive)
-        self.put(f"{self.shape.intra_dc_vlc_thr:03b}{self.quant:05b}")
-        self.put(f"{self.shape.fcode:03b}" * self.predictive)
+        self.put(f"{self.shape.intra_dc_vlc_thr:03b}{self.quant:05b}" + self.fcodes())
         count = self.vol.mb_width * self.vol.mb_height
         for index in range(count):
-            if self.shape.packets and index and self.chance(0.15):
+            # Where a B-VOP has no bits for a macroblock, nothing tells on which side a packet is.
+            bare = self.kind == "B" and any(self.passed_over[max(index - 1, 0) : index + 1])
+            if self.shape.packets and index and not bare and self.chance(0.15):
                 self.packet(index, count)
-            self.macroblock()
+            if self.kind != "B":
+                self.macroblock()
+            elif not self.passed_over[index]:
+                self.bidirectional_macroblock()
         self.align()
         bits = "".join(self.parts)
         return int(bits, 2).to_bytes(len(bits) // 8, "big")
 
     def time(self) -> str:
         """modulo_time_base to the marker behind vop_time_increment."""
-        return "1" * (self.number % 25 == 0 and self.number > 0) + f"01{self.number % 25:05b}1"
+        assert self.ticks < 25  # all in the first second
+        return f"01{self.ticks:05b}1"
+
+    def type(self) -> str:
+        """vop_coding_type."""
+        return f"{'IPB'.index(self.kind):02b}"
+
+    def fcodes(self) -> str:
+        """vop_fcode_forward and vop_fcode_backward, where there are such."""
+        forward = f"{self.shape.fcode:03b}" * (self.kind != "I")
+        return forward + f"{self.shape.backward_fcode:03b}" * (self.kind == "B")
 
     def align(self) -> None:
         """5.2.4: stuffing to the next byte."""
@@ -170,15 +222,20 @@ class _Vop:
     def packet(self, index: int, count: int) -> None:
         """6.2.5.2 video_packet_header()."""
         self.align()
-        zeros = 15 + self.shape.fcode if self.predictive else 16
+        longest = {
+            "I": 1,
+            "P": self.shape.fcode,
+            "B": max(2, self.shape.fcode, self.shape.backward_fcode),
+        }
+        zeros = 15 + longest[self.kind]
         self.quant = self.rng.randint(1, 31)
         number_bits = max(1, (count - 1).bit_length())
         self.put("0" * zeros + "1" + f"{index:0{number_bits}b}" + f"{self.quant:05b}")
         extended = self.chance(0.5)
         self.put(f"{int(extended)}")
         if extended:
-            self.put(self.time() + f"{int(self.predictive):02b}{self.shape.intra_dc_vlc_thr:03b}")
-            self.put(f"{self.shape.fcode:03b}" * self.predictive)
+            self.put(self.time() + self.type() + f"{self.shape.intra_dc_vlc_thr:03b}")
+            self.put(self.fcodes())
 
     def macroblock(self) -> None:
         """6.2.6 macroblock()."""
@@ -186,7 +243,9 @@ class _Vop:
         names = "kMcbpcP" if self.predictive else "kMcbpcI"
         while self.chance(0.04):  # stuffing
             self.put("0" * self.predictive + mcbpc(names)["stuffing", 0])
-        if self.predictive and self.chance(shape.skipped):
+        skipped = self.predictive and self.chance(shape.skipped)
+        self.passed_over.append(skipped)
+        if skipped:
             self.put("1")
             return
         if not self.predictive or self.chance(shape.intra):
@@ -207,21 +266,49 @@ class _Vop:
             self.quant = min(max(self.quant + step, 1), 31)
         if not intra:
             for _ in range(8 if kind == "inter4v" else 2):
-                self.vector()
+                self.vector(shape.fcode)
         for block in range(6):
             if intra and dc_code:
                 self.intra_dc(luma=block < 4)
             if coded[block]:
                 self.block(intra=intra, first=int(intra and dc_code))
 
-    def vector(self) -> None:
+    def bidirectional_macroblock(self) -> None:
+        """6.2.6.2: modb, mb_type, cbpb, dbquant, the differences of one or two vectors."""
+        if self.chance(self.shape.skipped):
+            self.put("1")  # modb: direct, no difference, no coefficient
+            return
+        coded = [self.chance(self.shape.rich) for _ in range(6)]
+        self.put("00" if any(coded) else "01")
+        kind = self.rng.choice(sorted(B_TYPES))
+        self.put(B_TYPES[kind])
+        if any(coded):
+            self.put("".join(f"{int(one)}" for one in coded))
+            if kind != "direct":
+                step = self.rng.choice(sorted(DBQUANT))
+                self.put(DBQUANT[step])
+                self.quant = min(max(self.quant + step, 1), 31)
+        fcodes = {
+            "direct": [1],
+            "forward": [self.shape.fcode],
+            "backward": [self.shape.backward_fcode],
+            "interpolated": [self.shape.fcode, self.shape.backward_fcode],
+        }
+        for fcode in fcodes[kind]:
+            self.vector(fcode)
+            self.vector(fcode)
+        for one in coded:
+            if one:
+                self.block(intra=False, first=0)
+
+    def vector(self, fcode: int) -> None:
         """7.6.3: one component of a difference, of any size."""
         rng = self.rng
         magnitude = rng.choice([0, 0, 1, 1, 2, rng.randint(0, 32)])
         self.put(codes("kMvData")[magnitude])
         if magnitude:
             self.put(f"{rng.getrandbits(1)}")
-            for _ in range(self.shape.fcode - 1):
+            for _ in range(fcode - 1):
                 self.put(f"{rng.getrandbits(1)}")
 
     def intra_dc(self, *, luma: bool) -> None:
