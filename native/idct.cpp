@@ -93,14 +93,6 @@ std::array<std::int32_t, 4> transform_half(const std::array<std::int32_t, 4>& in
     return {upper + outer, lower + inner, lower - inner, upper - outer};
 }
 
-}  // namespace
-
-void inverse_pair_portable(const std::int16_t* pair, int /*last_position*/, std::int16_t* left,
-                           std::int16_t* right, std::ptrdiff_t stride) {
-    inverse(pair, left, stride);
-    inverse(pair + 8, right, stride);
-}
-
 void inverse_half(const std::int16_t* block, std::int16_t* out, std::ptrdiff_t stride) {
     // Rows keep two fractional bits: 12-bit inputs then stay within 31 bits in the column pass.
     constexpr int row_shift = 11, column_shift = 18;
@@ -118,12 +110,34 @@ void inverse_half(const std::int16_t* block, std::int16_t* out, std::ptrdiff_t s
     }
 }
 
+}  // namespace
+
+void inverse_pair_portable(const std::int16_t* pair, int /*last_position*/, std::int16_t* left,
+                           std::int16_t* right, std::ptrdiff_t stride) {
+    inverse(pair, left, stride);
+    inverse(pair + 8, right, stride);
+}
+
+void inverse_half_portable(const std::int16_t* pair, std::int16_t* left, std::int16_t* right,
+                           std::ptrdiff_t stride) {
+    inverse_half(pair, left, stride);
+    inverse_half(pair + 8, right, stride);
+}
+
 InversePair select_inverse_pair() {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx2"))
         return inverse_pair_avx2;
 #endif
     return inverse_pair_portable;
+}
+
+InverseHalf select_inverse_half() {
+#if defined(__x86_64__)
+    if (__builtin_cpu_supports("avx2"))
+        return inverse_half_avx2;
+#endif
+    return inverse_half_portable;
 }
 
 }  // namespace mic::mpeg4

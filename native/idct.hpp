@@ -29,8 +29,23 @@ void inverse_pair_avx2(const std::int16_t* pair, int last_position, std::int16_t
 /// The fastest code that this processor runs.
 InversePair select_inverse_pair();
 
-/// One block to 4x4 samples from its 4x4 lowest coefficients: see idct.cpp for the definition.
-void inverse_half(const std::int16_t* block, std::int16_t* out, std::ptrdiff_t stride);
+/// Transforms two neighbouring blocks to 4x4 samples each, from their 4x4 lowest coefficients: see
+/// idct.cpp for the definition.
+using InverseHalf = void (*)(const std::int16_t* pair, std::int16_t* left, std::int16_t* right,
+                             std::ptrdiff_t stride);
+
+/// The portable code; the other one gives the same bytes.
+void inverse_half_portable(const std::int16_t* pair, std::int16_t* left, std::int16_t* right,
+                           std::ptrdiff_t stride);
+
+#if defined(__x86_64__)
+/// Both blocks at once; for processors with AVX2 only.
+void inverse_half_avx2(const std::int16_t* pair, std::int16_t* left, std::int16_t* right,
+                       std::ptrdiff_t stride);
+#endif
+
+/// The fastest code that this processor runs.
+InverseHalf select_inverse_half();
 
 /// One block to 2x2 samples: (F00 +- F01 +- F10 +- F11 + 4) >> 3, the exact 2x2 transform.
 inline void inverse_quarter(const std::int16_t* block, std::int16_t* out, std::ptrdiff_t stride) {

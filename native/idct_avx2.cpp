@@ -142,6 +142,23 @@ MIC_AVX2 void fill_pair(const std::int16_t* pair, std::int16_t* left, std::int16
     }
 }
 
+/// Two registers of 32-bit sums to one of 16 bits, lane by lane, rounded.
+template <int kShift>
+MIC_AVX2 __m256i rounded(__m256i a, __m256i b) {
+    const __m256i bias = _mm256_set1_epi32(1 << (kShift - 1));
+    return _mm256_packs_epi32(_mm256_srai_epi32(_mm256_add_epi32(a, bias), kShift),
+                              _mm256_srai_epi32(_mm256_add_epi32(b, bias), kShift));
+}
+
+/// Four rows of four samples, two rows in each register.
+MIC_AVX2 void put_4x4(std::int16_t* to, std::ptrdiff_t stride, __m128i upper, __m128i lower) {
+    for (const __m128i two : {upper, lower}) {
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(to), two);
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(to + stride), _mm_unpackhi_epi64(two, two));
+        to += 2 * stride;
+    }
+}
+
 }  // namespace
 
 __attribute__((target("avx2"))) void inverse_pair_avx2(const std::int16_t* pair, int last_position,
@@ -155,6 +172,45 @@ __attribute__((target("avx2"))) void inverse_pair_avx2(const std::int16_t* pair,
         inverse_pair<true>(pair, left, right, stride);
     else
         inverse_pair<false>(pair, left, right, stride);
+}
+
+__attribute__((target("avx2"))) void inverse_half_avx2(const std::int16_t* pair,
+                                                       std::int16_t* left, std::int16_t* right,
+                                                       std::ptrdiff_t stride) {
+    // As the portable code has them; sums of the row pass fit 16 bits, so that packing is exact.
+    constexpr int row_shift = 11, column_shift = 18, one = 1 << 13, c1 = 10703, c3 = 4433;
+    const auto* const at = reinterpret_cast<const __m256i*>(pair);
+    __m256i in[4];
+    for (std::size_t u = 0; u < 4; ++u)
+        in[u] = _mm256_load_si256(at + u);
+    // Rows: four v in each lane, one x after the other.
+    const __m256i in02 = _mm256_unpacklo_epi16(in[0], in[2]);
+    const __m256i in13 = _mm256_unpacklo_epi16(in[1], in[3]);
+    const __m256i upper = _mm256_madd_epi16(in02, weights(one, one));
+    const __m256i lower = _mm256_madd_epi16(in02, weights(one, -one));
+    const __m256i outer = _mm256_madd_epi16(in13, weights(c1, c3));
+    const __m256i inner = _mm256_madd_epi16(in13, weights(c3, -c1));
+    __m256i x01 =
+        rounded<row_shift>(_mm256_add_epi32(upper, outer), _mm256_add_epi32(lower, inner));
+    __m256i x23 =
+        rounded<row_shift>(_mm256_sub_epi32(lower, inner), _mm256_sub_epi32(upper, outer));
+    // Columns: v in the order 0, 2, 1, 3, so that products of neighbours are the even and odd
+    // part.
+    const __m256i order = _mm256_set_epi8(15, 14, 11, 10, 13, 12, 9, 8, 7, 6, 3, 2, 5, 4, 1, 0, 15,
+                                          14, 11, 10, 13, 12, 9, 8, 7, 6, 3, 2, 5, 4, 1, 0);
+    x01 = _mm256_shuffle_epi8(x01, order);
+    x23 = _mm256_shuffle_epi8(x23, order);
+    const __m256i ends = _mm256_unpacklo_epi32(weights(one, one), weights(c1, c3));
+    const __m256i middle = _mm256_unpacklo_epi32(weights(one, -one), weights(c3, -c1));
+    const __m256i ends01 = _mm256_madd_epi16(x01, ends), ends23 = _mm256_madd_epi16(x23, ends);
+    const __m256i middle01 = _mm256_madd_epi16(x01, middle),
+                  middle23 = _mm256_madd_epi16(x23, middle);
+    const __m256i y01 = rounded<column_shift>(_mm256_hadd_epi32(ends01, ends23),
+                                              _mm256_hadd_epi32(middle01, middle23));
+    const __m256i y23 = rounded<column_shift>(_mm256_hsub_epi32(middle01, middle23),
+                                              _mm256_hsub_epi32(ends01, ends23));
+    put_4x4(left, stride, _mm256_castsi256_si128(y01), _mm256_castsi256_si128(y23));
+    put_4x4(right, stride, _mm256_extracti128_si256(y01, 1), _mm256_extracti128_si256(y23, 1));
 }
 
 }  // namespace mic::mpeg4

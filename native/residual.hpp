@@ -24,15 +24,21 @@ struct MacroblockCoefficients {
     }
 };
 
+/// The inverse transforms, as this processor runs them.
+struct Inverses {
+    InversePair pair = select_inverse_pair();
+    InverseHalf half = select_inverse_half();
+};
+
 /// Writes macroblocks of `kSide`-sample blocks (8, 4, 2 or 1) into three planes.
 template <int kSide>
 class ResidualWriter {
   public:
     /// @param clears_rows whether `start_row` makes a row of macroblocks zero before the first of
     /// them is written: memory likes long stretches, and what is written over them is near then.
-    ResidualWriter(const std::array<Plane, 3>& planes, InversePair inverse_pair, bool clears_rows)
+    ResidualWriter(const std::array<Plane, 3>& planes, const Inverses& inverses, bool clears_rows)
         : planes_(planes),
-          inverse_pair_(inverse_pair),
+          inverses_(inverses),
           clears_rows_(clears_rows),
           whole_columns_(std::min(planes[0].width / (2 * kSide), planes[1].width / kSide)),
           whole_rows_(std::min(planes[0].height / (2 * kSide), planes[1].height / kSide)) {}
@@ -111,10 +117,9 @@ class ResidualWriter {
         }
         std::int16_t* blocks = coefficients.values.data() + index * kPairSize;
         if constexpr (kSide == 8) {
-            inverse_pair_(blocks, last_position, left, right, stride);
+            inverses_.pair(blocks, last_position, left, right, stride);
         } else if constexpr (kSide == 4) {
-            inverse_half(blocks, left, stride);
-            inverse_half(blocks + 8, right, stride);
+            inverses_.half(blocks, left, right, stride);
         } else if constexpr (kSide == 2) {
             inverse_quarter(blocks, left, stride);
             inverse_quarter(blocks + 8, right, stride);
@@ -135,7 +140,7 @@ class ResidualWriter {
     }
 
     std::array<Plane, 3> planes_;
-    InversePair inverse_pair_;
+    Inverses inverses_;
     bool clears_rows_;
     int whole_columns_;  ///< macroblocks that lie inside the planes
     int whole_rows_;

@@ -46,7 +46,7 @@ class VopDecoder::Implementation {
 
     InterQuantisers quantisers_;
     MacroblockCoefficients coefficients_;
-    InversePair inverse_pair_ = select_inverse_pair();
+    Inverses inverses_;
 };
 
 namespace {
@@ -94,13 +94,13 @@ void fill_rest(const VideoObjectLayer& layer, const VopOutput& output, int first
     };
     switch (output.scale) {
         case 1:
-            return zero(ResidualWriter<8>(output.residual, nullptr, false));
+            return zero(ResidualWriter<8>(output.residual, {}, false));
         case 2:
-            return zero(ResidualWriter<4>(output.residual, nullptr, false));
+            return zero(ResidualWriter<4>(output.residual, {}, false));
         case 4:
-            return zero(ResidualWriter<2>(output.residual, nullptr, false));
+            return zero(ResidualWriter<2>(output.residual, {}, false));
         default:
-            return zero(ResidualWriter<1>(output.residual, nullptr, false));
+            return zero(ResidualWriter<1>(output.residual, {}, false));
     }
 }
 
@@ -150,7 +150,7 @@ void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
     const auto& [layer, header, output, references, packet_start] = pass;
     constexpr bool inter_coded = kType != VopCodingType::intra;
     constexpr bool bidirectional = kType == VopCodingType::bidirectional;
-    const ResidualWriter<kSide> writer(output.residual, inverse_pair_, !output.leave_not_coded);
+    const ResidualWriter<kSide> writer(output.residual, inverses_, !output.leave_not_coded);
     MotionField motion(output.motion, layer.mb_width());
     BidirectionalVectors vectors(layer, header, references, motion, output.backward);
     if (!bidirectional && output.backward != nullptr)
