@@ -25,6 +25,14 @@ std::array<const std::int16_t*, 4> vectors_of(const std::int16_t* motion, int in
     return v;
 }
 
+/// The samples of a macroblock's residual; null where it has none.
+template <int kSide>
+const std::int16_t* residual_of(const PredictedVop& vop, int index) {
+    return vop.coded[index] == 0 ? nullptr
+                                 : vop.residual + std::ptrdiff_t{index} *
+                                                      std::ptrdiff_t{Slot<kSide>::samples(false)};
+}
+
 bool breaks(MacroblockType type) {
     return is_intra(type) || type == MacroblockType::missing;
 }
@@ -220,35 +228,33 @@ int Accumulator<T>::plan(const std::int16_t* motion, const std::uint8_t* types) 
 /// The first half of a step: looks up what moves, while the old sums are all there.
 template <typename T>
 template <int kSide>
-void Accumulator<T>::gather(int index, const std::array<Plane, 3>& residual,
-                            const std::int16_t* motion, MacroblockType type) {
+void Accumulator<T>::gather(int index, const PredictedVop& vop) {
     constexpr int half = kSide / 2;
     const int columns = layer_.mb_width();
     Fate& fate = fates_[static_cast<std::size_t>(index)];
     if (fate != Fate::moved)
         return;
     const int mb_x = index % columns, mb_y = index / columns;
-    const auto v = vectors_of(motion, index, columns);
+    const auto v = vectors_of(vop.motion, index, columns);
+    const std::int16_t* residual = residual_of<kSide>(vop, index);
     if (reaches_marks<kSide>(index, v))
         fate = Fate::marked;
     const auto slot = static_cast<std::size_t>(mb_y % held_ * columns + mb_x);
     T* values = pending_.data() + slot * Slot<kSide>::samples(with_displacement_);
     std::uint8_t* marks = pending_marks_.data() + slot * Slot<kSide>::marks;
-    const bool four = type == MacroblockType::inter4v;
+    const bool four = static_cast<MacroblockType>(vop.types[index]) == MacroblockType::inter4v;
     const auto carry = [&]<int kBlock>(int block) {
         const int bx = block % 2 * kBlock, by = block / 2 * kBlock;
         const int x = mb_x * kSide + bx, y = mb_y * kSide + by, at = by * kSide + bx;
         const std::int16_t* vector = v[static_cast<std::size_t>(block)];
-        carry_luma<kBlock, true>(sums_[0], x, y, vector,
-                                 target(values + at, kSide, &residual[0], x, y));
+        carry_luma<kBlock, true>(sums_[0], x, y, vector, target(values, residual, at, kSide));
         if (fate == Fate::marked)
-            carry_luma<kBlock, true>(broken_[0], x, y, vector,
-                                     target(marks + at, kSide, nullptr, x, y));
+            carry_luma<kBlock, true>(broken_[0], x, y, vector, target(marks, nullptr, at, kSide));
         if (with_displacement_)
             for (std::size_t axis = 0; axis < 2; ++axis)
                 carry_displacement<kBlock>(
                     axis, x, y, vector,
-                    target(values + Slot<kSide>::offset[3 + axis] + at, kSide, nullptr, x, y));
+                    target(values + Slot<kSide>::offset[3 + axis], nullptr, at, kSide));
     };
     if (four)
         for (int block = 0; block < 4; ++block)
@@ -257,29 +263,30 @@ void Accumulator<T>::gather(int index, const std::array<Plane, 3>& residual,
         carry.template operator()<kSide>(0);
     const int x = mb_x * half, y = mb_y * half;
     for (std::size_t plane = 1; plane < 3; ++plane)
-        carry_chroma<half>(
-            sums_[plane], x, y, v, four,
-            target(values + Slot<kSide>::offset[plane], half, &residual[plane], x, y));
+        carry_chroma<half>(sums_[plane], x, y, v, four,
+                           target(values, residual, Slot<kSide>::offset[plane], half));
     if (fate == Fate::marked)
         carry_chroma<half>(broken_[1], x, y, v, four,
-                           target(marks + Slot<kSide>::luma, half, nullptr, x, y));
+                           target(marks, nullptr, Slot<kSide>::luma, half));
 }
 
 /// The second half: replaces the old sums by the new ones.
 template <typename T>
 template <int kSide>
-void Accumulator<T>::settle(int index, const std::array<Plane, 3>& residual, MacroblockType type) {
+void Accumulator<T>::settle(int index, const PredictedVop& vop) {
     constexpr int half = kSide / 2;
     const int columns = layer_.mb_width();
     const int mb_x = index % columns, mb_y = index / columns;
     const Fate fate = fates_[static_cast<std::size_t>(index)];
     std::uint8_t& mark = marked_[static_cast<std::size_t>(index)];
     if (fate == Fate::still) {
-        if (type == MacroblockType::not_coded)
+        const std::int16_t* residual = residual_of<kSide>(vop, index);
+        if (residual == nullptr)
             return;
-        add<kSide>(sums_[0], mb_x * kSide, mb_y * kSide, residual[0]);
+        add<kSide>(sums_[0], mb_x * kSide, mb_y * kSide, residual);
         for (std::size_t plane = 1; plane < 3; ++plane)
-            add<half>(sums_[plane], mb_x * half, mb_y * half, residual[plane]);
+            add<half>(sums_[plane], mb_x * half, mb_y * half,
+                      residual + Slot<kSide>::offset[plane]);
         return;
     }
     if (fate == Fate::broken) {
@@ -311,42 +318,39 @@ void Accumulator<T>::settle(int index, const std::array<Plane, 3>& residual, Mac
 /// 7.6: every macroblock of `kSide` luma samples.
 template <typename T>
 template <int kSide>
-void Accumulator<T>::advance_all(const std::array<Plane, 3>& residual, const std::int16_t* motion,
-                                 const std::uint8_t* types) {
+void Accumulator<T>::advance_all(const PredictedVop& vop) {
     const int columns = layer_.mb_width(), rows = layer_.mb_height();
-    const int above = plan<kSide>(motion, types);
+    const int above = plan<kSide>(vop.motion, vop.types);
     held_ = above + 1;
     const auto slots = static_cast<std::size_t>(held_) * static_cast<std::size_t>(columns);
     if (pending_marks_.size() < slots * Slot<kSide>::marks) {
         pending_.resize(slots * Slot<kSide>::samples(with_displacement_));
         pending_marks_.resize(slots * Slot<kSide>::marks);
     }
-    const auto type_of = [&](int index) { return static_cast<MacroblockType>(types[index]); };
     for (int row = 0; row < rows + above; ++row) {
         if (row < rows)
             for (int index = row * columns; index < (row + 1) * columns; ++index)
-                gather<kSide>(index, residual, motion, type_of(index));
+                gather<kSide>(index, vop);
         if (row >= above)
             for (int index = (row - above) * columns; index < (row - above + 1) * columns; ++index)
-                settle<kSide>(index, residual, type_of(index));
+                settle<kSide>(index, vop);
     }
 }
 
 template <typename T>
-void Accumulator<T>::advance(const std::array<Plane, 3>& residual, const std::int16_t* motion,
-                             const std::uint8_t* types) {
+void Accumulator<T>::advance(const PredictedVop& vop) {
     switch (scale_) {
         case 1:
-            advance_all<16>(residual, motion, types);
+            advance_all<16>(vop);
             break;
         case 2:
-            advance_all<8>(residual, motion, types);
+            advance_all<8>(vop);
             break;
         case 4:
-            advance_all<4>(residual, motion, types);
+            advance_all<4>(vop);
             break;
         default:
-            advance_all<2>(residual, motion, types);
+            advance_all<2>(vop);
             break;
     }
 }

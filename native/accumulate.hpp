@@ -27,6 +27,14 @@ enum class Accumulation : std::uint8_t {
     standard,
 };
 
+/// What a P-VOP does to the sums.
+struct PredictedVop {
+    const std::int16_t* residual;  ///< as VopOutput::by_macroblock
+    const std::uint8_t* coded;     ///< as VopOutput::coded
+    const std::int16_t* motion;    ///< as VopOutput::motion
+    const std::uint8_t* types;     ///< as VopOutput::type
+};
+
 /// The running sums of one clip; T is std::int16_t for coviar, float for standard.
 ///
 /// There is one copy of the sums. Most of a face's surroundings stand still, so a macroblock that
@@ -51,9 +59,8 @@ class Accumulator {
     /// The I-VOP is lost: sums become zero, every chain is broken.
     void lose();
 
-    /// A P-VOP: residual in planes of whole macroblocks, vectors in quarter samples.
-    void advance(const std::array<Plane, 3>& residual, const std::int16_t* motion,
-                 const std::uint8_t* types);
+    /// The next P-VOP.
+    void advance(const PredictedVop& vop);
 
     /// Y, Cb, Cr, of whole macroblocks.
     [[nodiscard]] const std::array<Surface<T>, 3>& sums() const { return sums_; }
@@ -75,13 +82,11 @@ class Accumulator {
         broken,  ///< intra or missing
     };
     template <int kSide>
-    void advance_all(const std::array<Plane, 3>& residual, const std::int16_t* motion,
-                     const std::uint8_t* types);
+    void advance_all(const PredictedVop& vop);
     template <int kSide>
-    void gather(int index, const std::array<Plane, 3>& residual, const std::int16_t* motion,
-                MacroblockType type);
+    void gather(int index, const PredictedVop& vop);
     template <int kSide>
-    void settle(int index, const std::array<Plane, 3>& residual, MacroblockType type);
+    void settle(int index, const PredictedVop& vop);
     template <int kSide, bool kSamples, typename U>
     void carry_luma(const Surface<U>& from, int x, int y, const std::int16_t* v, Target<U> to);
     template <int kSide, typename U>
@@ -107,8 +112,8 @@ class Accumulator {
     std::vector<std::uint8_t> marked_;  ///< macroblocks with broken samples
     std::vector<Fate> fates_;
     int held_ = 1;  ///< rows of macroblocks that wait
-    std::vector<T> pending_;
-    std::vector<std::uint8_t> pending_marks_;
+    AlignedVector<T> pending_;
+    AlignedVector<std::uint8_t> pending_marks_;
 };
 
 extern template class Accumulator<std::int16_t>;

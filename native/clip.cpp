@@ -7,55 +7,76 @@
 #include <mutex>
 #include <numeric>
 
+#include "aligned.hpp"
 #include "errors.hpp"
 #include "parallel.hpp"
 
 namespace mic::mpeg4 {
 namespace {
 
-/// Planes of one VOP in whole macroblocks, and what accumulation needs with them.
+/// One VOP: its residual in planes, or by macroblock with what accumulation needs besides.
 class Frame {
   public:
-    Frame(const Stream& stream, int scale) : decoder_(stream.decoder()) { output_.scale = scale; }
+    Frame(const Stream& stream, int scale) : decoder_(stream.decoder()) {
+        planes_.scale = macroblocks_.scale = scale;
+    }
 
-    /// Parses one VOP; its error, if any, has the damaged macroblocks marked missing.
-    ///
-    /// With motion, residuals of macroblocks that are not coded are stale: the types say which.
-    VopResult parse(const Stream& stream, std::size_t vop, bool with_motion) {
+    /// Parses the residual in planes of whole macroblocks.
+    VopResult parse_planes(const Stream& stream, std::size_t vop) {
+        if (samples_.empty())
+            allocate_planes(stream.layer_of(vop));
+        return read_and_decode(stream, vop, buffer_, *decoder_, planes_);
+    }
+    /// Parses residual, vectors and types; after an error the damaged macroblocks are missing.
+    VopResult parse_macroblocks(const Stream& stream, std::size_t vop) {
         if (types_.empty())
-            allocate(stream.layer_of(vop));
-        output_.motion = with_motion ? motion_.data() : nullptr;
-        output_.leave_not_coded = with_motion;
-        output_.type = types_.data();
-        return read_and_decode(stream, vop, buffer_, *decoder_, output_);
+            allocate_macroblocks(stream.layer_of(vop));
+        return read_and_decode(stream, vop, buffer_, *decoder_, macroblocks_);
     }
     /// Parses one VOP that has no residual, to know whether it is what it says.
     VopResult check(const Stream& stream, std::size_t vop) {
         return read_and_decode(stream, vop, buffer_, *decoder_, {});
     }
-    [[nodiscard]] const std::array<Plane, 3>& residual() const { return output_.residual; }
-    [[nodiscard]] const std::int16_t* motion() const { return motion_.data(); }
-    [[nodiscard]] const std::uint8_t* types() const { return types_.data(); }
+    [[nodiscard]] const std::array<Plane, 3>& planes() const { return planes_.residual; }
+    [[nodiscard]] PredictedVop macroblocks() const {
+        return {samples_.data(), coded_.data(), motion_.data(), types_.data()};
+    }
     [[nodiscard]] Packet& packet() { return buffer_.packet; }
 
   private:
-    /// Not before a VOP has something to put there: a picture may be large and never coded.
-    void allocate(const VideoObjectLayer& layer) {
-        types_.resize(static_cast<std::size_t>(layer.mb_count()));
-        motion_.resize(8 * types_.size());
+    // Not before a VOP has something to put there: a picture may be large and never coded.
+    void allocate_planes(const VideoObjectLayer& layer) {
+        std::array<std::size_t, 3> sizes{};
         for (std::size_t k = 0; k < 3; ++k) {
-            const int block = (k == 0 ? 16 : 8) / output_.scale;
+            const int block = (k == 0 ? 16 : 8) / planes_.scale;
             const int width = layer.mb_width() * block, height = layer.mb_height() * block;
-            samples_[k].resize(static_cast<std::size_t>(width) * static_cast<std::size_t>(height));
-            output_.residual[k] = {samples_[k].data(), width, width, height};
+            sizes[k] = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+            planes_.residual[k] = {nullptr, width, width, height};
         }
+        samples_.resize(sizes[0] + sizes[1] + sizes[2]);
+        std::int16_t* next = samples_.data();
+        for (std::size_t k = 0; k < 3; next += sizes[k++])
+            planes_.residual[k].data = next;
+    }
+    void allocate_macroblocks(const VideoObjectLayer& layer) {
+        const auto count = static_cast<std::size_t>(layer.mb_count());
+        types_.resize(count);
+        coded_.resize(count);
+        motion_.resize(8 * count);
+        samples_.resize(count * samples_of_macroblock(macroblocks_.scale));
+        macroblocks_.by_macroblock = samples_.data();
+        macroblocks_.coded = coded_.data();
+        macroblocks_.motion = motion_.data();
+        macroblocks_.type = types_.data();
     }
 
     DecoderPool::Loan decoder_;
-    std::array<std::vector<std::int16_t>, 3> samples_;
+    AlignedVector<std::int16_t> samples_;
     std::vector<std::int16_t> motion_;
     std::vector<std::uint8_t> types_;
-    VopOutput output_;
+    std::vector<std::uint8_t> coded_;
+    VopOutput planes_;
+    VopOutput macroblocks_;
     ReadBuffer buffer_;
 };
 
@@ -176,10 +197,10 @@ class Chain {
         } catch (const SyntaxError& error) {
             return lose(vop, error);
         }
-        const VopResult result = frame_.parse(stream_, vop, true);
+        const VopResult result = frame_.parse_macroblocks(stream_, vop);
         if (result.error)
             errors_.add(vop, result.first_missing, *result.error);
-        accumulator_.advance(frame_.residual(), frame_.motion(), frame_.types());
+        accumulator_.advance(frame_.macroblocks());
         return !result.error;
     }
     /// Nothing of the VOP is known, and no chain leads through it.
@@ -308,7 +329,7 @@ std::vector<BatchError> sum_segments(const Stream& stream, std::span<const std::
                 // Neither has a residual; a picture may be large, and adding zeros take long.
                 const bool empty = entry.starts_chain() || !entry.coded;
                 const VopResult result =
-                    empty ? frame->check(stream, vop) : frame->parse(stream, vop, false);
+                    empty ? frame->check(stream, vop) : frame->parse_planes(stream, vop);
                 if (result.error) {
                     errors.add(vop, result.first_missing, *result.error);
                     if (!keep_going)
@@ -317,7 +338,7 @@ std::vector<BatchError> sum_segments(const Stream& stream, std::span<const std::
                 if (empty)
                     continue;
                 for (std::size_t k = 0; k < 3; ++k) {
-                    const Plane& plane = frame->residual()[k];
+                    const Plane& plane = frame->planes()[k];
                     const std::ptrdiff_t count = plane.stride * plane.height;
                     if (started)
                         std::transform(sums[k].begin(), sums[k].end(), plane.data, sums[k].begin(),
@@ -331,7 +352,7 @@ std::vector<BatchError> sum_segments(const Stream& stream, std::span<const std::
                 return;
             std::array<PlaneOf<const std::int32_t>, 3> planes;
             for (std::size_t k = 0; k < 3; ++k) {
-                const Plane& plane = frame->residual()[k];
+                const Plane& plane = frame->planes()[k];
                 planes[k] = {sums[k].data(), plane.stride, plane.width, plane.height};
             }
             deliver(planes, layer, output, segment, scratch);

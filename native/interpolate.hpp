@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
-#include <vector>
 
+#include "aligned.hpp"
 #include "bilinear.hpp"
 
 #if defined(__SSE2__)
@@ -22,7 +22,7 @@ template <typename T>
 struct Surface {
     int width = 0;
     int height = 0;
-    std::vector<T> samples;
+    AlignedVector<T> samples;
 
     Surface() = default;
     Surface(int width, int height)
@@ -168,6 +168,32 @@ void predict_whole(const Surface<T>& from, int x, int y, Target<T> to) {
         to.template put_row<kSide>(row, window.row(row));
 }
 
+/// Marks of a block at a fraction of a sample: those of any sample that it is made of.
+template <int kSide>
+void predict_marks(const Window<std::uint8_t, kSide + 1>& window, bool across, bool down,
+                   Target<std::uint8_t> to) {
+    // Many at a time: it does not matter to `|` where one ends.
+    using Word = std::conditional_t<(kSide >= 8), std::uint64_t,
+                                    std::conditional_t<(kSide >= 2), std::uint16_t, std::uint8_t>>;
+    constexpr int step = sizeof(Word);
+    static_assert(kSide % step == 0);
+    const auto load = [](const std::uint8_t* at) {
+        Word word;
+        std::memcpy(&word, at, sizeof word);
+        return word;
+    };
+    const std::ptrdiff_t right = across ? 1 : 0, below = down ? window.stride() : 0;
+    for (int row = 0; row < kSide; ++row) {
+        const std::uint8_t* line = window.row(row);
+        std::uint8_t* out = to.data + row * to.stride;
+        for (int k = 0; k < kSide; k += step, line += step, out += step) {
+            const auto any = static_cast<Word>(load(line) | load(line + right) |
+                                               load(line + below) | load(line + below + right));
+            std::memcpy(out, &any, sizeof any);
+        }
+    }
+}
+
 /// 7.6.2.1 without its rounding: bilinear, first along rows, then along columns.
 template <typename T, int kSide>
 void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by, Target<T> to) {
@@ -180,6 +206,8 @@ void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by, Tar
     const float wx = unit * static_cast<float>(by.x & mask);
     const float wy = unit * static_cast<float>(by.y & mask);
     const Window<T, kSide + 1> window(from, x, y);
+    if constexpr (std::is_same_v<T, std::uint8_t>)
+        return predict_marks<kSide>(window, (by.x & mask) != 0, (by.y & mask) != 0, to);
     if constexpr (std::is_same_v<T, float> && kSide % 8 == 0) {
         if (kBilinear<kSide> != nullptr)
             return kBilinear<kSide>({window.row(0), window.stride(), wx, wy, to.residual,
@@ -187,9 +215,8 @@ void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by, Tar
     }
     std::array<T, static_cast<std::size_t>(kSide + 1) * kSide> across;
     for (int row = 0; row <= kSide; ++row) {
-        // Bytes may alias anything; `restrict` lets the compiler use vectors for marks too.
-        const T* __restrict line = window.row(row);
-        T* __restrict out = across.data() + row * kSide;
+        const T* line = window.row(row);
+        T* out = across.data() + row * kSide;
         if ((by.x & mask) == 0)
             std::memcpy(out, line, kSide * sizeof(T));
         else

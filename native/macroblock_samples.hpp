@@ -25,12 +25,11 @@ struct Slot {
     static constexpr std::size_t marks = luma * 5 / 4;
 };
 
-/// The residual that belongs to a block, or none.
+/// A block of a macroblock: where its samples start in the slot, and in the residual, if any.
 template <typename T>
-Target<T> target(T* to, std::ptrdiff_t stride, const Plane* residual, int x, int y) {
-    if (residual == nullptr)
-        return {to, stride, nullptr, 0};
-    return {to, stride, residual->data + y * residual->stride + x, residual->stride};
+Target<T> target(T* slot, const std::int16_t* residual, std::size_t offset,
+                 std::ptrdiff_t stride) {
+    return {slot + offset, stride, residual == nullptr ? nullptr : residual + offset, stride};
 }
 
 /// Copies a block, stored row after row, to its place.
@@ -43,16 +42,15 @@ void put(Surface<U>& to, int x, int y, const U* values) {
         std::memcpy(to.at(x, y + row), values + row * kSide, kSide * sizeof(U));
 }
 
-/// Adds the residual above a block to it.
+/// Adds a residual, stored row after row, to a block.
 template <int kSide, typename U>
-void add(Surface<U>& to, int x, int y, const Plane& residual) {
+void add(Surface<U>& to, int x, int y, const std::int16_t* residual) {
     if constexpr (std::is_same_v<U, float> && kSide % 8 == 0)
         if (kBilinear<kSide> != nullptr)
-            return kBilinear<kSide>({to.at(x, y), to.width, 0, 0,
-                                     residual.data + y * residual.stride + x, residual.stride,
-                                     to.at(x, y), to.width});
+            return kBilinear<kSide>(
+                {to.at(x, y), to.width, 0, 0, residual, kSide, to.at(x, y), to.width});
     for (int row = 0; row < kSide; ++row)
-        add_row<kSide>(to.at(x, y + row), residual.data + (y + row) * residual.stride + x);
+        add_row<kSide>(to.at(x, y + row), residual + row * kSide);
 }
 
 /// Sets a block of `side` x `side`.

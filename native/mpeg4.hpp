@@ -120,16 +120,25 @@ constexpr int scaled_side(int side, int scale, bool chroma) {
     return (full + scale - 1) / scale;
 }
 
+/// Samples of a macroblock at 1/scale size: Y, Cb and Cr.
+constexpr std::size_t samples_of_macroblock(int scale) {
+    return 384 / static_cast<std::size_t>(scale * scale);
+}
+
 /// Everything `VopDecoder::decode` can write; null pointers are skipped.
 struct VopOutput {
     int scale = 1;                      ///< residual planes are 1/scale: 1, 2, 4 or 8
-    std::array<Plane, 3> residual{};    ///< Y, Cb, Cr; all three or none
+    std::array<Plane, 3> residual{};    ///< Y, Cb, Cr; all three or none, or `by_macroblock`
     std::int16_t* motion = nullptr;     ///< (2 mb_height, 2 mb_width, 2): x, y in quarter samples
     std::int16_t* backward = nullptr;   ///< as motion, into the reference that is shown after
     std::uint8_t* type = nullptr;       ///< (mb_height, mb_width): MacroblockType
     std::uint8_t* quantiser = nullptr;  ///< (mb_height, mb_width): 1 to 31; 0 where not coded
     std::uint32_t* bits = nullptr;      ///< (mb_height, mb_width): bits of each macroblock
-    bool leave_not_coded = false;       ///< do not zero the residual of MacroblockType::not_coded
+    /// The residual in another order: (mb_count, 384 / scale^2), the samples of Y, Cb and Cr
+    /// of one macroblock after the other. Only of those that have one; the others stay as they
+    /// are.
+    std::int16_t* by_macroblock = nullptr;
+    std::uint8_t* coded = nullptr;  ///< (mb_height, mb_width): 1 where a macroblock has a residual
 };
 
 /// 7.6.9.5: what a B-VOP takes from its references.

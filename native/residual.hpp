@@ -30,22 +30,55 @@ struct Inverses {
     InverseHalf half = select_inverse_half();
 };
 
-/// Writes macroblocks of `kSide`-sample blocks (8, 4, 2 or 1) into three planes.
+/// Transforms a pair of blocks to `kSide` samples (8, 4, 2 or 1) each, and zeroes it again.
+///
+/// Returns false, and writes nothing, where no coefficient is coded.
+template <int kSide>
+bool transform_pair(const Inverses& inverses, MacroblockCoefficients& coefficients,
+                    std::size_t index, std::int16_t* left, std::int16_t* right,
+                    std::ptrdiff_t stride) {
+    int& last_position = coefficients.last_position[index];
+    if (last_position < 0)
+        return false;
+    std::int16_t* blocks = coefficients.values.data() + index * kPairSize;
+    if constexpr (kSide == 8) {
+        inverses.pair(blocks, last_position, left, right, stride);
+    } else if constexpr (kSide == 4) {
+        inverses.half(blocks, left, right, stride);
+    } else if constexpr (kSide == 2) {
+        inverse_quarter(blocks, left, stride);
+        inverse_quarter(blocks + 8, right, stride);
+    } else {
+        inverse_eighth(blocks, left);
+        inverse_eighth(blocks + 8, right);
+    }
+    if constexpr (kSide == 1)
+        blocks[0] = blocks[8] = 0;  // nothing else was stored
+    else
+        std::memset(blocks, 0, kPairSize * sizeof(std::int16_t));
+    last_position = -1;
+    return true;
+}
+
+template <int kColumns, int kRows>
+void write_zeros(std::int16_t* to, std::ptrdiff_t stride) {
+    for (int row = 0; row < kRows; ++row, to += stride)
+        std::memset(to, 0, kColumns * sizeof(std::int16_t));
+}
+
+/// Writes macroblocks of `kSide`-sample blocks into three planes.
 template <int kSide>
 class ResidualWriter {
   public:
-    /// @param clears_rows whether `start_row` makes a row of macroblocks zero before the first of
-    /// them is written: memory likes long stretches, and what is written over them is near then.
-    ResidualWriter(const std::array<Plane, 3>& planes, const Inverses& inverses, bool clears_rows)
+    ResidualWriter(const std::array<Plane, 3>& planes, const Inverses& inverses)
         : planes_(planes),
           inverses_(inverses),
-          clears_rows_(clears_rows),
           whole_columns_(std::min(planes[0].width / (2 * kSide), planes[1].width / kSide)),
           whole_rows_(std::min(planes[0].height / (2 * kSide), planes[1].height / kSide)) {}
 
+    /// Zeroes a row of macroblocks, before the first of them is written: memory likes long
+    /// stretches, and what is written over them is near then.
     void start_row(int mb_y) const {
-        if (!clears_rows_)
-            return;
         for (std::size_t k = 0; k < 3; ++k) {
             const int side = k == 0 ? 2 * kSide : kSide;
             const Plane& plane = planes_[k];
@@ -59,24 +92,26 @@ class ResidualWriter {
                 std::fill_n(to, plane.width, std::int16_t{0});
         }
     }
-    /// Transforms what is coded and zeroes it again; blocks without coefficients become zeros.
+    /// Transforms what is coded and zeroes it again; what is not is zero since `start_row`.
     void write(int mb_x, int mb_y, MacroblockCoefficients& coefficients) const {
         place(mb_x, mb_y, [&](const std::array<Plane, 3>& to) {
+            const auto pair = [&](std::size_t index, std::int16_t* left, std::int16_t* right,
+                                  std::ptrdiff_t stride) {
+                transform_pair<kSide>(inverses_, coefficients, index, left, right, stride);
+            };
             std::int16_t* luma = to[0].data;
-            pair(coefficients, 0, luma, luma + kSide, to[0].stride);
+            pair(0, luma, luma + kSide, to[0].stride);
             luma += kSide * to[0].stride;
-            pair(coefficients, 1, luma, luma + kSide, to[0].stride);
-            pair(coefficients, 2, to[1].data, to[2].data, to[1].stride);
+            pair(1, luma, luma + kSide, to[0].stride);
+            pair(2, to[1].data, to[2].data, to[1].stride);
         });
     }
-    /// A macroblock without residual.
-    void write_zeros(int mb_x, int mb_y) const {
-        if (clears_rows_)
-            return;
+    /// A macroblock without residual, in a row that was not zeroed.
+    void clear(int mb_x, int mb_y) const {
         place(mb_x, mb_y, [](const std::array<Plane, 3>& to) {
-            zero<2 * kSide, 2 * kSide>(to[0].data, to[0].stride);
-            zero<kSide, kSide>(to[1].data, to[1].stride);
-            zero<kSide, kSide>(to[2].data, to[2].stride);
+            write_zeros<2 * kSide, 2 * kSide>(to[0].data, to[0].stride);
+            write_zeros<kSide, kSide>(to[1].data, to[1].stride);
+            write_zeros<kSide, kSide>(to[2].data, to[2].stride);
         });
     }
 
@@ -105,45 +140,22 @@ class ResidualWriter {
                             to[k].data + row * to[k].stride);
         }
     }
-    void pair(MacroblockCoefficients& coefficients, std::size_t index, std::int16_t* left,
-              std::int16_t* right, std::ptrdiff_t stride) const {
-        int& last_position = coefficients.last_position[index];
-        if (last_position < 0) {
-            if (!clears_rows_) {
-                zero<kSide, kSide>(left, stride);
-                zero<kSide, kSide>(right, stride);
-            }
-            return;
-        }
-        std::int16_t* blocks = coefficients.values.data() + index * kPairSize;
-        if constexpr (kSide == 8) {
-            inverses_.pair(blocks, last_position, left, right, stride);
-        } else if constexpr (kSide == 4) {
-            inverses_.half(blocks, left, right, stride);
-        } else if constexpr (kSide == 2) {
-            inverse_quarter(blocks, left, stride);
-            inverse_quarter(blocks + 8, right, stride);
-        } else {
-            inverse_eighth(blocks, left);
-            inverse_eighth(blocks + 8, right);
-        }
-        if constexpr (kSide == 1)
-            blocks[0] = blocks[8] = 0;  // nothing else was stored
-        else
-            std::memset(blocks, 0, kPairSize * sizeof(std::int16_t));
-        last_position = -1;
-    }
-    template <int kColumns, int kRows>
-    static void zero(std::int16_t* to, std::ptrdiff_t stride) {
-        for (int row = 0; row < kRows; ++row, to += stride)
-            std::memset(to, 0, kColumns * sizeof(std::int16_t));
-    }
-
     std::array<Plane, 3> planes_;
     Inverses inverses_;
-    bool clears_rows_;
     int whole_columns_;  ///< macroblocks that lie inside the planes
     int whole_rows_;
 };
+
+/// 7.4.5: the samples of one macroblock behind each other, Y, Cb and Cr; none is left as it was.
+template <int kSide>
+void write_macroblock(const Inverses& inverses, MacroblockCoefficients& coefficients,
+                      std::int16_t* to) {
+    constexpr int luma = 4 * kSide * kSide, chroma = kSide * kSide;
+    for (std::size_t index = 0; index < 2; ++index, to += luma / 2)
+        if (!transform_pair<kSide>(inverses, coefficients, index, to, to + kSide, 2 * kSide))
+            std::fill_n(to, luma / 2, std::int16_t{0});
+    if (!transform_pair<kSide>(inverses, coefficients, 2, to, to + chroma, kSide))
+        std::fill_n(to, 2 * chroma, std::int16_t{0});
+}
 
 }  // namespace mic::mpeg4

@@ -84,23 +84,25 @@ void fill_rest(const VideoObjectLayer& layer, const VopOutput& output, int first
         for (int index = first; motion.wanted() && index < layer.mb_count(); ++index)
             motion.fill(index % layer.mb_width(), index / layer.mb_width(), {});
     }
+    if (output.coded != nullptr)
+        std::fill_n(output.coded + first, count, std::uint8_t{0});
     if (output.residual[0].data == nullptr)
         return;
     if (first == 0)
         return zero_planes(output.residual);
     const auto zero = [&](auto writer) {
         for (int index = first; index < layer.mb_count(); ++index)
-            writer.write_zeros(index % layer.mb_width(), index / layer.mb_width());
+            writer.clear(index % layer.mb_width(), index / layer.mb_width());
     };
     switch (output.scale) {
         case 1:
-            return zero(ResidualWriter<8>(output.residual, {}, false));
+            return zero(ResidualWriter<8>(output.residual, {}));
         case 2:
-            return zero(ResidualWriter<4>(output.residual, {}, false));
+            return zero(ResidualWriter<4>(output.residual, {}));
         case 4:
-            return zero(ResidualWriter<2>(output.residual, {}, false));
+            return zero(ResidualWriter<2>(output.residual, {}));
         default:
-            return zero(ResidualWriter<1>(output.residual, {}, false));
+            return zero(ResidualWriter<1>(output.residual, {}));
     }
 }
 
@@ -150,7 +152,7 @@ void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
     const auto& [layer, header, output, references, packet_start] = pass;
     constexpr bool inter_coded = kType != VopCodingType::intra;
     constexpr bool bidirectional = kType == VopCodingType::bidirectional;
-    const ResidualWriter<kSide> writer(output.residual, inverses_, !output.leave_not_coded);
+    const ResidualWriter<kSide> writer(output.residual, inverses_);
     MotionField motion(output.motion, layer.mb_width());
     BidirectionalVectors vectors(layer, header, references, motion, output.backward);
     if (!bidirectional && output.backward != nullptr)
@@ -189,12 +191,19 @@ void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
         if (reader.exhausted()) [[unlikely]]
             damaged(reader, "6.2.6 macroblock()", "the VOP is cut short");
         if constexpr (kDetail != Detail::none) {
-            if (mb_x == 0)
-                writer.start_row(mb_y);
-            if (macroblock.coded_blocks != 0 && !is_intra(macroblock.type))
-                writer.write(mb_x, mb_y, coefficients_);
-            else if (!output.leave_not_coded || macroblock.type != MacroblockType::not_coded)
-                writer.write_zeros(mb_x, mb_y);
+            const bool coded = macroblock.coded_blocks != 0 && !is_intra(macroblock.type);
+            if (output.by_macroblock == nullptr) {
+                if (mb_x == 0)
+                    writer.start_row(mb_y);
+                if (coded)
+                    writer.write(mb_x, mb_y, coefficients_);
+            } else {
+                if (coded)
+                    write_macroblock<kSide>(
+                        inverses_, coefficients_,
+                        output.by_macroblock + std::ptrdiff_t{index} * 6 * kSide * kSide);
+                output.coded[index] = coded ? 1 : 0;
+            }
         }
         if (motion.wanted() &&
             (is_intra(macroblock.type) || macroblock.type == MacroblockType::not_coded))
@@ -236,7 +245,7 @@ void VopDecoder::Implementation::parse_as(BitReader& reader, const Pass& pass) {
 }
 
 void VopDecoder::Implementation::dispatch(BitReader& reader, const Pass& pass) {
-    if (pass.output.residual[0].data == nullptr)
+    if (pass.output.residual[0].data == nullptr && pass.output.by_macroblock == nullptr)
         return parse_as<Detail::none, 8>(reader, pass);
     switch (pass.output.scale) {
         case 1:
@@ -269,8 +278,11 @@ VopResult VopDecoder::Implementation::decode(const Packet& packet, const VideoOb
         } else {
             // An I-VOP has no residual, but only parsing tells one from a P-VOP whose type is
             // hurt.
-            if (result.header.coding_type == VopCodingType::intra)
+            if (result.header.coding_type == VopCodingType::intra) {
                 zero_planes(output.residual);
+                if (output.coded != nullptr)
+                    std::fill_n(output.coded, layer.mb_count(), std::uint8_t{0});
+            }
             if (result.header.coding_type != VopCodingType::bidirectional)
                 references = nullptr;
             else if (references == nullptr)
