@@ -9,7 +9,7 @@ from pathlib import Path
 from mic_bitstream.errors import ExtraError
 
 # The extra of mic-bitstream that holds a package.
-EXTRAS = {"av": "containers"}
+EXTRAS = {"av": "containers", "torch": "torch"}
 
 
 @contextlib.contextmanager

@@ -131,6 +131,7 @@ def test_what_it_imports_is_what_it_requires():
     assert third == set(extras.EXTRAS)
     # Never loaded by `import mic_bitstream`; "vectors" names a type of it and loads nothing.
     demuxing = {"containers", "demuxed", "promises"}
+    assert found["torch"] == {"datasets"}
     assert found["av"] == demuxing | {"coviar", "decoding", "vectors", "videocap"}
     required = distribution("mic-bitstream").requires
     optional = [line for line in required if "extra ==" in line]

@@ -1,0 +1,187 @@
+"""Compressed clips as training samples: a dataset of residuals, motion and bits, and its collate.
+
+    clips = mic_bitstream.datasets.CompressedClips(paths, labels, frames=8, scale=2)
+    loader = torch.utils.data.DataLoader(
+        clips, batch_size=16, shuffle=True, collate_fn=mic_bitstream.datasets.collate,
+        num_workers=4, persistent_workers=True, pin_memory=True)
+    for epoch in range(30):
+        clips.set_epoch(epoch)                   # other frames, the same on any number of workers
+        for batch in loader:
+            batch["residual"]                    # int16 (N, 8, 3, H / 2, W / 2)
+
+It needs torch (the extra `torch`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mic_bitstream.arrays import SCALES, check_choice
+from mic_bitstream.errors import ConfigError
+from mic_bitstream.extras import needed
+from mic_bitstream.records import MISSING
+from mic_bitstream.stream import Stream
+
+with needed("training samples need"):
+    import torch
+    from torch.nn.functional import pad
+    from torch.utils.data import Dataset
+
+PARTS = ("residual", "motion", "bits")
+Sample = dict[str, torch.Tensor]
+
+
+class CompressedClips(Dataset[Sample]):
+    """MPEG-4 Part 2 videos, of each some predicted frames; nothing is decoded.
+
+    A clip's predicted frames (P- and B-VOPs, in coding order) are cut into as many parts of equal
+    length as frames are wanted, and each part gives one: its middle, or, with `jitter`, any, by a
+    generator of (seed, epoch, index of the clip). So a sample depends on no worker and no order.
+    Objects can be pickled: they hold names, and open a file when a sample of it is asked for.
+
+    Args:
+        paths: The videos.
+        labels: A whole number for each, or None.
+        frames: Frames T of a sample. Clips with fewer predicted ones repeat some.
+        what: Any of "residual", "motion", "bits".
+        scale: 1, 2, 4 or 8: residuals of 1/scale size.
+        jitter: Whether frames are drawn anew each epoch.
+        seed: Of that.
+
+    Raises:
+        ConfigError: An argument is out of its range.
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | Path],
+        labels: Sequence[int] | None = None,
+        *,
+        frames: int = 8,
+        what: Sequence[str] = PARTS,
+        scale: int = 1,
+        jitter: bool = True,
+        seed: int = 0,
+    ) -> None:
+        check_choice("what", what, PARTS)
+        check_choice("scale", (scale,), SCALES)
+        if frames < 1:
+            raise ConfigError(f"frames is {frames}", remedy="use 1 or more")
+        if labels is not None and len(labels) != len(paths):
+            raise ConfigError(
+                f"{len(labels)} labels for {len(paths)} videos", remedy="give one for each"
+            )
+        self.paths = tuple(Path(path) for path in paths)
+        self.labels = None if labels is None else tuple(labels)
+        self.frames = frames
+        self.what = tuple(what)
+        self.scale = scale
+        self.jitter = jitter
+        self.seed = seed
+        # In shared memory: workers that persist see it change.
+        self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Lets the frames of the next samples be drawn for another epoch."""
+        self._epoch.fill_(epoch)
+
+    def __getitem__(self, index: int) -> Sample:
+        """One clip's sample.
+
+        Returns:
+            "residual": int16 (T, 3, ceil(H / scale), ceil(W / scale)), RGB differences.
+            "motion": int16 (T, 2, 2 h, 2 w), (x, y) of each 8x8 block in quarter samples.
+            "bits": int32 (T, h, w), of each macroblock.
+            "types": uint8 (T, h, w), as `mic_bitstream.Residuals.types`.
+            "frames": int64 (T,), their numbers in coding order.
+            "size": int64 (2,), (H, W) of the video.
+            "label": int64 (), where there are labels.
+
+        Raises:
+            CodecError: The file cannot be opened.
+            UnsupportedSyntaxError: It is not MPEG-4 Part 2, or outside the supported profile.
+            BitstreamError: It is damaged.
+            ConfigError: No frame of it is predicted.
+        """
+        parts = {"bits": "macroblocks"}
+        with Stream(self.paths[index]) as stream:
+            clip = stream.read(
+                what=[parts.get(name, name) for name in self.what],
+                frames=self._chosen(index, stream),
+                scale=self.scale,
+                space="rgb",
+            )
+            size = (stream.height, stream.width)
+        sample: Sample = {}
+        for rows in (clip.residual, clip.motion, clip.macroblocks):
+            if rows is not None:
+                sample["types"] = torch.from_numpy(rows.types)
+                sample["frames"] = torch.from_numpy(rows.frames)
+        if clip.residual is not None:
+            sample["residual"] = torch.from_numpy(clip.residual.pixels).permute(0, 3, 1, 2)
+        if clip.motion is not None:
+            sample["motion"] = torch.from_numpy(clip.motion.blocks).permute(0, 3, 1, 2)
+        if clip.macroblocks is not None:
+            # A macroblock of 2^31 bits does not fit the largest packet.
+            sample["bits"] = torch.from_numpy(clip.macroblocks.bits.view(np.int32))
+        sample["size"] = torch.tensor(size)
+        if self.labels is not None:
+            sample["label"] = torch.tensor(self.labels[index])
+        return sample
+
+    def _chosen(self, index: int, stream: Stream) -> np.ndarray:
+        predicted = np.array(
+            [number for number, kind in enumerate(stream.vop_types) if kind in "PB"], np.int64
+        )
+        if not len(predicted):
+            raise ConfigError(
+                "no frame of the clip is predicted: there is neither residual nor motion",
+                file=self.paths[index],
+                remedy="leave it out, or code it again with longer groups of pictures",
+            )
+        bounds = np.linspace(0, len(predicted), self.frames + 1)
+        place = np.full(self.frames, 0.5)
+        if self.jitter:
+            key = (self.seed, int(self._epoch), index)
+            place = np.random.default_rng(key).random(self.frames)
+        found = (bounds[:-1] + place * np.diff(bounds)).astype(np.int64)
+        return predicted[found.clip(max=len(predicted) - 1)]
+
+
+def collate(samples: Sequence[Sample]) -> Sample:
+    """One batch of samples, which may be of several sizes.
+
+    Smaller pictures get zeros at their right and lower edges, and the macroblocks there the type
+    `MISSING`: `batch["types"] == 255` masks what is no picture, and `batch["size"]` says where
+    each ends.
+
+    Args:
+        samples: Of one `CompressedClips`.
+
+    Returns:
+        The samples' tensors with one more dimension in front, all contiguous, so that
+        `pin_memory=True` and `non_blocking=True` work on them.
+    """
+    batch = {}
+    for name in samples[0]:
+        tensors = [sample[name] for sample in samples]
+        if name in ("residual", "motion", "bits", "types"):
+            height = max(tensor.shape[-2] for tensor in tensors)
+            width = max(tensor.shape[-1] for tensor in tensors)
+            filling = MISSING if name == "types" else 0
+            tensors = [
+                pad(
+                    tensor,
+                    (0, width - tensor.shape[-1], 0, height - tensor.shape[-2]),
+                    value=filling,
+                )
+                for tensor in tensors
+            ]
+        batch[name] = torch.stack(tensors).contiguous()
+    return batch

@@ -1,0 +1,117 @@
+"""Training samples of the parser: exact, seeded, the same on any number of workers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from oracles.encoders import Options, synthetic
+from torch.utils.data import DataLoader
+
+import mic_bitstream
+from mic_bitstream.datasets import CompressedClips, collate
+from mic_bitstream.errors import CodecError, ConfigError
+from mic_bitstream.records import MISSING
+
+SIZES = [(64, 48), (50, 37), (96, 32)]
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    found = []
+    for number, (width, height) in enumerate(SIZES):
+        options = Options(width=width, height=height, frames=20, gop=7, four_mv=True, seed=number)
+        found.append(synthetic(tmp_path_factory.mktemp(f"clip{number}"), options))
+    return found
+
+
+def equal(one, other):
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("scale", [1, 2, 8])
+def test_a_sample_is_what_the_parser_says(scale, paths):
+    clips = CompressedClips(paths, [5, 6, 7], frames=4, scale=scale, seed=1)
+    for index, path in enumerate(paths):
+        sample = clips[index]
+        frames = sample["frames"].tolist()
+        what = ("residual", "motion", "macroblocks")
+        clip = mic_bitstream.read(path, what=what, frames=frames, scale=scale, space="rgb")
+        residual = sample["residual"].permute(0, 2, 3, 1)
+        assert np.array_equal(residual, clip.residual.pixels)
+        assert np.array_equal(sample["motion"].permute(0, 2, 3, 1), clip.motion.blocks)
+        assert np.array_equal(sample["bits"], clip.macroblocks.bits)
+        assert np.array_equal(sample["types"], clip.macroblocks.types)
+        assert sample["label"] == 5 + index
+        assert tuple(sample["size"]) == SIZES[index][::-1]
+        assert residual.any()
+        letters = mic_bitstream.open(path).vop_types
+        assert {letters[frame] for frame in frames} == {"P"}
+        assert frames == sorted(frames)
+
+
+def test_frames_follow_seed_and_epoch(paths):
+    clips = CompressedClips(paths, what=["bits"], frames=6, seed=3)
+    drawn = {}
+    for epoch in (0, 1, 0):
+        clips.set_epoch(epoch)
+        numbers = [tuple(clips[index]["frames"].tolist()) for index in range(len(clips))]
+        assert drawn.setdefault(epoch, numbers) == numbers
+    assert drawn[0] != drawn[1]
+    assert len(set(drawn[0])) > 1, "clips draw for themselves"
+    other = CompressedClips(paths, what=["bits"], frames=6, seed=4)
+    assert [tuple(other[index]["frames"].tolist()) for index in range(3)] != drawn[0]
+    still = CompressedClips(paths, what=["bits"], frames=6, jitter=False)
+    first = still[0]["frames"]
+    still.set_epoch(1)
+    assert torch.equal(still[0]["frames"], first)
+
+
+def test_a_batch_of_several_sizes_is_padded_and_says_so(paths):
+    clips = CompressedClips(paths, frames=3)
+    batch = collate([clips[index] for index in range(3)])
+    assert batch["residual"].shape == (3, 3, 3, 48, 96)
+    assert batch["motion"].shape == (3, 3, 2, 6, 12)
+    assert batch["bits"].shape == batch["types"].shape == (3, 3, 3, 6)
+    assert all(tensor.is_contiguous() for tensor in batch.values())
+    for index, (width, height) in enumerate(SIZES):
+        whole = clips[index]["residual"]
+        found = batch["residual"][index]
+        assert torch.equal(found[..., :height, :width], whole)
+        assert not found[..., height:, :].any()
+        assert not found[..., width:].any()
+        inside = batch["types"][index] != MISSING
+        assert inside.sum() == 3 * -(-width // 16) * -(-height // 16)
+
+
+def test_workers_give_the_same_and_see_the_epoch(paths):
+    clips = CompressedClips(paths, [0, 1, 2], frames=2, scale=4)
+    kept = DataLoader(
+        clips,
+        batch_size=2,
+        collate_fn=collate,
+        num_workers=2,
+        persistent_workers=True,
+        multiprocessing_context="spawn",
+    )
+    for epoch in (0, 1):
+        clips.set_epoch(epoch)
+        here = DataLoader(clips, batch_size=2, collate_fn=collate)
+        for one, other in zip(here, kept, strict=True):
+            assert equal(one, other)
+
+
+def test_what_is_refused(paths, tmp_path):
+    for arguments, words in (
+        ({"frames": 0}, "frames"),
+        ({"what": ["pixels"]}, "what"),
+        ({"scale": 3}, "scale"),
+        ({"labels": [1]}, "1 labels for 3"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            CompressedClips(paths, **arguments)
+    with pytest.raises(CodecError, match="absent"):
+        CompressedClips([Path("absent.mp4")])[0]
+    intra = synthetic(tmp_path, Options(frames=3, gop=1))
+    with pytest.raises(ConfigError, match="no frame of the clip is predicted"):
+        CompressedClips([intra])[0]
