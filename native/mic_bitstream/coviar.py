@@ -38,6 +38,7 @@ from mic_bitstream.vectors import exported
 with needed("CoViAR's loader decodes pictures, for which it needs"):
     import av
     from av.video.frame import PictureType
+    from av.video.reformatter import VideoReformatter
 
     from mic_bitstream.containers import open_container, video_stream
     from mic_bitstream.decoding import decoded_frames
@@ -189,11 +190,12 @@ def _frames(
     stream = video_stream(container, path)
     check_size(stream.codec_context.width, stream.codec_context.height, path)
     stream.codec_context.options = {"flags2": "+export_mvs", "max_pixels": str(MAX_PIXELS)}
+    reformatter = VideoReformatter()
     reference = chain = None
     position = -1
     pictures = decoded_frames(container, stream, path, first=first)
     for number, frame in enumerate(pictures):
-        shown = bgr(frame)
+        shown = bgr(frame, reformatter)
         picture = shown.astype(np.int32)
         here = np.stack(np.indices(picture.shape[:2])[::-1], -1).astype(np.int32)
         residual, motion = np.zeros_like(picture), np.zeros_like(here)

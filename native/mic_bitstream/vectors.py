@@ -53,7 +53,7 @@ def as_exported(motion: Motion, row: int, *, quarter_sample: bool) -> np.ndarray
     """
     types = motion.types[row]
     lines, columns = types.shape
-    predicted = ~np.isin(types, (INTRA, INTRA_Q, MISSING))
+    predicted = (types != INTRA) & (types != INTRA_Q) & (types != MISSING)
     four = types == INTER4V
     # A row a block of 8x8, in the order of macroblocks and, within one, of its blocks.
     blocks = motion.blocks[row].reshape(lines, 2, columns, 2, 2).swapaxes(1, 2).reshape(-1, 4, 2)

@@ -4,9 +4,9 @@ Programs that say `from mvextractor.videocap import VideoCap` say instead
 
     from mic_bitstream.videocap import VideoCap
 
-and get the same pictures and vectors. With `set_decode_frames(False)` the vectors of MPEG-4 Part 2
-come from the bitstream, and nothing is decoded; with other codecs, and with B-VOPs, libavcodec
-decodes and the pictures are left out.
+and get the same pictures and vectors. After `set_decode_frames(False)` the vectors of MPEG-4
+Part 2 come from the bitstream, and nothing is decoded; with other codecs, and with B-VOPs,
+libavcodec decodes and the pictures are left out.
 
 mv-extractor: L. Bommes, X. Lin, J. Zhou, "MVmed: Fast Multi-Object Tracking in the Compressed
 Domain", ICIEA 2020. The interface is that of its version 2: `read` gives four values.
@@ -15,13 +15,14 @@ Domain", ICIEA 2020. The interface is that of its version 2: `read` gives four v
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 
-from mic_bitstream.errors import ConfigError, MicError, UnsupportedSyntaxError
+from mic_bitstream.errors import MicError, UnsupportedSyntaxError
 from mic_bitstream.extras import needed
 from mic_bitstream.files import MAX_PIXELS, check_size
 from mic_bitstream.stream import Stream
@@ -29,7 +30,8 @@ from mic_bitstream.vectors import COLUMNS, as_exported, exported
 
 with needed("VideoCap needs"):
     import av
-    from av.video.reformatter import Interpolation
+    from av.video.frame import PictureType
+    from av.video.reformatter import Interpolation, VideoReformatter
 
     from mic_bitstream.containers import open_container, video_stream
     from mic_bitstream.decoding import decoded_frames
@@ -42,15 +44,18 @@ class VideoCap:
     """Pictures, motion vectors and types of a video's frames, in the order of display.
 
     Attributes:
-        decode_frames: Whether pictures are handed out.
+        decode_frames: Whether pictures are handed out; `open` sets it.
         error: Why `open` or `grab` returned False; None at the end of the video.
     """
 
     def __init__(self) -> None:
         self.decode_frames = True
         self.error: MicError | None = None
-        self._frames: Iterator[Grabbed] | None = None
+        self._path: Path | None = None
+        self._frames: Iterator[Grabbed] = iter(())
         self._grabbed: Grabbed | None = None
+        self._count = 0
+        self._parsing = False
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> VideoCap:
@@ -65,7 +70,7 @@ class VideoCap:
         self.release()
 
     def open(self, url: str | Path) -> bool:
-        """Opens a video file; False if it cannot be, and `error` says why.
+        """Opens a video file, with pictures; False if it cannot be, and `error` says why.
 
         Args:
             url: A file. Addresses of network streams, which mv-extractor takes, are refused.
@@ -73,34 +78,38 @@ class VideoCap:
         self.release()
         path = Path(url)
         try:
-            parsed = None if self.decode_frames else _parsed(path)
-            self._frames = self._decoded(path) if parsed is None else parsed
-            return True
+            self._frames = self._decoded(path)
         except MicError as error:
             self.error = error
             return False
+        self._path, self.decode_frames = path, True
+        return True
 
     def set_decode_frames(self, enable: bool) -> None:
-        """Whether pictures are wanted; before `open`, which chooses how the file is read.
-
-        Raises:
-            ConfigError: A video is open.
-        """
-        if self._frames is not None and enable != self.decode_frames:
-            raise ConfigError(
-                "a video is open", remedy="call `set_decode_frames` before `open`, or `release`"
-            )
+        """Whether the next frames come with their pictures; to be called after `open`."""
         self.decode_frames = enable
+        if self._path is None:
+            return
+        try:
+            if enable and self._parsing:
+                self._parsing = False
+                self._frames = itertools.islice(self._decoded(self._path), self._count, None)
+            elif not enable and self._count == 0:
+                parsed = _parsed(self._path)
+                if parsed is not None:
+                    self._open.close()
+                    self._frames, self._parsing = parsed, True
+        except MicError as error:
+            self.error, self._frames = error, iter(())
 
     def grab(self) -> bool:
         """Goes on to the next frame; False at the end, or where the file is damaged (`error`)."""
         self._grabbed = None
-        if self._frames is None:
-            return False
         try:
             self._grabbed = next(self._frames, None)
         except MicError as error:
-            self.error = error
+            self.error, self._frames = error, iter(())
+        self._count += self._grabbed is not None
         return self._grabbed is not None
 
     def retrieve(self) -> tuple[bool, np.ndarray | None, np.ndarray, str]:
@@ -123,7 +132,9 @@ class VideoCap:
     def release(self) -> None:
         """Closes the file."""
         self._open.close()
-        self._frames = self._grabbed = self.error = None
+        self._frames = iter(())
+        self._path = self._grabbed = self.error = None
+        self._count, self._parsing = 0, False
 
     def _decoded(self, path: Path) -> Iterator[Grabbed]:
         container = self._open.enter_context(open_container(path))
@@ -136,15 +147,24 @@ class VideoCap:
         return self._of(decoded_frames(container, stream, path))
 
     def _of(self, frames: Iterator[av.VideoFrame]) -> Iterator[Grabbed]:
+        reformatter = VideoReformatter()
         for frame in frames:
-            kind = av.video.frame.PictureType(frame.pict_type).name
-            picture = bgr(frame) if self.decode_frames else None
+            kind = PictureType(frame.pict_type).name
+            picture = bgr(frame, reformatter) if self.decode_frames else None
             yield picture, exported(frame), kind if kind in "IPB" else "?"
 
 
-def bgr(frame: av.VideoFrame) -> np.ndarray:
-    """A decoded picture as uint8 (H, W, 3) in BGR, by swscale's bicubic filter."""
-    return frame.reformat(format="bgr24", interpolation=Interpolation.BICUBIC).to_ndarray()
+def bgr(frame: av.VideoFrame, reformatter: VideoReformatter) -> np.ndarray:
+    """A decoded picture as uint8 (H, W, 3) in BGR, by swscale's bicubic filter.
+
+    Args:
+        frame: The picture.
+        reformatter: One for all pictures of a video: it keeps what depends on their size.
+    """
+    found = reformatter.reformat(
+        frame, format="bgr24", interpolation=Interpolation.BICUBIC, threads=1
+    )
+    return found.to_ndarray()
 
 
 def _parsed(path: Path) -> Iterator[Grabbed] | None:

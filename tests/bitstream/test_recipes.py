@@ -17,8 +17,8 @@ PROOFS = {
 from mic_bitstream.videocap import VideoCap
 
 cap = VideoCap()
-cap.set_decode_frames(False)
 assert cap.open("clip.m4v")
+cap.set_decode_frames(False)
 found = []
 while cap.grab():
     _, _, rows, _ = cap.retrieve()
