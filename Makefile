@@ -12,8 +12,6 @@ native_sources := $(sort $(wildcard native/*.cpp native/*.hpp) native/CMakeLists
   native/pyproject.toml pyproject.toml)
 # An editable install keeps a list of the modules that there were: it is made again when they move.
 modules = find mic native/mic_bitstream -name '*.py' | LC_ALL=C sort
-install = $(bin)/python -m pip install --quiet --disable-pip-version-check --no-deps \
-  --no-build-isolation --editable
 
 notebooks := $(sort $(wildcard notebooks/*.ipynb))
 # In two processes of about equal length; 09 reads what 07 wrote.
@@ -48,7 +46,8 @@ environment:
 	@{ cat $(native_sources); $(modules); } | cksum > .venv/native.new
 	@if ! cmp -s .venv/native.new .venv/native.sum; then \
 	  echo "== native part: compiling (about half a minute)" && \
-	  $(install) native && $(install) . && \
+	  $(bin)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	    --no-build-isolation --editable ./native --editable . && \
 	  mv .venv/native.new .venv/native.sum; \
 	else rm .venv/native.new; fi
 
