@@ -93,6 +93,16 @@ def test_a_container_without_pyav_names_the_extra(empty, tmp_path):
     assert last.endswith("Remedy: run `pip install 'mic-bitstream[containers]'`")
 
 
+def test_the_check_of_the_workflow_passes(empty):
+    """The one that runs on each system that wheels are built for."""
+    command = [str(empty), "-I", str(ROOT / "native" / "check_wheel.py")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == (
+        f"{mic_bitstream.__version__}: three frames parsed\n",
+        "",
+    )
+
+
 def test_packets_in_memory(tmp_path):
     """The bytes of an elementary stream need no file."""
     path = synthetic(tmp_path, SMALL)
