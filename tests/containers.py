@@ -29,6 +29,7 @@ class Film:
         pixel_format: As coded.
         colorspace: Matrix, 2: not told.
         color_range: 1 limited, 2 full, 0 not told.
+        transfer: Characteristics, 2: not told, 16: PQ, 18: HLG.
     """
 
     stamps: Sequence[int] = tuple(range(12))
@@ -42,6 +43,7 @@ class Film:
     pixel_format: str = "yuv420p"
     colorspace: int = 2
     color_range: int = 0
+    transfer: int = 2
 
 
 def gray(number: int) -> np.ndarray:
@@ -88,6 +90,7 @@ def write(
             stream.codec_context.options = film.options | fixed
         stream.codec_context.colorspace = film.colorspace
         stream.codec_context.color_range = film.color_range
+        stream.codec_context.color_trc = film.transfer
         if film.turned != (0, False, False):
             stream.set_display_rotation(*film.turned)
         if cover:

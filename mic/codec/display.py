@@ -7,8 +7,8 @@ range. What comes out is upright, has square samples, and is full-range RGB.
   of another angle is taken for the nearest of the eight.
 - A sample aspect ratio makes one side longer, so that no sample is lost.
 - The colour matrix is BT.601, BT.709, SMPTE 240M, FCC or BT.2020 as the video says, BT.601 where
-  it says nothing; the range is limited unless it says full. Transfer functions are left alone:
-  HDR is not mapped to the range of an ordinary screen. Transparency is ignored.
+  it says nothing; the range is limited unless it says full. HDR (PQ, HLG) is mapped to the range
+  of an ordinary screen, as `mic.codec.hdr` says. Transparency is ignored.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from mic.codec.hdr import is_hdr, mapped
 from mic.errors import CodecError
 from mic_bitstream.files import check_size
 
@@ -149,7 +150,7 @@ def rgb(frame: av.VideoFrame, display: Display, path: Path) -> NDArray[np.uint8]
     Raises:
         CodecError: It is of a colour space that is not converted, or grows gigantic.
     """
-    declare_colours(frame, path)
+    frame = ordinary(frame, path)
     width, height = display.square(frame.width, frame.height)
     if (width, height) == (frame.width, frame.height):
         picture = frame.to_ndarray(format="rgb24")
@@ -159,14 +160,25 @@ def rgb(frame: av.VideoFrame, display: Display, path: Path) -> NDArray[np.uint8]
     return np.ascontiguousarray(display.turn(picture)) if display.turned else picture
 
 
-def declare_colours(frame: av.VideoFrame, path: Path) -> None:
-    """Marks a picture with the nearest colour matrix that libswscale knows.
+def ordinary(frame: av.VideoFrame, path: Path) -> av.VideoFrame:
+    """A picture whose colours libswscale converts and an ordinary screen shows.
+
+    Args:
+        frame: Decoded; marked with the nearest colour matrix that libswscale knows.
+        path: Named in errors.
+
+    Returns:
+        The frame itself; of HDR one in RGB, without its display matrix.
 
     Raises:
-        CodecError: There is none.
+        CodecError: There is no such matrix.
     """
-    if frame.colorspace in _CONVERTED:
-        return
+    if frame.colorspace not in _CONVERTED:
+        _declare_nearest(frame, path)
+    return mapped(frame) if is_hdr(frame) else frame
+
+
+def _declare_nearest(frame: av.VideoFrame, path: Path) -> None:
     if frame.colorspace not in _NEAREST:
         name = _NAMES.get(frame.colorspace, f"number {frame.colorspace}")
         raise CodecError(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import av
 
-from mic.codec.display import Display, declare_colours
+from mic.codec.display import Display, ordinary
 from mic.codec.options import EncodeOptions
 from mic.errors import ConfigError
 
@@ -42,8 +42,8 @@ def prepared(
     key, graph, size = None, None, options.size
     squared = options.crop is not None or options.size is not None
     for frame in frames:
-        declare_colours(frame, source)
         display = Display.of(frame, sample_aspect if squared else None)
+        frame = ordinary(frame, source)
         current = (frame.width, frame.height, frame.format.name, display)
         current += (frame.color_range, frame.colorspace)
         if current != key:

@@ -14,7 +14,7 @@ import numpy as np
 from av.video.frame import PictureType
 
 from mic.codec import Video
-from mic.codec.display import Display, declare_colours, rgb
+from mic.codec.display import Display, ordinary, rgb
 from mic.codec.reading import opened
 from mic.decoded.source import vectors_of
 from mic.errors import CodecError
@@ -146,5 +146,5 @@ def _converted(frame: av.VideoFrame, region: Region, path: Path) -> np.ndarray:
     samples = np.concatenate(planes).reshape(height * 3 // 2, width)
     small = av.VideoFrame.from_ndarray(samples, format=frame.format.name)
     small.colorspace, small.color_range = frame.colorspace, frame.color_range
-    declare_colours(small, path)
-    return small.to_ndarray(format="rgb24")
+    small.color_trc, small.color_primaries = frame.color_trc, frame.color_primaries
+    return ordinary(small, path).to_ndarray(format="rgb24")
