@@ -36,6 +36,8 @@ _NAMES |= {14: "ICtCp", 15: "IPT", 16: "YCgCo-Re", 17: "YCgCo-Ro"}
 # A stranger ratio is a damaged header, not a lens.
 _WIDEST = 8
 
+Box = tuple[int, int, int, int]
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Display:
@@ -131,6 +133,40 @@ class Display:
         """A coded picture (H, W, ...) turned and mirrored, a view."""
         picture = picture.swapaxes(0, 1) if self.transposed else picture
         return picture[:: -1 if self.flipped else 1, :: -1 if self.mirrored else 1]
+
+    def places(self, places: NDArray, width: int, height: int) -> NDArray[np.float64]:
+        """Where places of a coded picture are in the shown one.
+
+        Args:
+            places: (N, 2), (x, y) in samples from the corner of the coded picture.
+            width: Of the coded picture.
+            height: Of the coded picture.
+        """
+        turned = self.steps(places)
+        return turned + np.array(self.size(width, height)) * (self.mirrored, self.flipped)
+
+    def steps(self, steps: NDArray) -> NDArray[np.float64]:
+        """Motion (N, 2) of a coded picture, (x, y) in samples, as it is seen in the shown one."""
+        stretch = max(self.sample_aspect, Fraction(1)), max(1 / self.sample_aspect, Fraction(1))
+        seen = np.asarray(steps, np.float64) * (float(stretch[0]), float(stretch[1]))
+        seen = seen[:, ::-1] if self.transposed else seen
+        return seen * (-1 if self.mirrored else 1, -1 if self.flipped else 1)
+
+    def coded(self, box: Box, width: int, height: int) -> Box:
+        """Where a box of the shown picture lies in the coded one; samples must be square.
+
+        Args:
+            box: left, top, right, bottom in samples of the shown picture.
+            width: Of the coded picture.
+            height: Of the coded picture.
+        """
+        left, top, right, bottom = box
+        wide, high = self.size(width, height)
+        if self.mirrored:
+            left, right = wide - right, wide - left
+        if self.flipped:
+            top, bottom = high - bottom, high - top
+        return (top, left, bottom, right) if self.transposed else (left, top, right, bottom)
 
     def filters(self) -> list[tuple[str, str]]:
         """`turn` in the names of libavfilter."""

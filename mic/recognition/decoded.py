@@ -80,7 +80,7 @@ class Decoded:
                         number,
                         float(video.times[number]),
                         display.size(frame.width, frame.height),
-                        _exported(frame) if display.as_coded else None,
+                        _exported(frame, display),
                         Parts(*_converter(frame, display, video.path)) if looked_at else None,
                     )
                     if not waiting:
@@ -96,8 +96,8 @@ class Decoded:
         self.work.pictures = len(video)
 
 
-def _exported(frame: av.VideoFrame) -> Motion | None:
-    """What the decoder says of the past; None where it exports nothing.
+def _exported(frame: av.VideoFrame, display: Display) -> Motion | None:
+    """What the decoder says of the past, as it is shown; None where it exports nothing.
 
     Only of P-pictures, whose past is the P- or I-picture before: steps of B-pictures lead from
     the same place again.
@@ -110,7 +110,8 @@ def _exported(frame: av.VideoFrame) -> Motion | None:
         return None
     scale = np.maximum(past["motion_scale"], 1)[:, None]
     steps = -np.stack([past["motion_x"], past["motion_y"]], 1) / scale
-    return Vectors(np.stack([past["dst_x"], past["dst_y"]], 1).astype(float), steps)
+    places = np.stack([past["dst_x"], past["dst_y"]], 1)
+    return Vectors(display.places(places, frame.width, frame.height), display.steps(steps))
 
 
 def _converter(
@@ -119,11 +120,13 @@ def _converter(
     """What makes parts of a decoded picture, and the region that is all of it."""
     width, height = display.size(frame.width, frame.height)
     whole: list[np.ndarray] = []
+    plain = display.sample_aspect == 1 and frame.format.name in _PLANAR
 
     def make(region: Region) -> np.ndarray:
-        planar = display.as_coded and frame.format.name in _PLANAR
-        if planar and region != (0, 0, width, height):
-            return _converted(frame, region, path)
+        if plain and region != (0, 0, width, height):
+            coded = display.coded(region, frame.width, frame.height)
+            if coded[0] % 2 == coded[1] % 2 == 0:  # as chroma samples lie
+                return np.ascontiguousarray(display.turn(_converted(frame, coded, path)))
         if not whole:
             whole.append(rgb(frame, display, path))
         left, top, right, bottom = region
