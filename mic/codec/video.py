@@ -39,10 +39,7 @@ from numpy.typing import NDArray
 
 from mic.codec.display import Display, rgb
 from mic.codec.index import Index, index_of
-from mic.codec.reading import (
-    frame_rate_of,
-    opened,
-)
+from mic.codec.reading import breaks_off, frame_rate_of, opened
 from mic.errors import CodecError, ConfigError
 from mic_bitstream.containers import has_times
 from mic_bitstream.decoding import decoded_frames, no_frames, packets
@@ -214,13 +211,12 @@ class Video:
         if index.damage is not None:
             return self._placed(index.damage, len(index))
         missing = self._stated_end - (index.start + index.duration)
-        if missing <= max(0.1, 2.5 * index.interval, 0.03 * self._stated_end):
+        if missing > max(0.1, 2.5 * index.interval, 0.03 * self._stated_end):
+            why = f"its header promises {self._stated_end:.2f} s"
+        elif not (why := breaks_off(self.path, self.container)):
             return None
-        error = CodecError(
-            f"breaks off: its header promises {self._stated_end:.2f} s",
-            file=self.path,
-            remedy="the file is damaged; get another copy",
-        )
+        remedy = "the file is damaged; get another copy"
+        error = CodecError(f"breaks off: {why}", file=self.path, remedy=remedy)
         return self._placed(error, len(index))
 
     def packets(self) -> Iterator[av.Packet]:
