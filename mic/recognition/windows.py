@@ -38,7 +38,10 @@ _LOOK, _SEARCH = 5, 12
 # Faces are looked for in pictures of about this size; more costs time and finds bystanders.
 _SOUGHT = 640
 _SEEN = (Status.OK, Status.SEVERAL)
-# In parts of the crop's edge: a face that has moved so far is not in it any more.
+# In parts of the crop's edge: a face that has moved so far is not in it any more. Far less already
+# changes answers: of 28 generated clips that were panned within a second, the label stayed for 22
+# where the face had moved by 0.15 at the end, for 19 at 0.2, for 16 at 0.25 and at 0.34. A man who
+# talks at rest (carphone) reaches 0.2.
 _DRIFT = 0.35
 # Seconds; time stamps are rounded to milliseconds in many containers.
 _ROUNDING = 1e-3
