@@ -11,8 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mic.extraction import extract
-    from mic.recognition import predict
+    from mic.extraction.extract import extract
+    from mic.recognition.table import predict
 
 __version__ = "0.1.0"
 __all__ = ["extract", "predict"]

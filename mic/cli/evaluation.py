@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mic.cli import terminal
 from mic.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def add_commands(commands: argparse._SubParsersAction) -> None:
@@ -51,7 +55,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     from mic.recognition import Task
 
     videos = labels.labelled_videos(options.videos, labels=options.labels)
-    answers = {}
+    answers: dict[str, pd.DataFrame] = {}
     networks = options.network or ([] if options.predictions else ["pictures"])
     tasks = {
         name: Task(

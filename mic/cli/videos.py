@@ -213,7 +213,7 @@ def _predict(options: argparse.Namespace) -> int:
             with terminal.progress(printable(video.name), unit="frames") as progress:
                 for row in task.rows_of(video, progress=progress, work=work):
                     add(row)
-                    frames = 1 + int(row.get("last_frame", row.get("frame", 0)))
+                    frames = 1 + int(row["last_frame" if "last_frame" in row else "frame"])
         except MicError as error:
             if len(videos) == 1 and printed == before:
                 raise
@@ -263,6 +263,7 @@ def _demo(options: argparse.Namespace) -> int:
     try:
         server.serve_forever()
     except KeyboardInterrupt:
-        return 0
+        pass
     finally:
         server.server_close()
+    return 0

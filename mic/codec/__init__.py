@@ -13,9 +13,10 @@ Replaces the replication's `reencode.sh`. PyAV does the work, so no FFmpeg is bu
 imported here.
 """
 
-from mic.codec.encode import EncodeOptions, EncodeReport, encode_frames, reencode
+from mic.codec.encode import EncodeReport, encode_frames, reencode
 from mic.codec.folders import VIDEO_SUFFIXES, videos_below, videos_in
 from mic.codec.live import LiveEncoder
+from mic.codec.options import EncodeOptions
 from mic.codec.probe import Demuxed, EncodedPacket, VideoInfo, decode, demux, probe
 from mic.codec.tree import ClipOutcome, TreeReport, reencode_tree
 from mic.codec.video import Picture, Video

@@ -16,6 +16,7 @@ from __future__ import annotations
 import dataclasses
 from fractions import Fraction
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -79,7 +80,7 @@ class Display:
             return cls(sample_aspect=aspect)
         # Rows (a, b, u), (c, d, v), (x, y, w): a step to the right in the coded picture goes by
         # (a, b) in the shown one, a step down by (c, d).
-        a, b, _, c, d = np.frombuffer(data, np.int32)[:5].tolist()
+        a, b, _, c, d = np.frombuffer(cast(Any, data), np.int32)[:5].tolist()
         transposed = abs(b) + abs(c) > abs(a) + abs(d)
         right, down = (c, b) if transposed else (a, d)
         return cls(
@@ -193,7 +194,9 @@ def rgb(frame: av.VideoFrame, display: Display, path: Path) -> NDArray[np.uint8]
     else:
         check_size(width, height, path)
         picture = frame.reformat(width, height, "rgb24", interpolation="BICUBIC").to_ndarray()
-    return np.ascontiguousarray(display.turn(picture)) if display.turned else picture
+    if display.turned:
+        picture = np.ascontiguousarray(display.turn(picture))
+    return cast(NDArray[np.uint8], picture)
 
 
 def ordinary(frame: av.VideoFrame, path: Path) -> av.VideoFrame:

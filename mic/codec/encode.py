@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -240,7 +240,7 @@ def _from_luma(samples: NDArray[np.uint8]) -> av.VideoFrame:
         rows = np.full((plane.height, plane.line_size), 0 if value is None else value, np.uint8)
         if value is None:
             rows[:, :width] = samples
-        plane.update(rows)
+        plane.update(rows.tobytes())
     return frame
 
 
@@ -279,7 +279,7 @@ def _write(
     with atomic.replacing(target) as temporary:
         try:
             with av.open(temporary, "w", format=name, options={"fflags": "+bitexact"}) as output:
-                stream = output.add_stream(options.encoder, rate=rate)
+                stream = cast("av.VideoStream", output.add_stream(options.encoder, rate=rate))
                 _configure(stream, first, options)
                 if tick is not None:
                     stream.codec_context.time_base = tick

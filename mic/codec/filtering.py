@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 
@@ -39,13 +40,14 @@ def prepared(
         ConfigError: The crop box leaves the picture.
         CodecError: A colour space that is not converted.
     """
-    key, graph, size = None, None, options.size
+    key: tuple[object, ...] = ()
+    graph, size = None, options.size
     squared = options.crop is not None or options.size is not None
     for frame in frames:
         display = Display.of(frame, sample_aspect if squared else None)
         frame = ordinary(frame, source)
-        current = (frame.width, frame.height, frame.format.name, display)
-        current += (frame.color_range, frame.colorspace)
+        shape = (frame.width, frame.height, frame.format.name)
+        current = (*shape, display, frame.color_range, frame.colorspace)
         if current != key:
             key = current
             graph = _graph(frame, display, options.crop, size, source)
@@ -53,7 +55,7 @@ def prepared(
             ready = frame
         else:
             graph.push(frame)
-            ready = graph.pull()
+            ready = cast(av.VideoFrame, graph.pull())
         # A stream that changes its size goes on at the size it began with.
         size = size or (ready.width, ready.height)
         yield ready

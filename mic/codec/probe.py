@@ -180,5 +180,5 @@ def luma(frame: av.VideoFrame) -> NDArray[np.uint8]:
     if not frame.format.name.startswith(("yuv4", "yuvj4")) or frame.format.components[0].bits != 8:
         frame = frame.reformat(format="yuv420p")
     plane = frame.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
     return rows[: frame.height, : frame.width].copy()

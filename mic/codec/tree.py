@@ -119,8 +119,8 @@ def reencode_tree(
 
 def _one_clip(task: tuple[Path, Path, Path, dict[str, Any]]) -> dict[str, Any]:
     source, target, record, options = task
-    content = f"{_VERSION}{EncodeOptions.of(options).fingerprint()}{sha256_of(source)}"
-    key = _hash(content.encode())
+    recipe = f"{_VERSION}{EncodeOptions.of(options).fingerprint()}{sha256_of(source)}"
+    key = _hash(recipe.encode())
     if (known := _record_of(record, key, target)) is not None:
         return {"status": "kept", **known}
     if options.get("container") is None:
@@ -150,7 +150,8 @@ def _scan(source: Path, target: Path) -> tuple[list[str], list[str]]:
     if not source.is_dir():
         raise CodecError("is no folder", file=source, remedy="give the folder of class folders")
     inside = target.resolve()
-    videos, ignored = [], []
+    videos: list[str] = []
+    ignored: list[str] = []
     for path in files_below(source):
         below = path.relative_to(source)
         if path.resolve().is_relative_to(inside) and inside != source.resolve():

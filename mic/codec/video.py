@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -219,7 +219,7 @@ class Video:
         error = CodecError(f"breaks off: {why}", file=self.path, remedy=remedy)
         return self._placed(error, len(index))
 
-    def packets(self) -> Iterator[av.Packet]:
+    def packets(self) -> Generator[av.Packet, None, None]:
         """The stream's packets in coding order, empty ones left out; one pass over the file.
 
         Raises:
@@ -314,7 +314,7 @@ class Video:
         if seekable > self.is_seekable or not index.by_stamp or index.discarded.any():
             return 0
         keys = self._keys
-        return int(keys[max(0, np.searchsorted(keys, number, "right") - 1)])
+        return int(keys[max(0, int(np.searchsorted(keys, number, "right")) - 1)])
 
     @functools.cached_property
     def _keys(self) -> NDArray[np.int64]:
@@ -359,7 +359,7 @@ class Video:
 
 def _stated_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
     """Where the container says that the video stream ends, in seconds; 0 if it does not."""
-    name, base = container.format.name, stream.time_base
+    name, base = container.format.name, stream.time_base or Fraction(0)
     if name.startswith("mov") and stream.duration:
         return float(stream.duration * base)
     if name == "avi" and stream.frames:

@@ -7,6 +7,7 @@ whole table of contents is checked before the first byte is written.
 
 from __future__ import annotations
 
+import functools
 import stat
 import tarfile
 import zipfile
@@ -14,7 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from mic.errors import DatasetError
 from mic.storage.atomic import replacing
@@ -96,7 +97,12 @@ def _zip(opened: zipfile.ZipFile, archive: Path, max_bytes: int) -> Iterator[_En
                 place=info.filename,
                 remedy="unpack it with the password that its makers gave you",
             )
-        yield _Entry(info.filename, info.file_size, lambda info=info: opened.open(info))
+        yield _Entry(info.filename, info.file_size, functools.partial(opened.open, info))
+
+
+def _member(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
+    """The bytes of a regular file, which alone has some."""
+    return cast("IO[bytes]", opened.extractfile(info))
 
 
 def _tar(opened: tarfile.TarFile, archive: Path, max_bytes: int) -> Iterator[_Entry]:
@@ -108,7 +114,7 @@ def _tar(opened: tarfile.TarFile, archive: Path, max_bytes: int) -> Iterator[_En
             continue
         if not info.isreg():
             raise _refusal(archive, info.name, "is a link or a device")
-        yield _Entry(info.name, info.size, lambda info=info: opened.extractfile(info))
+        yield _Entry(info.name, info.size, functools.partial(_member, opened, info))
     # The checksum of a compressed tar stands at its end, which tarfile does not read.
     while chunk := opened.fileobj.read(_CHUNK):
         total += len(chunk)

@@ -23,8 +23,10 @@ from mic.manifest.manifest import Fault, Manifest
 from mic.storage.atomic import write_text
 from mic.storage.home import home, locked
 
-_EVERY = (CKPLUS, CKPLUS_SIX, MMI, MMI_FRONTAL, AFEW, AVEC)
-_EVERY += (RAVDESS, RAVDESS_WITH_SONG, CREMAD, CREMAD_CROWD)
+_EVERY = (
+    *(CKPLUS, CKPLUS_SIX, MMI, MMI_FRONTAL, AFEW, AVEC),
+    *(RAVDESS, RAVDESS_WITH_SONG, CREMAD, CREMAD_CROWD),
+)
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _EVERY}
 # Other names of the same: AVEC 2016's faces are RECOLA's; six classes of CK+ are of 106 people.
 ALIASES: dict[str, str] = {"recola": "avec", "ckplus-106": "ckplus-six"}

@@ -12,7 +12,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
-from typing import BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -97,7 +97,7 @@ class DemoServer(ThreadingHTTPServer):
         if source is not None:
             source.close()
 
-    def handle_error(self, request: object, client_address: object) -> None:
+    def handle_error(self, request: Any, client_address: object) -> None:
         """Keeps quiet about a browser that went away in the middle of an answer."""
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
@@ -233,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
         return samples.reshape(height, width, 4)[..., :3]
 
     @property
-    def _body(self) -> BinaryIO:
+    def _body(self) -> _Body:
         return _Body(self)
 
     def _query(self, name: str) -> str:

@@ -94,7 +94,8 @@ class Film:
             self.method = source.way
             self._shown = video.pictures()
             self._known = film_frames(source)
-            self._now = self._ahead = next(self._known)
+            self._now = next(self._known)
+            self._ahead: LiveFrame | None = self._now
         except BaseException:
             self.close()
             raise

@@ -11,6 +11,7 @@ means (of the training clips) are removed first, and pairs always differ in expr
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -72,6 +73,21 @@ class Leakage:
     r2_mlp: float
     clips: int
     subjects: int
+
+
+# Of a network that was tested on nobody.
+UNKNOWN = Leakage(
+    linear_probe=math.nan,
+    mlp_probe=math.nan,
+    probe_chance=math.nan,
+    auc=math.nan,
+    eer=math.nan,
+    trained_auc=math.nan,
+    r2_linear=math.nan,
+    r2_mlp=math.nan,
+    clips=0,
+    subjects=0,
+)
 
 
 def measure(train: Features, test: Features, *, seed: int = 0) -> Leakage:

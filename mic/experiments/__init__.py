@@ -6,7 +6,8 @@ outcomes = run(data, cells, executor=None)      # stored ones are read, the othe
 accuracy_table(outcomes)                        # tables are functions of predictions only
 """
 
-from mic.experiments.cells import Cell, Dataset, Outcome, compute, grid, splits
+from mic.experiments.cells import Cell, Outcome, compute, grid, splits
+from mic.experiments.data import Dataset
 from mic.experiments.runner import processes, run, run_all
 from mic.experiments.tables import (
     accuracy_table,

@@ -223,11 +223,11 @@ def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
     if cell.split not in found:
         raise ConfigError(f"{data.name} has no split {cell.split!r}")
     split = found[cell.split]
-    fitted, tested = split.train, split.validation
+    parts = (split.train, split.validation)
     if cell.target == "test":
-        fitted, tested = split.train + split.validation, split.test
+        parts = (split.train + split.validation, split.test)
     kept = set(data.kept())
-    fitted, tested = ([row for row in rows if row in kept] for rows in (fitted, tested))
+    fitted, tested = ([row for row in rows if row in kept] for rows in parts)
     clips = data.tensors(cell.representation, device=device)
     if device != "cpu":
         torch.backends.cudnn.benchmark = True  # the same shapes come a thousand times

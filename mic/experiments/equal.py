@@ -21,7 +21,9 @@ import pandas as pd
 
 from mic.config import Profile
 from mic.evaluation import metrics
-from mic.experiments.cells import Cell, Dataset, Outcome, grid
+from mic.experiments import plan
+from mic.experiments.cells import Cell, Outcome, grid
+from mic.experiments.data import Dataset
 from mic.inputs.tensors import Kind, Representation
 from mic.models.baselines import PEERS, PeerMethod
 from mic.models.mic import Method
@@ -56,7 +58,7 @@ class Row:
         if self.peer:
             return PeerMethod(peer=self.peer, grid=edge)
         return dataclasses.replace(
-            Method(backbone=config.backbone, grid=edge, motion=self.motion), **self.changes
+            Method(backbone=plan.backbone(config), grid=edge, motion=self.motion), **self.changes
         )
 
 

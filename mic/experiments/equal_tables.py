@@ -13,7 +13,8 @@ import pandas as pd
 
 from mic.evaluation import metrics
 from mic.evaluation.inference import compare, holm
-from mic.experiments.cells import Dataset, splits
+from mic.experiments.cells import splits
+from mic.experiments.data import Dataset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 from mic.config import Profile
 from mic.evaluation import metrics
 from mic.experiments import plan
-from mic.experiments.cells import Cell, Dataset, grid, splits
+from mic.experiments.cells import Cell, grid, splits
+from mic.experiments.data import Dataset
 from mic.experiments.photographs import decoded, probabilities
 from mic.faces.fer import Fer
 from mic.inputs.tensors import Representation
@@ -39,11 +41,11 @@ def peer_cells(
         peers: Keys of `PEERS`.
         width: See `PeerMethod`.
     """
-    sampling = {"steps": config.steps, "scale": config.scale}
+    like = Representation(steps=config.steps, scale=config.scale)
     inputs = {
-        "pictures": Representation(kind="decoded_frames", **sampling),
-        "compressed": Representation(kind="fusion", with_motion=True, **sampling),
-        "residuals": Representation(kind="accumulated", **sampling),
+        "pictures": dataclasses.replace(like, kind="decoded_frames"),
+        "compressed": dataclasses.replace(like, kind="fusion", with_motion=True),
+        "residuals": dataclasses.replace(like, kind="accumulated"),
     }
     cells = []
     for name in peers:

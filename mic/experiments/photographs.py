@@ -19,7 +19,8 @@ import pandas as pd
 from mic import codec, faces
 from mic.config import Profile
 from mic.evaluation import metrics
-from mic.experiments.cells import Dataset, splits
+from mic.experiments.cells import splits
+from mic.experiments.data import Dataset
 from mic.extraction.source import coded
 from mic.faces.fer import Fer, crop
 from mic.inputs.recoded import recoded

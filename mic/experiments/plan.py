@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from mic.config import Profile
+from mic.errors import ConfigError
 from mic.experiments import given, settings
-from mic.experiments.cells import Cell, Dataset, grid
+from mic.experiments.cells import Cell, grid
+from mic.experiments.data import Dataset
 from mic.inputs.recoded import recoded
 from mic.inputs.tensors import Kind, Representation
+from mic.models.expression import Backbone
 from mic.models.mic import Method
 from mic.training.schedules import Schedule
 
@@ -132,9 +135,24 @@ def dataset(name: str, config: Profile) -> Dataset:
     return given.load(one, config)
 
 
+def backbone(config: Profile) -> Backbone:
+    """The profile's, by its name.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    for known in get_args(Backbone):
+        if known == config.backbone:
+            return known
+    raise ConfigError(
+        f"there is no backbone {config.backbone!r}",
+        remedy=f"choose one of {', '.join(get_args(Backbone))}",
+    )
+
+
 def method(config: Profile, **changes: Any) -> Method:
     """MIC as the profile has it, with changes."""
-    return dataclasses.replace(Method(backbone=config.backbone), **changes)
+    return dataclasses.replace(Method(backbone=backbone(config)), **changes)
 
 
 def schedule(config: Profile, *, data: str = "", **changes: Any) -> Schedule:
@@ -208,7 +226,7 @@ def cells(
         seeds: Other seeds than the profile's.
         **options: Further arguments of `grid`, `schedule` and `target` for instance.
     """
-    options = {"schedule": schedule(config, data=data.name), "parts": config.parts} | options
+    options = {"schedule": schedule(config, data=data.name), "parts": config.parts, **options}
     return grid(
         data,
         table,

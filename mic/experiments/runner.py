@@ -9,7 +9,8 @@ from concurrent.futures import Executor, Future, as_completed
 
 from mic.config import usable_cores
 from mic.errors import MicError
-from mic.experiments.cells import Cell, Dataset, Outcome, compute, is_stored
+from mic.experiments.cells import Cell, Outcome, compute, is_stored
+from mic.experiments.data import Dataset
 from mic.inputs.coverage import MOST_BROKEN, UNREADABLE, LeftOut, check_share
 from mic.inputs.tensors import Representation
 from mic.processes import cluster, workers

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 
-from mic.experiments.cells import Cell, Dataset, Outcome, compute
+from mic.experiments.cells import Cell, Outcome, compute
+from mic.experiments.data import Dataset
 
 
 def run_until(

@@ -8,7 +8,8 @@ needs nothing but the `onnx` package.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import onnx
@@ -34,16 +35,16 @@ class Graph:
         self._constants: dict[str, np.ndarray] = {}
         self._number = itertools.count()
 
-    def constant(self, values: Tensor | np.ndarray | Sequence[int], name: str = "c") -> str:
+    def constant(
+        self, values: Tensor | np.ndarray | np.floating | Sequence[int], name: str = "c"
+    ) -> str:
         """Adds an initialiser; plain sequences become int64, as shapes and axes want it."""
         array = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
         name = f"{name}{next(self._number)}"
         self._constants[name] = array
         return name
 
-    def node(
-        self, kind: str, inputs: Sequence[str], *, outputs: int = 1, **options: object
-    ) -> str:
+    def node(self, kind: str, inputs: Sequence[str], *, outputs: int = 1, **options: Any) -> str:
         """Adds a node and returns its first output's name; the others end in .1, .2, ..."""
         first = f"{kind.lower()}{next(self._number)}"
         names = [first, *(f"{first}.{i}" for i in range(1, outputs))]
@@ -51,7 +52,7 @@ class Graph:
         return first
 
     def model(
-        self, inputs: dict[str, Sequence[str | int]], outputs: dict[str, tuple[str, int]]
+        self, inputs: Mapping[str, Sequence[str | int]], outputs: dict[str, tuple[str, int]]
     ) -> onnx.ModelProto:
         """The finished, checked model.
 
@@ -83,8 +84,9 @@ class Graph:
 
 def scale_and_shift(norm: _Norm) -> tuple[Tensor, Tensor]:
     """What a batch normalisation does in evaluation: x -> scale x + shift, per channel."""
-    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    return scale.detach(), (norm.bias - norm.running_mean * scale).detach()
+    mean, variance = norm.get_buffer("running_mean"), norm.get_buffer("running_var")
+    scale = norm.weight / torch.sqrt(variance + norm.eps)
+    return scale.detach(), (norm.bias - mean * scale).detach()
 
 
 def normalised_input(graph: Graph, value: str, norm: _Norm, *, rank: int) -> tuple[str, Tensor]:
@@ -114,9 +116,8 @@ def convolution(
     graph: Graph, value: str, layer: _Conv, norm: _Norm | None, scale: Tensor | None = None
 ) -> str:
     """A convolution with the normalisation behind it, and the input's scale, in its weights."""
-    weight, bias = layer.weight, layer.bias
-    if bias is None:
-        bias = torch.zeros(len(weight))
+    weight: Tensor = layer.weight
+    bias = torch.zeros(len(weight)) if layer.bias is None else layer.bias
     ones = [1] * (weight.dim() - 2)
     if scale is not None:
         weight = weight * scale.view(1, -1, *ones)
@@ -133,9 +134,8 @@ def convolution(
 
 def linear(graph: Graph, value: str, layer: nn.Linear, norm: _Norm | None = None) -> str:
     """(N, inputs) -> (N, outputs), with the normalisation behind it in the weights."""
-    weight, bias = layer.weight, layer.bias
-    if bias is None:
-        bias = torch.zeros(len(weight))
+    weight: Tensor = layer.weight
+    bias: Tensor = torch.zeros(len(weight)) if layer.bias is None else layer.bias
     if norm is not None:
         gain, shift = scale_and_shift(norm)
         weight, bias = weight * gain[:, None], bias * gain + shift
@@ -158,7 +158,7 @@ def _pooling_matrix(edge: int, grid: int) -> Tensor:
 
 
 def layers(
-    graph: Graph, value: str, modules: Sequence[nn.Module], sample: Tensor, scale: Tensor | None
+    graph: Graph, value: str, modules: Iterable[nn.Module], sample: Tensor, scale: Tensor | None
 ) -> tuple[str, Tensor]:
     """A chain of layers; normalisations disappear into the weights in front of them.
 
@@ -196,7 +196,9 @@ def layers(
         elif isinstance(layer, (nn.MaxPool2d, nn.MaxPool3d)):
             value = _max_pool(graph, value, layer, before.dim() - 2)
         elif isinstance(layer, nn.AdaptiveAvgPool2d):
-            value = pool_to_grid(graph, value, tuple(before.shape[-2:]), layer.output_size)
+            height, width = before.shape[-2:]
+            grid = sample.shape[-1]  # always a square
+            value = pool_to_grid(graph, value, (height, width), grid)
         elif isinstance(layer, nn.Flatten):
             value = graph.node("Flatten", [value])
         elif not isinstance(layer, (nn.Dropout, nn.Identity)):
@@ -207,8 +209,8 @@ def layers(
     return value, sample
 
 
-def _flat(modules: Sequence[nn.Module]) -> list[nn.Module]:
-    chain = []
+def _flat(modules: Iterable[nn.Module]) -> list[nn.Module]:
+    chain: list[nn.Module] = []
     for module in modules:
         chain += _flat(list(module)) if isinstance(module, nn.Sequential) else [module]
     return chain
@@ -253,14 +255,15 @@ def recurrent(graph: Graph, value: str, layer: nn.LSTM | nn.GRU) -> tuple[str, s
         # torch has r z n, ONNX z r h; torch multiplies by r behind the recurrent bias.
         kind, order, options = "GRU", [1, 0, 2], {"linear_before_reset": 1}
 
-    def gates(parameter: Tensor) -> Tensor:
-        return torch.cat([parameter.chunk(len(order))[n] for n in order])
+    def gates(name: str) -> Tensor:
+        parts = layer.get_parameter(name).chunk(len(order))
+        return torch.cat([parts[n] for n in order])
 
-    bias = torch.cat([gates(layer.bias_ih_l0), gates(layer.bias_hh_l0)])[None]
+    bias = torch.cat([gates("bias_ih_l0"), gates("bias_hh_l0")])[None]
     inputs = [
         graph.node("Transpose", [value], perm=[1, 0, 2]),
-        graph.constant(gates(layer.weight_ih_l0)[None], "w"),
-        graph.constant(gates(layer.weight_hh_l0)[None], "r"),
+        graph.constant(gates("weight_ih_l0")[None], "w"),
+        graph.constant(gates("weight_hh_l0")[None], "r"),
         graph.constant(bias, "b"),
     ]
     outputs = 3 if kind == "LSTM" else 2

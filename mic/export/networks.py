@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import onnx
 import torch
 from torch import nn
@@ -18,7 +20,7 @@ from mic.export.graph import (
 )
 from mic.models.baselines.c3d_gru import C3dGru
 from mic.models.baselines.compressed_fusion import CompressedFusion
-from mic.models.baselines.conv_lstm import Stream, TwoStreamConvLstm
+from mic.models.baselines.conv_lstm import EnhancedConvLstm, Stream, TwoStreamConvLstm
 from mic.models.baselines.frame_attention import FrameAttention
 from mic.models.baselines.mode_variational import ModeVariational
 from mic.models.baselines.optical_flow import FlowCnn
@@ -85,7 +87,7 @@ def build(
             f"{type(network).__name__} has no ONNX form", remedy="run this network with torch"
         )
     time: str | int = steps if isinstance(network, _UNROLLED) else "steps"
-    inputs = {"clips": ("batch", time, INPUTS["clips"], *size)}
+    inputs: dict[str, tuple[str | int, ...]] = {"clips": ("batch", time, INPUTS["clips"], *size)}
     if _reads_motion(network):
         inputs["motion"] = ("batch", time, INPUTS["motion"], *_given(motion_size))
     classes = _classes(network)
@@ -131,7 +133,8 @@ def _frames(
 
 
 def _classified(graph: Graph, z: str, classifier: nn.Sequential) -> str:
-    return linear(graph, z, classifier[-1])
+    *_, last = classifier
+    return linear(graph, z, cast(nn.Linear, last))
 
 
 def _expression(
@@ -174,7 +177,8 @@ def _voting(graph: Graph, network: FrameVoting, size: tuple[int, int]) -> tuple[
 def _frame_attention(
     graph: Graph, network: FrameAttention, size: tuple[int, int]
 ) -> tuple[str, str]:
-    norm, *backbone = network.encoder
+    first, *backbone = network.encoder
+    norm = cast(nn.BatchNorm2d, first)
     value, scale = normalised_input(graph, _per_frame(graph, "clips", 3, size), norm, rank=4)
     flat, sample = layers(graph, value, backbone, torch.zeros(1, 3, *size), scale)
     width = sample.shape[1]
@@ -243,7 +247,8 @@ def _c3d_gru(graph: Graph, network: C3dGru, size: tuple[int, int], steps: int) -
     value, scale = normalised_input(graph, value, network.input_norm, rank=5)
     sample = torch.zeros(1, 3, steps, *size)
     value, sample = layers(graph, value, network.layers, sample, scale)
-    value = pool_to_grid(graph, value, tuple(sample.shape[-2:]), network.grid)
+    height, width = sample.shape[-2:]
+    value = pool_to_grid(graph, value, (height, width), network.grid)
     value = graph.node("Transpose", [value], perm=[0, 2, 1, 3, 4])
     width = sample.shape[1] * network.grid**2
     value = graph.node("Reshape", [value, graph.constant([0, 0, width], "shape")])
@@ -269,12 +274,13 @@ def _fusion(
     }
     features, scores = [], []
     for kind, (source, channels, edge) in sources.items():
-        encoder = network.encoders[kind]
+        encoder = cast(FrameEncoder, network.encoders[kind])
         frames = _frames(graph, encoder, source, channels, edge)
         clips = _per_clip(graph, frames, source, encoder.feature_size)
         feature = graph.node("ReduceMean", [clips], axes=[1], keepdims=0)
         features.append(feature)
-        logits = _classified(graph, feature, network.classifiers[kind])
+        classifier = cast(nn.Sequential, network.classifiers[kind])
+        logits = _classified(graph, feature, classifier)
         scores.append(graph.node("LogSoftmax", [logits], axis=1))
     return graph.node("Concat", features, axis=1), graph.node("Sum", scores)
 
@@ -305,7 +311,7 @@ def _stream(
 ) -> tuple[str, torch.Tensor]:
     norm, *convolutions = stream.stem
     value = _per_frame(graph, source, channels, size)
-    value, scale = normalised_input(graph, value, norm, rank=4)
+    value, scale = normalised_input(graph, value, cast(nn.BatchNorm2d, norm), rank=4)
     maps, sample = layers(graph, value, convolutions, torch.zeros(1, channels, *size), scale)
     shape = graph.constant([-1, steps, *sample.shape[1:]], "shape")
     clips = graph.node("Reshape", [maps, shape])
@@ -314,5 +320,5 @@ def _stream(
     names = [first, *(f"{first}.{n}" for n in range(1, steps))]
     frames = [graph.node("Squeeze", [name, graph.constant([1])]) for name in names]
     for layer in stream.recurrent:
-        frames = recurrent_maps(graph, frames, layer)
+        frames = recurrent_maps(graph, frames, cast(EnhancedConvLstm, layer))
     return frames[-1], sample

@@ -35,11 +35,13 @@ class _Whole(nn.Module):
 class _WholeExpression(_Whole):
     """The expression branch without what padding needs, which no exported graph can follow."""
 
+    network: ExpressionNetwork
+
     def forward(self, clips: Tensor, motion: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """As `_Whole`."""
         network = self.network
         frames = network.encoder(clips.float().flatten(0, 1))
-        if motion is not None:
+        if motion is not None and network.motion_encoder is not None:
             frames = frames + network.motion_encoder(motion.float().flatten(0, 1))
         states, (last, _) = network.lstm(frames.unflatten(0, clips.shape[:2]))
         if network.pooling == "last":

@@ -71,6 +71,8 @@ class Session:
         """
         feeds = {"clips": clips}
         if self.reads_motion:
+            if motion is None:
+                raise ConfigError("this network reads motion", remedy="pass it too")
             feeds["motion"] = motion
         logits, z = self._session.run(["logits", "z"], feeds)
         return Answer(logits=logits, z=z)

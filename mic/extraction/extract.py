@@ -93,7 +93,7 @@ def extract(
         StorageError: The target cannot be written.
     """
     target = Path(target)
-    kind = {".npz": "npz", ".mp4": "mp4", "": "png"}.get(target.suffix.lower())
+    kind = {".npz": "npz", ".mp4": "mp4", "": "png"}.get(target.suffix.lower(), "")
     for name, value, allowed in (
         ("what", tuple(what), PARTS),
         ("space", (space,), SPACES),
@@ -112,8 +112,10 @@ def extract(
         work = _Extraction(
             source, tuple(what), scale, space, on_error, threads, gain, progress or _silent
         )
-        write = {"npz": work.arrays, "png": work.pictures, "mp4": work.film}[kind]
-        shapes = write(target, compress) if kind == "npz" else write(target)
+        if kind == "npz":
+            shapes = work.arrays(target, compress)
+        else:
+            shapes = work.pictures(target) if kind == "png" else work.film(target)
         return ExtractReport(
             target=target,
             method=source.method,
@@ -249,11 +251,10 @@ class _Extraction:
     def _shown(self, part: str, chunk: Chunk) -> np.ndarray:
         display = self.source.display
         if part == "residual":
-            found = residual_picture(chunk.residual, space=self.space, gain=self.gain)
+            found = residual_picture(chunk.part(part), space=self.space, gain=self.gain)
         else:
-            vectors = turned_vectors(chunk.motion, display)
-            size = {"width": self.source.width, "height": self.source.height}
-            found = motion_picture(vectors, **size)
+            vectors = turned_vectors(chunk.part(part), display)
+            found = motion_picture(vectors, width=self.source.width, height=self.source.height)
         return np.stack([display.turn(picture) for picture in found])
 
     def _chunks(self, parts: Sequence[str]) -> Iterator[Chunk]:

@@ -49,6 +49,17 @@ class Chunk:
     def __len__(self) -> int:
         return len(self.kinds)
 
+    def part(self, name: str) -> np.ndarray:
+        """`residual` or `motion`, which was asked for.
+
+        Raises:
+            ConfigError: It was not.
+        """
+        found = {"residual": self.residual, "motion": self.motion}.get(name)
+        if found is None:
+            raise ConfigError(f"{name} was not read", remedy="ask for it")
+        return found
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Coded:

@@ -65,7 +65,7 @@ class Fer:
             top, bottom = middle - height * side / 2, middle + height * side / 2
             box = _inside((left, top, right, bottom), gray.size)
             answers.append(self._asked(gray, box))
-        return np.mean(answers, axis=0, dtype=np.float32)
+        return np.asarray(np.mean(answers, axis=0, dtype=np.float32))
 
     def _asked(
         self, gray: Image.Image, box: tuple[float, float, float, float] | None = None

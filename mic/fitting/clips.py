@@ -274,7 +274,10 @@ def _arrays(
 def _read(
     path: Path, recipe: Recipe, network: identity.IdentityNetwork | None
 ) -> dict[str, np.ndarray]:
-    nothing = {"residual": np.empty((0, 3, 1, 1), np.int16), "identity": np.zeros(1, np.float32)}
+    nothing: dict[str, np.ndarray] = {
+        "residual": np.empty((0, 3, 1, 1), np.int16),
+        "identity": np.zeros(1, np.float32),
+    }
     pictures = codec.Video(path).pictures()
     first, found = _first_face(pictures)
     if first is None or found is None:

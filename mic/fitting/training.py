@@ -17,7 +17,8 @@ from mic import identity
 from mic.errors import DatasetError
 from mic.evaluation import leakage, metrics
 from mic.fitting import valence
-from mic.fitting.clips import Labelled, LeftOut, Recipe, class_folders, tensors_of
+from mic.fitting.clips import Labelled, Recipe, class_folders, tensors_of
+from mic.inputs.coverage import LeftOut
 from mic.inputs.tensors import ClipTensors
 from mic.manifest.protocols import assign_folds
 from mic.models.mic import Method, Mic
@@ -197,13 +198,10 @@ def _tested(
 ) -> _Tested:
     count = len(clips.classes)
     if len(test) == 0:
-        unknown = dict.fromkeys(
-            (field.name for field in dataclasses.fields(leakage.Leakage)), math.nan
-        )
         return _Tested(
             confusion=np.zeros((count, count), int),
             accuracy=metrics.Interval(math.nan, math.nan, math.nan, 0),
-            leakage=leakage.Leakage(**unknown | {"clips": 0, "subjects": 0}),
+            leakage=leakage.UNKNOWN,
             z=known[:0],
         )
     answer = predict(model, clips, test)

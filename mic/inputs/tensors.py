@@ -141,10 +141,13 @@ class ClipTensors:
 
     def to(self, device: str) -> ClipTensors:
         """The same with its pixels on a device; lengths stay on the CPU, which cuts by them."""
-        columns = ("labels", "residual", "identity", "apex", "motion")
-        moved = {name: getattr(self, name) for name in columns}
         return dataclasses.replace(
-            self, **{name: None if c is None else c.to(device) for name, c in moved.items()}
+            self,
+            labels=self.labels.to(device),
+            residual=self.residual.to(device),
+            identity=self.identity.to(device),
+            apex=None if self.apex is None else self.apex.to(device),
+            motion=None if self.motion is None else self.motion.to(device),
         )
 
     def batch(
@@ -239,7 +242,7 @@ def load(
         residuals.append(arrays["residual"])
         if "motion" in arrays:
             motions.append(arrays["motion"])
-        if annotated:
+        if annotated and clip.apex is not None:
             apexes.append(target(path, clip.apex, edge=apex_edge, folder=folder))
         if progress:
             progress(number, len(kept))

@@ -70,7 +70,7 @@ def non_joint(channel: Channel, recipe: Recipe, *, frozen: bool = False) -> Cell
         frozen: The other reading of "separate": a regression on SR-FCN's own features, which are
             not tuned.
     """
-    use = "frozen" if frozen else "separate"
+    use: Use = "frozen" if frozen else "separate"
     return Cell(train=(channel,), restorer=(channel,), use=use, recipe=recipe)
 
 
@@ -154,7 +154,7 @@ def recogniser_of(cell: Cell, train: Corpus) -> Recogniser:
 
     def compute() -> dict[str, np.ndarray]:
         received = [train.received(channel).frames for channel in cell.train]
-        if cell.use == "separate":
+        if cell.use == "separate" and restorer is not None:
             received = [training.restore(restorer, frames) for frames in received]
         network = training.fit_valence(
             received,

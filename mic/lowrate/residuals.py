@@ -183,15 +183,15 @@ def run(ladder: Ladder, *, jobs: int = 1) -> None:
     rungs = ladder.rungs if models else ()
     run_stages(
         _run_one,
-        [("send", ladder, rung) for rung in rungs],
-        [("train", ladder, model) for model in models],
+        [(ladder, rung) for rung in rungs],
+        [(ladder, model) for model in models],
         jobs=jobs,
     )
 
 
-def _run_one(task: tuple[str, Ladder, object]) -> None:
-    kind, ladder, what = task
-    if kind == "send":
+def _run_one(task: tuple[Ladder, Rung | tuple[str, str]]) -> None:
+    ladder, what = task
+    if isinstance(what, Rung):
         ladder.tensors(what)
     else:
         answers(ladder, *what)

@@ -72,7 +72,7 @@ def drawn_scores(
 def summary(drawn: NDArray[np.float64]) -> dict[str, float]:
     """Each metric with the 2.5 and 97.5 percentiles of its draws: `ccc`, `ccc_low`, `ccc_high`."""
     low, high = np.quantile(drawn[1:], [0.025, 0.975], axis=0)
-    found = {}
+    found: dict[str, float] = {}
     for k, name in enumerate(METRICS):
         found |= {name: drawn[0, k], f"{name}_low": low[k], f"{name}_high": high[k]}
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -213,12 +214,12 @@ def option_table(study: Study, factor: int) -> pd.DataFrame:
             channel, replace(base, transferred=0.1)
         ),
     }
-    changes: dict[str, dict[str, object]] = {
+    changes: dict[str, dict[str, Any]] = {
         "stride-4 pooling": {"pooling": "stride4"},
         "samples over 255": {"normalisation": "unit"},
     }
     for name, change in changes.items():
-        architecture: Architecture = replace(base.architecture, **change)
+        architecture = replace(base.architecture, **change)
         variants[name, "LR-S"] = methods.low_resolution(
             channel, replace(base, architecture=architecture)
         )

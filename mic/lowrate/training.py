@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -119,7 +119,7 @@ def fit_valence(
         convolutions = network.transferred()
         rest = [*network.hidden.parameters(), *network.output.parameters()]
         slower = 0.0 if freeze else (1.0 if initial is None else recipe.transferred)
-        groups = [{"params": rest}]
+        groups: list[dict[str, Any]] = [{"params": rest}]
         if slower:
             groups.append({"params": convolutions, "lr": slower * recipe.learning_rate})
         for parameter in convolutions:
@@ -262,12 +262,12 @@ def _loss(prediction: Tensor, truth: Tensor, recipe: Recipe) -> Tensor:
 def _optimiser(
     groups: list[dict], recipe: Recipe, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    settings = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay}
-    optimiser = (
-        torch.optim.SGD(groups, momentum=0.9, **settings)
-        if recipe.optimiser == "sgd"
-        else torch.optim.Adam(groups, **settings)
-    )
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    optimiser: torch.optim.Optimizer
+    if recipe.optimiser == "sgd":
+        optimiser = torch.optim.SGD(groups, lr=rate, momentum=0.9, weight_decay=decay)
+    else:
+        optimiser = torch.optim.Adam(groups, lr=rate, weight_decay=decay)
     drops = [max(1, round(share * steps)) for share in (0.6, 0.85)]
     return optimiser, torch.optim.lr_scheduler.MultiStepLR(optimiser, drops, gamma=0.1)
 

@@ -218,7 +218,7 @@ def rows_of(folder: str | Path, data: str) -> pd.DataFrame:
     Raises:
         ResultError: None of these tables has it.
     """
-    parts = []
+    parts: list[pd.DataFrame] = []
     for name in ("ablation_rows", "training_accuracy"):
         path = results.table_path(name, folder=folder)
         if path is not None and not parts:

@@ -250,7 +250,7 @@ def evaluate(videos: Sequence[LabelledVideo], answers: Mapping[str, pd.DataFrame
     )
 
 
-def _summary(network: str, own: pd.DataFrame, cost: Mapping[str, object]) -> dict[str, object]:
+def _summary(network: str, own: pd.DataFrame, cost: Mapping[str, float]) -> dict[str, object]:
     said = own[own["label"].notna()]
     if said.empty:
         raise DatasetError(f"{network} answers none of the videos")

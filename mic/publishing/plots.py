@@ -68,7 +68,8 @@ def draw_picture(axis: Axes, image: np.ndarray, *, limit: float | None = None) -
     if image.ndim == 3 or image.dtype == np.uint8:
         axis.imshow(image, cmap="gray", vmin=0, vmax=255)
     else:
-        axis.imshow(image, cmap=RESIDUAL_MAP, vmin=-limit, vmax=limit)
+        low = None if limit is None else -limit
+        axis.imshow(image, cmap=RESIDUAL_MAP, vmin=low, vmax=limit)
     axis.axis("off")
 
 

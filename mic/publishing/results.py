@@ -223,7 +223,7 @@ class Run:
         atomic.write_text(self._staged / PROVENANCE, text)
         names = [f"{self.notebook}/{name}" for name in (*sorted(found), PROVENANCE)]
         atomic.write_text(self._staging / _JOURNAL, json.dumps(names))
-        with locked(self.folder / ".lock"):
+        with locked(self._staging.parent / ".lock"):
             _promote(self._staging)
         print(f"{MARKER} {self.notebook}: {len(tables)} tables, {len(figures)} figures")
 

@@ -157,7 +157,8 @@ class Follower:
             size: Its width and height.
             pixels: Gives parts of it.
         """
-        before, found, missing = self.people, [], False
+        before, missing = self.people, False
+        found: list[tuple[Person, tuple[int, int, int, int]]] = []
         for person in before:
             seen = self._looked(person, size, pixels)
             if seen is None or any(_overlap(seen.box, other.mesh.box) > _SAME
@@ -203,7 +204,7 @@ class Follower:
         left, top = region[:2]
         local = Roi(roi.x - left, roi.y - top, roi.side, roi.angle)
         mesh = self._landmarker.look(pixels(region), local)
-        moved = mesh.points + np.float32((left, top, 0))
+        moved = mesh.points + np.array((left, top, 0), np.float32)
         mesh = Mesh(points=moved, presence=mesh.presence)
         there = mesh.presence >= PRESENT and around(mesh.roi, size) is not None
         return mesh if there else None

@@ -97,16 +97,16 @@ class PeopleRecogniser:
 
     def answer(self, seen: Seen, *, frame: int, time: float) -> Look:
         """What the networks say of a person who was looked at."""
-        common = {"frame": frame, "time": time, "person": seen.person, "status": seen.status}
+        look = Look(frame=frame, time=time, person=seen.person, status=seen.status)
         if seen.mesh is None or seen.picture is None:
-            return Look(**common)
+            return look
         probabilities = None
         if seen.status == "ok":
             x, y, side = seen.mesh.square
             square = (x - seen.origin[0], y - seen.origin[1], side)
             probabilities = sharpened(self._fer.of_square(seen.picture, square))
-        return Look(
-            **common,
+        return dataclasses.replace(
+            look,
             box=seen.mesh.box,
             probabilities=probabilities,
             pose=seen.mesh.pose,

@@ -205,7 +205,8 @@ class Recogniser:
             z, logits = self.network(residual, None, motion)
             valence = None
             if self.card.valence:
-                valence = float(self.network.valence(z.float())[0, 0].clamp(-1, 1))
+                layer = self.network.get_submodule("valence")
+                valence = float(layer(z.float())[0, 0].clamp(-1, 1))
             chances = torch.softmax(logits[0].float(), 0).cpu().numpy()
             answers.append(Answer(probabilities=chances, valence=valence))
         return answers

@@ -15,8 +15,8 @@ import bisect
 import dataclasses
 import itertools
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from mic.recognition.people import CLASSES, Look, Passed, nearest_time
 
 Kind = Literal["window", "look", "frame"]
 KINDS = ("window", "look", "frame")
-Row = dict[str, object]
+Row = dict[str, Any]
 
 BOX = ("left", "top", "right", "bottom")
 _POSE = ("yaw", "pitch", "roll")
@@ -160,7 +160,7 @@ def shares_of_time(times: Sequence[float], begin: float, end: float) -> list[flo
     return [later - former for former, later in itertools.pairwise([begin, *middles, end])]
 
 
-def _named(names: object, values: np.ndarray) -> Row:
+def _named(names: Iterable[str], values: np.ndarray) -> Row:
     return {name: float(value) for name, value in zip(names, values, strict=True)}
 
 
@@ -237,7 +237,9 @@ class _Windows(_Looks):
             "last_frame": max(first, last),
         }
         inside = [one for one in self._looks if begin - 1e-6 <= one.time < end]
-        people = sorted({one.person for one in inside if one.box is not None})
+        people = sorted(
+            {one.person for one in inside if one.box is not None and one.person is not None}
+        )
         for person in people:
             yield head | self._of(person, inside, begin, end)
         if not people:

@@ -131,8 +131,9 @@ class Task:
         """
         if self.residual:
             options = Options(window=self.window, hop=self.hop, method=self.method)
-            found = windows(path, self._residual, options=options, progress=progress)
-            for number, one in enumerate(found):
+            for number, one in enumerate(
+                windows(path, self._residual, options=options, progress=progress)
+            ):
                 yield row(path, number, one, self._residual)
             return
         source = source_of(Video(path))
@@ -141,8 +142,8 @@ class Task:
         ends = rows.plan(video.duration, window=self.window, hop=self.hop)
         broken = video.damage is not None
         found = rows.rows(passed, self.rows, times=video.times, ends=ends, broken=broken)
-        for one in found:
-            yield {"video": printable(path), "method": source.way, "error": "", **one}
+        for cells in found:
+            yield {"video": printable(path), "method": source.way, "error": "", **cells}
             if work is not None:
                 work.take(source.work)
         if work is not None:

@@ -303,7 +303,7 @@ class _Open:
             return
         if self._method == "bitstream":
             self._stream.append(packet.data)
-        else:
+        elif self._encoder is not None:
             first = self._stream.frame_count == 0
             crop = self._framing.crop(picture.rgb)
             self._stream.append(self._encoder.encode(crop, intra=first))

@@ -66,7 +66,7 @@ def make(
             (_fitted(pictures[n], width, height) for n in _back_and_forth(len(pictures), frames)),
             path,
             frame_rate=codec.probe(original).frame_rate,
-            **({} if vop_quant is None else {"vop_quant": vop_quant}),
+            vop_quant=vop_quant,
         )
     return existing(path)
 

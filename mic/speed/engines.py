@@ -61,10 +61,9 @@ def engine_table(
                 path, path.with_suffix(".int8.onnx"), [(clips[:4], None)]
             )
         for engine, file in files.items():
-            session = export.Session(file, threads=threads)
-            runners[engine] = lambda x, m, session=session: session(x, m).logits
+            runners[engine] = pipelines.session_runner(export.Session(file, threads=threads))
         tasks = {
-            f"{engine}|{batch}": lambda watch, run=run, batch=batch: run(clips[:batch], None)
+            f"{engine}|{batch}": _task(run, clips[:batch])
             for engine, run in runners.items()
             for batch in batches
         }
@@ -76,7 +75,7 @@ def engine_table(
         for name in tasks:
             engine, batch = name.split("|")
             each = total[name] / int(batch)
-            file = files.get(engine)
+            exported = files.get(engine)
             lines.append(
                 {
                     "method": row,
@@ -86,7 +85,11 @@ def engine_table(
                     "ms_per_clip": 1e3 * each,
                     "cpu_ms": 1e3 * busy[name] / int(batch),
                     "relative": each / base,
-                    "file_mb": float("nan") if file is None else file.stat().st_size / 2**20,
+                    "file_mb": exported.stat().st_size / 2**20 if exported else float("nan"),
                 }
             )
     return pd.DataFrame(lines)
+
+
+def _task(run: pipelines.Runner, clips: np.ndarray) -> measure.Task:
+    return lambda watch: run(clips, None)

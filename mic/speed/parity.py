@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import torch
 from mic import export
 from mic.config import Profile
 from mic.experiments import plan
-from mic.experiments.cells import Dataset, splits
+from mic.experiments.cells import splits
+from mic.experiments.data import Dataset
 from mic.inputs.tensors import ClipTensors
 from mic.models.mic import Mic
 from mic.training.initial import initial_network
@@ -55,16 +57,21 @@ def parity_table(
         fitted = [*split.train, *split.validation]
         network = _trained(variant, clips, fitted, config, epochs)
         path = Path(folder) / f"{row}.onnx"
-        form = {"size": clips.residual.shape[-2:], "steps": seen.steps}
+        written = functools.partial(
+            export.export,
+            network,
+            size=(clips.residual.shape[-2], clips.residual.shape[-1]),
+            steps=seen.steps,
+        )
         calibration = [
             (clips.residual[part].numpy(), None)
             for part in torch.tensor(split.train[:32]).split(8)
         ]
-        export.export(network, path, **form)
+        written(path)
         files = {
             "ONNX Runtime": path,
             EIGHT_BITS: export.quantise(path, path.with_suffix(".int8.onnx"), calibration),
-            "torch.export": export.export(network, path.with_suffix(".pt2"), **form),
+            "torch.export": written(path.with_suffix(".pt2")),
         }
         tested = torch.tensor(split.test)
         batches = [(clips.residual[part].numpy(), None) for part in tested.split(16)]

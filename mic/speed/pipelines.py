@@ -47,7 +47,7 @@ def torch_runner(network: nn.Module, *, device: str = "cpu") -> Runner:
         network: MIC or a peer.
         device: Where; the input comes from there and the answer goes back in each run.
     """
-    network = network.eval().to(device, memory_format=torch.channels_last)
+    network = network.eval().to(device).to(memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def run(clips: np.ndarray, motion: np.ndarray | None) -> np.ndarray:
@@ -76,7 +76,11 @@ def onnx_runner(
         threads: Of the runtime.
     """
     model = export.build(network, size=size, steps=steps, motion_size=motion_size)
-    session = export.Session(model.SerializeToString(), threads=threads)
+    return session_runner(export.Session(model.SerializeToString(), threads=threads))
+
+
+def session_runner(session: export.Session) -> Runner:
+    """Runs an exported network."""
     return lambda clips, motion: session(clips, motion).logits
 
 
@@ -91,7 +95,8 @@ def compressed(runner: Runner, representation: Representation, *, threads: int =
             with stream, watch("parse"):
                 clips.append(represent(stream, representation, threads=threads))
         with watch("network"):
-            motion = _batch([clip["motion"] for clip in clips if "motion" in clip])
+            moved = [clip["motion"] for clip in clips if "motion" in clip]
+            motion = _batch(moved) if moved else None
             return runner(_batch([clip["residual"] for clip in clips]), motion).argmax(1)
 
     return answer
@@ -257,11 +262,9 @@ def decoding_split(
     }
 
 
-def _batch(clips: Sequence[np.ndarray]) -> np.ndarray | None:
+def _batch(clips: Sequence[np.ndarray]) -> np.ndarray:
     """Clips of one length, side by side; a single one is not copied."""
-    if len(clips) < 2:
-        return clips[0][None] if clips else None
-    return np.stack(clips)
+    return clips[0][None] if len(clips) == 1 else np.stack(clips)
 
 
 def _decoded(path: Path, watch: Stopwatch, *, steps: int, threads: int) -> list[av.VideoFrame]:

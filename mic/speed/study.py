@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mic.config import Profile
-from mic.inputs.tensors import Representation
+from mic.inputs.tensors import Kind, Representation
 from mic.models.baselines import PEERS
 from mic.processes.workers import torch_threads
 from mic.speed import measure, pipelines
@@ -54,7 +55,7 @@ def method_table(
     with torch_threads(threads):
         timings = measure.interleaved(tasks, rounds=rounds, burst=BURST)
         peaks = {
-            row: measure.peak_memory(lambda task=task: task(measure.Stopwatch()))
+            row: measure.peak_memory(functools.partial(task, measure.Stopwatch()))
             if memory
             else float("nan")
             for row, task in tasks.items()
@@ -107,11 +108,12 @@ def parts_table(clip: TimedClip, *, rounds: int, steps: int = 16) -> pd.DataFram
     scale = scale_for(clip)
     parsing, decoding = ("open", "modes", "planes", "sums", "rgb"), ("demux", "entropy", "all")
     rows: dict[str, tuple[dict[str, Answer], tuple[str, ...]]] = {}
-    for title, kind in (
-        ("residuals, sampled frames", "raw"),
-        ("running sums", "running"),
-        ("accumulated residuals", "accumulated"),
-    ):
+    kinds: dict[str, Kind] = {
+        "residuals, sampled frames": "raw",
+        "running sums": "running",
+        "accumulated residuals": "accumulated",
+    }
+    for title, kind in kinds.items():
         seen = Representation(kind=kind, steps=steps, scale=scale)
         rows[title] = (pipelines.parsing_split(seen), parsing)
     for title, reduced in (("decoded frames", False), ("decoded at reduced size", True)):

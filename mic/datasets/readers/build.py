@@ -20,7 +20,7 @@ from PIL import Image, UnidentifiedImageError
 
 from mic import codec
 from mic.datasets.readers.source import Dataset, Scan, Source, relative, sampled_parts
-from mic.errors import CodecError, DatasetError
+from mic.errors import CodecError, ConfigError, DatasetError
 from mic.manifest.manifest import Clip, Fault, Manifest
 from mic.processes.tasks import run_isolated
 from mic.storage.atomic import write_bytes, write_text
@@ -238,6 +238,8 @@ def _pictures(paths: Iterable[Path]) -> Iterator[np.ndarray]:
 
 def _traces(dataset: Dataset, root: Path, source: Source, video: Path) -> bytes:
     """The label traces at the times of the clip's frames, as generated datasets store them."""
+    if dataset.read_trace is None:
+        raise ConfigError(f"{dataset.name} has no reader of label traces")
     times = codec.Video(video).times
     arrays = {}
     for name, file in sorted(source.traces.items()):

@@ -56,7 +56,7 @@ def scan(root: Path) -> Scan:
         label = None if match is None else LABELS.get(match[3].upper())
         if label is not None:
             counts.update(["clips", label])
-        if label is None:
+        if match is None or label is None:
             faults.append(
                 Fault(
                     file=name,

@@ -241,5 +241,5 @@ MMI_FRONTAL = dataclasses.replace(
     base="mmi",
     select=_frontal,
     clips=205,
-    expected=MMI.expected | {"clips of this variant": 205},
+    expected={**MMI.expected, "clips of this variant": 205},
 )

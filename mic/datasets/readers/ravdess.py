@@ -157,5 +157,5 @@ RAVDESS_WITH_SONG = dataclasses.replace(
     base="ravdess",
     select=None,
     clips=2452,
-    expected=RAVDESS.expected | {"song takes": 1012},
+    expected={**RAVDESS.expected, "song takes": 1012},
 )

@@ -39,10 +39,12 @@ def measure() -> list[dict[str, object]]:
         frames = sum(plan.frames for plan in plans)
         with tempfile.TemporaryDirectory(prefix="mic-bench-") as folder:
             # The first clip also pays for what is computed once a process.
-            options = {"size": profile.size, "seconds": float(min(profile.avec_seconds, 4))}
-            generate(name, Path(folder, "warm"), subset=1, **options)
+            size, long = profile.size, float(min(profile.avec_seconds, 4))
+            generate(name, Path(folder, "warm"), subset=1, size=size, seconds=long)
             begin = time.process_time()
-            made = generate(name, Path(folder, "timed"), subset=_CLIPS[name], **options)
+            made = generate(
+                name, Path(folder, "timed"), subset=_CLIPS[name], size=size, seconds=long
+            )
             spent = time.process_time() - begin
         per_frame = spent / sum(clip.frames for clip in made)
         total = per_frame * frames

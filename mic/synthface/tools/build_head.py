@@ -64,7 +64,7 @@ def main(target: str) -> None:
         with zipfile.ZipFile(archive) as wheel:
             arrays = distil(wheel)
     with replacing(target) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(stream, **arrays)
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
 
 
 def distil(wheel: zipfile.ZipFile) -> dict[str, np.ndarray]:
@@ -121,8 +121,8 @@ def _mesh(
                 chart.append([float(value) for value in uv[:2]])
             case ["g", name]:
                 group = name
-            case ["f", *face] if group in GROUPS:
-                faces.append((group, [[int(i) - 1 for i in c.split("/")[:2]] for c in face]))
+            case ["f", *around] if group in GROUPS:
+                faces.append((group, [[int(i) - 1 for i in c.split("/")[:2]] for c in around]))
     points = np.array(vertices)
     for name, face in faces:
         corner = [vertex for vertex, _ in face]

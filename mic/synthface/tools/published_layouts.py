@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 import av
 import numpy as np
@@ -108,10 +109,10 @@ def _framed(frame: np.ndarray) -> np.ndarray:
 def _video(frames: Iterable[np.ndarray], path: Path, rate: Fraction) -> None:
     suffix = path.suffix.lower()
     with av.open(str(path), "w", format=_FORMATS.get(suffix, suffix[1:])) as container:
-        stream = None
+        stream: av.VideoStream | None = None
         for frame in frames:
             if stream is None:
-                stream = container.add_stream(_CODECS[suffix], rate=rate)
+                stream = cast(av.VideoStream, container.add_stream(_CODECS[suffix], rate=rate))
                 stream.height, stream.width = frame.shape[:2]
                 stream.pix_fmt = "yuv420p"
                 if suffix == ".mp4":
