@@ -143,7 +143,7 @@ def _converted(frame: av.VideoFrame, region: Region, path: Path) -> np.ndarray:
         return rgb(frame, Display(), path)[top:bottom, left:right]
     planes = []
     for plane, half in zip(frame.planes, (0, 1, 1), strict=True):
-        rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+        rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
         part = rows[top >> half : (top + height) >> half, left >> half : (left + width) >> half]
         planes.append(part.reshape(-1))
     samples = np.concatenate(planes).reshape(height * 3 // 2, width)
