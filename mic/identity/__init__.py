@@ -13,13 +13,12 @@ generated faces and on subjects who agreed to it. They are not to be used to fin
 
 from mic.identity.clips import ClipIdentity, of_clip, of_clips
 from mic.identity.networks import NETWORKS, IdentityNetwork, load
-from mic.identity.verification import RocCurve, roc_curve, verification
+from mic.identity.verification import roc_curve, verification
 
 __all__ = [
     "NETWORKS",
     "ClipIdentity",
     "IdentityNetwork",
-    "RocCurve",
     "load",
     "of_clip",
     "of_clips",

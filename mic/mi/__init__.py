@@ -27,6 +27,7 @@ from mic.mi.kernels import DistanceCorrelation, Hsic
 
 __all__ = [
     "ESTIMATORS",
+    "TRAINED",
     "CriticEstimator",
     "DistanceCorrelation",
     "Estimator",
@@ -46,7 +47,8 @@ __all__ = [
 Name = Literal["mine", "smile", "nwj", "infonce", "vclub", "nhsic", "dcor", "copula"]
 ESTIMATORS: tuple[str, ...] = get_args(Name)
 
-_TRAINED = {"mine": Mine, "smile": Smile, "nwj": Nwj, "infonce": InfoNce, "vclub": VClub}
+# Those with a critic that is trained, and those without.
+TRAINED = {"mine": Mine, "smile": Smile, "nwj": Nwj, "infonce": InfoNce, "vclub": VClub}
 _CLOSED = {"nhsic": Hsic, "dcor": DistanceCorrelation, "copula": GaussianCopula}
 
 
@@ -63,8 +65,8 @@ def make(name: Name, *, x_size: int, y_size: int, **options: object) -> Estimato
         ConfigError: An unknown name or option.
     """
     try:
-        if name in _TRAINED:
-            return _TRAINED[name](x_size, y_size, **options)
+        if name in TRAINED:
+            return TRAINED[name](x_size, y_size, **options)
         if name in _CLOSED:
             return _CLOSED[name](**options)
     except TypeError as error:
@@ -105,12 +107,12 @@ def measure(
     """
     if len(x) != len(y):
         raise ConfigError(f"{len(x)} rows cannot be paired with {len(y)}")
-    if estimator in _TRAINED or estimator == "copula":
+    if estimator in TRAINED or estimator == "copula":
         options = {"seed": seed, **options}
     if estimator == "copula":
         options["steps"] = steps
     model = make(estimator, x_size=x.shape[1], y_size=y.shape[1], **options)
-    if estimator not in _TRAINED:
+    if estimator not in TRAINED:
         return model.estimate(x, y)
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(len(x), generator=generator)

@@ -220,7 +220,7 @@ def _regulariser(
     if name == "discriminator":
         return Discriminator(z_size, identity_size, hidden=hidden, seed=seed)
     options: dict[str, object] = {}
-    if name in ("mine", "smile", "nwj", "infonce", "vclub"):
+    if name in mi.TRAINED:
         options = {"hidden": hidden, "seed": seed}
     if method.literal_min_min:
         options |= {"ascend": False, "decay": None}

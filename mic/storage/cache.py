@@ -36,6 +36,7 @@ from safetensors.numpy import save
 from mic.errors import ConfigError, DatasetError
 from mic.storage.atomic import write_bytes
 from mic.storage.digest import sha256_of
+from mic.storage.header import split
 from mic.storage.home import home, locked
 
 _LOGGER = logging.getLogger(__name__)
@@ -200,7 +201,7 @@ def _pack(arrays: Mapping[str, np.ndarray], recipe: str) -> bytes:
             )
     # The checksum stands in the header and covers header and payload, so the file is laid out
     # once to learn both. One metadata key only: safetensors writes several in random order.
-    header, payload = _split(memoryview(save(arrays)))
+    header, payload = split(save(arrays))
     label = {"recipe": recipe, "sha256": _checksum(recipe, header, payload)}
     return save(arrays, metadata={"mic": json.dumps(label)})
 
@@ -212,18 +213,13 @@ def _checksum(recipe: str, header: Mapping[str, Any], payload: memoryview) -> st
     return hasher.hexdigest()
 
 
-def _split(content: memoryview) -> tuple[dict[str, Any], memoryview]:
-    length = int.from_bytes(content[:8], "little")
-    return json.loads(bytes(content[8 : 8 + length])), content[8 + length :]
-
-
 def _unpack(content: bytes | mmap.mmap) -> Arrays:
     """Verified read-only views of a safetensors file's arrays.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError: It is damaged.
     """
-    header, payload = _split(memoryview(content))
+    header, payload = split(content)
     label = json.loads(header.pop("__metadata__")["mic"])
     if _checksum(label["recipe"], header, payload) != label["sha256"]:
         raise ValueError("the content is not what its checksum says")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,7 @@ from safetensors.torch import save as serialise
 
 from mic.errors import WeightsError
 from mic.storage import atomic
+from mic.storage.header import split
 
 SUFFIX = ".safetensors"
 MAX_FILE_BYTES = 1 << 30
@@ -141,11 +141,10 @@ def write(
 
 def _canonical(data: bytes) -> bytes:
     """The same file with its header's keys in order, which the library leaves to chance."""
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
+    header, payload = split(data)
     text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # tensors start at a multiple of eight bytes
-    return len(text).to_bytes(8, "little") + text + data[8 + length :]
+    return b"".join([len(text).to_bytes(8, "little"), text, payload])
 
 
 def load_into(network: torch.nn.Module, weights: Weights) -> None:
@@ -198,16 +197,13 @@ def _bytes_of(path: Path) -> bytes:
 
 def _checked_header(path: Path, data: bytes, most: int) -> dict[str, str]:
     """The metadata, after checking that the header describes exactly the bytes that follow it."""
-    if len(data) < 10:
-        raise _damaged(path, f"is {len(data)} bytes long")
-    length = struct.unpack("<Q", data[:8])[0]
-    if length > min(most, len(data) - 8):
-        raise _damaged(path, f"claims a header of {length} bytes")
     try:
-        header = json.loads(data[8 : 8 + length])
+        header, _ = split(data, most=most)
         metadata = header.pop("__metadata__", {})
         types = {name: entry["dtype"] for name, entry in header.items()}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    except (TypeError, KeyError) as error:
         raise _damaged(path, "its header is not the format's JSON") from error
     if not isinstance(metadata, dict) or not all(isinstance(v, str) for v in metadata.values()):
         raise _damaged(path, "its metadata is not text")

@@ -22,8 +22,8 @@ import pandas as pd
 from PIL import Image
 
 from mic import bitstream, codec, extras, faces, identity
+from mic.evaluation.verification import RocCurve
 from mic.faces import Detection, Status
-from mic.identity import RocCurve
 from mic.manifest.manifest import Clip, Manifest
 from mic.storage import assets
 from mic.synthface import camera
