@@ -88,7 +88,7 @@ def test_large_pictures_that_are_never_coded_cost_nothing(clip, tmp_path):
     script = tmp_path / "large.py"
     script.write_text(LARGE)
     done = subprocess.run(
-        [sys.executable, str(script), str(path)], capture_output=True, text=True, timeout=100
+        [sys.executable, str(script), str(path)], capture_output=True, text=True, check=False
     )
     if "ConfigError" in done.stderr:  # a machine that could not hold the sums were they coded
         return

@@ -1,7 +1,8 @@
 """Equal chances: who may choose what, on whom it is chosen, and that a deadline loses nothing."""
 
 import dataclasses
-import time
+import threading
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -55,23 +56,31 @@ class Stub:
     row: str = "r"
     split: str = "s"
     seed: int = 0
-    wait: float = 0.0
 
 
 def test_a_deadline_keeps_what_is_done_and_waits_for_nothing(monkeypatch):
+    under_way, over = threading.Event(), threading.Event()
+
     def compute(data, cell, *, device):
-        time.sleep(cell.wait)
         if cell.row == "bad":
             raise ValueError("no")
+        if cell.row == "long":
+            under_way.set()
+            over.wait()
         return cell
 
+    # The deadline comes when the third cell is under way, however slow the machine.
+    clock = types.SimpleNamespace(
+        monotonic=lambda: 2.0 if under_way.is_set() else 0.0, sleep=lambda seconds: None
+    )
+    monkeypatch.setattr("mic.experiments.timed.time", clock)
     monkeypatch.setattr("mic.experiments.timed.compute", compute)
-    cells = [Stub(), Stub(row="bad"), Stub(wait=3.0), Stub(row="never")]
+    cells = [Stub(), Stub(row="bad"), Stub(row="long"), Stub(row="never")]
     told = []
     with ThreadPoolExecutor(1) as pool:
-        found = run_until(
-            time.monotonic() + 1.0, [(None, c) for c in cells], executor=pool, progress=told.append
-        )
+        found = run_until(1.0, [(None, c) for c in cells], executor=pool, progress=told.append)
+        assert not over.is_set()
+        over.set()
     assert found == [cells[0]]
     assert "bad" in told[0]
 
