@@ -11,7 +11,9 @@ as all these standards ask.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import operator
+from collections.abc import Callable, Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,12 +73,12 @@ def quarter_sample(
         across = _quarter_axis(window, x, rounding).swapaxes(1, 2)
         return _quarter_axis(across, y, rounding).swapaxes(1, 2)
 
-    options = {"kernel": kernel, "unit": 4, "before": 0, "after": 1}
-    large = _compensated(plane, motion[::2, ::2], 16, **options)
+    predicted = functools.partial(_compensated, plane, kernel=kernel, unit=4, before=0, after=1)
+    large = predicted(motion[::2, ::2], 16)
     if not four.any():
         return large
     blocks = four.repeat(2, 0).repeat(2, 1)
-    small = _compensated(plane, motion * blocks[..., None], 8, **options)
+    small = predicted(motion * blocks[..., None], 8)
     return np.where(dense(blocks, 8, plane.shape), small, large)
 
 
@@ -194,7 +196,7 @@ def _quarter_axis(block: Samples, fraction: int, rounding: int) -> Samples:
         return block[..., :-1]
     size = block.shape[-1] - 1
     mirrored = np.concatenate([block[..., 2::-1], block, block[..., :-4:-1]], -1)
-    total = sum(tap * mirrored[..., k : k + size] for k, tap in enumerate(_QUARTER_TAPS))
+    total = _total(tap * mirrored[..., k : k + size] for k, tap in enumerate(_QUARTER_TAPS))
     half = ((total + (16 - rounding)) >> 5).clip(0, 255)
     if fraction == 2:
         return half
@@ -209,4 +211,8 @@ def _six(samples: np.ndarray, axis: int) -> np.ndarray:
         tap * (samples[:, k : k + length] if axis == 1 else samples[:, :, k : k + length])
         for k, tap in enumerate(_SIX_TAPS)
     )
-    return sum(parts)
+    return _total(parts)
+
+
+def _total(parts: Iterable[np.ndarray]) -> np.ndarray:
+    return functools.reduce(operator.add, parts)

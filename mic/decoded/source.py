@@ -56,7 +56,9 @@ class Picture:
         """Y, Cb, Cr, uint8 (H, W), (ceil(H / 2), ceil(W / 2)) twice: views of the frame."""
         found = []
         for plane in self.frame.planes:
-            rows = np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)
+            rows = np.frombuffer(memoryview(plane), np.uint8).reshape(
+                plane.height, plane.line_size
+            )
             found.append(rows[:, : plane.width])
         return found[0], found[1], found[2]
 
@@ -174,6 +176,7 @@ def _packets_from(
         return
     number = int(video.index.packet_of[first])
     stamp = int(video.index.stamps[number])
+    rest: Iterator[av.Packet]
     if video.is_seekable:
         with contextlib.suppress(av.FFmpegError, OSError):
             container.seek(stamp, stream=stream)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from mic.codec.video import Video
 from mic.decoded.residuals import DecodedFrame, FrameVectors, residual, vectors
@@ -238,7 +239,9 @@ class Decoded:
     ) -> Clip:
         """The next frames of an iterator, as many as differ among `rows`, in one record."""
         count, lines, columns = len(rows), -(-self.height // 16), -(-self.width // 16)
-        wanted = {"types": ((count, lines, columns), np.uint8)}
+        wanted: dict[str, tuple[tuple[int, ...], DTypeLike]] = {
+            "types": ((count, lines, columns), np.uint8)
+        }
         if "motion" in what:
             for name in ("blocks", "backward"):
                 wanted[name] = ((count, 2 * lines, 2 * columns, 2), np.int16)
