@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import cast
 
 from av.container import InputContainer
 from av.video.stream import VideoStream
@@ -39,7 +40,9 @@ def opened(
         CodecError: It cannot be opened, or holds no video.
     """
     with open_container(path) as container:
-        stream = video_stream(container, path) if number is None else container.streams[number]
+        stream = video_stream(container, path)
+        if number is not None:
+            stream = cast(VideoStream, container.streams[number])
         context = stream.codec_context
         check_size(context.width, context.height, path)
         context.options = {"max_pixels": str(MAX_PIXELS)}

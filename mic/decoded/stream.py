@@ -269,14 +269,16 @@ class Decoded:
                     array[here] = (
                         _interleaved(frame, space) if name == "pixels" else getattr(frame, name)
                     )
-        common = {"frames": rows, "shown": rows, "types": arrays["types"]}
+        types = arrays["types"]
         return Clip(
             path=self.path,
             width=self.width,
             height=self.height,
             frame_rate=self.frame_rate,
             frame_count=self.frame_count,
-            residual=Residuals(scale=1, space=space, **samples, **common)
+            residual=Residuals(
+                scale=1, space=space, samples=samples, frames=rows, shown=rows, types=types
+            )
             if "residual" in what
             else None,
             motion=Motion(
@@ -284,7 +286,9 @@ class Decoded:
                 backward=arrays["backward"] if bidirectional else None,
                 width=self.width,
                 height=self.height,
-                **common,
+                frames=rows,
+                shown=rows,
+                types=types,
             )
             if "motion" in what
             else None,

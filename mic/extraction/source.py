@@ -128,14 +128,15 @@ class Coded:
                 threads=threads,
             )
             record = clip.residual or clip.motion
+            damaged = np.zeros(last - first, bool)
+            if record is not None:
+                damaged = np.asarray(record.missing.any((1, 2)))
             yield Chunk(
                 first=first,
                 kinds=kinds[first:last],
                 residual=None if clip.residual is None else clip.residual.pixels,
                 motion=None if clip.motion is None else clip.motion.blocks,
-                damaged=np.zeros(last - first, bool)
-                if record is None
-                else record.missing.any((1, 2)),
+                damaged=damaged,
             )
 
     def _decoded(
@@ -173,7 +174,9 @@ class Coded:
         if not numbers:
             return
         index = self.video.index
-        by_stamp = {int(index.stamps[self.rows[number]]): number for number in numbers}
+        by_stamp: dict[int | None, int] = {
+            int(index.stamps[self.rows[number]]): number for number in numbers
+        }
         waiting = iter(numbers)
         with opened(path, number=self.video.stream) as (container, stream):
             stream.codec_context.skip_frame = "NONKEY"

@@ -193,7 +193,9 @@ def confusion(read: pd.DataFrame, classes: Sequence[str] = FER_CLASSES) -> np.nd
 
 def energy(path: str | Path) -> np.ndarray:
     """(H, W) float64: luma residual energy of a clip, the mean absolute value over its P-VOPs."""
-    return np.abs(bitstream.read(path).residual.y[1:].astype(np.float64)).mean(0)
+    with bitstream.open(path) as stream:
+        luma = stream.residual().y
+    return np.abs(luma[1:].astype(np.float64)).mean(0)
 
 
 def movement(side: str | Path, size: int) -> np.ndarray:

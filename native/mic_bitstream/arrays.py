@@ -76,6 +76,7 @@ def sample_arrays(
         ConfigError: `out` does not fit, or the memory does not suffice.
     """
     luma, chroma = plane_shapes(*size, scale)
+    shapes: dict[str, tuple[int, ...]]
     if space == "planes":
         shapes = {"y": (count, *luma), "cb": (count, *chroma), "cr": (count, *chroma)}
     else:

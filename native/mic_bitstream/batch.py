@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mic_bitstream import _native
 from mic_bitstream.arrays import SPACES, Frames, Out, check_common, frame_numbers, sample_arrays
@@ -61,7 +62,7 @@ def residual_batch(
                 )
         # Views, so what is written into them stands in the caller's arrays.
         flat = tuple(array.reshape(clips * count, *array.shape[2:]) for array in given)
-    samples = sample_arrays(size, clips * count, scale, space, out=flat)
+    samples: dict[str, Any] = sample_arrays(size, clips * count, scale, space, out=flat)
     records = _native.decode(
         [(stream.native, rows.tolist()) for stream, rows in zip(streams, numbers, strict=True)],
         scale=scale,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 import av
 from av.container import InputContainer
@@ -137,7 +138,7 @@ def _moving(
 
 def has_times(container: InputContainer) -> bool:
     """Whether the container keeps the pictures' times; raw elementary streams do not."""
-    return not container.format.flags & Flags.no_timestamps.value
+    return not container.format.flags & cast(int, Flags.no_timestamps.value)
 
 
 class Volume:

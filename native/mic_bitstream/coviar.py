@@ -197,7 +197,8 @@ def _frames(
     for number, frame in enumerate(pictures):
         shown = bgr(frame, reformatter)
         picture = shown.astype(np.int32)
-        here = np.stack(np.indices(picture.shape[:2])[::-1], -1).astype(np.int32)
+        lines, columns = np.indices(picture.shape[:2])
+        here = np.stack([columns, lines], -1).astype(np.int32)
         residual, motion = np.zeros_like(picture), np.zeros_like(here)
         if frame.pict_type == PictureType.I or chain is None or reference is None:
             position, reference, chain = 0, picture, here

@@ -56,7 +56,7 @@ def _index(path: Path, box: av.container.InputContainer, *, masked: bool) -> Ind
             index.append(-1 if packet.pos is None else packet.pos, packet)
             stamp = packet.dts if packet.pts is None else packet.pts
             time = math.nan if stamp is None else float(stamp * packet.time_base)
-            if not math.isnan(time):
+            if stamp is not None:
                 coded = stamp if packet.dts is None else packet.dts
                 end = max(end, float((coded + (packet.duration or 0)) * packet.time_base))
             stamps += [time] * (len(index) - len(stamps))

@@ -46,7 +46,7 @@ class PacketStream(Stream):
             UnsupportedSyntaxError: It uses a feature outside the supported profile.
         """
         try:
-            self._native.append(-1, packet)
+            self.native.append(-1, packet)
         except _native.SyntaxError as error:
             raise syntax_error(
                 *error.args, path=self.path, packet=self.frame_count, remedy=LOST
@@ -56,8 +56,8 @@ class PacketStream(Stream):
 
     def _update(self) -> None:
         # Another thread may be reading: what it sees first must not promise more than is there.
-        types = self._native.coding_types
-        self.clock = read_clock(self._native, types)
-        self.width, self.height = self._native.size
+        types = self.native.coding_types
+        self.clock = read_clock(self.native, types)
+        self.width, self.height = self.native.size
         self.vop_types = types
         self.frame_count = len(types)

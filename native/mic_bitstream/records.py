@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from mic_bitstream.arrays import check_memory
-from mic_bitstream.errors import BitstreamError
+from mic_bitstream.errors import BitstreamError, ConfigError
 
 INTER, INTER_Q, INTER4V, INTRA, INTRA_Q, NOT_CODED, MISSING = 0, 1, 2, 3, 4, 5, 255
 """Macroblock types: Table B.1 of ISO/IEC 14496-2, then skipped and lost macroblocks."""
@@ -57,28 +58,57 @@ class Rows:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Residuals(Rows):
-    """What inter-coded macroblocks add to their prediction, before clipping (clause 7.4.5).
-
-    Units are sample steps of 8-bit video, signed. Intra macroblocks, I-VOPs and VOPs that are
-    not coded are zero. With `space="planes"` the samples are in `y`, `cb`, `cr`, otherwise in
-    `pixels`.
+class Samples:
+    """What records of samples share: planes, or pixels, as `space` was asked for.
 
     Attributes:
         scale: Planes are 1/scale of the picture: 1, 2, 4 or 8.
         space: "planes", "ycbcr" or "rgb".
-        y: int16 (T, ceil(H / scale), ceil(W / scale)).
-        cb: int16 (T, ceil(H' / scale), ceil(W' / scale)) with H' = ceil(H / 2), W' = ceil(W / 2).
-        cr: As `cb`.
-        pixels: int16 (T, ceil(H / scale), ceil(W / scale), 3); chroma is repeated over 2x2.
+        samples: The arrays by name: y, cb and cr, or pixels.
     """
 
     scale: int
     space: str
-    y: np.ndarray | None = None
-    cb: np.ndarray | None = None
-    cr: np.ndarray | None = None
-    pixels: np.ndarray | None = None
+    samples: Mapping[str, np.ndarray]
+
+    @property
+    def y(self) -> np.ndarray:
+        """The luma plane; with `space="planes"`."""
+        return self._array("y")
+
+    @property
+    def cb(self) -> np.ndarray:
+        """The first chroma plane; with `space="planes"`."""
+        return self._array("cb")
+
+    @property
+    def cr(self) -> np.ndarray:
+        """The second chroma plane; with `space="planes"`."""
+        return self._array("cr")
+
+    @property
+    def pixels(self) -> np.ndarray:
+        """All three of every sample, chroma repeated over 2x2; with another space."""
+        return self._array("pixels")
+
+    def _array(self, name: str) -> np.ndarray:
+        if name not in self.samples:
+            other = "'ycbcr' or 'rgb'" if name == "pixels" else "'planes'"
+            raise ConfigError(
+                f"read in space {self.space!r}, has no {name}", remedy=f"use {other}"
+            )
+        return self.samples[name]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Residuals(Rows, Samples):
+    """What inter-coded macroblocks add to their prediction, before clipping (clause 7.4.5).
+
+    Units are sample steps of 8-bit video, signed. Intra macroblocks, I-VOPs and VOPs that are
+    not coded are zero. All arrays are int16: `y` (T, ceil(H / scale), ceil(W / scale)), `cb` and
+    `cr` (T, ceil(H' / scale), ceil(W' / scale)) with H' = ceil(H / 2), W' = ceil(W / 2), or
+    `pixels` (T, ceil(H / scale), ceil(W / scale), 3).
+    """
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,21 +154,15 @@ class Macroblocks(Rows):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Accumulated:
+class Accumulated(Samples):
     """Residuals accumulated along the motion since the I-VOP: A_t = MC_t(A_{t-1}) + residual_t.
 
     The decoded frame is MC_t(... MC_1(I-VOP)) + A_t, up to the rounding and clipping of each
-    step, wherever `broken` and `broken_chroma` are False.
+    step, wherever `broken` and `broken_chroma` are False. Arrays have the shapes of `Residuals`.
 
     Attributes:
         frames: Frame numbers of the rows, int64 (T,).
         definition: "standard" (float32) or "coviar" (int16); see `Stream.accumulated`.
-        scale: Planes are 1/scale of the picture.
-        space: "planes", "ycbcr" or "rgb".
-        y: (T, ceil(H / scale), ceil(W / scale)), 8-bit sample steps.
-        cb: (T, ceil(H' / scale), ceil(W' / scale)) with H' = ceil(H / 2), W' = ceil(W / 2).
-        cr: As `cb`.
-        pixels: (T, ceil(H / scale), ceil(W / scale), 3).
         displacement: (T, ceil(H / scale), ceil(W / scale), 2): (x, y) from each luma sample to
             where its chain starts in the I-VOP, in samples of this plane.
         broken: bool (T, ceil(H / scale), ceil(W / scale)): luma samples whose chain meets an intra
@@ -149,40 +173,22 @@ class Accumulated:
 
     frames: np.ndarray
     definition: str
-    scale: int
-    space: str
     broken: np.ndarray
     broken_chroma: np.ndarray
-    y: np.ndarray | None = None
-    cb: np.ndarray | None = None
-    cr: np.ndarray | None = None
-    pixels: np.ndarray | None = None
     displacement: np.ndarray | None = None
     errors: tuple[BitstreamError, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SegmentSums:
-    """Plain sums of residuals over consecutive segments of a clip.
+class SegmentSums(Samples):
+    """Plain sums of residuals over consecutive segments of a clip, int32, shaped as `Residuals`.
 
     Attributes:
         bounds: int64 (count + 1,): segment k sums frames bounds[k] to bounds[k + 1] - 1.
-        scale: Planes are 1/scale of the picture.
-        space: "planes", "ycbcr" or "rgb".
-        y: int32 (count, ceil(H / scale), ceil(W / scale)), 8-bit sample steps.
-        cb: int32, the chroma planes.
-        cr: As `cb`.
-        pixels: int32 (count, ceil(H / scale), ceil(W / scale), 3).
         errors: With `on_error="mask"`, what was wrong on the way.
     """
 
     bounds: np.ndarray
-    scale: int
-    space: str
-    y: np.ndarray | None = None
-    cb: np.ndarray | None = None
-    cr: np.ndarray | None = None
-    pixels: np.ndarray | None = None
     errors: tuple[BitstreamError, ...] = ()
 
 

@@ -76,8 +76,8 @@ class Stream(Reconstruction):
         self.vop_types: str = index.native.coding_types
         self.clock = read_clock(index.native, self.vop_types, index.stamps)
         faults = [
-            syntax_error(*details, path=self.path, packet=packet, remedy=LOST)
-            for _, packet, _, *details in index.native.faults
+            syntax_error(*fault[3:], path=self.path, packet=fault[1], remedy=LOST)
+            for fault in index.native.faults
         ]
         clock = (self.clock_error(int(frame), LOST) for frame in self.clock.breaks)
         self.errors: tuple[BitstreamError, ...] = (*faults, *index.errors, *clock)
@@ -289,10 +289,9 @@ class Stream(Reconstruction):
         }
         residual = motion = macroblocks = None
         if "residual" in what:
-            samples = {
-                name: arrays[name] for name in ("y", "cb", "cr", "pixels") if name in arrays
-            }
-            residual = Residuals(scale=scale, space=space, **samples, **common)
+            names = ("y", "cb", "cr", "pixels")
+            samples: dict[str, np.ndarray] = {n: arrays[n] for n in names if n in arrays}
+            residual = Residuals(scale=scale, space=space, samples=samples, **common)
         if "motion" in what:
             motion = Motion(
                 blocks=arrays["motion"],

@@ -34,7 +34,11 @@ class Sums:
     frame_count: int
     vop_types: str
     clock: Clock
-    native: _native.Stream
+
+    @property
+    def native(self) -> _native.Stream:
+        """The parser's own index; `Stream` has it."""
+        raise NotImplementedError
 
     def accumulated(
         self,
@@ -133,7 +137,7 @@ class Sums:
             broken_chroma=broken_chroma,
             displacement=field,
             errors=tuple(self.errors_of(records, on_error, frames=self._way_to(rows), gaps=True)),
-            **samples,
+            samples=samples,
         )
 
     def _way_to(self, rows: np.ndarray) -> np.ndarray:
@@ -187,7 +191,7 @@ class Sums:
             **samples,
         )
         errors = tuple(self.errors_of(records, on_error, frames=np.arange(self.frame_count)))
-        return SegmentSums(bounds=bounds, scale=scale, space=space, errors=errors, **samples)
+        return SegmentSums(bounds=bounds, scale=scale, space=space, errors=errors, samples=samples)
 
     def _expect_references(self, rows: np.ndarray, what: str) -> None:
         """Raises UnsupportedSyntaxError if one of the frames `rows` is a B-VOP."""

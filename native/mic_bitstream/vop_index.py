@@ -80,8 +80,8 @@ def indexing(path: Path, *, masked: bool, extradata: bytes = b"") -> Iterator[_n
             *error.args, path=path, packet=number, remedy=LOST if masked else MASK_OPEN
         ) from None
     if index.size == (0, 0):
-        for _, packet, _, *details in index.faults:
-            raise syntax_error(*details, path=path, packet=packet, remedy=LOST)
+        for fault in index.faults:
+            raise syntax_error(*fault[3:], path=path, packet=fault[1], remedy=LOST)
     if len(index) == 0 or index.size == (0, 0):
         raise BitstreamError("there is no VOP in the stream", file=path, remedy=LOST)
 

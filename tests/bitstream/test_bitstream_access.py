@@ -168,6 +168,20 @@ def test_what_a_stream_says_of_itself(face):
     assert ((np.array(coded) - sizes > 0) & (np.array(coded) - sizes < 3000)).all()
 
 
+@pytest.mark.parametrize(("space", "other"), [("planes", "pixels"), ("rgb", "y")])
+def test_arrays_of_another_space_are_refused_and_not_none(face, space, other):
+    with mic.bitstream.open(face) as opened:
+        found = (
+            opened.residual([1], space=space),
+            opened.accumulated([1], space=space),
+            opened.segment_sums(1, space=space),
+        )
+    for record in found:
+        with pytest.raises(ConfigError, match=f"has no {other}"):
+            getattr(record, other)
+        assert all(array.size for array in record.samples.values())
+
+
 def test_refuses_wrong_arguments(face, tmp_path):
     with mic.bitstream.open(face) as opened:
         for wrong in (

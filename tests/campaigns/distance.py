@@ -68,7 +68,6 @@ def oracle(path: Path, codec: str) -> Iterator[np.ndarray]:
         return
     with mic.bitstream.open(path) as stream:
         for block in stream.blocks(size=1):
-            assert block.y is not None
             yield block.y[0].clip(-255, 255)
 
 
