@@ -19,8 +19,8 @@ nbval-some := $(foreach number,07 09 00 02,$(wildcard notebooks/$(number)_*.ipyn
 nbval-others := $(filter-out $(nbval-some),$(notebooks))
 nbval = $(bin)/python -m pytest -q -p no:randomly --nbval-lax --nbval-cell-timeout 1800
 
-.PHONY: help reproduce test fuzz-replay nbval-some nbval-others test-long lab bench fuzz lint docs \
-  wheels format audit environment lock clean
+.PHONY: help reproduce test fuzz-replay nbval-some nbval-others test-long lab bench fuzz lint types \
+  docs wheels format audit environment lock clean
 
 help:
 	@echo "make reproduce [PROFILE=smoke|default|full|paper]   run every notebook into results/"
@@ -31,7 +31,7 @@ help:
 	@echo "make fuzz SECONDS=60"
 	@echo "make wheels      mic-bitstream (the parser alone) and mic-faces, into build/wheels"
 	@echo "make docs        the site, into build/docs/html; every broken link is an error"
-	@echo "make lint | format | audit | clean"
+	@echo "make lint | types | format | audit | clean"
 
 # Both stamps hold what was installed, not when: a fresh checkout with new file times stays quiet.
 environment:
@@ -95,6 +95,10 @@ wheels: environment
 	@PATH="$(abspath $(bin)):$$PATH" $(bin)/python -m pip wheel --quiet --disable-pip-version-check \
 	  --no-deps --no-build-isolation --wheel-dir build/wheels ./native .
 	@ls -l build/wheels
+
+# Pyright runs on Node.js, which its package fetches where the machine has none: not in `make lint`.
+types: environment
+	@$(bin)/pyright
 
 docs:
 	@$(MAKE) --no-print-directory -C docs PYTHON=$(PYTHON)

@@ -45,8 +45,8 @@ def _compare(options: argparse.Namespace) -> int:
     own = options.table not in {*_TABLES, *_TABLES.values()}
     path = options.table if own else provenance.repository() / "results" / "paper.csv"
     published = comparison.read_published(path)
-    dataset = _TABLES.get(options.table, options.dataset if own else options.table)
-    dataset = _only(dataset, list(dict.fromkeys(published["dataset"])), "--dataset")
+    wanted: str = _TABLES.get(options.table, options.dataset if own else options.table)
+    dataset = _only(wanted, list(dict.fromkeys(published["dataset"])), "--dataset")
     data = options.data or _of_shape(dataset, options.results)
     ours = comparison.rows_of(options.results, data)
     differs = {peer.title: peer.differs for peer in PEERS.values()}

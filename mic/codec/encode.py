@@ -321,7 +321,7 @@ def _timed(
 
 
 def _encoded(
-    stream: av.video.stream.VideoStream, frames: Iterable[av.VideoFrame], options: EncodeOptions
+    stream: av.VideoStream, frames: Iterable[av.VideoFrame], options: EncodeOptions
 ) -> Iterator[av.Packet]:
     packets = itertools.chain.from_iterable(
         stream.encode(frame) for frame in itertools.chain(frames, [None])
@@ -337,9 +337,7 @@ def _encoded(
     yield from cleaner.filter(None)
 
 
-def _configure(
-    stream: av.video.stream.VideoStream, first: av.VideoFrame, options: EncodeOptions
-) -> None:
+def _configure(stream: av.VideoStream, first: av.VideoFrame, options: EncodeOptions) -> None:
     stream.width, stream.height, stream.pix_fmt = first.width, first.height, "yuv420p"
     context = stream.codec_context
     context.thread_count = 1

@@ -110,9 +110,12 @@ def reencode_tree(
     with bar:
         for index, result in run_isolated(_one_clip, tasks, jobs=jobs, folders=[target]):
             name, path = names[index], str(tasks[index][1].relative_to(target))
-            if isinstance(result, BaseException):
-                result = {"status": "failed", "error": str(result)}
-            outcomes[index] = ClipOutcome(source=name, target=path, **result)
+            facts: dict[str, Any] = (
+                {"status": "failed", "error": str(result)}
+                if isinstance(result, BaseException)
+                else result
+            )
+            outcomes[index] = ClipOutcome(source=name, target=path, **facts)
             bar.update()
     return TreeReport(tuple(outcomes[i] for i in range(len(tasks))), tuple(ignored))
 

@@ -26,6 +26,7 @@ class Readable(Protocol):
 
     def read(self, size: int) -> bytes:
         """At most `size` bytes."""
+        ...
 
 
 class Camera:

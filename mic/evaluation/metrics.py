@@ -87,7 +87,11 @@ def bootstrap(
 
 
 def subject_bootstrap(
-    correct: np.ndarray, subjects: Sequence[object], *, resamples: int = 2000, seed: int = 0
+    correct: np.ndarray,
+    subjects: Sequence[object] | np.ndarray,
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> Interval:
     """Accuracy with an interval over new subjects.
 
@@ -127,7 +131,7 @@ def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
 def paired_difference(
     first: np.ndarray,
     second: np.ndarray,
-    subjects: Sequence[object],
+    subjects: Sequence[object] | np.ndarray,
     *,
     resamples: int = 2000,
     seed: int = 0,

@@ -236,7 +236,7 @@ def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
     key = hashlib.sha256(text.encode()).hexdigest()
     checkpoint = home() / "checkpoints" / f"{key}.safetensors"
     with torch_threads(1):
-        model = initial_network(cell.method, clips, fitted, seed=cell.seed)
+        model: Trainable = initial_network(cell.method, clips, fitted, seed=cell.seed)
 
         def evaluate(model: Trainable) -> dict[str, Any]:
             logits = predict(model, clips, tested, device=device).logits

@@ -94,7 +94,8 @@ class BlazeFace:
     def _in(self, picture: np.ndarray, x: int, y: int, side: int) -> Iterator[Found]:
         """The faces of one square; what of it lies outside the picture is black."""
         part = picture[y : y + side, x : x + side]
-        size = tuple(max(1, round(edge * EDGE / side)) for edge in part.shape[1::-1])
+        high, wide = (max(1, round(edge * EDGE / side)) for edge in part.shape[:2])
+        size = (wide, high)
         small = Image.fromarray(part).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
         values = np.zeros((1, EDGE, EDGE, 3), np.float32)
         values[0, : size[1], : size[0]] = np.asarray(small, np.float32) / 127.5 - 1

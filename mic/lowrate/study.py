@@ -303,11 +303,8 @@ def hull_table(rates: pd.DataFrame) -> pd.DataFrame:
 
 
 def _row(study: Study, name: str, cell: Cell, channel: Channel) -> dict[str, object]:
-    return (
-        {"method": name, "factor": channel.factor}
-        | summary(study.drawn(cell, channel))
-        | study.sizes()
-    )
+    head: dict[str, object] = {"method": name, "factor": channel.factor}
+    return head | summary(study.drawn(cell, channel)) | study.sizes()
 
 
 def _ends(corpus: Corpus) -> NDArray[np.int64]:

@@ -63,7 +63,7 @@ class CriticEstimator(Estimator):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.marginal = marginal
+        self.marginal: Marginal = marginal
         self.ascend = ascend
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -49,6 +49,7 @@ class Motion(Protocol):
 
     def of(self, box: np.ndarray) -> np.ndarray:
         """The median step in a box (left, top, right, bottom), float (2,), in samples."""
+        ...
 
 
 @dataclasses.dataclass(frozen=True)

@@ -70,6 +70,7 @@ class Source(Protocol):
     def moments(self, wanted: Sequence[int], regions: Callable[[Motion | None], list[Region]]
                 ) -> Iterator[Moment]:  # fmt: skip
         """See `Decoded.moments`."""
+        ...
 
 
 class Parts:

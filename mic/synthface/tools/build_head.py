@@ -225,7 +225,7 @@ def _visibility(vertices: np.ndarray, triangles: np.ndarray) -> dict[str, np.nda
     occlusion = (seen * weight).sum(1) / np.maximum(weight.sum(1), 1e-6)
     return {
         "visibility": np.rint(coefficients / step).astype(np.int8),
-        "visibility_scale": np.float32(step),
+        "visibility_scale": np.asarray(step, np.float32),
         "occlusion": np.rint(255 * occlusion).astype(np.uint8),
     }
 
