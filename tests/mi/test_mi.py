@@ -45,7 +45,7 @@ def test_trained_estimators_come_near_a_moderate_gaussian(name):
 def test_independence_reads_near_zero(name):
     x, _, _ = gaussian_pair(2000, 3, 0.5, seed=1)
     y, _, _ = gaussian_pair(2000, 3, 0.5, seed=2)
-    options = {"steps": 150, "hidden": 16, "batch": 128} if name in mi._TRAINED else {}
+    options = {"steps": 150, "hidden": 16, "batch": 128} if name in mi.TRAINED else {}
     options |= {"weight_decay": 0.1} if name in ("mine", "nwj", "smile", "infonce") else {}
     assert abs(mi.measure(x, y, estimator=name, **options)) < 0.05
 
@@ -141,7 +141,7 @@ def test_kernel_measures_are_one_for_equal_arguments_and_ignore_rigid_motion(nam
 @pytest.mark.parametrize("name", mi.ESTIMATORS)
 def test_descending_the_penalty_lowers_the_dependence(name):
     x, y, _ = gaussian_pair(64, 3, 0.9)
-    options = {"hidden": 32} if name in mi._TRAINED else {}
+    options = {"hidden": 32} if name in mi.TRAINED else {}
     model = mi.make(name, x_size=3, y_size=3, **options)
     for _ in range(100):
         model.update(x, y)
