@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from mic.codec.reading import opened
 from mic.codec.video import Video
 from mic.errors import CodecError, UnsupportedSyntaxError
-from mic_bitstream.decoding import packets
+from mic_bitstream.decoding import decoded_frames, packets
 from mic_bitstream.files import reason
 
 REMEDY = "re-encode it with `mic.codec.reencode` and use method='bitstream'"
@@ -85,6 +85,34 @@ def check_codec(video: Video) -> None:
             f"the decoder of {video.codec} exports no motion vectors",
             file=video.path,
             remedy=REMEDY,
+        )
+
+
+def check_cropping(video: Video) -> None:
+    """Refuses what is cut at its left or upper edge: vectors count from the whole picture's.
+
+    H.264 codes whole macroblocks and says what is to be cut away; encoders cut at the right and
+    below, and libavcodec does not tell when it is elsewhere. So the first picture, cut by
+    libavcodec, is looked for where it should lie.
+
+    Raises:
+        UnsupportedSyntaxError: It is not there.
+        CodecError: The first picture cannot be decoded.
+    """
+    if video.codec != "h264":
+        return
+    found = []
+    for cropping in ("1", "0"):
+        with opened(video.path, number=video.stream) as (container, stream):
+            stream.codec_context.options |= {"apply_cropping": cropping}
+            first = next(decoded_frames(container, stream, video.path))
+            found.append(Picture(0, "I", first).planes[0].copy())
+    shown, whole = found
+    size = video.height, video.width
+    # libavcodec leaves columns in that do not fit its alignment; then the size is another.
+    if shown.shape != size or not np.array_equal(shown, whole[: size[0], : size[1]]):
+        raise UnsupportedSyntaxError(
+            "the pictures are cropped at their left or upper edge", file=video.path, remedy=REMEDY
         )
 
 

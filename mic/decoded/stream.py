@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from mic.codec.video import Video
 from mic.decoded.residuals import DecodedFrame, FrameVectors, residual, vectors
-from mic.decoded.source import REMEDY, Picture, check_codec, pictures
+from mic.decoded.source import REMEDY, Picture, check_codec, check_cropping, pictures
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
 from mic_bitstream.arrays import (
     SPACES,
@@ -53,13 +53,15 @@ class Decoded:
 
     Raises:
         CodecError: The file cannot be opened, or holds no picture.
-        UnsupportedSyntaxError: The codec exports no vectors.
+        UnsupportedSyntaxError: The codec exports no vectors, or the pictures are cropped at their
+            left or upper edge.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self._video = Video(self.path)
         check_codec(self._video)
+        check_cropping(self._video)
         self.codec = self._video.codec
         self.width, self.height = self._video.width, self._video.height
         self.frame_rate: Fraction = self._video.header_rate

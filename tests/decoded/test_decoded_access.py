@@ -10,7 +10,7 @@ from oracles.encoders import Options, ffmpeg, frames
 import mic.decoded
 import mic.decoded.stream
 import mic_bitstream.arrays
-from mic.errors import CodecError, ConfigError
+from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
 
 PICTURES = Options(width=96, height=72, frames=48, noise=2, speed=0.9)
 X264 = ("-c:v", "libx264", "-qp", "28", "-g", "8", "-x264-params")
@@ -127,6 +127,15 @@ def test_what_an_edit_list_cuts_away_is_a_reference_all_the_same(tmp_path):
     expected = mic.decoded.open(whole).residual()
     found = clip.residual()
     assert (found.y == expected.y[PICTURES.frames - shown :]).all()
+
+
+@pytest.mark.parametrize("crop", ["crop_left=32:crop_top=8", "crop_left=2", "crop_top=32"])
+def test_pictures_cropped_at_the_left_are_refused(crop, tmp_path):
+    # Vectors count from the whole picture's corner, which libavcodec does not tell.
+    arguments = (*CODECS["h264.mkv"], "-bsf:v", f"h264_metadata={crop}")
+    path = ffmpeg(tmp_path / "crop.mkv", frames(PICTURES), *arguments)
+    with pytest.raises(UnsupportedSyntaxError, match="cropped"):
+        mic.decoded.open(path)
 
 
 def test_a_reference_that_is_gone_is_an_error(tmp_path):
