@@ -245,7 +245,8 @@ void Accumulator<T>::gather(int index, const PredictedVop& vop) {
     const bool four = static_cast<MacroblockType>(vop.types[index]) == MacroblockType::inter4v;
     const auto carry = [&]<int kBlock>(int block) {
         const int bx = block % 2 * kBlock, by = block / 2 * kBlock;
-        const int x = mb_x * kSide + bx, y = mb_y * kSide + by, at = by * kSide + bx;
+        const int x = mb_x * kSide + bx, y = mb_y * kSide + by;
+        const auto at = static_cast<std::size_t>(by * kSide + bx);
         const std::int16_t* vector = v[static_cast<std::size_t>(block)];
         carry_luma<kBlock, true>(sums_[0], x, y, vector, target(values, residual, at, kSide));
         if (fate == Fate::marked)
