@@ -114,12 +114,11 @@ def valid(shape: Shape, rng: random.Random) -> bytes:
     """A stream of which libavcodec has nothing to say.
 
     Random differences may lead a DC coefficient below zero, random bits may look like the marker
-    of a video packet.
+    of a video packet. The more intra blocks, the likelier: each failure makes them rarer.
     """
-    while True:
-        parts = written(shape, rng)
-        if not complaints(parts):
-            return b"".join(parts)
+    while complaints(parts := written(shape, rng)):
+        shape = dataclasses.replace(shape, intra=0.8 * shape.intra)
+    return b"".join(parts)
 
 
 def complaints(parts: list[bytes]) -> list[str]:
@@ -346,6 +345,8 @@ class _Vop:
             level = min(
                 most, rng.choice([1, 1, 1, 2, 3, rng.randint(1, 40), rng.randint(1, 2047)])
             )
+            if intra and position + run == 0:  # a DC coefficient among the others
+                level = min(level, 3)
             position += run + 1
             budget -= self.magnitude(level)
             last = position > 63 or budget < self.magnitude(1) or self.chance(1 - self.shape.rich)
