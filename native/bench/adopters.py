@@ -312,7 +312,7 @@ def main() -> int:
             "note": "what to know",
         },
     }
-    atomic.write_text(folder / "provenance.json", json.dumps(record, indent=2) + "\n")
+    atomic.write_text(folder / "made_by.json", json.dumps(record, indent=2) + "\n")
     print(results.to_markdown(table.drop(columns="note")))
     return 0
 
