@@ -138,7 +138,7 @@ def _add_predict(commands: argparse._SubParsersAction) -> None:
         "predict",
         help="expressions of people in videos, a row a window",
         description="Expressions, head pose and facial movements of everybody in videos. Each "
-        "face is followed as a person and looked at two or three times a second; the columns "
+        "face is followed as a person and looked at one to three times a second; the columns "
         "box_from and values_from say what was looked at, carried by motion vectors, or lies "
         "between two looks. Probabilities p_* and confidence are of the fer network, checked on "
         "a few dozen clips only; yaw, pitch, roll in degrees, blendshapes (0 to 1) and action "

@@ -160,7 +160,7 @@ class Mesh:
         """The face square: middle x, middle y and side in samples, not turned."""
         return self.roi[:3]
 
-    @property
+    @functools.cached_property
     def box(self) -> np.ndarray:
         """float32 (4,): left, top, right, bottom of the points, in samples."""
         points = self.points[:_MESH_POINTS, :2]

@@ -126,6 +126,35 @@ Pixels = Callable[[Region | None], np.ndarray]
 """Gives a region of the present picture, or all of it, as uint8 (h, w, 3) RGB."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A part of a picture that is kept, so that one can look at a person there later.
+
+    Attributes:
+        person: As carried to that picture.
+        region: The part.
+        picture: uint8 (h, w, 3) RGB, its samples.
+        size: Width and height of the whole picture.
+    """
+
+    person: Person
+    region: Region
+    picture: np.ndarray
+    size: tuple[int, int]
+
+    def pixels(self, region: Region | None) -> np.ndarray:
+        """As `Pixels`; black where nothing was kept."""
+        left, top, right, bottom = region or (0, 0, *self.size)
+        part = np.zeros((bottom - top, right - left, 3), np.uint8)
+        x, y = max(left, self.region[0]), max(top, self.region[1])
+        x_end, y_end = min(right, self.region[2]), min(bottom, self.region[3])
+        if x < x_end and y < y_end:
+            kept = self.picture[y - self.region[1] : y_end - self.region[1]]
+            kept = kept[:, x - self.region[0] : x_end - self.region[0]]
+            part[y - top : y_end - top, x - left : x_end - left] = kept
+        return part
+
+
 class Follower:
     """Follows all faces of one video.
 
@@ -150,6 +179,28 @@ class Follower:
         for person in self.people:
             person.carry(motion)
 
+    def hold(self, size: tuple[int, int], pixels: Pixels) -> list[Held]:
+        """Keeps what is needed to look at everybody in this picture later.
+
+        Args:
+            size: Width and height of the picture.
+            pixels: Gives parts of it.
+        """
+        held = []
+        for person in self.people:
+            region = around(person.roi, size)
+            if region is not None:
+                now = Person(person.number, person.mesh, person.shift.copy())
+                held.append(Held(now, region, pixels(region), size))
+        return held
+
+    def look_back(self, held: Held) -> Seen | None:
+        """Looks at a person in a picture that has passed; None if no face is there."""
+        mesh = self._looked(held.person, held.size, held.pixels)
+        if mesh is None:
+            return None
+        return _seen(held.person.number, mesh, held.size, held.pixels)
+
     def look(self, time: float, size: tuple[int, int], pixels: Pixels) -> list[Seen]:
         """Looks at everybody in a picture, and searches it where that is needed.
 
@@ -159,28 +210,18 @@ class Follower:
             pixels: Gives parts of it.
         """
         before, missing = self.people, False
-        found: list[tuple[Person, tuple[int, int, int, int]]] = []
+        found: list[Person] = []
         for person in before:
             seen = self._looked(person, size, pixels)
-            if seen is None or any(_overlap(seen.box, other.mesh.box) > _SAME
-                                   for other, _ in found):  # fmt: skip
+            if seen is None or any(_overlap(seen.box, one.mesh.box) > _SAME for one in found):
                 missing = True
                 continue
-            found.append((Person(person.number, seen), self._around(seen, size)))
+            found.append(Person(person.number, seen))
         if missing or not before or time - self._searched >= SEARCH_SECONDS:
             self._searched = time
-            found += self._search(before, [one for one, _ in found], size, pixels)
-        self.people = [person for person, _ in found]
-        answers = [
-            Seen(
-                person=person.number,
-                status=_status(person.mesh, size),
-                mesh=person.mesh,
-                picture=pixels(region),
-                origin=region[:2],
-            )
-            for person, region in found
-        ]
+            found += self._search(before, found, size, pixels)
+        self.people = found
+        answers = [_seen(person.number, person.mesh, size, pixels) for person in self.people]
         left = {one.number for one in before} - {one.number for one in self.people}
         answers += [
             Seen(person=number, status="lost", mesh=None, picture=None, origin=(0, 0))
@@ -210,19 +251,14 @@ class Follower:
         there = mesh.presence >= PRESENT and around(mesh.roi, size) is not None
         return mesh if there else None
 
-    def _around(self, mesh: Mesh, size: tuple[int, int]) -> Region:
-        region = around(mesh.roi, size)
-        assert region is not None  # `_mesh` gives no other
-        return region
-
     def _search(
         self, before: list[Person], known: list[Person], size: tuple[int, int], pixels: Pixels
-    ) -> list[tuple[Person, Region]]:
+    ) -> list[Person]:
         """New people, and those of `before` who are not among `known` but near where they were."""
         picture = pixels(None)
         self.searches += 1
         taken = list(known)
-        found: list[tuple[Person, Region]] = []
+        found: list[Person] = []
         for box, roi in self._detected(picture, alone=not known):
             if any(_overlap(box, one.mesh.box) > _SAME for one in taken):
                 continue
@@ -233,7 +269,7 @@ class Follower:
                 continue
             person = Person(self._number(mesh, before, taken), mesh)
             taken.append(person)
-            found.append((person, self._around(mesh, size)))
+            found.append(person)
         self._misses = 0 if taken else self._misses + 1
         return found
 
@@ -280,6 +316,18 @@ def around(roi: Roi, size: tuple[int, int]) -> Region | None:
     if right - left < 16 or bottom - top < 16:
         return None
     return left, top, right, bottom
+
+
+def _seen(number: int, mesh: Mesh, size: tuple[int, int], pixels: Pixels) -> Seen:
+    region = around(mesh.roi, size)
+    assert region is not None  # `Follower._mesh` gives no other
+    return Seen(
+        person=number,
+        status=_status(mesh, size),
+        mesh=mesh,
+        picture=pixels(region),
+        origin=region[:2],
+    )
 
 
 def _status(mesh: Mesh, size: tuple[int, int]) -> str:

@@ -138,7 +138,10 @@ class Task:
             return
         source = source_of(Video(path))
         video = source.video
-        passed = people.passes(source, self._people, progress=progress)
+        interval = people.INTERVAL
+        if self.rows == "window":  # two looks in each at least
+            interval = min(interval, self.window / 2)
+        passed = people.passes(source, self._people, interval=interval, progress=progress)
         ends = rows.plan(video.duration, window=self.window, hop=self.hop)
         broken = video.damage is not None
         found = rows.rows(passed, self.rows, times=video.times, ends=ends, broken=broken)
@@ -165,7 +168,7 @@ def predict(
     """Recognises the expressions of people in videos.
 
     Two networks can be asked, and they disagree. "pictures" is the one for real people: each face
-    is followed as a person of its own and looked at two or three times a second by networks that
+    is followed as a person of its own and looked at one to three times a second by networks that
     learned from photographs (`mic.recognition.people`). "residual" is the paper's own: it sees
     what changes in the compressed stream, learned on generated faces, and is no better than
     chance on real people; use it with the weights of `mic train`.

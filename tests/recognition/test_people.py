@@ -101,7 +101,7 @@ def test_b_vops_are_passed_over(tmp_path, frames, coding):
         expected = whole[number][60:160, 120:220].astype(int)
         assert np.abs(picture.astype(int) - expected).max() <= most
     looks = mic.predict(path, rows="look")
-    assert looks["frame"].tolist() == wanted
+    assert set(looks["frame"]) <= set(source.anchors.tolist())
     assert looks["label"].tolist()[-2:] == ["happiness"] * 2
     assert source.work.decoded == 0
 
@@ -119,7 +119,7 @@ def test_windows_have_all_columns_and_their_true_times(folder):
     assert np.allclose(chances.sum(1), 1, atol=1e-4)
     assert np.allclose(table["confidence"], chances.max(1))
     assert table[[*ACTION_UNITS, *BLENDSHAPES[1:], "yaw", "pitch", "roll"]].notna().all(axis=None)
-    assert table["AU12"].iloc[-1] > 0.3 > table["AU12"].iloc[0]
+    assert table["AU12"].iloc[-1] > 0.4 > table["AU12"].iloc[0]
     assert table.attrs["weights"].startswith("fer ")
 
 
@@ -141,6 +141,25 @@ def test_looks_and_pictures_say_how_they_were_obtained(folder):
     first, second = looks["AU12"].iloc[2], looks["AU12"].iloc[3]
     middle = every["AU12"][looks["frame"].iloc[2] : looks["frame"].iloc[3]]
     assert middle.between(low(first, second) - 1e-6, high(first, second) + 1e-6).all()
+
+
+def test_looks_go_where_something_happens(tmp_path, frames):
+    still = write(str(tmp_path / "still.mp4"), frames[:1] * 72)
+    assert mic.predict(still, rows="look")["time"].tolist() == [0.0, 0.8, 1.6, 2.0]
+    # From calm to a smile at once, after 1.3 of 2.4 seconds.
+    smiles = [frames[0]] * 39 + [frames[60]] * 33
+    for name, encoder in (("q.avi", "mpeg4"), ("h.mp4", "libx264")):
+        looks = mic.predict(write(str(tmp_path / name), smiles, encoder), rows="look")
+        assert looks["time"].round(2).tolist() == [0.0, 0.8, 1.2, 1.6, 2.0]
+        assert looks["label"].tolist() == ["neutral"] * 3 + ["happiness"] * 2
+        assert (looks["status"] == "ok").all()
+        assert np.ptp(looks["left"]) < 12
+
+
+def test_a_window_has_looks_however_short(folder):
+    table = mic.predict(folder / "h264.mp4", window=0.2, hop=0.2)
+    assert (table["status"] == "ok").all()
+    assert (table["looks"] >= 1).all()
 
 
 def test_two_people_are_two(tmp_path, frames):
