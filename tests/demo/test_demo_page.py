@@ -1,5 +1,6 @@
 """The demo's page in a real browser: a camera that sees a person, films, and neither."""
 
+import re
 import shutil
 import threading
 import time
@@ -167,7 +168,8 @@ def test_without_a_camera_a_film_does(open_page, folder):
     expect(page.locator("#verdict")).to_contain_text("happiness")
     expect(page.locator("#clock")).to_have_text("2.9")
     expect(page.locator("#shown")).to_have_text("45")
-    expect(page.locator("#looks")).to_have_text("6")
+    # One every 0.8 s of 2.9 s, and one between two that differ.
+    expect(page.locator("#looks")).to_have_text(re.compile("^[4-7]$"))
     assert int(page.locator("#decoded").inner_text()) <= 2  # MPEG-4: of 45
     assert int(page.locator("#regions").inner_text()) >= 5
     _until_painted(page, "picture", 50)
