@@ -195,9 +195,8 @@ def load(profile: str = "auto", **overrides: object) -> Profile:
     return dataclasses.replace(preset, **chosen)
 
 
-# What IPython itself puts into a notebook's namespace, and what the install cell leaves there.
+# What IPython itself puts into a notebook's namespace.
 _KERNEL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
-_INSTALL_NAMES = frozenset({"Path", "here", "clones", "wanted"})
 
 
 def from_notebook(namespace: Mapping[str, Any], *, extra: Iterable[str] = ()) -> Profile:
@@ -220,7 +219,7 @@ def from_notebook(namespace: Mapping[str, Any], *, extra: Iterable[str] = ()) ->
         name: value
         for name, value in namespace.items()
         if not name.startswith("_")
-        and name not in _KERNEL_NAMES | _INSTALL_NAMES
+        and name not in _KERNEL_NAMES
         and not isinstance(value, ModuleType)
     }
     overrides = {k: v for k, v in given.items() if k not in own and v is not None}

@@ -1,18 +1,24 @@
 """The notebook contract of the project, rule by rule, over every committed notebook."""
 
 import ast
-import os
+import dataclasses
 import re
 import subprocess
-import sys
 
 import nbformat
 import pytest
 from environment_file import ROOT
 
-from mic.publishing import results
+from mic.config import Profile
+from mic.publishing import lesson, results
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+PREAMBLE = """\
+# Where mic is not installed yet, as on Colab, run first (ADDRESS is this repository's):
+# !git clone ADDRESS mic-source && pip install -q ./mic-source/native "./mic-source[notebooks]"
+from mic.publishing import lesson
+
+config, run = lesson.start("{name}", vars())"""
 SECTIONS = ["Aim", "Theory", "Practice", "Discussion", "Exercises"]
 
 
@@ -57,50 +63,23 @@ def test_the_first_cell_says_what_it_is(notebook):
     assert re.search(time, first.source)
 
 
-def test_the_install_cell_is_the_same_everywhere_and_silent(notebook):
-    first, *others = _code(notebook)
-    assert first.metadata["tags"] == ["install"]
-    assert first.source == _code(nbformat.read(NOTEBOOKS[0], 4))[0].source
-    assert first.outputs == []
-    assert not [cell for cell in others if "install" in cell.metadata.get("tags", [])]
-
-
-@pytest.mark.parametrize("clone", ["around", "beside", "none"])
-def test_where_mic_is_missing_it_is_installed_from_the_clone(tmp_path, clone):
-    """As on Colab or Binder: an interpreter without mic, and a pip that tells what it is asked."""
-    (tmp_path / "pip").mkdir()
-    (tmp_path / "pip" / "__init__.py").touch()
-    (tmp_path / "pip" / "__main__.py").write_text("import sys; print(sys.argv[1:])")
-    root = tmp_path / "content" / "mic-clone"
-    here = root / "notebooks" if clone == "around" else root.parent
-    for folder in (here, *([root / "native"] if clone != "none" else [])):
-        folder.mkdir(parents=True, exist_ok=True)
-    if clone != "none":
-        (root / "native" / "mpeg4.hpp").touch()
-    source = _code(nbformat.read(NOTEBOOKS[0], 4))[0].source
-    # Without site-packages there is no mic.
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", source],
-        cwd=here,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-    )
-    if clone == "none":
-        assert "clone the repository" in done.stderr
-    else:
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.strip() == str(["install", "-q", f"{root}[notebooks]"])
-
-
-def test_parameters_are_one_cell_of_literals_and_checked_in_the_next(notebook):
-    code = _code(notebook)
-    tagged = [i for i, c in enumerate(code) if "parameters" in c.metadata.get("tags", [])]
-    assert tagged == [1]
-    for statement in ast.parse(code[1].source).body:
+def test_parameters_are_one_cell_of_literals_and_the_preamble_follows(notebook, path):
+    parameters, preamble, *others = _code(notebook)
+    assert parameters.metadata["tags"] == ["parameters"]
+    for statement in ast.parse(parameters.source).body:
         assert isinstance(statement, ast.Assign)
         ast.literal_eval(statement.value)
-    assert "mic.config.from_notebook(vars()" in code[2].source
+    assert preamble.source == PREAMBLE.format(name=path.stem)
+    assert parameters.outputs == preamble.outputs == []
+    assert not [cell for cell in others if "parameters" in cell.metadata.get("tags", [])]
+    assert not [cell for cell in others if "lesson.start" in cell.source]
+
+
+def test_own_parameters_are_those_that_the_lesson_declares(notebook, path):
+    assigned = {s.targets[0].id for s in ast.parse(_code(notebook)[0].source).body}
+    known = {field.name for field in dataclasses.fields(Profile)}
+    own = assigned - known - {"profile", "results_folder"}
+    assert own == set(lesson.LESSONS[path.stem].parameters)
 
 
 def test_cells_hold_no_algorithm_and_no_tricks(notebook):
@@ -122,28 +101,19 @@ def test_no_two_notebooks_declare_the_same_output():
 
 
 def test_declared_outputs_are_those_of_the_first_cell(notebook, path):
-    calls = [
-        node
-        for cell in _code(notebook)
-        for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("results.Run")
-    ]
-    assert len(calls) == 1
-    assert ast.literal_eval(calls[0].args[0]) == path.stem
-    named = {k.arg: k.value for k in calls[0].keywords}
-    declared = [
-        name
-        for key in ("tables", "figures")
-        if key in named
-        for name in ast.literal_eval(named[key])
-    ]
-    assert sorted(set(declared)) == sorted(set(_outputs(notebook)))
+    declared = lesson.LESSONS[path.stem]
+    assert sorted({*declared.tables, *declared.figures}) == sorted(set(_outputs(notebook)))
+
+
+def test_every_lesson_is_a_notebook():
+    assert [*lesson.LESSONS] == [path.stem for path in NOTEBOOKS]
 
 
 def test_nothing_is_written_but_through_the_run(notebook):
     for cell in _code(notebook):
-        for writer in (".to_csv(", ".savefig(", "write_text(", "write_bytes(", "np.save", "open("):
-            assert writer not in cell.source.replace("bitstream.open(", "")
+        for writer in (".to_csv(", ".savefig(", "write_text(", "write_bytes(", "np.save"):
+            assert writer not in cell.source
+        assert not re.search(r"(?<![\w.])open\(", cell.source)  # but `bitstream.open` only reads
 
 
 def test_outputs_are_committed_whole_and_clean(notebook, path):

@@ -1,14 +1,9 @@
 """Profiles, their overrides, and the parameters that a notebook hands over."""
 
-import ast
 import dataclasses
-import sys
 import types
-from pathlib import Path
 
-import nbformat
 import pytest
-from environment_file import ROOT
 
 from mic import config
 from mic.errors import ConfigError
@@ -61,19 +56,6 @@ def test_a_notebook_parameter_that_nobody_knows_is_an_error():
     assert config.from_notebook(namespace, extra=("clip",)).name == "smoke"
     with pytest.raises(ConfigError, match="epochz"):
         config.from_notebook({**namespace, "epochz": 3}, extra=("clip",))
-
-
-def test_what_the_install_cell_leaves_behind_is_no_parameter():
-    cell = nbformat.read(ROOT / "notebooks" / "07_speed.ipynb", 4).cells[1]
-    assert cell.metadata["tags"] == ["install"]
-    left = {
-        node.id
-        for node in ast.walk(ast.parse(cell.source))
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id != "p"
-    }
-    namespace = dict.fromkeys(left, "x") | {"Path": Path, "sys": sys, "profile": "smoke"}
-    assert len(left) == 3
-    assert config.from_notebook(namespace).name == "smoke"
 
 
 def test_a_notebook_parameter_of_none_keeps_the_preset():

@@ -1,0 +1,195 @@
+"""What each notebook of the project writes, and the line that it begins with.
+
+A notebook's parameters cell is followed by
+
+    from mic.publishing import lesson
+
+    config, run = lesson.start("02_residuals", vars())
+
+which checks the parameters, and opens the `mic.publishing.results.Run` with the tables and
+figures that `LESSONS` declares for it. The notebook's first cell names the same outputs for
+readers; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from mic import config
+from mic.errors import ConfigError
+from mic.publishing.results import Run
+
+# Parameters of the notebooks that also run on datasets that somebody gives: see `mic run --data`.
+_GIVEN = ("datasets", "show_people")
+
+
+@dataclasses.dataclass(frozen=True)
+class Lesson:
+    """What one notebook declares.
+
+    Attributes:
+        tables: Names of the tables that it writes, all of them.
+        figures: Names of the figures that it writes, all of them.
+        parameters: Names of its own parameters, beside those that every notebook has:
+            `profile`, `results_folder` and the fields of `mic.config.Profile`.
+    """
+
+    tables: tuple[str, ...]
+    figures: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
+
+
+LESSONS: Mapping[str, Lesson] = {
+    "00_workflow": Lesson(
+        tables=("face_detection", "identity_networks", "zero_shot_expression"),
+        figures=(
+            "synthface_contact_sheet",
+            "workflow",
+            "identity_roc",
+            "zero_shot_confusion",
+            "residual_energy_map",
+        ),
+    ),
+    "01_reencoding": Lesson(
+        tables=("reencoding_clips", "reencoding_quality", "reencoding_gop", "reencoding_ladder"),
+        figures=("reencoding_gop", "reencoding_ladder", "reencoding_rungs"),
+    ),
+    "02_residuals": Lesson(
+        tables=("residual_exactness", "residual_energy"),
+        figures=("residual_anatomy", "residual_frames", "residual_energy"),
+        parameters=("clip",),
+    ),
+    "03_mine": Lesson(
+        tables=("mi_closed_form", "mi_estimators", "mi_sample_size"),
+        figures=("mi_estimators", "mi_min_min", "mi_sample_size"),
+    ),
+    "04_training": Lesson(
+        tables=("training_accuracy", "training_curves", "training_optimism"),
+        figures=("training_curves", "training_accuracy"),
+        parameters=_GIVEN,
+    ),
+    "05_ablations": Lesson(
+        tables=(
+            "ablation_rows",
+            "ablation_representations",
+            "ablation_wild",
+            "ablation_regularisers",
+            "ablation_shift",
+            "ablation_sweeps",
+        ),
+        figures=(
+            "ablation_representations",
+            "ablation_wild",
+            "ablation_leakage",
+            "ablation_sweeps",
+        ),
+        parameters=_GIVEN,
+    ),
+    "06_confusion_matrices": Lesson(
+        tables=(
+            "confusion_counts",
+            "confusion_recalls",
+            "confusion_subjects",
+            "confusion_hardest",
+        ),
+        figures=(
+            "confusion_ck",
+            "confusion_mmi",
+            "confusion_afew",
+            "confusion_calibration",
+            "confusion_hardest",
+            "confusion_features",
+        ),
+        parameters=_GIVEN,
+    ),
+    "07_speed": Lesson(
+        tables=(
+            "speed_methods",
+            "speed_sizes",
+            "speed_parts",
+            "speed_engines",
+            "speed_batches",
+            "speed_parity",
+            "speed_worth",
+            "speed_aims",
+            "peers",
+            "peers_accuracy",
+        ),
+        figures=("speed_stages", "speed_parts", "speed_growth", "accuracy_over_time"),
+        parameters=_GIVEN,
+    ),
+    "08_low_bitrate": Lesson(
+        tables=(
+            "lowrate_delay",
+            "lowrate_factors",
+            "lowrate_gains",
+            "lowrate_mixing",
+            "lowrate_options",
+            "lowrate_temporal",
+            "lowrate_rates",
+            "lowrate_codecs",
+            "lowrate_hull",
+            "lowrate_residual",
+            "lowrate_speed",
+        ),
+        figures=(
+            "lowrate_examples",
+            "lowrate_factors",
+            "lowrate_features",
+            "lowrate_mixing",
+            "lowrate_rates",
+            "lowrate_residual",
+        ),
+        parameters=_GIVEN,
+    ),
+    "09_paper_comparison": Lesson(
+        tables=("comparison_ck", "comparison_mmi", "comparison_afew"),
+        figures=("comparison",),
+        parameters=_GIVEN,
+    ),
+    "10_real_people": Lesson(
+        tables=("people_networks", "people_clips", "people_files", "people_cost"),
+        figures=("people_confusion", "people_reliability", "people_course"),
+    ),
+}
+
+
+def start(notebook: str, namespace: Mapping[str, Any]) -> tuple[config.Profile, Run]:
+    """Begins a notebook: checks its parameters and opens its outputs.
+
+    Called once, in the cell after the parameters: whatever is set by then is a parameter, so that
+    a name mistyped on papermill's command line is an error here.
+
+    Args:
+        notebook: The notebook's name without suffix, one of `LESSONS`.
+        namespace: The notebook's variables, `vars()`. `profile` names the preset, `results_folder`
+            where results go (empty: see `mic.publishing.results.folder_of`).
+
+    Returns:
+        The profile that the parameters describe, and the run that takes tables and figures.
+
+    Raises:
+        ConfigError: No such notebook, or a parameter that it does not have.
+        ResultError: See `mic.publishing.results.folder_of`.
+        StorageError: The results folder cannot be written.
+    """
+    if notebook not in LESSONS:
+        raise ConfigError(
+            f"there is no notebook {notebook!r}",
+            remedy="declare its outputs in `mic.publishing.lesson.LESSONS`, "
+            "or open a `mic.publishing.results.Run` with outputs of your own",
+        )
+    declared = LESSONS[notebook]
+    profile = config.from_notebook(namespace, extra=declared.parameters)
+    run = Run(
+        notebook,
+        profile,
+        tables=declared.tables,
+        figures=declared.figures,
+        folder=namespace.get("results_folder", ""),
+        datasets=namespace.get("datasets", ()),
+        show_people=namespace.get("show_people", False),
+    )
+    return profile, run
