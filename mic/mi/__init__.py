@@ -24,6 +24,7 @@ from mic.mi.bounds import CriticEstimator, InfoNce, Mine, Nwj, Smile, VClub
 from mic.mi.copula import GaussianCopula
 from mic.mi.critics import StatisticsNetwork
 from mic.mi.kernels import DistanceCorrelation, Hsic
+from mic.mi.neighbours import neighbour_information
 
 __all__ = [
     "ESTIMATORS",
@@ -42,6 +43,7 @@ __all__ = [
     "VClub",
     "make",
     "measure",
+    "neighbour_information",
 ]
 
 Name = Literal["mine", "smile", "nwj", "infonce", "vclub", "nhsic", "dcor", "copula"]
@@ -81,7 +83,7 @@ def measure(
     x: Tensor,
     y: Tensor,
     *,
-    estimator: Name = "copula",
+    estimator: Name | Literal["ksg"] = "copula",
     steps: int = 400,
     batch: int = 256,
     seed: int = 0,
@@ -96,7 +98,8 @@ def measure(
     Args:
         x: (N, p).
         y: (N, q).
-        estimator: One of `ESTIMATORS`.
+        estimator: One of `ESTIMATORS`, or `ksg` (nearest neighbours), which measures and is no
+            penalty.
         steps: Training steps of a critic.
         batch: Rows a step.
         seed: Of the split, the batches and the critic.
@@ -107,6 +110,8 @@ def measure(
     """
     if len(x) != len(y):
         raise ConfigError(f"{len(x)} rows cannot be paired with {len(y)}")
+    if estimator == "ksg":
+        return neighbour_information(x, y, **options)  # type: ignore[arg-type]
     if estimator in TRAINED or estimator == "copula":
         options = {"seed": seed, **options}
     if estimator == "copula":
