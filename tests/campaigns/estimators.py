@@ -25,9 +25,9 @@ from mic.config import load
 from mic.mi import known
 from mic.publishing import results
 
-SIZES, SEEDS = (300, 1000, 3000), (0, 1, 2)
-TRAINED = ("mine", "nwj", "smile", "infonce", "vclub")
-NAMES = ("copula", "ksg", *TRAINED)
+SIZES, SEEDS = (1000, 300, 3000), (0, 1, 2)
+TRAINED = ("smile", "mine", "infonce", "nwj", "vclub")
+NAMES = ("ksg", "copula", *TRAINED)
 HEAD = ["distribution", "dimensions", "truth", "estimator", "n", "seed", "estimate"]
 STEPS = 400
 
@@ -44,20 +44,20 @@ def run(path: Path, seconds: float) -> None:
         path.write_text(",".join(HEAD) + "\n")
     with path.open("a", newline="") as file:
         lines = csv.writer(file)
-        for seed, count, pair in itertools.product(SEEDS, SIZES, known.pairs()):
+        cells = itertools.product(SEEDS, SIZES, NAMES, known.pairs())
+        for seed, count, name, pair in cells:
+            if (pair.name, pair.dimensions, name, count, seed) in done:
+                continue
+            if time.monotonic() > deadline:
+                return
             # The same rows for every estimator.
             x, y = pair.draw(count, torch.Generator().manual_seed(1000 + seed))
-            for name in NAMES:
-                if (pair.name, pair.dimensions, name, count, seed) in done:
-                    continue
-                if time.monotonic() > deadline:
-                    return
-                options = {"batch": 64, "hidden": 64} if name in TRAINED else {}
-                found = mi.measure(x, y, estimator=name, steps=STEPS, seed=seed, **options)
-                truth = f"{pair.truth:.6g}"
-                line = [pair.name, pair.dimensions, truth, name, count, seed, f"{found:.6g}"]
-                lines.writerow(line)
-                file.flush()
+            options = {"batch": 64, "hidden": 64} if name in TRAINED else {}
+            found = mi.measure(x, y, estimator=name, steps=STEPS, seed=seed, **options)
+            truth = f"{pair.truth:.6g}"
+            line = [pair.name, pair.dimensions, truth, name, count, seed, f"{found:.6g}"]
+            lines.writerow(line)
+            file.flush()
 
 
 def summary(measured: pd.DataFrame) -> pd.DataFrame:
@@ -70,7 +70,7 @@ def summary(measured: pd.DataFrame) -> pd.DataFrame:
         seeds=("seed", "nunique"),
     )
     table["relative_error"] = table["estimate"] / table["truth"] - 1
-    return table
+    return table.sort_values(["distribution", "dimensions", "truth", "n"], kind="stable")
 
 
 def ranking(table: pd.DataFrame) -> pd.DataFrame:
