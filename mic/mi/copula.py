@@ -1,4 +1,4 @@
-"""The recommended estimator of mutual information: Gaussian copula plus neural negentropies.
+"""Mutual information by a Gaussian copula plus neural negentropies: for what is nearly Gaussian.
 
 Every lower bound trained on a batch of B pairs stops near log B nats, because its partition term
 must be seen in samples. Here the large part is closed-form and only what is left is learnt:
@@ -9,7 +9,8 @@ where each coordinate is first made a standard normal by its ranks (mutual infor
 change under monotone maps of coordinates), I_G is the mutual information of a Gaussian with the
 sample's covariance (Ince et al. 2017, bias-corrected) and J is the negentropy, the divergence from
 the Gaussian of equal covariance. J is measured by a Donsker-Varadhan critic whose reference
-samples can be drawn without end, and is zero for Gaussian copulas.
+samples can be drawn without end, and is zero for Gaussian copulas. Elsewhere J has to be learnt
+from the sample, and a few hundred or thousand rows do not teach it: see `mic.mi.known`.
 """
 
 from __future__ import annotations
