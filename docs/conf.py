@@ -4,6 +4,7 @@
 imported or executed: docstrings are read by sphinx-autoapi, notebooks keep their outputs.
 """
 
+import re
 from pathlib import Path
 
 root = Path(__file__).resolve().parent
@@ -44,26 +45,41 @@ suppress_warnings = [
     "mystnb.unknown_mime_type",
 ]
 
+# A bar at a word, as of a magnitude; code in backquotes comes first, and is passed over.
+_BAR = re.compile(r"(?P<code>`+[^`]*`+)|(?<=\S)\||\|(?=\S)")
 
-def _examples(app, what, name, obj, options, lines):
-    """Marks the indented examples of docstrings as code.
 
-    They stand as in Markdown, four spaces after an empty line, and reStructuredText would take
-    them for quotations. What napoleon indents (arguments, attributes) follows its heading at once.
+def read_as_written(app, what, name, obj, options, lines):
+    """Makes reStructuredText of docstrings, which are written as in Markdown.
+
+    An example, indented by four spaces after an empty line, would be taken for a quotation: it is
+    marked as code. What napoleon indents (arguments, attributes) follows its heading at once.
+    Elsewhere `|x|` would be taken for the name of a substitution: its bars are escaped.
     """
+    read, text = [], []
+
+    def end_text():
+        escaped = _BAR.sub(lambda found: found["code"] or r"\|", "\n".join(text))
+        read.extend(escaped.split("\n") if text else [])
+        text.clear()
+
     place = 0
     while place < len(lines):
-        before = lines[place - 1] if place else ""
-        if lines[place].startswith("    ") and not before.strip():
-            lines[place:place] = [".. code-block:: text", ""]
-            place += 2
+        if lines[place].startswith("    ") and not (lines[place - 1].strip() if place else ""):
+            end_text()
+            read += [".. code-block:: text", ""]
             while place < len(lines) and (lines[place].startswith("    ") or not lines[place]):
+                read.append(lines[place])
                 place += 1
-            if lines[place - 1].strip():
-                lines.insert(place, "")
-        place += 1
+            if read[-1].strip():
+                read.append("")
+        else:
+            text.append(lines[place])
+            place += 1
+    end_text()
+    lines[:] = read
 
 
 def setup(app):
     """Sphinx calls this."""
-    app.connect("autodoc-process-docstring", _examples)
+    app.connect("autodoc-process-docstring", read_as_written)
