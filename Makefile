@@ -20,7 +20,7 @@ nbval-others := $(filter-out $(nbval-some),$(notebooks))
 nbval = $(bin)/python -m pytest -q -p no:randomly --nbval-lax --nbval-cell-timeout 1800
 
 .PHONY: help reproduce test fuzz-replay nbval-some nbval-others test-long lab bench fuzz lint types \
-  docs wheels format audit environment lock clean
+  mypy pyright docs wheels format audit environment lock clean
 
 help:
 	@echo "make reproduce [PROFILE=smoke|default|full|paper]   run every notebook into results/"
@@ -86,8 +86,19 @@ lint: environment
 	@echo "== lint"
 	@$(bin)/ruff check --quiet .
 	@$(bin)/ruff format --quiet --check .
-	@$(bin)/mypy --no-error-summary
 	@$(bin)/clang-format --dry-run --Werror $(wildcard native/*.cpp native/*.hpp)
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync types
+
+types: mypy pyright
+
+mypy: environment
+	@$(bin)/mypy --no-error-summary
+
+# Runs on Node.js, which its package would fetch where the machine has none, and asks the index for
+# a newer one unless told not to.
+pyright: environment
+	@if command -v node > /dev/null; then PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(bin)/pyright; \
+	else echo "== pyright: left out, it needs Node.js"; fi
 
 # Of the parser alone one wheel serves every Python from 3.12 on; for 3.11 call it with that one.
 wheels: environment
@@ -95,10 +106,6 @@ wheels: environment
 	@PATH="$(abspath $(bin)):$$PATH" $(bin)/python -m pip wheel --quiet --disable-pip-version-check \
 	  --no-deps --no-build-isolation --wheel-dir build/wheels ./native .
 	@ls -l build/wheels
-
-# Pyright runs on Node.js, which its package fetches where the machine has none: not in `make lint`.
-types: environment
-	@$(bin)/pyright
 
 docs:
 	@$(MAKE) --no-print-directory -C docs PYTHON=$(PYTHON)

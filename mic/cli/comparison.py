@@ -45,7 +45,7 @@ def _compare(options: argparse.Namespace) -> int:
     own = options.table not in {*_TABLES, *_TABLES.values()}
     path = options.table if own else provenance.repository() / "results" / "paper.csv"
     published = comparison.read_published(path)
-    wanted: str = _TABLES.get(options.table, options.dataset if own else options.table)
+    wanted = options.dataset if own else _TABLES.get(str(options.table), str(options.table))
     dataset = _only(wanted, list(dict.fromkeys(published["dataset"])), "--dataset")
     data = options.data or _of_shape(dataset, options.results)
     ours = comparison.rows_of(options.results, data)

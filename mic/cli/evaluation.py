@@ -53,10 +53,11 @@ def add_commands(commands: argparse._SubParsersAction) -> None:
 def _evaluate(options: argparse.Namespace) -> int:
     from mic.publishing import labelled, labels
     from mic.recognition import Task
+    from mic.recognition.table import Network
 
     videos = labels.labelled_videos(options.videos, labels=options.labels)
     answers: dict[str, pd.DataFrame] = {}
-    networks = options.network or ([] if options.predictions else ["pictures"])
+    networks: list[Network] = options.network or ([] if options.predictions else ["pictures"])
     tasks = {
         name: Task(
             network=name,
@@ -75,8 +76,8 @@ def _evaluate(options: argparse.Namespace) -> int:
             answers[name] = labelled.answered(videos, task, progress=progress)
     found = labelled.evaluate(videos, answers)
     written = found.save(options.out)
-    for name in answers:
-        print(found.line(name))
+    for called in answers:
+        print(found.line(called))
     for pair in found.agreement.itertuples():
         print(f"{pair.first} and {pair.second} agree in {pair.same:.1%} of {pair.windows} windows")
     print(f"{len(written)} files in {options.out}")

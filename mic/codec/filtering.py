@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import cast
 
 import av
+from av.filter import Graph
+from av.video.reformatter import ColorRange
 
 from mic.codec.display import Display, ordinary
 from mic.codec.options import EncodeOptions
@@ -67,7 +69,7 @@ def _graph(
     crop: tuple[int, int, int, int] | None,
     size: tuple[int, int] | None,
     source: Path,
-) -> av.filter.Graph | None:
+) -> Graph | None:
     # Filters in the order of the command line's: turn, crop, scale.
     steps: list[tuple[str, str]] = []
     wide, high = display.square(frame.width, frame.height)
@@ -85,7 +87,7 @@ def _graph(
             )
         steps.append(("crop", f"{crop_width}:{crop_height}:{x}:{y}:exact=1"))
         width, height = crop_width, crop_height
-    full_range = frame.color_range == av.video.reformatter.ColorRange.JPEG
+    full_range = frame.color_range == ColorRange.JPEG
     foreign = frame.colorspace not in _BT_601
     resize = size is not None and size != (width, height)
     if resize or full_range or foreign or frame.format.name != "yuv420p":
@@ -94,7 +96,7 @@ def _graph(
         steps.append(("scale", f"{width}:{height}:flags=bicubic:out_range=tv{matrix}"))
     if not steps:
         return None
-    graph = av.filter.Graph()
+    graph = Graph()
     nodes = [
         graph.add_buffer(
             width=frame.width,

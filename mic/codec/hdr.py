@@ -55,7 +55,7 @@ def mapped(frame: av.VideoFrame) -> av.VideoFrame:
         The same size and time stamp in full-range RGB of BT.709; without side data, so that
         whoever wants its display matrix asks for it before.
     """
-    signal = frame.to_ndarray(format="rgb48le")
+    signal = frame.to_ndarray(format="rgb48le").astype(np.uint16, copy=False)
     if frame.color_trc == PQ:
         light = _pq()[signal]
     else:

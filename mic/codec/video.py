@@ -35,6 +35,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 from mic.codec.display import Display, rgb
@@ -357,7 +358,7 @@ class Video:
         return CodecError(error.message, file=self.path, place=place, remedy=error.remedy)
 
 
-def _stated_end(container: av.container.InputContainer, stream: av.VideoStream) -> float:
+def _stated_end(container: InputContainer, stream: av.VideoStream) -> float:
     """Where the container says that the video stream ends, in seconds; 0 if it does not."""
     name, base = container.format.name, stream.time_base or Fraction(0)
     if name.startswith("mov") and stream.duration:

@@ -227,7 +227,7 @@ def load(
             the manifest names.
         BitstreamError: A stream is damaged or outside the supported profile.
     """
-    known = ~np.isnan(identity).any(1)
+    known = ~np.any(np.isnan(identity), axis=1)
     if not known.any():
         raise DatasetError("no face was found in any clip", file=manifest.root)
     identity = np.where(known[:, None], identity, identity[known].mean(0)).astype(np.float32)

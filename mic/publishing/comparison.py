@@ -118,7 +118,7 @@ def table(
     Raises:
         ResultError: A published row is neither run nor excused.
     """
-    ours = {_SPELLING.get(line["row"], line["row"]): line for line in accuracy.to_dict("records")}
+    ours = {_spelt(line["row"]): line for line in accuracy.to_dict("records")}
     differs, rates = differs or {}, rates or {}
     published = paper[paper["dataset"] == dataset].to_dict("records")
     lines = [
@@ -283,6 +283,10 @@ def _remark(
     return "; ".join(part for part in (mine, theirs) if part)
 
 
+def _spelt(row: str) -> str:
+    return _SPELLING.get(row, row)
+
+
 def _line(
     method: str,
     *,
@@ -292,7 +296,9 @@ def _line(
     remark: str,
 ) -> dict[str, Any]:
     nothing = float("nan")
-    mine = dict.fromkeys(("accuracy", "accuracy_low", "accuracy_high", "n"), nothing)
+    mine: dict[str, Any] = dict.fromkeys(
+        ("accuracy", "accuracy_low", "accuracy_high", "n"), nothing
+    )
     if ours is not None:
         mine = {name: ours[name] for name in mine}
     return {

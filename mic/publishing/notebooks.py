@@ -17,6 +17,7 @@ import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import TextIO
 
@@ -326,12 +327,12 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     Args:
         notebook: As papermill left it.
     """
-    copy = nbformat.from_dict(notebook)
-    copy.cells = [
-        cell for cell in copy.cells if "injected-parameters" not in cell.metadata.get("tags", [])
+    made = deepcopy(notebook)
+    made.cells = [
+        cell for cell in made.cells if "injected-parameters" not in cell.metadata.get("tags", [])
     ]
     count = 0
-    for cell in copy.cells:
+    for cell in made.cells:
         tags = cell.metadata.get("tags", [])
         cell.metadata = nbformat.from_dict({"tags": tags} if tags else {})
         if cell.cell_type == "code":
@@ -340,13 +341,13 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output.execution_count = count
-    copy.metadata = nbformat.from_dict(
+    made.metadata = nbformat.from_dict(
         {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"name": "python"},
         }
     )
-    return copy
+    return made
 
 
 def declared_parameters(path: Path) -> set[str]:

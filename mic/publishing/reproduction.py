@@ -25,7 +25,7 @@ from mic.storage.home import home
 # Columns whose difference says nothing about the science; their tables are about time or memory.
 _TIMING = ("seconds", "ms", "fps", "milliseconds", "memory", "speed", "ratio")
 
-_COUNTS = ("equal", "within", "outside", "timing", "missing")
+_COUNTS: tuple[str, ...] = ("equal", "within", "outside", "timing", "missing")
 
 
 def committed_tables(root: Path | None = None) -> dict[str, pd.DataFrame]:

@@ -140,8 +140,8 @@ def _lines(
     if len(able):
         chosen.append(able["faster_cpu"].idxmax())
     return [
-        where
-        | {
+        {
+            **where,
             "aim": aim,
             "wanted": wanted,
             "method": line["method"],

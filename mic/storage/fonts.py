@@ -14,6 +14,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import ImageFont
 
@@ -113,7 +114,12 @@ def _has(file: Path, character: str) -> bool:
         return False
     # What a font lacks it draws as it draws a code point that is none.
     drawn, none = font.getmask(character), font.getmask("\uffff")
-    return drawn.getbbox() is not None and (drawn.size, bytes(drawn)) != (none.size, bytes(none))
+    return drawn.getbbox() is not None and _samples(drawn) != _samples(none)
+
+
+def _samples(mask: Any) -> tuple[tuple[int, int], bytes]:
+    # Pillow's types do not say that its core pictures are sequences of samples.
+    return mask.size, bytes(mask)
 
 
 @functools.lru_cache(maxsize=64)

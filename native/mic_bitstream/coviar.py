@@ -37,6 +37,7 @@ from mic_bitstream.vectors import exported
 
 with needed("CoViAR's loader decodes pictures, for which it needs"):
     import av
+    from av.container import InputContainer
     from av.video.frame import PictureType
     from av.video.reformatter import VideoReformatter
 
@@ -185,7 +186,7 @@ def _chained(path: Path, accumulate: bool, *, first: int = 0) -> Iterator[Coviar
 
 
 def _frames(
-    container: av.container.InputContainer, path: Path, *, accumulate: bool, first: int
+    container: InputContainer, path: Path, *, accumulate: bool, first: int
 ) -> Iterator[CoviarFrame]:
     stream = video_stream(container, path)
     check_size(stream.codec_context.width, stream.codec_context.height, path)

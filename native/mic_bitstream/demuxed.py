@@ -9,6 +9,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer
 
 from mic_bitstream.containers import has_times, open_container, packets_of, video_stream
 from mic_bitstream.errors import CodecError, UnsupportedSyntaxError
@@ -35,7 +36,7 @@ def open_demuxed(path: Path, *, masked: bool) -> Index:
         raise CodecError(f"cannot demux: {error}", file=path) from error
 
 
-def _index(path: Path, box: av.container.InputContainer, *, masked: bool) -> Index:
+def _index(path: Path, box: InputContainer, *, masked: bool) -> Index:
     video = video_stream(box, path)
     codec = video.codec_context.name
     if codec != "mpeg4":
@@ -70,7 +71,7 @@ def _index(path: Path, box: av.container.InputContainer, *, masked: bool) -> Ind
 
 
 @contextlib.contextmanager
-def _demuxer(path: Path) -> Iterator[av.container.InputContainer]:
+def _demuxer(path: Path) -> Iterator[InputContainer]:
     # Looking into the packets for what headers tell costs more than parsing ten frames. FLV has
     # no such headers: its streams are known once a packet of each has come.
     with open_container(path, options={"analyzeduration": "0", "probesize": "32"}) as box:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+from av.container import InputContainer
 
 from mic_bitstream.sample_table import is_edited
 
@@ -15,7 +16,7 @@ _SEGMENT = b"\x18S\x80g"
 
 
 def absent_packets(
-    path: Path, box: av.container.InputContainer, video: av.VideoStream, held: int, end: float
+    path: Path, box: InputContainer, video: av.VideoStream, held: int, end: float
 ) -> int:
     """How many packets of a video stream a container promises beyond those it holds.
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mic_bitstream import _native
 from mic_bitstream.arrays import (
@@ -112,7 +114,7 @@ class Sums:
         )
         broken = np.empty((count, *luma), np.bool_)
         broken_chroma = np.empty((count, *chroma), np.bool_)
-        field = np.empty((count, *luma, 2), dtype) if displacement else None
+        field: NDArray[Any] | None = np.empty((count, *luma, 2), dtype) if displacement else None
         run = _native.accumulate_standard if standard else _native.accumulate_coviar
         records = run(
             self.native,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -200,11 +200,10 @@ class PeerModel(nn.Module):
         classes: Number of expressions.
     """
 
-    regulariser: ClassVar[None] = None
-
     def __init__(self, method: PeerMethod, *, classes: int) -> None:
         super().__init__()
         self.method = method
+        self.regulariser = None
         peer = PEERS[method.peer]
         grid = {"grid": method.grid} if method.grid else {}
         self.network = peer.network(

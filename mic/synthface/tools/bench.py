@@ -21,7 +21,14 @@ from mic.synthface.generate import generate
 from mic.synthface.protocols import protocol, take
 
 _CLIPS = {"synth-ck": 12, "synth-mmi": 6, "synth-afew": 8, "synth-avec": 2}
-COLUMNS = ("protocol", "clips", "frames", "ms_per_frame", "clips_per_second", "minutes_two_cores")
+COLUMNS: tuple[str, ...] = (
+    "protocol",
+    "clips",
+    "frames",
+    "ms_per_frame",
+    "clips_per_second",
+    "minutes_two_cores",
+)
 
 
 def measure() -> list[dict[str, object]]:

@@ -21,7 +21,7 @@ from mic.storage.atomic import write_text
 from mic.synthface.generate import generate
 from mic.synthface.protocols import PROTOCOLS
 
-COLUMNS = ("protocol", "clip_id", "pixels", "file")
+COLUMNS: tuple[str, ...] = ("protocol", "clip_id", "pixels", "file")
 _CLIPS = 2
 _SIZE = 48
 _SECONDS = 1.0
