@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <mutex>
 #include <system_error>
 
 #include "headers.hpp"
@@ -44,20 +45,6 @@ std::size_t File::read(std::uint64_t offset, std::span<std::uint8_t> to) const {
         done += static_cast<std::size_t>(count);
     }
     return done;
-}
-
-std::unique_ptr<VopDecoder> DecoderPool::take() {
-    const std::lock_guard guard(lock_);
-    if (idle_.empty())
-        return std::make_unique<VopDecoder>();
-    auto decoder = std::move(idle_.back());
-    idle_.pop_back();
-    return decoder;
-}
-
-void DecoderPool::give_back(std::unique_ptr<VopDecoder> decoder) {
-    const std::lock_guard guard(lock_);
-    idle_.push_back(std::move(decoder));
 }
 
 Stream::Stream(const std::string& path, std::span<const std::uint8_t> extradata, bool keep_going)

@@ -6,13 +6,13 @@
 #include <deque>
 #include <limits>
 #include <memory>
-#include <mutex>
 #include <shared_mutex>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "decoder_pool.hpp"
 #include "interrupt.hpp"
 #include "mpeg4.hpp"
 #include "timeline.hpp"
@@ -36,34 +36,6 @@ class File {
   private:
     int descriptor_;
     std::uint64_t size_ = 0;
-};
-
-/// Decoders kept between calls, because their tables take longer to build than a VOP to parse.
-class DecoderPool {
-  public:
-    /// A decoder on loan, given back on destruction.
-    class Loan {
-      public:
-        explicit Loan(DecoderPool& pool) : pool_(&pool), decoder_(pool.take()) {}
-        ~Loan() {
-            if (decoder_)
-                pool_->give_back(std::move(decoder_));
-        }
-        Loan(Loan&&) noexcept = default;
-        Loan& operator=(Loan&&) = delete;
-        VopDecoder& operator*() { return *decoder_; }
-
-      private:
-        DecoderPool* pool_;
-        std::unique_ptr<VopDecoder> decoder_;
-    };
-
-  private:
-    std::unique_ptr<VopDecoder> take();
-    void give_back(std::unique_ptr<VopDecoder> decoder);
-
-    std::mutex lock_;
-    std::vector<std::unique_ptr<VopDecoder>> idle_;
 };
 
 /// One VOP of the index.

@@ -147,7 +147,9 @@ class Stream(Reconstruction):
                 linear part of ITU-R BT.601, no offset).
             out: Arrays to fill, C-contiguous int16: (y, cb, cr) or pixels, shapes as in
                 `Residuals`.
-            threads: Frames are parsed in parallel with the GIL released.
+            threads: Frames are parsed in parallel with the GIL released, on as many threads as
+                this, or as the machine has processors. They are kept for the next call, and
+                sent home before the process forks.
             on_error: "raise", or "mask" to get the whole video packets before any damage, zeros
                 after it, and `Residuals.missing`. Time that runs backwards is damage, too, but
                 hides no sample.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from mic_bitstream.records import Accumulated, IFrame, SegmentSums
 from mic_bitstream.vop_index import LOST, MASK, syntax_error
 
 
-class Sums:
+class Sums(ABC):
     """What `Stream` does with chains of frames; it provides the attributes declared here."""
 
     path: Path
@@ -38,9 +39,9 @@ class Sums:
     clock: Clock
 
     @property
+    @abstractmethod
     def native(self) -> _native.Stream:
-        """The parser's own index; `Stream` has it."""
-        raise NotImplementedError
+        """The parser's own index."""
 
     def accumulated(
         self,

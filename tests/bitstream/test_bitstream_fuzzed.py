@@ -1,4 +1,4 @@
-"""The fuzzers' corpora and every input that once broke something, under ASan and UBSan."""
+"""Under ASan and UBSan: the fuzzers' corpora, every input that once broke something, the pool."""
 
 import os
 import shutil
@@ -37,3 +37,10 @@ def test_corpus_and_regressions(harness, binaries):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout == f"{count} inputs\n"
+
+
+@pytest.mark.timeout(0)
+def test_pool_of_threads_outlives_forks(binaries):
+    # A process of its own: many callers, errors, and forks while others are at work.
+    done = subprocess.run([binaries / "threads"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr[-3000:]
