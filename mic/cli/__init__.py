@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         with _cluster_of(options):
-            return options.command(options)
+            status: int = options.command(options)
+            return status
     except MicError as error:
         print(f"mic: {error}", file=sys.stderr)
         return 1

@@ -12,7 +12,7 @@ from mic.storage import atomic, provenance
 _TABLES = {"1": "CK+", "3": "MMI", "4": "AFEW"}
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the sub-commands of this module."""
     command = commands.add_parser(
         "compare", help="published accuracies beside those of a results folder"

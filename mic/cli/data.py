@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mic.manifest import Manifest
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the sub-commands of this module."""
     command = commands.add_parser(
         "fetch", help="check, download or generate a dataset; without a name, list them"

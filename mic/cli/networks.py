@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the sub-command of this module."""
     command = commands.add_parser(
         "export", help="a network for ONNX Runtime (.onnx) or torch without mic (.pt2)"

@@ -19,7 +19,7 @@ _LABELLED_STUDIES = ("04", "05", "06", "07", "09")
 _RATED_STUDIES = ("08",)
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the sub-commands of this module."""
     command = commands.add_parser("run", help="run the notebooks, in order, into results")
     command.add_argument("--profile", default="auto", help=f"one of {', '.join(config.PROFILES)}")

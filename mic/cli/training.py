@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mic.fitting import Fit
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the sub-commands of this module."""
     command = commands.add_parser(
         "train", help="a network from your own videos, in folders named as their classes"

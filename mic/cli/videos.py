@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from mic.cli import terminal
 from mic.errors import ClusterError, ConfigError, MicError, printable
@@ -18,14 +19,14 @@ from mic.processes import cluster
 from mic.storage import atomic
 
 
-def add_commands(commands: argparse._SubParsersAction) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the sub-commands of this module."""
     _add_extract(commands)
     _add_predict(commands)
     _add_demo(commands)
 
 
-def _add_extract(commands: argparse._SubParsersAction) -> None:
+def _add_extract(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "extract", help="residuals, motion and I-frames of videos as arrays, pictures or films"
     )
@@ -96,8 +97,8 @@ def _extract(options: argparse.Namespace) -> int:
 
 
 def _started(
-    work: Callable, videos: list[Path], targets: list[Path]
-) -> Iterator[tuple[Path, Path, Future | None]]:
+    work: Callable[..., Any], videos: list[Path], targets: list[Path]
+) -> Iterator[tuple[Path, Path, Future[Any] | None]]:
     """Each video with its target and, where a cluster is named, the promise of its result."""
     with cluster.connected(*{target.parent for target in targets}) as executor:
         tasks = list(zip(videos, targets, strict=True))
@@ -133,7 +134,7 @@ def _distinct(videos: list[Path]) -> list[str]:
     return names
 
 
-def _add_predict(commands: argparse._SubParsersAction) -> None:
+def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "predict",
         help="expressions of people in videos, a row a window",
@@ -239,7 +240,7 @@ def _predict(options: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _add_demo(commands: argparse._SubParsersAction) -> None:
+def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
         "demo", help="a page on this machine: people of a camera or file, as predict sees them"
     )

@@ -130,12 +130,12 @@ class Display:
         """Width of a sample in its heights after the turn, where it is not made square."""
         return 1 / self.sample_aspect if self.transposed else self.sample_aspect
 
-    def turn(self, picture: NDArray) -> NDArray:
+    def turn(self, picture: NDArray[Any]) -> NDArray[Any]:
         """A coded picture (H, W, ...) turned and mirrored, a view."""
         picture = picture.swapaxes(0, 1) if self.transposed else picture
         return picture[:: -1 if self.flipped else 1, :: -1 if self.mirrored else 1]
 
-    def places(self, places: NDArray, width: int, height: int) -> NDArray[np.float64]:
+    def places(self, places: NDArray[Any], width: int, height: int) -> NDArray[np.float64]:
         """Where places of a coded picture are in the shown one.
 
         Args:
@@ -143,10 +143,10 @@ class Display:
             width: Of the coded picture.
             height: Of the coded picture.
         """
-        turned = self.steps(places)
-        return turned + np.array(self.size(width, height)) * (self.mirrored, self.flipped)
+        size = np.array(self.size(width, height), np.float64)
+        return np.add(self.steps(places), size * (self.mirrored, self.flipped))
 
-    def steps(self, steps: NDArray) -> NDArray[np.float64]:
+    def steps(self, steps: NDArray[Any]) -> NDArray[np.float64]:
         """Motion (N, 2) of a coded picture, (x, y) in samples, as it is seen in the shown one."""
         stretch = max(self.sample_aspect, Fraction(1)), max(1 / self.sample_aspect, Fraction(1))
         seen = np.asarray(steps, np.float64) * (float(stretch[0]), float(stretch[1]))

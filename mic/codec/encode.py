@@ -322,7 +322,7 @@ def _timed(
 
 def _encoded(
     stream: av.VideoStream, frames: Iterable[av.VideoFrame], options: EncodeOptions
-) -> Iterator[av.Packet]:
+) -> Iterator[av.Packet[av.VideoStream]]:
     packets = itertools.chain.from_iterable(
         stream.encode(frame) for frame in itertools.chain(frames, [None])
     )

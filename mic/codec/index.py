@@ -92,7 +92,7 @@ class Index:
 
 
 def index_of(
-    packets: Iterable[av.Packet],
+    packets: Iterable[av.Packet[av.VideoStream]],
     *,
     codec: str,
     extradata: bytes,
@@ -226,7 +226,7 @@ class _Entries:
         gaps = gaps[gaps > 0]
         return Fraction(self._resolution, int(gaps.min())) if len(gaps) else None
 
-    def add(self, packet: av.Packet) -> None:
+    def add(self, packet: av.Packet[av.VideoStream]) -> None:
         if not self.sizes and self._extradata not in bytes(packet):
             self.headers = len(self._extradata)
         self.pts.append(_MISSING if packet.pts is None else packet.pts)

@@ -143,8 +143,8 @@ def _record_of(record: Path, key: str, target: Path) -> dict[str, int] | None:
     try:
         content = json.loads(record.read_text())
         if content["key"] == key and content["sha256"] == sha256_of(target):
-            return content["facts"]
-    except (OSError, ValueError, KeyError, TypeError):
+            return {name: int(count) for name, count in content["facts"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # no record, a damaged one or no target: the clip is simply not done yet
     return None
 

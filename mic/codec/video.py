@@ -220,7 +220,7 @@ class Video:
         error = CodecError(f"breaks off: {why}", file=self.path, remedy=remedy)
         return self._placed(error, len(index))
 
-    def packets(self) -> Generator[av.Packet, None, None]:
+    def packets(self) -> Generator[av.Packet[av.VideoStream], None, None]:
         """The stream's packets in coding order, empty ones left out; one pass over the file.
 
         Raises:

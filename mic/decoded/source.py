@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import av
 import numpy as np
@@ -176,7 +177,7 @@ def _frames(
     video: Video, container: InputContainer, stream: VideoStream, first: int
 ) -> Iterator[av.VideoFrame]:
     context = stream.codec_context
-    key: av.Packet | None = None
+    key: av.Packet[av.VideoStream] | None = None
     sent = shown = 0
     for packet in _packets_from(video, container, stream, first):
         if packet.is_discard:  # cut away by an edit list, and yet a reference
@@ -197,14 +198,14 @@ def _frames(
 
 def _packets_from(
     video: Video, container: InputContainer, stream: VideoStream, first: int
-) -> Iterator[av.Packet]:
+) -> Iterator[av.Packet[av.VideoStream]]:
     """Packets from that of picture `first` on, without those that are shown before it."""
     if first == 0:
         yield from packets(container, stream, video.path)
         return
     number = int(video.index.packet_of[first])
     stamp = int(video.index.stamps[number])
-    rest: Iterator[av.Packet]
+    rest: Iterator[av.Packet[av.VideoStream]]
     if video.is_seekable:
         with contextlib.suppress(av.FFmpegError, OSError):
             container.seek(stamp, stream=stream)
@@ -219,9 +220,9 @@ def _packets_from(
             yield packet
 
 
-def _kept(packet: av.Packet) -> av.Packet:
+def _kept(packet: av.Packet[av.VideoStream]) -> av.Packet[av.VideoStream]:
     """The packet without its mark, by which the decoder would drop the picture."""
-    copy = av.Packet(packet.size)
+    copy: av.Packet[Any] = av.Packet(packet.size)
     copy.update(bytes(packet))
     copy.pts, copy.dts, copy.time_base = packet.pts, packet.dts, packet.time_base
     return copy

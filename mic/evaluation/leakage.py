@@ -237,7 +237,8 @@ def _ridge_path(x: np.ndarray, y: np.ndarray, x_new: np.ndarray) -> np.ndarray:
     left, singular, rows = np.linalg.svd(x - x_mean, full_matrices=False)
     target, new = left.T @ (y - y_mean), (x_new - x_mean) @ rows.T
     shrunk = singular / (singular**2 + _RIDGES[:, None])
-    return np.einsum("md,rd,dq->rmq", new, shrunk, target) + y_mean
+    predicted: np.ndarray = np.einsum("md,rd,dq->rmq", new, shrunk, target) + y_mean
+    return predicted
 
 
 def _mlp_r2(
@@ -272,7 +273,8 @@ def _network(
             optimizer.step()
     probe.eval()
     with torch.no_grad():
-        return probe(torch.from_numpy(x_new).float())
+        predicted: torch.Tensor = probe(torch.from_numpy(x_new).float())
+    return predicted
 
 
 def _r2(y_train: np.ndarray, predicted: np.ndarray, y_test: np.ndarray) -> float:
@@ -306,7 +308,8 @@ Probe = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 def _linear_probe(x: np.ndarray, numbers: np.ndarray, x_new: np.ndarray) -> np.ndarray:
     from sklearn.linear_model import RidgeClassifier
 
-    return RidgeClassifier(alpha=float(x.shape[1])).fit(x, numbers).predict(x_new)
+    found: np.ndarray = RidgeClassifier(alpha=float(x.shape[1])).fit(x, numbers).predict(x_new)
+    return found
 
 
 def _network_probe(seed: int) -> Probe:

@@ -171,7 +171,8 @@ def recalls(table: np.ndarray) -> list[Interval]:
 def softmax(logits: np.ndarray) -> np.ndarray:
     """(N, classes) -> (N, classes) probabilities."""
     shifted = np.exp(logits - logits.max(1, keepdims=True))
-    return shifted / shifted.sum(1, keepdims=True)
+    shares: np.ndarray = shifted / shifted.sum(1, keepdims=True)
+    return shares
 
 
 @dataclasses.dataclass(frozen=True)
@@ -253,4 +254,5 @@ def root_mean_square_error(truth: np.ndarray, predicted: np.ndarray) -> float:
 
 def _centred(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values, float)
-    return values - values.mean()
+    centred: np.ndarray = values - values.mean()
+    return centred

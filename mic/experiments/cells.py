@@ -111,7 +111,8 @@ class Outcome:
     @property
     def correct(self) -> np.ndarray:
         """(M,) bool."""
-        return self.logits.argmax(1) == self.truth
+        correct: np.ndarray = self.logits.argmax(1) == self.truth
+        return correct
 
 
 def splits(manifest: Manifest, *, parts: int = 10) -> list[Split]:

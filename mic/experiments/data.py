@@ -118,7 +118,8 @@ class Dataset:
         path = self.manifest.annotation_path(clip)
         try:
             with np.load(path) as stored:
-                return stored["identity"].astype(np.float32)
+                found: np.ndarray = stored["identity"].astype(np.float32)
+                return found
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DatasetError(
                 f"holds no identity: {error}", file=path, remedy="make the clips again"

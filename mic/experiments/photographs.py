@@ -26,6 +26,7 @@ from mic.faces.fer import Fer, crop
 from mic.inputs.recoded import recoded
 from mic.inputs.tensors import sampled
 from mic.manifest.manifest import Clip
+from mic.manifest.protocols import Split
 from mic.storage import cache
 
 REFERENCE = "decoded frames"
@@ -123,7 +124,7 @@ def table(data: Dataset, config: Profile, *, gops: Sequence[int] = (12,)) -> pd.
     return pd.DataFrame(lines)
 
 
-def _tested(asked: Sequence[np.ndarray], data: Dataset, chosen: Sequence) -> np.ndarray:
+def _tested(asked: Sequence[np.ndarray], data: Dataset, chosen: Sequence[Split]) -> np.ndarray:
     """(tested clips,) bool, in the order of the splits."""
     from sklearn.linear_model import LogisticRegression  # slow, see `mic.evaluation.leakage`
     from sklearn.pipeline import make_pipeline

@@ -141,12 +141,13 @@ def backbone(config: Profile) -> Backbone:
     Raises:
         ConfigError: There is none of that name.
     """
-    for known in get_args(Backbone):
+    names: tuple[Backbone, ...] = get_args(Backbone)
+    for known in names:
         if known == config.backbone:
             return known
     raise ConfigError(
         f"there is no backbone {config.backbone!r}",
-        remedy=f"choose one of {', '.join(get_args(Backbone))}",
+        remedy=f"choose one of {', '.join(names)}",
     )
 
 

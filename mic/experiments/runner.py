@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
+from typing import Any
 
 from mic.config import usable_cores
 from mic.errors import MicError
@@ -124,9 +125,9 @@ def _outcomes(
 
 
 @contextlib.contextmanager
-def _cancelled_on_error() -> Iterator[list[Future]]:
+def _cancelled_on_error() -> Iterator[list[Future[Any]]]:
     """A list of futures of which none is left waiting when the block is left."""
-    futures: list[Future] = []
+    futures: list[Future[Any]] = []
     try:
         yield futures
     finally:

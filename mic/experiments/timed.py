@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
+from typing import Any
 
 from mic.experiments.cells import Cell, Outcome, compute
 from mic.experiments.data import Dataset
@@ -33,7 +34,7 @@ def run_until(
         In the order of `work`. A cell that failed is told to `progress` and left out: a lease is
         not lost for one of a thousand.
     """
-    futures: list[Future] = [
+    futures: list[Future[Any]] = [
         executor.submit(compute, data, cell, device=device) for data, cell in work
     ]
     told = time.monotonic()

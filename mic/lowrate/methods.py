@@ -247,7 +247,7 @@ def _is_predicted(cell: Cell, train: Corpus, test: Corpus, channel: Channel) -> 
     ).is_file()
 
 
-def _run_one(task: tuple[str, tuple]) -> None:
+def _run_one(task: tuple[str, tuple[Any, ...]]) -> None:
     kind, what = task
     with torch_threads(1):
         if kind == "receive":

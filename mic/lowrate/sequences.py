@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -219,7 +220,7 @@ def estimate_delay(
 
 
 def _held_out_correlation(
-    parts: list[tuple[NDArray, NDArray]], subjects: list[str], ridge: float
+    parts: list[tuple[NDArray[Any], NDArray[Any]]], subjects: list[str], ridge: float
 ) -> float:
     found = []
     for left_out, (faces_out, labels_out) in enumerate(parts):

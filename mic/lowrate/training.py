@@ -260,7 +260,7 @@ def _loss(prediction: Tensor, truth: Tensor, recipe: Recipe) -> Tensor:
 
 
 def _optimiser(
-    groups: list[dict], recipe: Recipe, steps: int
+    groups: list[dict[str, Any]], recipe: Recipe, steps: int
 ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
     rate, decay = recipe.learning_rate, recipe.weight_decay
     optimiser: torch.optim.Optimizer

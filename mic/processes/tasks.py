@@ -82,7 +82,7 @@ def run_stages(function: Callable[[Any], Any], *stages: list[Any], jobs: int) ->
                     raise result
 
 
-def _as_they_end(futures: dict[Future, int]) -> Iterator[tuple[int, Any]]:
+def _as_they_end(futures: dict[Future[Any], int]) -> Iterator[tuple[int, Any]]:
     try:
         for future in as_completed(futures):
             try:
@@ -99,7 +99,7 @@ def _submitted(
     tasks: list[tuple[int, Any]],
     jobs: int,
     kept: ProcessPoolExecutor | None = None,
-) -> Iterator[tuple[int, Future]]:
+) -> Iterator[tuple[int, Future[Any]]]:
     if kept is None:
         with workers.pool(min(jobs, len(tasks))) as pool:
             yield from _submitted(function, tasks, jobs, pool)

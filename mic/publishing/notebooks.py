@@ -198,7 +198,7 @@ class Runner:
                 # What a notebook wrote is whole before its marker: nothing to wait seconds for.
                 shutdown_kernel="immediate",
             )
-            executed = nbformat.read(draft, 4)
+            executed: nbformat.NotebookNode = nbformat.read(draft, 4)
             check_executed(executed, path)
         except (PapermillExecutionError, NotebookError) as error:
             if draft.is_file():

@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -96,7 +96,7 @@ class Run:
         self.folder = folder_of(self.config, str(self.folder), datasets=self.datasets)
         self.data: dict[str, str] = {}
         self.omitted: dict[str, str] = {}
-        self._schemas: dict[str, dict] = {}
+        self._schemas: dict[str, dict[str, Any]] = {}
         with locked(self.folder / ".lock"):
             recover(self.folder)
         self._staging = self.folder / f"{_STAGING}{self.notebook}-{os.getpid()}"

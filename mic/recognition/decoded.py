@@ -57,7 +57,7 @@ class Decoded:
             context.options = {**context.options, "flags2": "+export_mvs"}
             stamps = set(video.index.stamps[video.index.packet_of[waiting]].tolist())
 
-            def allow(packet: av.Packet) -> None:
+            def allow(packet: av.Packet[av.VideoStream]) -> None:
                 """Lets the decoder pass over what nobody looks at and nothing refers to."""
                 # Where pictures are counted, none may be missing.
                 needed = not video.index.by_stamp or packet.pts in stamps

@@ -33,7 +33,8 @@ def checked_suffix(path: str | Path) -> str:
 
 def to_csv(table: pd.DataFrame) -> str:
     """A table as CSV, six significant digits."""
-    return table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    text: str = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    return text
 
 
 def save(table: pd.DataFrame, path: str | Path) -> None:

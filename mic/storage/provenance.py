@@ -115,7 +115,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def record(config: Profile, *, data: dict[str, str] | None = None) -> dict:
+def record(config: Profile, *, data: dict[str, str] | None = None) -> dict[str, Any]:
     """The provenance of a run.
 
     Args:
@@ -143,7 +143,7 @@ def read(path: str | Path) -> dict[str, Any]:
         ResultError: It cannot be read, or is no provenance record.
     """
     try:
-        record = json.loads(Path(path).read_text())
+        record: dict[str, Any] = json.loads(Path(path).read_text())
         wrong = [name for name, kind in _RECORDED.items() if type(record[name]) is not kind]
         if wrong:
             raise ValueError(f"{', '.join(wrong)} is not what it should be")

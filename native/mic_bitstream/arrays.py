@@ -116,7 +116,7 @@ def check_memory(arrays: Iterable[tuple[tuple[int, ...], DTypeLike]]) -> None:
         )
 
 
-def check_choice(name: str, values: Iterable[object], allowed: tuple) -> None:
+def check_choice(name: str, values: Iterable[object], allowed: tuple[object, ...]) -> None:
     """Raises ConfigError if one of `values` is not among `allowed`."""
     for value in values:
         if value not in allowed:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import av
 from av.container import InputContainer
@@ -66,7 +66,7 @@ def open_container(path: Path, *, options: dict[str, str] | None = None) -> Inpu
 
 def packets_of(
     container: InputContainer, streams: Stream | Sequence[Stream], path: Path
-) -> Iterator[av.Packet]:
+) -> Iterator[av.Packet[Any]]:
     """Packets as `container.demux` gives them, the empty last one included.
 
     Raises:
@@ -158,7 +158,7 @@ class Volume:
         self._path = path
         self._left = self._SLACK + self._TIMES * path.stat().st_size
 
-    def take(self, packet: av.Packet) -> None:
+    def take(self, packet: av.Packet[Any]) -> None:
         """Counts a packet.
 
         Raises:

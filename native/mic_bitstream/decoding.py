@@ -16,7 +16,9 @@ from mic_bitstream.errors import CodecError
 from mic_bitstream.files import reason
 
 
-def packets(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.Packet]:
+def packets(
+    container: InputContainer, stream: VideoStream, path: Path
+) -> Iterator[av.Packet[av.VideoStream]]:
     """The stream's packets in coding order.
 
     Empty ones, by which AVI repeats a picture, are left out.
@@ -41,7 +43,7 @@ def decoded_frames(
     path: Path,
     *,
     first: int = 0,
-    before: Callable[[av.Packet], None] | None = None,
+    before: Callable[[av.Packet[av.VideoStream]], None] | None = None,
 ) -> Iterator[av.VideoFrame]:
     """The stream's pictures in the order in which they are shown, as coded.
 

@@ -44,7 +44,7 @@ class MicError(Exception):
         text = f"{where}: {self.message}" if where else self.message
         return f"{text}. Remedy: {self.remedy}" if self.remedy else text
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[object, ...]:
         # Worker processes hand errors back through pickle, which does not know keyword-only names.
         return (_rebuild, (type(self), self.message, self.file, self.place, self.remedy))
 

@@ -240,7 +240,7 @@ class Sums(ABC):
 
     def errors_of(
         self,
-        records: Sequence[tuple],
+        records: Sequence[tuple[Any, ...]],
         on_error: str,
         *,
         frames: np.ndarray | None = None,

@@ -176,7 +176,8 @@ def _apex(source: Source, facts: dict[str, Any], video: Path) -> int | None:
                 file=source.files[0],
             )
         return source.apex
-    return {"last": frames - 1, "middle": frames // 2, None: None}[source.apex]
+    places: dict[str | None, int | None] = {"last": frames - 1, "middle": frames // 2, None: None}
+    return places[source.apex]
 
 
 def _encode(
@@ -275,7 +276,7 @@ def _key(root: Path, source: Source, size: int | None, options: dict[str, Any]) 
 def _recorded(record: Path, key: str, video: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(record.read_text())
-        facts = content["facts"]
+        facts: dict[str, Any] = content["facts"]
         if content["key"] == key and sha256_of(video) == facts["sha256"]:
             return facts
     except (OSError, ValueError, KeyError, TypeError):

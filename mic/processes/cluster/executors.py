@@ -119,7 +119,9 @@ class _ClusterExecutor(Executor):
         # By identity; the argument is kept so that its identity is not given to another.
         self._sent: dict[int, tuple[Any, Any]] = {}
 
-    def submit(self, function: Callable[..., Any], /, *arguments: Any, **named: Any) -> Future:
+    def submit(
+        self, function: Callable[..., Any], /, *arguments: Any, **named: Any
+    ) -> Future[Any]:
         """Schedules function(*arguments, **named); all picklable, large arguments travel once."""
         if named:
             function = functools.partial(function, **named)
@@ -129,10 +131,10 @@ class _ClusterExecutor(Executor):
             pure=False,
         )
         task = send()
-        promise: Future = Future()
+        promise: Future[Any] = Future()
         promise.add_done_callback(lambda done: task.cancel() if done.cancelled() else None)
 
-        def settle(task: distributed.Future) -> None:
+        def settle(task: distributed.Future[Any]) -> None:
             if promise.set_running_or_notify_cancel() and not _settled(task, promise):
                 # The scheduler suspects all tasks that the dead workers had before them, of
                 # which one may be to blame: each gets a second chance, one after the other.
@@ -151,7 +153,7 @@ class _ClusterExecutor(Executor):
         return self._sent[id(argument)][1]
 
 
-def _settled(task: distributed.Future, promise: Future, *, last: bool = False) -> bool:
+def _settled(task: distributed.Future[Any], promise: Future[Any], *, last: bool = False) -> bool:
     """Waits for a task and keeps its promise; False if it lost its workers and may try again."""
     # What the function raised is a value, so that errors are dask's.
     try:

@@ -45,7 +45,7 @@ class Raised:
     error: BaseException
 
 
-def perform(order: Order, function: Callable, *arguments: Any) -> Any:
+def perform(order: Order, function: Callable[..., Any], *arguments: Any) -> Any:
     """What a function returns, or what it raised as `Raised`."""
     with _ALONE:
         try:

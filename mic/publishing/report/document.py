@@ -86,7 +86,7 @@ def _changed(folder: Path, record: dict[str, Any]) -> Iterable[str]:
 # ------------------------------------------------------------------------------------- HTML
 
 
-def _document(records: list[dict], sections: list[str], changed: list[str]) -> str:
+def _document(records: list[dict[str, Any]], sections: list[str], changed: list[str]) -> str:
     style = resources.files("mic.publishing.report").joinpath("page.css").read_text()
     links = "".join(
         f'<li><a href="#{_text(r["notebook"])}">{_text(_title(r["notebook"]))}</a></li>'
