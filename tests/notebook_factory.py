@@ -1,7 +1,13 @@
 """Small notebooks that keep the contract, for tests that break it on purpose."""
 
+import io
+
 import nbformat
+import pandas as pd
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from mic import config
+from mic.publishing.notebooks import Runner
 
 PARAMETERS = 'profile = "auto"\nresults_folder = ""\nepochs = None'
 CONFIG = (
@@ -38,3 +44,19 @@ def write(folder, name="01_probe", *, sabotage="", value="config.epochs", last=C
     path = folder / f"{name}.ipynb"
     nbformat.write(notebook, path)
     return path
+
+
+def runner(folder, **options):
+    """Runs what `write` put into `notebooks` below a folder, into `results` beside it."""
+    return Runner(
+        folder / "notebooks",
+        config.load("smoke"),
+        folder=folder / "results",
+        progress=io.StringIO(),
+        **options,
+    )
+
+
+def numbers(folder):
+    """The published column of that run."""
+    return pd.read_csv(folder / "results/01_probe/numbers.csv")["x"].tolist()

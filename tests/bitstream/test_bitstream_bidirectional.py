@@ -1,14 +1,13 @@
 """B-VOPs and packed bitstreams: residuals, vectors, modes and order equal the oracles'."""
 
 import dataclasses
-import itertools
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from oracles import compare, stream
+from oracles import compare, matrix, stream
 from oracles.encoders import Options, ffmpeg, frames, synthetic
 
 import mic.bitstream
@@ -17,8 +16,15 @@ from mic.extraction.source import coded
 from mic_bitstream import PacketStream
 from mic_bitstream.stream import PARTS
 
-TOOLS = list(itertools.product((False, True), repeat=3))  # four_mv, quarter_pel, mpeg_quant
-SIZES = [(16, 16), (50, 37), (96, 64)]
+STREAMS = matrix.streams(
+    [(16, 16), (50, 37), (96, 64)],
+    frames=(9,),
+    b_frames=(1, 2, 3),
+    gop=(600, 5),
+    packet_bytes=(0, 40, 200),
+    slices=(1,),
+    cut_every=(4, 0, 0, 0, 0),
+)
 SMALL = Options(width=64, height=48, frames=10, b_frames=2, four_mv=True, speed=0.8)
 XVID = [
     ("-bf", "2"),
@@ -53,28 +59,8 @@ def demuxed(path: Path) -> tuple[bytes, list[bytes]]:
         ]
 
 
-@pytest.mark.parametrize(("four", "quarter", "mpeg"), TOOLS)
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_sizes_and_tools(size, four, quarter, mpeg, tmp_path, record_property):
-    number = SIZES.index(size) * 8 + TOOLS.index((four, quarter, mpeg))
-    options = Options(
-        width=size[0],
-        height=size[1],
-        frames=9,
-        b_frames=1 + number % 3,
-        quant=(1, 2, 3, 5, 12, 31)[number % 6],
-        gop=(600, 5)[number % 2],
-        four_mv=four,
-        quarter_pel=quarter,
-        mpeg_quant=mpeg,
-        packet_bytes=(0, 40, 200)[number % 3],
-        adaptive_quant=number % 4 == 3,
-        cut_every=(0, 4)[number % 5 == 0],
-        noise=(1.0, 8.0, 30.0)[number % 3],
-        speed=(0.4, 1.7, 6.0)[number // 3 % 3],
-        seed=number,
-        suffix=(".m4v", ".mp4", ".avi", ".mkv")[number % 4],
-    )
+@pytest.mark.parametrize("options", STREAMS)
+def test_sizes_and_tools(options, tmp_path, record_property):
     check(synthetic(tmp_path, options), record_property)
 
 

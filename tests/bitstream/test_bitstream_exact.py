@@ -1,17 +1,19 @@
 """Residuals, vectors and modes equal the oracles', every sample: the matrix of the syntax."""
 
-import itertools
 from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles import compare, material, stream
+from oracles import compare, material, matrix, stream
 from oracles.encoders import Options, encode, ffmpeg, frames, synthetic
 
 import mic.storage.assets
 
-TOOLS = list(itertools.product((False, True), repeat=3))  # four_mv, quarter_pel, mpeg_quant
-SIZES = [(1, 1), (16, 16), (17, 33), (96, 64), (131, 75), (8, 240), (350, 18)]
+STREAMS = matrix.streams(
+    [(1, 1), (16, 16), (17, 33), (96, 64), (131, 75), (8, 240), (350, 18)],
+    frames=(8,),
+    gop=(600, 5),
+)
 
 
 def check(path: Path, record_property, *, reconstruct: bool = True) -> compare.Counts:
@@ -26,28 +28,8 @@ def check(path: Path, record_property, *, reconstruct: bool = True) -> compare.C
     return total
 
 
-@pytest.mark.parametrize(("four", "quarter", "mpeg"), TOOLS)
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_sizes_and_tools(size, four, quarter, mpeg, tmp_path, record_property):
-    number = SIZES.index(size) * 8 + TOOLS.index((four, quarter, mpeg))
-    options = Options(
-        width=size[0],
-        height=size[1],
-        frames=8,
-        quant=(1, 2, 3, 5, 12, 31)[number % 6],
-        gop=(600, 5)[number % 2],
-        four_mv=four,
-        quarter_pel=quarter,
-        mpeg_quant=mpeg,
-        packet_bytes=(0, 60, 400)[number % 3],
-        slices=1 + number % 2,
-        adaptive_quant=number % 4 == 3,
-        cut_every=(0, 3)[number % 5 == 0],
-        noise=(1.0, 8.0, 30.0)[number % 3],
-        speed=(0.4, 1.7, 6.0)[number // 3 % 3],
-        seed=number,
-        suffix=(".m4v", ".mp4", ".avi", ".mkv")[number % 4],
-    )
+@pytest.mark.parametrize("options", STREAMS)
+def test_sizes_and_tools(options, tmp_path, record_property):
     check(synthetic(tmp_path, options), record_property)
 
 
@@ -65,7 +47,9 @@ def test_the_matrix_reaches_every_mode(tmp_path):
 
 
 @pytest.mark.parametrize("quant", [1, 2, 5, 12])
-@pytest.mark.parametrize("tools", TOOLS[::3], ids=lambda t: "".join("FT"[flag] for flag in t))
+@pytest.mark.parametrize(
+    "tools", matrix.TOOLS[::3], ids=lambda t: "".join("FT"[flag] for flag in t)
+)
 def test_a_talking_face(quant, tools, tmp_path, record_property):
     four, quarter, mpeg = tools
     pictures = material.frames("carphone", 120, 144, 176)

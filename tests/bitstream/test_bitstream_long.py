@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from oracles import compare, decoding, material, syntax
+from oracles import compare, decoding, material, matrix, syntax
 from oracles.damage import Subject, Tally, damaged
 from oracles.encoders import Options, encode, ffmpeg, synthetic
 
@@ -20,14 +20,15 @@ import mic.storage.assets
 pytestmark = [pytest.mark.long, pytest.mark.timeout(0)]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-TOOLS = list(itertools.product((False, True), repeat=3))
 FACES = (("carphone", 120, 144, 176, 0, 0), ("single_face", 72, 360, 480, 0, 80),
          ("langer", 100, 355, 477, 3, 81))  # fmt: skip
 
 
 def streams(folder: Path):
     """Real faces in every tool and many quantisers, then two more encoders' streams."""
-    for number, (face, quant, tools) in enumerate(itertools.product(FACES, (1, 2, 5, 12), TOOLS)):
+    for number, (face, quant, tools) in enumerate(
+        itertools.product(FACES, (1, 2, 5, 12), matrix.TOOLS)
+    ):
         options = Options(
             quant=quant,
             gop=(600, 30)[number % 2],

@@ -10,14 +10,17 @@ import pytest
 from av.video.frame import PictureType
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracles import decoding, flat, material, stream
+from oracles import decoding, flat, material, matrix, stream
 from oracles.encoders import Options, encode, ffmpeg, frames, synthetic
 
 import mic.bitstream
 from mic.errors import BitstreamError, ConfigError, UnsupportedSyntaxError
 
-TOOLS = list(itertools.product((False, True), repeat=3))  # four_mv, quarter_pel, mpeg_quant
-SIZES = [(1, 1), (16, 16), (17, 33), (96, 64), (131, 75), (8, 120), (250, 18)]
+STREAMS = matrix.streams(
+    [(1, 1), (16, 16), (17, 33), (96, 64), (131, 75), (8, 120), (250, 18)],
+    frames=(7,),
+    gop=(600, 4),
+)
 
 
 def check(path: Path, record_property, *, seed: int = 0) -> None:
@@ -41,52 +44,12 @@ def check(path: Path, record_property, *, seed: int = 0) -> None:
     assert differing == 0
 
 
-@pytest.mark.parametrize(("four", "quarter", "mpeg"), TOOLS)
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_sizes_and_tools(size, four, quarter, mpeg, tmp_path, record_property):
-    number = SIZES.index(size) * 8 + TOOLS.index((four, quarter, mpeg))
-    options = Options(
-        width=size[0],
-        height=size[1],
-        frames=7,
-        quant=(1, 2, 3, 5, 12, 31)[number % 6],
-        gop=(600, 4)[number % 2],
-        four_mv=four,
-        quarter_pel=quarter,
-        mpeg_quant=mpeg,
-        packet_bytes=(0, 60, 400)[number % 3],
-        slices=1 + number % 2,
-        adaptive_quant=number % 4 == 3,
-        cut_every=(0, 3)[number % 5 == 0],
-        noise=(1.0, 8.0, 30.0)[number % 3],
-        speed=(0.4, 1.7, 6.0)[number // 3 % 3],
-        seed=number,
-        suffix=(".m4v", ".mp4", ".avi", ".mkv")[number % 4],
-    )
-    check(synthetic(tmp_path, options), record_property, seed=number)
+@pytest.mark.parametrize("options", STREAMS)
+def test_sizes_and_tools(options, tmp_path, record_property):
+    check(synthetic(tmp_path, options), record_property, seed=options.seed)
 
 
-@given(
-    options=st.builds(
-        Options,
-        width=st.integers(17, 90),
-        height=st.integers(1, 70),
-        frames=st.integers(2, 5),
-        quant=st.integers(1, 31),
-        gop=st.sampled_from([1, 2, 600]),
-        four_mv=st.booleans(),
-        quarter_pel=st.booleans(),
-        mpeg_quant=st.booleans(),
-        slices=st.integers(1, 3),
-        packet_bytes=st.sampled_from([0, 0, 20, 90, 300]),
-        cut_every=st.sampled_from([0, 0, 2, 3]),
-        adaptive_quant=st.booleans(),
-        noise=st.floats(0, 60),
-        speed=st.floats(0, 12),
-        seed=st.integers(0, 1 << 20),
-    ),
-    seed=st.integers(0, 1 << 20),
-)
+@given(options=matrix.drawn(), seed=st.integers(0, 1 << 20))
 @settings(
     max_examples=40,
     deadline=None,
@@ -100,7 +63,7 @@ def test_every_encoding_is_decoded_exactly(options, seed):
 
 def test_a_talking_face(tmp_path, record_property):
     pictures = material.frames("carphone", 60, 144, 176)
-    for number, (four, quarter, mpeg) in enumerate(TOOLS[::2] + TOOLS[7:]):
+    for number, (four, quarter, mpeg) in enumerate(matrix.TOOLS[::2] + matrix.TOOLS[7:]):
         options = Options(
             width=176,
             height=144,

@@ -7,55 +7,40 @@ import sys
 
 import nbformat
 import notebook_factory
-import pandas as pd
 import pytest
 
-from mic import cli, config
+from mic import cli
 from mic.errors import ConfigError, NotebookError
-from mic.publishing.notebooks import Runner, find
-
-
-def _runner(tmp_path, **options):
-    return Runner(
-        tmp_path / "notebooks",
-        config.load("smoke"),
-        folder=tmp_path / "results",
-        progress=io.StringIO(),
-        **options,
-    )
-
-
-def _numbers(tmp_path):
-    return pd.read_csv(tmp_path / "results/01_probe/numbers.csv")["x"].tolist()
+from mic.publishing.notebooks import find
 
 
 def test_a_good_notebook_runs_once_and_again_only_when_it_changed(tmp_path):
     notebook_factory.write(tmp_path / "notebooks")
-    (first,) = _runner(tmp_path).run()
+    (first,) = notebook_factory.runner(tmp_path).run()
     assert first.ran
     assert first.cells == 5  # papermill's injected cell counts as one
-    assert _numbers(tmp_path) == [2]
-    (second,) = _runner(tmp_path).run()
+    assert notebook_factory.numbers(tmp_path) == [2]
+    (second,) = notebook_factory.runner(tmp_path).run()
     assert not second.ran
     notebook_factory.write(tmp_path / "notebooks", value="config.epochs + 1")
-    (third,) = _runner(tmp_path).run()
+    (third,) = notebook_factory.runner(tmp_path).run()
     assert third.ran
-    assert _numbers(tmp_path) == [3]
+    assert notebook_factory.numbers(tmp_path) == [3]
 
 
 def test_a_result_that_was_tampered_with_is_made_again(tmp_path):
     notebook_factory.write(tmp_path / "notebooks")
-    _runner(tmp_path).run()
+    notebook_factory.runner(tmp_path).run()
     (tmp_path / "results/01_probe/numbers.csv").write_text("x\n99\n")
-    (again,) = _runner(tmp_path).run()
+    (again,) = notebook_factory.runner(tmp_path).run()
     assert again.ran
-    assert _numbers(tmp_path) == [2]
+    assert notebook_factory.numbers(tmp_path) == [2]
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path):
     notebook_factory.write(tmp_path / "notebooks")
     with pytest.raises(NotebookError, match="epochz"):
-        _runner(tmp_path, parameters={"epochz": 3}).run()
+        notebook_factory.runner(tmp_path, parameters={"epochz": 3}).run()
     assert not (tmp_path / "results").exists()
 
 
@@ -64,7 +49,7 @@ def test_a_parameter_reaches_the_notebook(tmp_path):
     arguments = ["run", "--profile", "smoke", "--notebooks", str(tmp_path / "notebooks")]
     arguments += ["--results", str(tmp_path / "results"), "-p", "epochs", "7"]
     assert cli.main(arguments) == 0
-    assert _numbers(tmp_path) == [7]
+    assert notebook_factory.numbers(tmp_path) == [7]
 
 
 def test_plain_papermill_refuses_a_mistyped_parameter_too(tmp_path):
@@ -80,7 +65,7 @@ def test_plain_papermill_refuses_a_mistyped_parameter_too(tmp_path):
         check=False,
     )
     assert good.returncode == 0, good.stderr
-    assert _numbers(tmp_path) == [4]
+    assert notebook_factory.numbers(tmp_path) == [4]
     bad = subprocess.run(
         [*command, *folder, "-p", "epochz", "4"],
         capture_output=True,
@@ -90,19 +75,19 @@ def test_plain_papermill_refuses_a_mistyped_parameter_too(tmp_path):
     )
     assert bad.returncode != 0
     assert "epochz" in bad.stderr
-    assert _numbers(tmp_path) == [4]
+    assert notebook_factory.numbers(tmp_path) == [4]
 
 
 def test_in_place_writes_outputs_and_the_measured_time(tmp_path):
     path = notebook_factory.write(tmp_path / "notebooks")
-    _runner(tmp_path, in_place=True).run()
+    notebook_factory.runner(tmp_path, in_place=True).run()
     notebook = nbformat.read(path, 4)
     assert "**Run time:** not measured" not in notebook.cells[0].source
     assert " s (smoke profile, " in notebook.cells[0].source
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in code] == [1, 2, 3, 4]
     assert all("injected-parameters" not in cell.metadata.get("tags", []) for cell in code)
-    (again,) = _runner(tmp_path).run()
+    (again,) = notebook_factory.runner(tmp_path).run()
     assert not again.ran
 
 
@@ -113,7 +98,7 @@ def test_a_terminal_gets_a_live_line(tmp_path):
 
     notebook_factory.write(tmp_path / "notebooks")
     terminal = Terminal()
-    runner = _runner(tmp_path)
+    runner = notebook_factory.runner(tmp_path)
     runner.progress = terminal
     runner.run()
     assert "01_probe: cell 3" in terminal.getvalue()

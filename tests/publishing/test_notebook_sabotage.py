@@ -1,6 +1,5 @@
 """Each way a notebook run can go wrong ends in an error and leaves the earlier results whole."""
 
-import io
 import multiprocessing
 import os
 import signal
@@ -11,26 +10,10 @@ import time
 from pathlib import Path
 
 import notebook_factory
-import pandas as pd
 import pytest
 
-from mic import cli, config
+from mic import cli
 from mic.errors import NotebookError
-from mic.publishing.notebooks import Runner
-
-
-def _runner(tmp_path, **options):
-    return Runner(
-        tmp_path / "notebooks",
-        config.load("smoke"),
-        folder=tmp_path / "results",
-        progress=io.StringIO(),
-        **options,
-    )
-
-
-def _numbers(tmp_path):
-    return pd.read_csv(tmp_path / "results/01_probe/numbers.csv")["x"].tolist()
 
 
 @pytest.mark.parametrize(
@@ -47,16 +30,16 @@ def _numbers(tmp_path):
 )
 def test_sabotage_fails_the_run_and_keeps_the_old_results(tmp_path, sabotage, last, message):
     notebook_factory.write(tmp_path / "notebooks")
-    _runner(tmp_path).run()
+    notebook_factory.runner(tmp_path).run()
     executed = (tmp_path / "results/notebooks/01_probe.ipynb").read_bytes()
     options = {"last": last} if last else {}
     notebook_factory.write(tmp_path / "notebooks", sabotage=sabotage, value="-1", **options)
     with pytest.raises(NotebookError, match=message) as caught:
-        _runner(tmp_path).run()
+        notebook_factory.runner(tmp_path).run()
     assert caught.value.file.name == "01_probe.ipynb"
     assert (tmp_path / "results/notebooks/01_probe.ipynb").read_bytes() == executed
     if "careless" not in sabotage:  # there the cells were right, so their outputs stand
-        assert _numbers(tmp_path) == [2]
+        assert notebook_factory.numbers(tmp_path) == [2]
     arguments = ["run", "--profile", "smoke", "--notebooks", str(tmp_path / "notebooks")]
     if "signal" in sabotage:
         assert cli.main([*arguments, "--results", str(tmp_path / "results")]) == 1
@@ -64,7 +47,7 @@ def test_sabotage_fails_the_run_and_keeps_the_old_results(tmp_path, sabotage, la
 
 def test_kill_in_the_middle_leaves_the_old_results_and_the_next_run_is_clean(tmp_path):
     notebook_factory.write(tmp_path / "notebooks")
-    _runner(tmp_path).run()
+    notebook_factory.runner(tmp_path).run()
     notebook_factory.write(
         tmp_path / "notebooks", value="-1", sabotage="import time; time.sleep(600)"
     )
@@ -79,10 +62,10 @@ def test_kill_in_the_middle_leaves_the_old_results_and_the_next_run_is_clean(tmp
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert _numbers(tmp_path) == [2]
+    assert notebook_factory.numbers(tmp_path) == [2]
     notebook_factory.write(tmp_path / "notebooks", value="5")
-    _runner(tmp_path).run()
-    assert _numbers(tmp_path) == [5]
+    notebook_factory.runner(tmp_path).run()
+    assert notebook_factory.numbers(tmp_path) == [5]
     assert [p for p in (tmp_path / "results/notebooks").iterdir() if p.name.startswith(".")] == []
 
 
@@ -121,7 +104,7 @@ def test_a_full_disk_fails_the_run_and_keeps_the_old_results(tmp_path):
 
 
 def _run_all(tmp_path):
-    _runner(tmp_path, force=True).run()
+    notebook_factory.runner(tmp_path, force=True).run()
 
 
 def test_two_runs_at_once_lose_and_double_no_row(tmp_path):
@@ -135,8 +118,8 @@ def test_two_runs_at_once_lose_and_double_no_row(tmp_path):
     for run in runs:
         run.join()
     assert [run.exitcode for run in runs] == [0, 0]
-    assert _numbers(tmp_path) == list(range(200))
+    assert notebook_factory.numbers(tmp_path) == list(range(200))
     assert [path.name for path in (tmp_path / "results").glob(".*")] == []
     assert [p for p in (tmp_path / "results/notebooks").iterdir() if p.name.startswith(".")] == []
-    (again,) = _runner(tmp_path).run()
+    (again,) = notebook_factory.runner(tmp_path).run()
     assert not again.ran
