@@ -130,6 +130,23 @@ def splits(manifest: Manifest, *, parts: int = 10) -> list[Split]:
     return list(subject_folds(manifest, count=min(parts, len(set(manifest.column("subject"))))))
 
 
+def split_named(name: str, manifest: Manifest, *, parts: int = 10) -> Split:
+    """The one of `splits` that is called so.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    found = splits(manifest, parts=parts)
+    for split in found:
+        if split.name == name:
+            return split
+    raise ConfigError(
+        f"there is no split {name!r}",
+        file=manifest.root,
+        remedy=f"choose one of {', '.join(split.name for split in found)}",
+    )
+
+
 def grid(
     data: Dataset,
     methods: Mapping[str, Method | PeerMethod],
@@ -220,10 +237,7 @@ def _facts(data: Dataset, cell: Cell) -> dict[str, Any]:
 
 
 def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
-    found = {split.name: split for split in splits(data.manifest, parts=cell.parts)}
-    if cell.split not in found:
-        raise ConfigError(f"{data.name} has no split {cell.split!r}")
-    split = found[cell.split]
+    split = split_named(cell.split, data.manifest, parts=cell.parts)
     parts = (split.train, split.validation)
     if cell.target == "test":
         parts = (split.train + split.validation, split.test)

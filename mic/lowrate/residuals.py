@@ -27,6 +27,7 @@ from mic import bitstream, codec
 from mic.errors import ConfigError
 from mic.evaluation import metrics
 from mic.experiments import splits
+from mic.experiments.cells import split_named
 from mic.inputs.tensors import ClipTensors, sampled
 from mic.manifest.manifest import Clip, Manifest
 from mic.models.mic import Method, Mic
@@ -225,7 +226,7 @@ def _entry(ladder: Ladder, model: str, fold: str) -> dict[str, Any]:
 
 
 def _answer(ladder: Ladder, model: str, fold: str) -> dict[str, np.ndarray]:
-    split = {split.name: split for split in splits(ladder.manifest, parts=ladder.folds)}[fold]
+    split = split_named(fold, ladder.manifest, parts=ladder.folds)
     fitted, tested = split.train + split.validation, split.test
     with torch_threads(1):
         network = _fitted(ladder, model, fitted)

@@ -20,7 +20,24 @@ from mic.errors import ConfigError
 from mic.models.baselines.padding import encode_valid, masked_mean
 from mic.models.expression import Expression, FrameEncoder
 
-KINDS = {"picture": 3, "residual": 3, "motion": 2}
+KINDS = {"picture": 3, "residual": 3, "motion": 2}  # what a stream carries, and its planes
+
+
+def encoders(feature_size: int, *, width: int, grid: int, dropout: float) -> nn.ModuleDict:
+    """A frame CNN for each kind of what a stream carries; see `FrameEncoder`."""
+    return nn.ModuleDict(
+        {
+            kind: FrameEncoder(
+                "cnn4",
+                channels=channels,
+                feature_size=feature_size,
+                width=width,
+                grid=grid,
+                dropout=dropout,
+            )
+            for kind, channels in KINDS.items()
+        }
+    )
 
 
 class CompressedFusion(nn.Module):
@@ -45,19 +62,7 @@ class CompressedFusion(nn.Module):
     ) -> None:
         super().__init__()
         self.z_size = len(KINDS) * feature_size
-        self.encoders = nn.ModuleDict(
-            {
-                kind: FrameEncoder(
-                    "cnn4",
-                    channels=channels,
-                    feature_size=feature_size,
-                    width=width,
-                    grid=grid,
-                    dropout=dropout,
-                )
-                for kind, channels in KINDS.items()
-            }
-        )
+        self.encoders = encoders(feature_size, width=width, grid=grid, dropout=dropout)
         self.classifiers = nn.ModuleDict(
             {
                 kind: nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))

@@ -14,11 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from mic.errors import ConfigError
+from mic.models.baselines.compressed_fusion import KINDS, encoders
 from mic.models.baselines.frame_transformer import LONGEST, layers
 from mic.models.baselines.padding import encode_valid, lengths_of, mask_of
-from mic.models.expression import Expression, FrameEncoder
-
-KINDS = {"picture": 3, "residual": 3, "motion": 2}
+from mic.models.expression import Expression
 
 
 class CompressedTransformer(nn.Module):
@@ -43,19 +42,7 @@ class CompressedTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.z_size = feature_size
-        self.encoders = nn.ModuleDict(
-            {
-                kind: FrameEncoder(
-                    "cnn4",
-                    channels=channels,
-                    feature_size=feature_size,
-                    width=width,
-                    grid=grid,
-                    dropout=dropout,
-                )
-                for kind, channels in KINDS.items()
-            }
-        )
+        self.encoders = encoders(feature_size, width=width, grid=grid, dropout=dropout)
         self.kind = nn.ParameterDict(
             {kind: nn.Parameter(0.02 * torch.randn(feature_size)) for kind in KINDS}
         )
