@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,18 @@ def luma_psnr(reference: Iterable[NDArray[np.uint8]], other: Iterable[NDArray[np
     if samples == 0:
         raise CodecError("cannot be compared: the clips are empty")
     return float(10 * np.log10(255**2 * samples / total)) if total else float("inf")
+
+
+LADDER_COLUMNS: Mapping[str, str] = {
+    "clip": "name",
+    "codec": "of the target",
+    "vop_quant": "constant quantiser (QP for h264 and hevc)",
+    "bits": "of the clip",
+    "bits_i": "of its I-frame",
+    "bit_rate": "bits/s",
+    "bits_per_pixel": "bits a luma sample",
+    "psnr_y": "luma, against the source, dB",
+}
 
 
 def rate_ladder(

@@ -2,8 +2,8 @@
 
     seen = checks.pictures(manifest)
     checks.detection(seen)                        # MTCNN finds them
-    curve, table = checks.verification(seen)      # a face recognition network tells them apart
-    checks.zero_shot(seen)                        # an expression network reads them
+    curves, table = checks.networks(seen)         # face recognition networks tell them apart
+    checks.zero_shot_table(checks.zero_shot(seen))    # an expression network reads them
     checks.energy(path), checks.movement(side)    # residuals sit where action units act
 
 The networks were trained on photographs; see `mic.storage.assets` for what they are and their
@@ -12,7 +12,7 @@ limits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -22,6 +22,8 @@ import pandas as pd
 from PIL import Image
 
 from mic import bitstream, codec, extras, faces, identity
+from mic.errors import MicError
+from mic.evaluation import metrics
 from mic.evaluation.verification import RocCurve
 from mic.faces import Detection, Status
 from mic.manifest.manifest import Clip, Manifest
@@ -97,8 +99,16 @@ def inspect(clips: Sequence[Clip], frames: np.ndarray) -> Pictures:
     return Pictures(clips=tuple(clips), frames=frames, found=tuple(found))
 
 
+DETECTION_COLUMNS: Mapping[str, str] = {
+    "moment": "first frame (neutral) or apex of each clip",
+    "pictures": "frames looked at",
+    "found": "frames with a face",
+    "rate": "found / pictures",
+}
+
+
 def detection(seen: Pictures) -> pd.DataFrame:
-    """How often MTCNN finds a face: rows first and apex; columns pictures, found, rate."""
+    """How often MTCNN finds a face: rows first and apex, columns of `DETECTION_COLUMNS`."""
     half = len(seen.clips)
     rows = []
     for moment, part in (("first", slice(0, half)), ("apex", slice(half, None))):
@@ -142,6 +152,49 @@ def verification(
     embeddings[seen.seen] = judge.embed(np.stack(crops))
     table = identity.verification(embeddings, seen.subjects, seed=seed, resamples=resamples)
     return identity.roc_curve(embeddings, seen.subjects), table
+
+
+NETWORK_COLUMNS: Mapping[str, str] = {
+    "network": "frozen identity network",
+    "status": "measured, or why not",
+    "faces": "faces embedded",
+    "subjects": "people",
+    "pairs_same": "pairs of one person",
+    "pairs_different": "pairs of two",
+    "auc": "area under the ROC curve",
+    "auc_low": "95 % bootstrap interval over people",
+    "auc_high": "95 % bootstrap interval over people",
+    "eer": "equal error rate",
+    "eer_low": "95 % bootstrap interval over people",
+    "eer_high": "95 % bootstrap interval over people",
+}
+
+
+def networks(
+    seen: Pictures, *, seed: int = 0, resamples: int = 2000
+) -> tuple[dict[str, RocCurve], pd.DataFrame]:
+    """`verification` by every identity network of `mic.identity`.
+
+    A network that is not to be had here, because its weights or its package are missing, is a row
+    whose status says so, and has no curve.
+
+    Args:
+        seen: The pictures.
+        seed: Seed of the bootstrap.
+        resamples: Bootstrap resamples.
+
+    Returns:
+        The ROC curves by network, and a table of `NETWORK_COLUMNS`, one row a network.
+    """
+    curves, rows = {}, []
+    for name in identity.NETWORKS:
+        try:
+            curves[name], table = verification(seen, network=name, seed=seed, resamples=resamples)
+        except MicError as error:
+            rows.append(pd.DataFrame([{"network": name, "status": error.message}]))
+            continue
+        rows.append(table.assign(network=name, status="measured"))
+    return curves, pd.concat(rows, ignore_index=True).reindex(columns=list(NETWORK_COLUMNS))
 
 
 def zero_shot(seen: Pictures) -> pd.DataFrame:
@@ -189,6 +242,30 @@ def confusion(read: pd.DataFrame, classes: Sequence[str] = FER_CLASSES) -> np.nd
     """Counts of `zero_shot`'s rows: label down, prediction across."""
     table = pd.crosstab(read["label"], read["predicted"])
     return table.reindex(index=classes, columns=classes, fill_value=0).to_numpy()
+
+
+ZERO_SHOT_COLUMNS: Mapping[str, str] = {
+    "frames": "which frames",
+    "accuracy": "share read as drawn",
+    "accuracy_low": "95 % Wilson interval",
+    "accuracy_high": "95 % Wilson interval",
+    "n": "frames",
+}
+
+
+def zero_shot_table(read: pd.DataFrame) -> pd.DataFrame:
+    """How many of `zero_shot`'s rows are right, with and without the neutral frames.
+
+    Returns:
+        Columns of `ZERO_SHOT_COLUMNS`.
+    """
+    rows = []
+    apex = read[read["label"] != "neutral"]
+    for name, part in (("all seven classes", read), ("apex frames only", apex)):
+        correct = int((part["label"] == part["predicted"]).sum())
+        interval = metrics.wilson(correct, len(part))
+        rows.append((name, correct / len(part), interval.low, interval.high, len(part)))
+    return pd.DataFrame(rows, columns=list(ZERO_SHOT_COLUMNS))
 
 
 def energy(path: str | Path) -> np.ndarray:
