@@ -89,7 +89,8 @@ def exactness_table(
     for name, source in clips.items():
         target = Path(folder) / f"exactness-{name}.mp4"
         codec.reencode(source, target, size=_EXACTNESS_SIZE)
-        parsed = bitstream.read(target, frames=range(frames)).residual
+        with bitstream.open(target) as stream:
+            parsed = stream.residual(range(frames))
         differences = []
         for frame in decoded.open(target).frames():
             if 0 < frame.number < frames:
