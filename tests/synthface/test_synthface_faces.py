@@ -3,10 +3,11 @@
 from fractions import Fraction
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import rankdata
 
-from mic import synthface
+from mic import errors, identity, synthface
 from mic.manifest.manifest import Clip
 from mic.synthface import camera, checks, closure, harmonics, light
 from mic.synthface.action_units import CODES, FACE_UNITS, face_units
@@ -228,6 +229,30 @@ def test_an_expression_network_trained_on_photographs_reads_them(posed):
     assert accuracy >= 0.50
     recall = np.diag(counts) / counts.sum(1)
     assert recall[checks.FER_CLASSES.index("happiness")] > 0.6
+    table = checks.zero_shot_table(read)
+    assert list(table.columns) == list(checks.ZERO_SHOT_COLUMNS)
+    whole, apex = table.to_dict("records")
+    assert whole["accuracy"] == accuracy
+    assert (whole["n"], apex["n"]) == (28 * 7, 28 * 6)
+    assert apex["accuracy"] == np.trace(counts[:6, :6]) / counts[:6].sum()
+    assert apex["accuracy_low"] < apex["accuracy"] < apex["accuracy_high"]
+
+
+def test_every_identity_network_is_a_row_whether_it_is_here_or_not(posed, monkeypatch):
+    def verification(seen, *, network, **_):
+        if network == "facenet":
+            raise errors.FaceError("its weights are elsewhere")
+        return network, pd.DataFrame([{"faces": len(seen.frames), "auc": 0.9}])
+
+    monkeypatch.setattr(checks, "verification", verification)
+    curves, table = checks.networks(posed)
+    assert list(table.columns) == list(checks.NETWORK_COLUMNS)
+    assert set(table["network"]) == set(identity.NETWORKS)
+    status = table.set_index("network")["status"]
+    assert status["facenet"] == "its weights are elsewhere"
+    assert set(status.drop("facenet")) == {"measured"}
+    assert list(curves) == list(status.drop("facenet").index)
+    assert table.set_index("network")["auc"].isna().tolist() == (status != "measured").tolist()
 
 
 def test_residual_energy_sits_where_action_units_act(tmp_path):
