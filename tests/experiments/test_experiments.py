@@ -13,7 +13,7 @@ import mic.config
 from mic import experiments, identity
 from mic.errors import ConfigError, DatasetError
 from mic.experiments import cells as cells_module
-from mic.experiments import plan
+from mic.experiments import plan, training_tables
 from mic.inputs.tensors import Representation, clip_arrays
 from mic.inputs.tensors import load as load_tensors
 from mic.manifest.manifest import Manifest
@@ -190,6 +190,24 @@ def test_tables_have_their_columns_and_add_up(data):
     optimism = experiments.optimism_table(outcomes)
     assert optimism.loc[0, "accuracy_last"] == pytest.approx(last["test_accuracy"].mean())
     assert (optimism["optimism"] >= 0).all()
+    named = {"synth-ck": [o for o in outcomes if o.cell.row == "MIC"]}
+    published = pd.DataFrame(
+        [("CK+", "MIC", 98.0), ("MMI", "MIC", 50.0), ("CK+", "other", 1.0)],
+        columns=["dataset", "method", "accuracy"],
+    )
+    (beside,) = training_tables.accuracy_beside_published(named, published, resamples=100).to_dict(
+        "records"
+    )
+    assert list(beside) == list(training_tables.ACCURACY_COLUMNS)
+    assert (beside["protocol"], beside["accuracy"]) == ("synth-ck", table.loc[0, "accuracy"])
+    assert (beside["chance"], beside["paper"]) == (1 / 3, 0.98)
+    assert np.isnan(beside["replication"])
+    epochs = training_tables.curve_table(named)
+    assert list(epochs.columns) == list(training_tables.CURVE_COLUMNS)
+    assert len(epochs) == 2 * 2 * FAST.epochs
+    added = training_tables.optimism_by_dataset(named)
+    assert list(added.columns) == list(training_tables.OPTIMISM_COLUMNS)
+    assert added["optimism"].tolist() == optimism["optimism"][:1].tolist()
     recalls = experiments.recall_table(outcomes)
     assert recalls.groupby("row")["n"].sum().tolist() == [len(answers) // 2] * 2
     leaks = experiments.leakage_table(outcomes, data.coefficients())
