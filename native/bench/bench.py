@@ -3,7 +3,7 @@
 Every round runs every contestant once, in an order of its own; a ratio is the median over rounds
 of the reference's time divided by the contestant's in the same round, so that a busy machine
 slows both. Two clocks: processor time of all threads, which other programs hardly disturb, and
-wall time. Written to results/bitstream_speed/.
+wall time. Written to results/bitstream_speed/, and from there into the pages that show its tables.
 """
 
 from __future__ import annotations
@@ -20,23 +20,28 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from peers import REFERENCE, contestants
+import tables
 
 import mic.codec
 import mic.storage.assets
 from mic.publishing import plots, results
+from mic.publishing.report import markdown
 from mic.storage import atomic, provenance
 
-# (asset, crop to the target's shape, size): a car's passenger and two faces, close up.
+# (asset, crop to the target's shape, size, frames): a car's passenger and two faces, close up.
 CLIPS = (
     ("carphone", None, (176, 144), 120),
     ("langer", (100, 0, 440, 360), (176, 144), 300),
     ("langer", (80, 0, 480, 360), (320, 240), 300),
     ("langer", (80, 0, 480, 360), (640, 480), 120),
     ("single_face", (80, 0, 480, 360), (640, 480), 72),
+    ("langer", None, (1280, 720), 60),
+    ("single_face", None, (1280, 720), 60),
+    ("langer", None, (1920, 1080), 30),
 )
 QUANTISERS = (1, 2, 5, 12)
 SHORTEST = 0.02  # seconds that a timing takes at least
+PAGES = ("native/README.md", "docs/guide/speed.md")
 
 
 def encoded(folder: Path, clip: tuple, quantiser: int) -> tuple[Path, int]:
@@ -55,6 +60,9 @@ def timed(path: Path, rounds: int, seed: int) -> dict[str, np.ndarray]:
 
     A short one is called several times a round, so that none is timed below `SHORTEST`.
     """
+    # Not above: tables of a grid that is there need none of the other readers.
+    from peers import contestants
+
     order = random.Random(seed)
     functions = contestants()
     calls = {}
@@ -89,7 +97,7 @@ def measure(rounds: int, seed: int) -> pd.DataFrame:
                 seconds = timed(path, rounds, seed)
                 for name, values in seconds.items():
                     processor, wall = np.median(1e6 * values / frames, 0)
-                    ratio, wall_ratio = np.median(seconds[REFERENCE] / values, 0)
+                    ratio, wall_ratio = np.median(seconds[tables.REFERENCE] / values, 0)
                     rows.append(
                         {
                             "clip": clip[0],
@@ -109,16 +117,6 @@ def measure(rounds: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Ratios over the grid, one row a reader: of processor time, and the median of wall time."""
-    groups = table.groupby("reader", sort=False)
-    frame = groups["ratio"].agg(["median", "min", "max", "size"])
-    frame.insert(3, "wall", groups["wall_ratio"].median())
-    frame = frame.reset_index()
-    frame.columns = ["reader", "ratio", "ratio_low", "ratio_high", "wall_ratio", "n"]
-    return frame.sort_values("ratio", ascending=False, ignore_index=True)
-
-
 def figure(overall: pd.DataFrame) -> plt.Figure:
     """Ratios to the reference with their range over the grid."""
     drawn = plots.intervals(overall, label="reader", value="ratio", reference=1.0)
@@ -127,9 +125,27 @@ def figure(overall: pd.DataFrame) -> plt.Figure:
     ticks = (0.5, 1, 2, 5, 10, 20)
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.set_xlabel(
-        f"processor time of {REFERENCE} / of the reader: median and range over the grid"
+        f"processor time of {tables.REFERENCE} / of the reader: median and range over the grid"
     )
     return drawn
+
+
+def written(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Writes the grid, what it comes to, and a figure; returns the summary."""
+    overall = tables.summary(table)
+    frames = {
+        "speed_bitstream": table,
+        "speed_bitstream_summary": overall,
+        "speed_bitstream_sizes": tables.by_size(table),
+        "speed_bitstream_targets": tables.targets(table),
+    }
+    for name, frame in frames.items():
+        text = frame.to_csv(index=False, float_format="%.4g", lineterminator="\n")
+        atomic.write_text(folder / f"{name}.csv", text)
+    plots.use_style()
+    with atomic.replacing(folder / "speed_bitstream.png") as temporary:
+        figure(overall).savefig(temporary, metadata={"Software": None})
+    return overall
 
 
 def main() -> int:
@@ -137,18 +153,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--folder", type=Path, default=provenance.repository() / "results")
+    parser.add_argument("--folder", type=Path, help="for results/, and leave the pages alone")
+    parser.add_argument("--again", action="store_true", help="tables of the grid that is there")
     arguments = parser.parse_args()
-    table = measure(arguments.rounds, arguments.seed)
-    overall = summary(table)
-    plots.use_style()
-    folder = arguments.folder / "bitstream_speed"
-    for name, frame in (("speed_bitstream", table), ("speed_bitstream_summary", overall)):
-        text = frame.to_csv(index=False, float_format="%.4g", lineterminator="\n")
-        atomic.write_text(folder / f"{name}.csv", text)
-    drawn = figure(overall)
-    with atomic.replacing(folder / "speed_bitstream.png") as temporary:
-        drawn.savefig(temporary, metadata={"Software": None})
+    results_folder = arguments.folder or provenance.repository() / "results"
+    folder = results_folder / "bitstream_speed"
+    if arguments.again:
+        table = pd.read_csv(folder / "speed_bitstream.csv")
+    else:
+        table = measure(arguments.rounds, arguments.seed)
+    overall = written(table, folder)
+    for page in PAGES if arguments.folder is None else ():
+        path = provenance.repository() / page
+        atomic.write_text(path, markdown.filled(path.read_text(), results_folder))
     print(results.to_markdown(overall))
     return 0
 

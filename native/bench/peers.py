@@ -10,12 +10,10 @@ import cv2
 import numpy as np
 import torch
 from mvextractor.videocap import VideoCap
+from tables import REFERENCE
 from torchcodec.decoders import VideoDecoder
 
 import mic.bitstream
-
-REFERENCE = "PyAV to rgb24"
-
 
 CHUNK_BYTES = 2 << 20
 
@@ -152,6 +150,9 @@ def contestants() -> dict[str, Callable[[Path], None]]:
         "mic accumulated": ours.accumulated,
         "mic accumulated 1/2": lambda path: ours.accumulated(path, scale=2),
         "mic accumulated (CoViAR)": lambda path: ours.accumulated(path, definition="coviar"),
+        "mic accumulated 1/2 (CoViAR)": lambda path: ours.accumulated(
+            path, scale=2, definition="coviar"
+        ),
         "floor of accumulation: residual, added once": ours.added,
         "mic residual, two threads": lambda path: ours.residual(path, threads=2),
         "mic ten sampled frames": lambda path: ours.residual(path, count=10),
