@@ -11,10 +11,15 @@
 namespace mic::mpeg4 {
 namespace {
 
+/// Residuals of more bytes than this are written past the caches: when the caller comes to read
+/// them, the first are gone from there anyway, and nothing else has been driven out.
+constexpr std::size_t kCacheBytes = std::size_t{24} << 20;
+
 /// One thread's decoder, packet and, for interleaved output, planes.
 class Worker {
   public:
-    Worker(const Stream& stream, const VideoObjectLayer& layer, const BatchOutput& output)
+    Worker(const Stream& stream, const VideoObjectLayer& layer, const BatchOutput& output,
+           std::size_t rows)
         : output_(output), decoder_(stream.decoder()) {
         std::size_t total = 0;
         for (std::size_t k = 0; k < 3; ++k) {
@@ -24,6 +29,9 @@ class Worker {
             sizes_[k] = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
             total += sizes_[k];
         }
+        // Planes to interleave are one VOP's, and read again at once.
+        streams_ =
+            output.planes[0] != nullptr && total * rows * sizeof(std::int16_t) > kCacheBytes;
         macroblocks_ = static_cast<std::size_t>(layer.mb_count());
         if (output.pixels != nullptr) {
             scratch_.resize(total);
@@ -39,6 +47,7 @@ class Worker {
         VopOutput to;
         to.scale = output_.scale;
         to.residual = planes_;
+        to.streams_past_cache = streams_;
         if (output_.planes[0] != nullptr)
             for (std::size_t k = 0; k < 3; ++k)
                 to.residual[k].data = output_.planes[k] + row * sizes_[k];
@@ -62,6 +71,7 @@ class Worker {
     std::array<Plane, 3> planes_;
     std::array<std::size_t, 3> sizes_{};
     std::size_t macroblocks_ = 0;
+    bool streams_ = false;
     std::vector<std::int16_t> scratch_;
     DecoderPool::Loan decoder_;
     ReadBuffer buffer_;
@@ -117,8 +127,8 @@ std::vector<BatchError> decode_batch(std::span<const Request> requests, const Ba
     std::atomic<std::size_t> stop_after{requests.size()};
     const VideoObjectLayer& layer = requests.front().stream->layer_of(requests.front().vop);
     parallel_for(requests.size(), threads, interrupt, [&] {
-        return [&, worker =
-                       Worker(*requests.front().stream, layer, output)](std::size_t row) mutable {
+        return [&, worker = Worker(*requests.front().stream, layer, output, requests.size())](
+                   std::size_t row) mutable {
             if (row > stop_after)
                 return;
             const Request& request = requests[row];

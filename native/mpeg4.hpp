@@ -139,6 +139,9 @@ struct VopOutput {
     /// are.
     std::int16_t* by_macroblock = nullptr;
     std::uint8_t* coded = nullptr;  ///< (mb_height, mb_width): 1 where a macroblock has a residual
+    /// Whether rows of the residual planes are put together elsewhere and then written past the
+    /// processor's caches; for planes of which the caller has more than caches hold.
+    bool streams_past_cache = false;
 };
 
 /// 7.6.9.5: what a B-VOP takes from its references.

@@ -8,9 +8,14 @@
 #include <cstdint>
 #include <cstring>
 
+#include "aligned.hpp"
 #include "block.hpp"
 #include "idct.hpp"
 #include "mpeg4.hpp"
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 namespace mic::mpeg4 {
 
@@ -66,26 +71,59 @@ void write_zeros(std::int16_t* to, std::ptrdiff_t stride) {
         std::memset(to, 0, kColumns * sizeof(std::int16_t));
 }
 
+/// Copies samples past the caches: what is overwritten is not read first, nor kept near.
+inline void copy_past_cache(const std::int16_t* from, std::ptrdiff_t count, std::int16_t* to) {
+#if defined(__SSE2__)
+    constexpr std::ptrdiff_t lanes = 8;
+    for (; count > 0 && reinterpret_cast<std::uintptr_t>(to) % 16 != 0; --count)
+        *to++ = *from++;
+    for (; count >= lanes; count -= lanes, from += lanes, to += lanes)
+        _mm_stream_si128(reinterpret_cast<__m128i*>(to),
+                         _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
+    _mm_sfence();
+#endif
+    std::copy_n(from, count, to);
+}
+
 /// Writes macroblocks of `kSide`-sample blocks into three planes.
 template <int kSide>
 class ResidualWriter {
   public:
-    ResidualWriter(const std::array<Plane, 3>& planes, const Inverses& inverses)
+    /// @param row where each row of macroblocks is put together, to be copied past the caches into
+    /// the planes, which must be dense (their stride is their width); null to write there at once.
+    ResidualWriter(const std::array<Plane, 3>& planes, const Inverses& inverses,
+                   AlignedVector<std::int16_t>* row = nullptr)
         : planes_(planes),
           inverses_(inverses),
+          row_(row),
           whole_columns_(std::min(planes[0].width / (2 * kSide), planes[1].width / kSide)),
-          whole_rows_(std::min(planes[0].height / (2 * kSide), planes[1].height / kSide)) {}
+          whole_rows_(std::min(planes[0].height / (2 * kSide), planes[1].height / kSide)) {
+        if (row_ == nullptr)
+            return;
+        std::size_t total = 0;
+        for (std::size_t k = 0; k < 3; ++k)
+            total += samples_of_row(k);
+        row_->resize(total);
+    }
+    ~ResidualWriter() { end_row(); }
+    ResidualWriter(const ResidualWriter&) = delete;
+    ResidualWriter& operator=(const ResidualWriter&) = delete;
 
     /// Zeroes a row of macroblocks, before the first of them is written: memory likes long
     /// stretches, and what is written over them is near then.
-    void start_row(int mb_y) const {
+    void start_row(int mb_y) {
+        end_row();
+        if (row_ != nullptr) {
+            std::fill(row_->begin(), row_->end(), std::int16_t{0});
+            held_ = mb_y;
+            return;
+        }
         for (std::size_t k = 0; k < 3; ++k) {
-            const int side = k == 0 ? 2 * kSide : kSide;
             const Plane& plane = planes_[k];
-            const int rows = std::min(side, plane.height - mb_y * side);
-            std::int16_t* to = plane.data + plane.stride * mb_y * side;
+            const int rows = rows_of(k, mb_y);
+            std::int16_t* to = plane.data + plane.stride * mb_y * side_of(k);
             if (plane.stride == plane.width) {
-                std::fill_n(to, plane.stride * std::max(rows, 0), std::int16_t{0});
+                std::fill_n(to, plane.stride * rows, std::int16_t{0});
                 continue;
             }
             for (int row = 0; row < rows; ++row, to += plane.stride)
@@ -116,12 +154,34 @@ class ResidualWriter {
     }
 
   private:
+    static constexpr int side_of(std::size_t plane) { return plane == 0 ? 2 * kSide : kSide; }
+    [[nodiscard]] int rows_of(std::size_t plane, int mb_y) const {
+        return std::clamp(planes_[plane].height - mb_y * side_of(plane), 0, side_of(plane));
+    }
+    [[nodiscard]] std::size_t samples_of_row(std::size_t plane) const {
+        return static_cast<std::size_t>(planes_[plane].stride * side_of(plane));
+    }
+    /// Copies the row that is held, if any, into the planes.
+    void end_row() {
+        if (held_ < 0)
+            return;
+        const std::int16_t* from = row_->data();
+        for (std::size_t k = 0; k < 3; from += samples_of_row(k++))
+            copy_past_cache(from, planes_[k].stride * rows_of(k, held_),
+                            planes_[k].data + planes_[k].stride * held_ * side_of(k));
+        held_ = -1;
+    }
     template <typename Fill>
     void place(int mb_x, int mb_y, Fill fill) const {
         std::array<Plane, 3> to = planes_;
+        std::int16_t* held = held_ < 0 ? nullptr : row_->data();
         for (std::size_t k = 0; k < 3; ++k) {
-            const int side = k == 0 ? 2 * kSide : kSide;
-            to[k].data += (to[k].stride * mb_y + mb_x) * side;
+            if (held != nullptr) {
+                to[k].data = held + mb_x * side_of(k);
+                held += samples_of_row(k);
+            } else {
+                to[k].data += (to[k].stride * mb_y + mb_x) * side_of(k);
+            }
         }
         if (mb_x < whole_columns_ && mb_y < whole_rows_) [[likely]]
             return fill(to);
@@ -142,6 +202,8 @@ class ResidualWriter {
     }
     std::array<Plane, 3> planes_;
     Inverses inverses_;
+    AlignedVector<std::int16_t>* row_;
+    int held_ = -1;      ///< which row of macroblocks `row_` holds; -1: none
     int whole_columns_;  ///< macroblocks that lie inside the planes
     int whole_rows_;
 };

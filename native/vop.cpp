@@ -47,6 +47,7 @@ class VopDecoder::Implementation {
     InterQuantisers quantisers_;
     MacroblockCoefficients coefficients_;
     Inverses inverses_;
+    AlignedVector<std::int16_t> row_;  ///< of macroblocks, on its way past the caches
 };
 
 namespace {
@@ -61,6 +62,10 @@ void skip_intra_block(BitReader& reader, bool coded, bool intra_dc_code, bool lu
     }
     if (coded)
         skip_coefficients(reader, position, kIntraRuns, kIntraLookup, kIntraEscapes);
+}
+
+bool is_dense(const Plane& plane) {
+    return plane.stride == plane.width;
 }
 
 void zero_planes(const std::array<Plane, 3>& planes) {
@@ -90,7 +95,7 @@ void fill_rest(const VideoObjectLayer& layer, const VopOutput& output, int first
         return;
     if (first == 0)
         return zero_planes(output.residual);
-    const auto zero = [&](auto writer) {
+    const auto zero = [&](const auto& writer) {
         for (int index = first; index < layer.mb_count(); ++index)
             writer.clear(index % layer.mb_width(), index / layer.mb_width());
     };
@@ -152,7 +157,9 @@ void VopDecoder::Implementation::parse(BitReader& reader, const Pass& pass) {
     const auto& [layer, header, output, references, packet_start] = pass;
     constexpr bool inter_coded = kType != VopCodingType::intra;
     constexpr bool bidirectional = kType == VopCodingType::bidirectional;
-    const ResidualWriter<kSide> writer(output.residual, inverses_);
+    const bool streams =
+        output.streams_past_cache && std::ranges::all_of(output.residual, is_dense);
+    ResidualWriter<kSide> writer(output.residual, inverses_, streams ? &row_ : nullptr);
     MotionField motion(output.motion, layer.mb_width());
     BidirectionalVectors vectors(layer, header, references, motion, output.backward);
     if (!bidirectional && output.backward != nullptr)

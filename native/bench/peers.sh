@@ -15,7 +15,8 @@ packages() { "$1/bin/python" -c 'import sysconfig; print(sysconfig.get_path("pur
 echo "import site; site.addsitedir(\"$(packages "$project")\")" > "$(packages "$folder")/project.pth"
 # torchcodec looks for FFmpeg's libraries by their plain names; PyAV ships them under others.
 mkdir -p "$folder/ffmpeg"
-for library in "$(packages "$project")"/av.libs/lib*.so.*; do
+av=$("$project/bin/python" -c 'import av, pathlib; print(pathlib.Path(av.__file__).parents[1])')
+for library in "$av"/av.libs/lib*.so.*; do
   plain=$(basename "$library" | sed -E 's/-[0-9a-f]{8}\.so\.([0-9]+).*/.so.\1/')
   ln -sf "$library" "$folder/ffmpeg/$plain"
 done
