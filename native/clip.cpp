@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <map>
 #include <mutex>
-#include <numeric>
 
 #include "aligned.hpp"
 #include "errors.hpp"
+#include "groups.hpp"
 #include "parallel.hpp"
 
 namespace mic::mpeg4 {
@@ -270,30 +270,6 @@ class Chain {
     Accumulator<T> accumulator_;
     std::vector<T> scratch_;
 };
-
-/// Groups of pictures, by their first VOP, with the VOPs wanted from each and their rows.
-using Groups = std::map<std::size_t, std::multimap<std::size_t, std::size_t>>;
-
-/// Looks back from each VOP no further than to the VOP wanted before it.
-Groups groups_of(const Stream& stream, std::span<const std::size_t> vops) {
-    std::vector<std::size_t> rows(vops.size());
-    std::iota(rows.begin(), rows.end(), std::size_t{0});
-    std::stable_sort(rows.begin(), rows.end(),
-                     [&](std::size_t a, std::size_t b) { return vops[a] < vops[b]; });
-    Groups groups;
-    std::size_t known = 0, first_of_known = 0;
-    for (const std::size_t row : rows) {
-        std::size_t first = vops[row];
-        while (first > known && !stream.vop(first).starts_chain())
-            --first;
-        if (first == known && !stream.vop(first).starts_chain())
-            first = first_of_known;
-        known = vops[row];
-        first_of_known = first;
-        groups[first].emplace(vops[row], row);
-    }
-    return groups;
-}
 
 }  // namespace
 

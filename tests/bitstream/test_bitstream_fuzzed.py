@@ -1,4 +1,4 @@
-"""Under ASan and UBSan: the fuzzers' corpora, every input that once broke something, the pool."""
+"""Under ASan and UBSan: the fuzzers' corpora, every input that once broke something."""
 
 import os
 import shutil
@@ -39,8 +39,10 @@ def test_corpus_and_regressions(harness, binaries):
     assert done.stdout == f"{count} inputs\n"
 
 
+# Processes of their own: forks while threads are at work, and counts, which no clock disturbs, of
+# how often the index is looked at to accumulate all of a group.
 @pytest.mark.timeout(0)
-def test_pool_of_threads_outlives_forks(binaries):
-    # A process of its own: many callers, errors, and forks while others are at work.
-    done = subprocess.run([binaries / "threads"], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("program", ["threads", "groups"])
+def test_programs_find_nothing_wrong(program, binaries):
+    done = subprocess.run([binaries / program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "ok\n"), done.stderr[-3000:]
