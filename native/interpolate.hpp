@@ -232,23 +232,17 @@ void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by, Tar
     }
 }
 
-/// 7.6.2.2 along one line of kSide + 1 samples, `step` apart: positions k + fraction / 4.
-template <typename T, int kSide>
-void quarter_line(const T* in, std::ptrdiff_t step, int fraction, T* out,
-                  std::ptrdiff_t out_step) {
-    for (int k = 0; k < kSide; ++k) {
-        std::array<T, 8> taps;
-        for (int tap = 0; tap < 8; ++tap) {
-            // The reference block is mirrored at its own border.
-            int at = k + tap - 3;
-            at = at < 0 ? -1 - at : at > kSide ? 2 * kSide + 1 - at : at;
-            taps[static_cast<std::size_t>(tap)] = in[at * step];
-        }
-        T value = eight_taps(taps);
-        if (fraction != 2)
-            value = mix(value, in[(k + fraction / 2) * step], 0.5F);
-        out[k * out_step] = value;
-    }
+/// 7.6.2.2 for a row of positions: line t of `taps` has the samples t - 3 away from them, `near`
+/// those that are the nearest to quarter positions, which are mixed in; null for half positions.
+template <int kSide, typename T>
+void quarter_row(const std::array<const T*, 8>& taps, const T* near, T* __restrict out) {
+    const auto [t0, t1, t2, t3, t4, t5, t6, t7] = taps;
+    for (int k = 0; k < kSide; ++k)
+        out[k] =
+            eight_taps(std::array<T, 8>{t0[k], t1[k], t2[k], t3[k], t4[k], t5[k], t6[k], t7[k]});
+    if (near != nullptr)
+        for (int k = 0; k < kSide; ++k)
+            out[k] = mix(out[k], near[k], 0.5F);
 }
 
 /// 7.6.2.2 without its rounding, for a block of 8x8 or 16x16 and a vector in quarter samples.
@@ -256,21 +250,44 @@ template <typename T, int kSide>
 void predict_quarter(const Surface<T>& from, int x, int y, Displacement by, Target<T> to) {
     const int fx = by.x & 3, fy = by.y & 3;
     const Window<T, kSide + 1> window(from, x + (by.x >> 2), y + (by.y >> 2));
+    // The reference block, kSide + 1 samples wide and high, is mirrored at its own border.
+    constexpr int reach = 3;
     std::array<T, static_cast<std::size_t>(kSide + 1) * kSide> across;
+    std::array<const T*, kSide + 1 + 2 * reach> lines;
     for (int row = 0; row <= kSide; ++row) {
+        const T* in = window.row(row);
         T* out = across.data() + row * kSide;
+        lines[static_cast<std::size_t>(row + reach)] = fx == 0 ? in : out;
         if (fx == 0)
-            std::copy_n(window.row(row), kSide, out);
-        else
-            quarter_line<T, kSide>(window.row(row), 1, fx, out, 1);
+            continue;
+        std::array<T, kSide + 1 + 2 * reach> mirrored;
+        std::copy_n(in, kSide + 1, mirrored.begin() + reach);
+        for (int k = 0; k < reach; ++k) {
+            mirrored[static_cast<std::size_t>(reach - 1 - k)] = in[k];
+            mirrored[static_cast<std::size_t>(reach + kSide + 1 + k)] = in[kSide - k];
+        }
+        std::array<const T*, 8> taps;
+        for (std::size_t tap = 0; tap < 8; ++tap)
+            taps[tap] = mirrored.data() + tap;
+        quarter_row<kSide>(taps, fx == 2 ? nullptr : in + fx / 2, out);
     }
-    std::array<T, static_cast<std::size_t>(kSide) * kSide> block;
-    if (fy != 0)
-        for (int column = 0; column < kSide; ++column)
-            quarter_line<T, kSide>(across.data() + column, kSide, fy, block.data() + column,
-                                   kSide);
-    for (int row = 0; row < kSide; ++row)
-        to.template put_row<kSide>(row, (fy == 0 ? across.data() : block.data()) + row * kSide);
+    for (std::size_t k = 0; k < reach; ++k) {
+        lines[reach - 1 - k] = lines[reach + k];
+        lines[reach + kSide + 1 + k] = lines[reach + kSide - k];
+    }
+    std::array<T, kSide> down;
+    for (int row = 0; row < kSide; ++row) {
+        const auto at = static_cast<std::size_t>(row);
+        const T* values = lines[at + reach];
+        if (fy != 0) {
+            std::array<const T*, 8> taps;
+            std::copy_n(lines.begin() + row, 8, taps.begin());
+            const auto near = at + reach + static_cast<std::size_t>(fy / 2);
+            quarter_row<kSide>(taps, fy == 2 ? nullptr : lines[near], down.data());
+            values = down.data();
+        }
+        to.template put_row<kSide>(row, values);
+    }
 }
 
 }  // namespace mic::mpeg4
