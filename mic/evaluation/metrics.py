@@ -2,7 +2,8 @@
 
 Everything here is a function of stored predictions. One clip of CK+ is 0.31 points, so a number
 without an interval says little; clips of one subject are not independent, so intervals for "a new
-person" resample subjects.
+person" resample subjects. Tests and intervals are SciPy's where it has them; its bootstrap draws
+rows and not people, and its correlation is NaN where one side is constant, so those stand here.
 """
 
 from __future__ import annotations
@@ -44,11 +45,9 @@ def wilson(correct: int, n: int, *, level: float = 0.95) -> Interval:
     if n < 1:
         raise ConfigError("a proportion of no observations")
     share = correct / n
-    z = float(scipy.special.ndtri(0.5 + level / 2))
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    ends = scipy.stats.binomtest(correct, n).proportion_ci(level, method="wilson")
     # Rounding must not put 0 of n or n of n outside of its own interval.
-    return Interval(share, min(share, max(0.0, centre - half)), max(share, centre + half), n)
+    return Interval(share, min(share, float(ends.low)), max(share, float(ends.high)), n)
 
 
 def bootstrap(
@@ -168,13 +167,6 @@ def recalls(table: np.ndarray) -> list[Interval]:
     return found
 
 
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """(N, classes) -> (N, classes) probabilities."""
-    shifted = np.exp(logits - logits.max(1, keepdims=True))
-    shares: np.ndarray = shifted / shifted.sum(1, keepdims=True)
-    return shares
-
-
 @dataclasses.dataclass(frozen=True)
 class Calibration:
     """How far confidence can be believed.
@@ -195,7 +187,7 @@ class Calibration:
 
 def calibration(logits: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> Calibration:
     """Reliability of the predicted class's probability (Guo et al. 2017), equal-width bins."""
-    probabilities = softmax(np.asarray(logits, float))
+    probabilities = scipy.special.softmax(np.asarray(logits, float), 1)
     confidence = probabilities.max(1)
     right = probabilities.argmax(1) == np.asarray(labels)
     place = np.minimum((confidence * bins).astype(int), bins - 1)

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from mic.config import Profile
-from mic.evaluation import metrics
 from mic.experiments import plan
 from mic.experiments.cells import Cell, Outcome, grid
 from mic.experiments.data import Dataset
@@ -150,7 +150,7 @@ def search_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     lines = []
     for outcome in outcomes:
         cell = outcome.cell
-        probability = metrics.softmax(outcome.logits.astype(float))
+        probability = softmax(outcome.logits.astype(float), 1)
         truth = probability[np.arange(len(outcome.truth)), outcome.truth]
         lines.append(
             {

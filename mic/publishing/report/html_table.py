@@ -1,4 +1,8 @@
-"""One table of results as HTML: in the page of `mic report`, and in a notebook."""
+"""One table of results as HTML: in the page of `mic report`, and in a notebook.
+
+pandas' Styler would write the tags only, and wants jinja2: which columns stand side by side and
+which intervals behind their values `layout` says, for LaTeX and Markdown too.
+"""
 
 from __future__ import annotations
 
