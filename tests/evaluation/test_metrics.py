@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,12 +9,15 @@ from mic.errors import ConfigError
 from mic.evaluation import metrics
 
 
-def test_wilson_agrees_with_scipy():
-    for correct, n in ((0, 5), (3, 7), (320, 327), (327, 327)):
-        reference = scipy.stats.binomtest(correct, n).proportion_ci(method="wilson")
+def test_wilson_gives_the_published_intervals():
+    # Newcombe, Statistics in Medicine 17 (1998), table I, method 3.
+    published = ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611))
+    for correct, n, low, high in (*published, (1, 29, 0.0061, 0.1718)):
         ours = metrics.wilson(correct, n)
-        assert (ours.low, ours.high) == pytest.approx((reference.low, reference.high), abs=1e-12)
-        assert ours.low <= ours.value <= ours.high
+        assert (ours.low, ours.high) == pytest.approx((low, high), abs=5e-5)
+    for n in (1, 5, 327):
+        assert metrics.wilson(0, n).low == 0 == metrics.wilson(0, n).value
+        assert metrics.wilson(n, n).high == 1 == metrics.wilson(n, n).value
 
 
 def test_exact_mcnemar_by_hand():
