@@ -18,8 +18,8 @@ from mic.codec.display import Display, ordinary, rgb
 from mic.codec.reading import opened
 from mic.decoded.source import vectors_of
 from mic.errors import CodecError
-from mic.recognition.follower import Motion, Region, Vectors
 from mic.recognition.moments import Moment, Parts, Work
+from mic.recognition.motion import Motion, Region, Vectors
 from mic_bitstream.decoding import decoded_frames
 
 _PLANAR = ("yuv420p", "yuvj420p")

@@ -37,6 +37,7 @@ class Caption:
     end: float
     outline: np.ndarray | None
     probabilities: np.ndarray | None
+    status: str
 
     @classmethod
     def of(cls, row: Row, classes: Sequence[str]) -> Caption:
@@ -54,6 +55,7 @@ class Caption:
             end=float(row["end"]),
             outline=box,
             probabilities=chances,
+            status=row.get("status") or row.get("face") or "no face",
         )
 
 
@@ -135,7 +137,7 @@ def _panel(height: int, window: Caption | Window, classes: Sequence[str]) -> np.
     size = round(0.62 * line)
     title = f"{window.start:.1f}–{window.end:.1f} s"
     if window.probabilities is None:
-        title += ": no face"
+        title += f": {window.status if isinstance(window, Caption) else 'no face'}"
     heading, *names = (_Written(text, size) for text in (title, *classes))
     label = max(heading.width / 2, *(name.width for name in names))
     bar, gap = 5 * line, line // 2

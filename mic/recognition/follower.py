@@ -11,21 +11,25 @@ Three ways to know where a face is, from cheap to dear:
 
 Every face is a person of its own, with a number that is never used again. Who is lost and found
 elsewhere is a new person: a number says that a face was followed without a gap, not who it is.
+Where two came so close that the one may have been taken for the other, both numbers end, and what
+is found there afterwards has new ones.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
-from typing import Protocol
+import itertools
 
 import numpy as np
 from PIL import Image
 
 from mic import faces
+from mic.faces import covering
 from mic.faces.blazeface import BlazeFace
 from mic.faces.landmarks import Landmarker, Mesh, Roi, roi_of_box
+from mic.recognition.motion import Motion, Region
+from mic.recognition.persons import Guise, Held, Person, Pixels, Seen
 
 # Below this presence there is no face in the square.
 PRESENT = 0.5
@@ -39,120 +43,12 @@ _OFF = 0.12
 # Longest side of the pictures that MTCNN searches: first quickly, then for small faces.
 _SOUGHT = (320, 640)
 _SAME = 0.3
-
-Region = tuple[int, int, int, int]
-"""left, top, right, bottom in samples of the shown picture."""
-
-
-class Motion(Protocol):
-    """How a picture moved since the one before."""
-
-    def of(self, box: np.ndarray) -> np.ndarray:
-        """The median step in a box (left, top, right, bottom), float (2,), in samples."""
-        ...
-
-
-@dataclasses.dataclass(frozen=True)
-class Vectors(Motion):
-    """Blocks of any size and where each came from.
-
-    Attributes:
-        places: float (N, 2), middles of the blocks in this picture, (x, y) in samples.
-        steps: float (N, 2), how far each moved since the picture before.
-    """
-
-    places: np.ndarray
-    steps: np.ndarray
-
-    def of(self, box: np.ndarray) -> np.ndarray:
-        """The median step of the blocks whose middle is in a box; zero if there is none."""
-        inside = (self.places >= box[:2]).all(1) & (self.places <= box[2:]).all(1)
-        if not inside.any():
-            return np.zeros(2)
-        return np.median(self.steps[inside], axis=0)
-
-
-@dataclasses.dataclass
-class Person:
-    """A face that is followed.
-
-    Attributes:
-        number: From 0, in the order in which they were found.
-        mesh: Of the last look.
-        shift: float (2,), how far the vectors have carried it since, in samples.
-    """
-
-    number: int
-    mesh: Mesh
-    shift: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(2))
-
-    @property
-    def roi(self) -> Roi:
-        """Where to look for it now."""
-        x, y, side, angle = self.mesh.roi
-        return Roi(x + self.shift[0], y + self.shift[1], side, angle)
-
-    @property
-    def box(self) -> np.ndarray:
-        """float32 (4,): where it is now."""
-        return self.mesh.box + np.tile(self.shift, 2).astype(np.float32)
-
-    def carry(self, motion: Motion) -> None:
-        """Moves it with the blocks inside its box."""
-        self.shift = self.shift + motion.of(self.box)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Seen:
-    """What a look says of one person.
-
-    Attributes:
-        person: Its number.
-        status: "ok"; "turned away", "cut off", "too small": a face out of the expression
-            network's depth; or "lost": it was here until now.
-        mesh: None if it is lost.
-        picture: uint8 (h, w, 3) RGB around the face; None if it is lost.
-        origin: (x, y) of that picture's corner in the shown picture.
-    """
-
-    person: int
-    status: str
-    mesh: Mesh | None
-    picture: np.ndarray | None
-    origin: tuple[int, int]
-
-
-Pixels = Callable[[Region | None], np.ndarray]
-"""Gives a region of the present picture, or all of it, as uint8 (h, w, 3) RGB."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Held:
-    """A part of a picture that is kept, so that one can look at a person there later.
-
-    Attributes:
-        person: As carried to that picture.
-        region: The part.
-        picture: uint8 (h, w, 3) RGB, its samples.
-        size: Width and height of the whole picture.
-    """
-
-    person: Person
-    region: Region
-    picture: np.ndarray
-    size: tuple[int, int]
-
-    def pixels(self, region: Region | None) -> np.ndarray:
-        """As `Pixels`; black where nothing was kept."""
-        left, top, right, bottom = region or (0, 0, *self.size)
-        part = np.zeros((bottom - top, right - left, 3), np.uint8)
-        x, y = max(left, self.region[0]), max(top, self.region[1])
-        x_end, y_end = min(right, self.region[2]), min(bottom, self.region[3])
-        if x < x_end and y < y_end:
-            kept = self.picture[y - self.region[1] : y_end - self.region[1]]
-            kept = kept[:, x - self.region[0] : x_end - self.region[0]]
-            part[y - top : y_end - top, x - left : x_end - left] = kept
-        return part
+# Two people whose middles come nearer than this part of the larger one's side are mixed up easily.
+_MEETING = 0.5
+# How far, in the same measure, people may come between two looks.
+_REACH = 4.0
+# Faces that look less alike than this (correlation) are examined anew for what covers them.
+_ALIKE = 0.92
 
 
 class Follower:
@@ -178,6 +74,9 @@ class Follower:
         """Moves everybody by the vectors of the next picture."""
         for person in self.people:
             person.carry(motion)
+        for one, other in itertools.combinations(self.people, 2):
+            if _meet(one.box, other.box):
+                one.met = other.met = True
 
     def hold(self, size: tuple[int, int], pixels: Pixels) -> list[Held]:
         """Keeps what is needed to look at everybody in this picture later.
@@ -190,16 +89,17 @@ class Follower:
         for person in self.people:
             region = around(person.roi, size)
             if region is not None:
-                now = Person(person.number, person.mesh, person.shift.copy())
+                now = dataclasses.replace(person, shift=person.shift.copy())
                 held.append(Held(now, region, pixels(region), size))
         return held
 
     def look_back(self, held: Held) -> Seen | None:
         """Looks at a person in a picture that has passed; None if no face is there."""
         mesh = self._looked(held.person, held.size, held.pixels)
-        if mesh is None:
+        if mesh is None or held.person.met:
             return None
-        return _seen(held.person.number, mesh, held.size, held.pixels)
+        now = Person(held.person.number, mesh, guise=held.person.guise)
+        return self._seen(now, held.size, held.pixels)
 
     def look(self, time: float, size: tuple[int, int], pixels: Pixels) -> list[Seen]:
         """Looks at everybody in a picture, and searches it where that is needed.
@@ -209,25 +109,69 @@ class Follower:
             size: Its width and height.
             pixels: Gives parts of it.
         """
-        before, missing = self.people, False
-        found: list[Person] = []
+        before, found, crossed = self.people, list[Person](), set[int]()
         for person in before:
-            seen = self._looked(person, size, pixels)
-            if seen is None or any(_overlap(seen.box, one.mesh.box) > _SAME for one in found):
-                missing = True
+            mesh = self._looked(person, size, pixels)
+            if mesh is None:
                 continue
-            found.append(Person(person.number, seen))
-        if missing or not before or time - self._searched >= SEARCH_SECONDS:
-            self._searched = time
-            found += self._search(before, found, size, pixels)
-        self.people = found
-        answers = [_seen(person.number, person.mesh, size, pixels) for person in self.people]
-        left = {one.number for one in before} - {one.number for one in self.people}
-        answers += [
-            Seen(person=number, status="lost", mesh=None, picture=None, origin=(0, 0))
-            for number in sorted(left)
+            rival = next((one for one in found if _overlap(mesh.box, one.mesh.box) > _SAME), None)
+            if rival is not None:  # both squares lead to one face
+                crossed |= {person.number, rival.number}
+            else:
+                found.append(Person(person.number, mesh, guise=person.guise))
+        crossed |= {one.number for one in before if one.met}
+        crossed |= self._exchanged(found, size, pixels)
+        found = [
+            Person(self._new_number(), one.mesh) if one.number in crossed else one for one in found
         ]
+        if len(found) < len(before) or not before or time - self._searched >= SEARCH_SECONDS:
+            self._searched = time
+            known = [one for one in before if one.number not in crossed]
+            found += self._search(known, found, size, pixels)
+        self.people = found
+        answers = [self._seen(person, size, pixels) for person in self.people]
+        left = {one.number for one in before} - {one.number for one in self.people}
+        for number in sorted(left):
+            status = "crossed" if number in crossed else "lost"
+            nothing = Seen(person=number, status=status, mesh=None, picture=None, origin=(0, 0))
+            answers.append(nothing)
         return answers
+
+    def _exchanged(self, found: list[Person], size: tuple[int, int], pixels: Pixels) -> set[int]:
+        """Numbers of those near each other of whom each looks more like the other did before.
+
+        Where the decoder exports no vectors, nothing else tells that two have changed places.
+        """
+        numbers: set[int] = set()
+        for one, other in itertools.combinations(found, 2):
+            if one.guise and other.guise and _meet(one.box, other.box, within=_REACH):
+                now = [_appearance(person, size, pixels) for person in (one, other)]
+                before = [person.guise.appearance for person in (one, other) if person.guise]
+                alike = np.array(now) @ np.array(before).T
+                if np.trace(alike[::-1]) > np.trace(alike):
+                    numbers |= {one.number, other.number}
+        return numbers
+
+    def _seen(self, person: Person, size: tuple[int, int], pixels: Pixels) -> Seen:
+        mesh, number = person.mesh, person.number
+        region = around(mesh.roi, size)
+        assert region is not None  # `_mesh` gives no other
+        picture, origin = pixels(region), region[:2]
+        status = _status(mesh, size)
+        if status == "ok" and self._covered(person, picture, origin):
+            status = "covered"
+        return Seen(person=number, status=status, mesh=mesh, picture=picture, origin=origin)
+
+    def _covered(self, person: Person, picture: np.ndarray, origin: tuple[int, int]) -> bool:
+        """Whether its eyes or mouth are hidden; examined when it looks otherwise than before."""
+        if person.mesh.presence < covering.SURE:
+            return True
+        mesh, before = _moved(person.mesh, origin), person.guise
+        now = covering.appearance(picture, mesh)
+        if before is None or now @ before.appearance < _ALIKE:
+            hidden = covering.doubt(self._landmarker, picture, mesh) > covering.COVERED
+            person.guise = before = Guise(now, hidden)
+        return before.covered
 
     def _looked(self, person: Person, size: tuple[int, int], pixels: Pixels) -> Mesh | None:
         mesh = self._mesh(person.roi, size, pixels)
@@ -246,8 +190,7 @@ class Follower:
         left, top = region[:2]
         local = Roi(roi.x - left, roi.y - top, roi.side, roi.angle)
         mesh = self._landmarker.look(pixels(region), local)
-        moved = mesh.points + np.array((left, top, 0), np.float32)
-        mesh = Mesh(points=moved, presence=mesh.presence)
+        mesh = _moved(mesh, (-left, -top))
         there = mesh.presence >= PRESENT and around(mesh.roi, size) is not None
         return mesh if there else None
 
@@ -295,6 +238,9 @@ class Follower:
         for person in before:
             if person.number not in used and _overlap(person.box, mesh.box) > _SAME:
                 return person.number
+        return self._new_number()
+
+    def _new_number(self) -> int:
         self._next += 1
         return self._next - 1
 
@@ -318,18 +264,6 @@ def around(roi: Roi, size: tuple[int, int]) -> Region | None:
     return left, top, right, bottom
 
 
-def _seen(number: int, mesh: Mesh, size: tuple[int, int], pixels: Pixels) -> Seen:
-    region = around(mesh.roi, size)
-    assert region is not None  # `Follower._mesh` gives no other
-    return Seen(
-        person=number,
-        status=_status(mesh, size),
-        mesh=mesh,
-        picture=pixels(region),
-        origin=region[:2],
-    )
-
-
 def _status(mesh: Mesh, size: tuple[int, int]) -> str:
     if abs(mesh.pose.yaw) > MOST_YAW or abs(mesh.pose.pitch) > MOST_PITCH:
         return "turned away"
@@ -345,6 +279,23 @@ def _cut(picture: np.ndarray, region: Region | None) -> np.ndarray:
         return picture
     left, top, right, bottom = region
     return np.ascontiguousarray(picture[top:bottom, left:right])
+
+
+def _moved(mesh: Mesh, origin: tuple[int, int]) -> Mesh:
+    """A mesh as seen from another corner of the picture."""
+    corner = np.array((*origin, 0), np.float32)
+    return Mesh(points=mesh.points - corner, presence=mesh.presence)
+
+
+def _appearance(person: Person, size: tuple[int, int], pixels: Pixels) -> np.ndarray:
+    region = around(person.mesh.roi, size)
+    return covering.appearance(pixels(region), _moved(person.mesh, (region or (0, 0))[:2]))
+
+
+def _meet(one: np.ndarray, other: np.ndarray, *, within: float = _MEETING) -> bool:
+    """Whether the middles of two boxes are nearer than that part of the larger one's side."""
+    apart = float(np.hypot(*((one[:2] + one[2:] - other[:2] - other[2:]) / 2)))
+    return apart < within * max(float((box[2:] - box[:2]).max()) for box in (one, other))
 
 
 def _overlap(one: np.ndarray, other: np.ndarray) -> float:

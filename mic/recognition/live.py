@@ -19,8 +19,8 @@ import numpy as np
 
 from mic.faces.alignment import checked
 from mic.faces.landmarks import Pose
-from mic.recognition.follower import Region
 from mic.recognition.moments import Moment, Source, Work
+from mic.recognition.motion import Region
 from mic.recognition.people import CLASSES, Look, Passed, PeopleRecogniser, passed, passes
 from mic.recognition.rows import Values, shares_of_time
 
@@ -36,7 +36,7 @@ class LivePerson:
 
     Attributes:
         number: Of the person, from 0, as in `mic predict`.
-        status: As in `mic.recognition.follower.Seen`, of the last look.
+        status: As in `mic.recognition.persons.Seen`, of the last look.
         box: float32 (4,): left, top, right, bottom in samples of the picture.
         looked: Whether the networks looked at this picture; else the box was carried here by
             motion vectors, or kept, and all other values are those of the last look.
@@ -98,6 +98,7 @@ _ADVICE = {
     "turned away": "it is turned away",
     "cut off": "part of it is outside the picture",
     "too small": "it is too small",
+    "covered": "its eyes or its mouth are covered, or too blurred to see",
 }
 
 

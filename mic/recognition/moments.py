@@ -9,7 +9,8 @@ from typing import Protocol
 import numpy as np
 
 from mic.codec import Video
-from mic.recognition.follower import Motion, Pixels, Region
+from mic.recognition.motion import Motion, Region
+from mic.recognition.persons import Pixels
 
 _MARGIN = 0.12  # a planned region is larger than the carried square by this part of its sides
 

@@ -14,8 +14,8 @@ import numpy as np
 from mic import bitstream
 from mic.codec import Video
 from mic.errors import BitstreamError, CodecError
-from mic.recognition.follower import Motion, Region
 from mic.recognition.moments import Moment, Parts, Work, wider
+from mic.recognition.motion import Motion, Region
 from mic_bitstream.records import INTRA, INTRA_Q
 
 _PLANNED_SECONDS = 10.0  # of a parsed video are planned, and reconstructed, together

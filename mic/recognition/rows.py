@@ -14,7 +14,6 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import itertools
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
@@ -248,12 +247,17 @@ class _Windows(_Looks):
     def _of(self, person: int | None, inside: list[Look], begin: float, end: float) -> Row:
         own = [one for one in inside if one.person == person]
         seen = [one for one in own if one.box is not None]
+        held: dict[str, float] = dict.fromkeys(("ok", *(one.status for one in own)), 0.0)
+        shares = shares_of_time([one.time for one in own], begin, end)
+        for look, share in zip(own, shares, strict=True):
+            held[look.status] += share
+        status = "ok"
+        if held["ok"] < sum(held.values()) / 2:
+            status = max(list(held)[1:], key=held.__getitem__)
         weights = shares_of_time([one.time for one in seen], begin, end)
-        statuses = Counter(one.status for one in seen)
-        status = "ok" if statuses["ok"] else statuses.most_common(1)[0][0]
-        if len(own) > len(seen) and status == "ok":
-            status = "lost"
         values = Values.mean([Values.of(one) for one in seen], weights)
+        if status != "ok":
+            values.chances = None
         return {
             "person": person,
             "status": status,

@@ -14,7 +14,8 @@ from mic import bitstream, cli, codec
 from mic.errors import CodecError, ConfigError
 from mic.faces.landmarks import ACTION_UNITS, BLENDSHAPES
 from mic.recognition import Task
-from mic.recognition.follower import Vectors, around
+from mic.recognition.follower import around
+from mic.recognition.motion import Vectors
 from mic.recognition.people import CLASSES, planned
 from mic.recognition.rows import plan
 from mic.recognition.sources import source_of

@@ -1,0 +1,112 @@
+"""Who is followed, and what a look says of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+from mic.faces.landmarks import Mesh, Roi
+from mic.recognition.motion import Motion, Region
+
+
+@dataclasses.dataclass(frozen=True)
+class Guise:
+    """A face that was examined.
+
+    Attributes:
+        appearance: As of `mic.faces.covering.appearance`.
+        covered: Whether its eyes or its mouth were hidden.
+    """
+
+    appearance: np.ndarray
+    covered: bool
+
+
+@dataclasses.dataclass
+class Person:
+    """A face that is followed.
+
+    Attributes:
+        number: From 0, in the order in which they were found.
+        mesh: Of the last look.
+        shift: float (2,), how far the vectors have carried it since, in samples.
+        guise: What it looked like when it was last examined for what covers it.
+        met: Whether somebody came so close since the last look that they may be mixed up.
+    """
+
+    number: int
+    mesh: Mesh
+    shift: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(2))
+    guise: Guise | None = None
+    met: bool = False
+
+    @property
+    def roi(self) -> Roi:
+        """Where to look for it now."""
+        x, y, side, angle = self.mesh.roi
+        return Roi(x + self.shift[0], y + self.shift[1], side, angle)
+
+    @property
+    def box(self) -> np.ndarray:
+        """float32 (4,): where it is now."""
+        return self.mesh.box + np.tile(self.shift, 2).astype(np.float32)
+
+    def carry(self, motion: Motion) -> None:
+        """Moves it with the blocks inside its box."""
+        self.shift = self.shift + motion.of(self.box)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Seen:
+    """What a look says of one person.
+
+    Attributes:
+        person: Its number.
+        status: "ok"; "turned away", "cut off", "too small", "covered": a face out of the
+            expression network's depth; "lost": it was here until now; or "crossed": it came too
+            close to somebody else to be told from them.
+        mesh: None if it is lost or crossed.
+        picture: uint8 (h, w, 3) RGB around the face; None without a mesh.
+        origin: (x, y) of that picture's corner in the shown picture.
+    """
+
+    person: int
+    status: str
+    mesh: Mesh | None
+    picture: np.ndarray | None
+    origin: tuple[int, int]
+
+
+Pixels = Callable[[Region | None], np.ndarray]
+"""Gives a region of the present picture, or all of it, as uint8 (h, w, 3) RGB."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Held:
+    """A part of a picture that is kept, so that one can look at a person there later.
+
+    Attributes:
+        person: As carried to that picture.
+        region: The part.
+        picture: uint8 (h, w, 3) RGB, its samples.
+        size: Width and height of the whole picture.
+    """
+
+    person: Person
+    region: Region
+    picture: np.ndarray
+    size: tuple[int, int]
+
+    def pixels(self, region: Region | None) -> np.ndarray:
+        """As `Pixels`; black where nothing was kept."""
+        left, top, right, bottom = region or (0, 0, *self.size)
+        part = np.zeros((bottom - top, right - left, 3), np.uint8)
+        x, y = max(left, self.region[0]), max(top, self.region[1])
+        x_end, y_end = min(right, self.region[2]), min(bottom, self.region[3])
+        if x < x_end and y < y_end:
+            kept = self.picture[y - self.region[1] : y_end - self.region[1]]
+            kept = kept[:, x - self.region[0] : x_end - self.region[0]]
+            part[y - top : y_end - top, x - left : x_end - left] = kept
+        return part
