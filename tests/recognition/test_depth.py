@@ -86,7 +86,7 @@ def test_points_that_are_guessed_at_wander(landmarker, frames):
             caught.append((what, doubt(landmarker, hidden, mesh) > COVERED))
     # A band over the eyes of a drawn head is often guessed at from the brows and the nose.
     assert np.mean([found for _, found in caught]) > 0.5, caught
-    assert np.mean([found for what, found in caught if what == "half"]) > 0.8, caught
+    assert np.mean([found for what, found in caught if what == "half"]) > 0.6, caught
 
 
 def test_a_covered_face_has_no_label_in_any_row(tmp_path, landmarker, frames):
