@@ -89,6 +89,11 @@ def _train_shipped(options: argparse.Namespace) -> int:
     return 0
 
 
+def _count(number: int, noun: str) -> str:
+    plural = {"clip": "clips", "person": "people"}[noun]
+    return f"{number} {noun if number == 1 else plural}"
+
+
 def _show(made: Fit) -> None:
     for one in made.left_out:
         print(f"left out: {printable(one.path)}: {one.reason}", file=sys.stderr)
@@ -103,9 +108,9 @@ def _show(made: Fit) -> None:
         else "not measurable"
     )
     print(
-        f"accuracy {share} on {made.test_clips} "
-        f"clips of {made.test_subjects} people who are not among the {made.train_subjects} "
-        f"trained on ({made.train_clips} clips)"
+        f"accuracy {share} on {_count(made.test_clips, 'clip')} of "
+        f"{_count(made.test_subjects, 'person')} not among the {made.train_subjects} "
+        f"trained on ({_count(made.train_clips, 'clip')})"
     )
     leaked = {
         name: "not measurable" if math.isnan(value) else f"{value:.3g}"

@@ -81,6 +81,13 @@ def test_a_full_disk_is_a_typed_error_and_keeps_the_old_content(tmp_path):
 
 def test_a_folder_that_is_a_file_is_a_typed_error(tmp_path):
     (tmp_path / "taken").write_text("x")
-    with pytest.raises(StorageError, match="taken"):
-        atomic.write_text(tmp_path / "taken" / "table.csv", "x")
+    for place in ("taken/table.csv", "taken/below/table.csv"):
+        with pytest.raises(StorageError, match="taken is a file, and a folder is needed there"):
+            atomic.write_text(tmp_path / place, "x")
     assert [entry.name for entry in tmp_path.iterdir()] == ["taken"]
+
+
+def test_a_name_too_long_is_a_typed_error(tmp_path):
+    with pytest.raises(StorageError, match="name too long") as caught:
+        atomic.write_text(tmp_path / ("a" * 300), "x")
+    assert "shorter" in caught.value.remedy
