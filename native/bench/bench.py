@@ -3,7 +3,7 @@
 Every round runs every contestant once, in an order of its own; a ratio is the median over rounds
 of the reference's time divided by the contestant's in the same round, so that a busy machine
 slows both. Two clocks: processor time of all threads, which other programs hardly disturb, and
-wall time. Written to results/bitstream_speed/, and from there into the pages that show its tables.
+wall time. Written to results/bitstream_speed/, and from there into the pages that show its ratios.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import tables
+import ratios
 
 import mic.codec
 import mic.storage.assets
@@ -97,7 +97,7 @@ def measure(rounds: int, seed: int) -> pd.DataFrame:
                 seconds = timed(path, rounds, seed)
                 for name, values in seconds.items():
                     processor, wall = np.median(1e6 * values / frames, 0)
-                    ratio, wall_ratio = np.median(seconds[tables.REFERENCE] / values, 0)
+                    ratio, wall_ratio = np.median(seconds[ratios.REFERENCE] / values, 0)
                     rows.append(
                         {
                             "clip": clip[0],
@@ -125,19 +125,19 @@ def figure(overall: pd.DataFrame) -> plt.Figure:
     ticks = (0.5, 1, 2, 5, 10, 20)
     axis.set_xticks(ticks, [str(tick) for tick in ticks])
     axis.set_xlabel(
-        f"processor time of {tables.REFERENCE} / of the reader: median and range over the grid"
+        f"processor time of {ratios.REFERENCE} / of the reader: median and range over the grid"
     )
     return drawn
 
 
 def written(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     """Writes the grid, what it comes to, and a figure; returns the summary."""
-    overall = tables.summary(table)
+    overall = ratios.summary(table)
     frames = {
         "speed_bitstream": table,
         "speed_bitstream_summary": overall,
-        "speed_bitstream_sizes": tables.by_size(table),
-        "speed_bitstream_targets": tables.targets(table),
+        "speed_bitstream_sizes": ratios.by_size(table),
+        "speed_bitstream_targets": ratios.targets(table),
     }
     for name, frame in frames.items():
         text = frame.to_csv(index=False, float_format="%.4g", lineterminator="\n")

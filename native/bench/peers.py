@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import torch
 from mvextractor.videocap import VideoCap
-from tables import REFERENCE
+from ratios import REFERENCE
 from torchcodec.decoders import VideoDecoder
 
 import mic.bitstream

@@ -29,14 +29,14 @@ def test_speeds_are_the_measured_ones(page):
 
 def test_tables_are_those_of_the_grid(monkeypatch):
     monkeypatch.setattr(sys, "path", [str(NATIVE / "bench"), *sys.path])
-    import tables
+    import ratios
 
     folder = NATIVE.parent / "results" / "bitstream_speed"
     grid = pd.read_csv(folder / "speed_bitstream.csv")
     for name, made in (
-        ("summary", tables.summary(grid)),
-        ("sizes", tables.by_size(grid)),
-        ("targets", tables.targets(grid)),
+        ("summary", ratios.summary(grid)),
+        ("sizes", ratios.by_size(grid)),
+        ("targets", ratios.targets(grid)),
     ):
         committed = pd.read_csv(folder / f"speed_bitstream_{name}.csv")
         # The grid itself is rounded to four digits.
@@ -45,7 +45,7 @@ def test_tables_are_those_of_the_grid(monkeypatch):
 
 def test_targets_name_the_worst_cell(monkeypatch):
     monkeypatch.setattr(sys, "path", [str(NATIVE / "bench"), *sys.path])
-    import tables
+    import ratios
 
     cells = [(176, 144, 2.5), (640, 480, 1.4), (1280, 720, 0.9), (1920, 1080, 1.1)]
     grid = pd.DataFrame(
@@ -54,12 +54,12 @@ def test_targets_name_the_worst_cell(monkeypatch):
             for w, h, ratio in cells
         ]
     ).assign(reader="mic accumulated", frames=60, wall_ratio=1.0)
-    small, large = tables.targets(grid).to_dict("records")
+    small, large = ratios.targets(grid).to_dict("records")
     assert (small["target"], small["worst_in"]) == (1.5, "face 640x480, quantiser 5")
     assert (small["below"], small["n"]) == (1, 2)
     assert (large["target"], large["worst"], large["below"]) == (1.0, 0.9, 1)
-    assert tables.summary(grid)["worst_in"].item() == "face 1280x720, quantiser 5"
-    assert tables.by_size(grid)["1920x1080_high"].item() == 1.1
+    assert ratios.summary(grid)["worst_in"].item() == "face 1280x720, quantiser 5"
+    assert ratios.by_size(grid)["1920x1080_high"].item() == 1.1
 
 
 def test_files_named_exist():
