@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -126,6 +127,8 @@ class Runner:
             raise ConfigError("no notebooks", file=self.notebooks, remedy="run from a checkout")
         for path in paths:
             self._check_parameters(path)
+        # Looks for fonts where it never ran, and says so on stderr: in a kernel that is an error.
+        importlib.import_module("matplotlib.font_manager")
         return [self._run_one(path) for path in paths]
 
     def _check_parameters(self, path: Path) -> None:

@@ -14,6 +14,23 @@ from mic.errors import ConfigError, NotebookError
 from mic.publishing.notebooks import find
 
 
+def test_fonts_are_found_before_a_kernel_draws(tmp_path):
+    # matplotlib's first run warns of the search, where it is slow; on a kernel's stderr it would
+    # end a newcomer's first notebook.
+    looked = (
+        "import os, pathlib, sys\n"
+        "assert 'matplotlib.font_manager' not in sys.modules\n"
+        "assert list(pathlib.Path(os.environ['MPLCONFIGDIR']).glob('fontlist-*.json'))"
+    )
+    notebook_factory.write(tmp_path / "notebooks", sabotage=looked)
+    command = [sys.executable, "-m", "mic", "run", "--profile", "smoke"]
+    command += ["--notebooks", str(tmp_path / "notebooks"), "--results", str(tmp_path / "results")]
+    empty = os.environ | {"MPLCONFIGDIR": str(tmp_path / "empty")}
+    done = subprocess.run(command, env=empty, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert notebook_factory.numbers(tmp_path) == [2]
+
+
 def test_a_good_notebook_runs_once_and_again_only_when_it_changed(tmp_path):
     notebook_factory.write(tmp_path / "notebooks")
     (first,) = notebook_factory.runner(tmp_path).run()
