@@ -4,6 +4,7 @@ import torch
 
 from mic.inputs.tensors import Representation
 from mic.models.expression import ExpressionNetwork
+from mic.models.novelty import Novelty
 from mic.recognition.recogniser import Card
 from mic.storage import weights
 
@@ -28,6 +29,10 @@ def write(folder, **changes):
     network = ExpressionNetwork(len(facts["classes"]), **options)
     if facts.get("valence"):
         network.add_module("valence", torch.nn.Linear(network.z_size, 1))
+    if limit := facts.get("novelty"):
+        network.add_module("novelty", Novelty(len(facts["classes"]), network.z_size))
+        network.get_submodule("novelty").limit.fill_(limit)
+        facts["novelty"] = True
     card = Card(network=options, **facts)
     path = folder / "random.safetensors"
     weights.write(path, network.state_dict(), metadata=card.to_metadata())

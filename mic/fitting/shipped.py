@@ -131,6 +131,9 @@ def _card(made: Fit, config: Profile) -> str:
         "**Identity.** How much of the person the feature keeps, asked on people not trained on "
         "(see `mic/evaluation/leakage.py`; 0.5 of an AUC is none):",
         to_markdown(leaks),
+        "**Unlike its training.** Beside the network lies how far the features of its training "
+        "clips spread; a window farther from all classes than 95 % of the clips above is called "
+        "unlike them (`mic/models/novelty.py`).",
         f"**Do not expect.** {_EXPECT} Real faces differ from generated ones in skin, hair, "
         "light and in how expressions unfold; the accuracy above says nothing about them. "
         "An expression that is already there in the first picture of a window is not seen. "

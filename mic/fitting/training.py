@@ -21,6 +21,7 @@ from mic.fitting.clips import Labelled, Recipe, class_folders, tensors_of
 from mic.inputs.coverage import LeftOut
 from mic.inputs.tensors import ClipTensors
 from mic.manifest.protocols import assign_folds
+from mic.models import novelty
 from mic.models.mic import Method, Mic
 from mic.publishing import plots
 from mic.recognition import recogniser
@@ -160,7 +161,13 @@ def fit(
         "test_subjects": len(set(subjects[test])),
     }
     summary = f"{_summary(about, tested.accuracy, counts)} {expect}".strip()
-    card = dataclasses.replace(card, valence=layer is not None, summary=summary)
+    unlike = novelty.fitted(known, clips.labels.numpy()[train], tested.z)
+    card = dataclasses.replace(
+        card, valence=layer is not None, novelty=unlike is not None, summary=summary
+    )
+    digest = ""
+    if parallel.is_first():
+        digest = recogniser.save(weights, model, card, valence=layer, novelty=unlike)
     result = Fit(
         classes=clips.classes,
         confusion=tested.confusion,
@@ -170,7 +177,7 @@ def fit(
         rated=int(np.isfinite(ratings[test]).sum()),
         left_out=tuple(left_out),
         weights=weights,
-        sha256=recogniser.save(weights, model, card, valence=layer) if parallel.is_first() else "",
+        sha256=digest,
         **counts,
     )
     if parallel.is_first():

@@ -26,6 +26,7 @@ from mic.errors import ConfigError, WeightsError
 from mic.inputs.tensors import Representation, represent
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Method, Mic
+from mic.models.novelty import Novelty
 from mic.recognition.framing import Framing
 from mic.storage import weights
 
@@ -52,6 +53,7 @@ class Card:
         margin: How the face sits in them: part of the aligned crop's edge added on each side.
         drop: How much lower than the crop's middle the clip's middle lies, in parts of the edge.
         valence: Whether the file also holds a linear layer from z_E to valence.
+        novelty: Whether it also knows how far features of such clips lie from each other.
         summary: Trained on what, how accurate, and what not to expect; one or two sentences.
     """
 
@@ -64,6 +66,7 @@ class Card:
     margin: float = 0.0
     drop: float = 0.0
     valence: bool = False
+    novelty: bool = False
     summary: str = ""
 
     def to_metadata(self) -> dict[str, str]:
@@ -86,8 +89,8 @@ class Card:
             card = cls(**facts)
             numbers = (card.edge, card.vop_quant, card.frame_rate, card.margin, card.drop)
             sound = all(isinstance(number, int | float) for number in numbers)
-            if type(card.valence) is not bool:
-                raise ValueError(f"valence is {card.valence!r}")
+            if type(card.valence) is not bool or type(card.novelty) is not bool:
+                raise ValueError(f"valence is {card.valence!r}, novelty {card.novelty!r}")
             if not (sound and card.classes and 16 <= card.edge <= 1024 and card.frame_rate > 0):
                 raise ValueError("a field is out of its range")
             if card.representation.kind in _DECODED:
@@ -108,10 +111,13 @@ class Answer:
     Attributes:
         probabilities: float32 (classes,); sums to 1.
         valence: -1 to 1; None if it was not trained with ratings.
+        novelty: How unlike what it learned the clip is (`mic.models.novelty`): above 1, less alike
+            than nearly all clips of its kind; None if the weights do not tell.
     """
 
     probabilities: np.ndarray
     valence: float | None
+    novelty: float | None
 
 
 class Recogniser:
@@ -148,6 +154,8 @@ class Recogniser:
             network = ExpressionNetwork(len(card.classes), **card.network)
             if card.valence:
                 network.add_module("valence", torch.nn.Linear(network.z_size, 1))
+            if card.novelty:
+                network.add_module("novelty", Novelty(len(card.classes), network.z_size))
         except (TypeError, ConfigError, ValueError, RuntimeError) as error:
             raise WeightsError(
                 f"describes no network that can be built: {error}",
@@ -203,17 +211,24 @@ class Recogniser:
             if self.network.motion_encoder is not None:
                 motion = torch.from_numpy(clip["motion"])[None].to(self._device).float()
             z, logits = self.network(residual, None, motion)
-            valence = None
+            valence = novelty = None
+            if self.card.novelty:
+                novelty = float(self.network.get_submodule("novelty")(z.float())[0])
             if self.card.valence:
                 layer = self.network.get_submodule("valence")
                 valence = float(layer(z.float())[0, 0].clamp(-1, 1))
             chances = torch.softmax(logits[0].float(), 0).cpu().numpy()
-            answers.append(Answer(probabilities=chances, valence=valence))
+            answers.append(Answer(probabilities=chances, valence=valence, novelty=novelty))
         return answers
 
 
 def save(
-    path: str | Path, model: Mic, card: Card, *, valence: torch.nn.Linear | None = None
+    path: str | Path,
+    model: Mic,
+    card: Card,
+    *,
+    valence: torch.nn.Linear | None = None,
+    novelty: Novelty | None = None,
 ) -> str:
     """Writes what testing needs of a trained model: the expression branch alone.
 
@@ -222,6 +237,7 @@ def save(
         model: After training.
         card: What it was trained on.
         valence: From z_E to valence, exactly if the card says that there is one.
+        novelty: Of z_E, exactly if the card says that there is one.
 
     Returns:
         SHA-256 of the file.
@@ -229,12 +245,15 @@ def save(
     Raises:
         WeightsError: The training diverged, or the name has another suffix.
         StorageError: The file cannot be written.
+        ConfigError: The card says otherwise.
     """
-    if card.valence != (valence is not None):
-        raise ConfigError("the card and the layer disagree about valence", file=path)
+    added = {"valence": valence, "novelty": novelty}
     tensors = dict(model.expression.state_dict())
-    if valence is not None:
-        tensors |= {f"valence.{name}": value for name, value in valence.state_dict().items()}
+    for name, module in added.items():
+        if getattr(card, name) != (module is not None):
+            raise ConfigError(f"the card and the layer disagree about {name}", file=path)
+        if module is not None:
+            tensors |= {f"{name}.{part}": value for part, value in module.state_dict().items()}
     return weights.write(path, tensors, metadata=card.to_metadata())
 
 

@@ -191,8 +191,9 @@ def predict(
         One row a window, look or picture, and person. `docs/columns.md` describes the columns. A
         window or picture without a face is a row of status "no face". `error` is empty, or says
         why a video could not be read to its end: then this is its last row. Of "residual":
-        `face` ("ok", "several", "lost", "no face") in place of `person` and `status`, and
-        `valence` (-1 to 1) if the network was trained with ratings.
+        `face` ("ok", "several", "lost", "no face") in place of `person`; `status` says "unlike"
+        where the window is unlike what the network learned, and `novelty` how much, if the
+        weights know; `valence` (-1 to 1) if the network was trained with ratings.
 
     Raises:
         CodecError: A single video cannot be read at all. Of several, it becomes a row with
@@ -248,6 +249,10 @@ def row(path: Path, number: int, window: Window, recogniser: Recogniser) -> Row:
         facts |= {k: round(float(v), 1) for k, v in zip(BOX, corners, strict=True)}
     if window.valence is not None:
         facts["valence"] = window.valence
+    if recogniser.card.novelty:
+        facts["status"] = facts["face"] if window.probabilities is None else "ok"
+    if window.novelty is not None:
+        facts |= {"novelty": window.novelty, "status": "unlike" if window.novelty > 1 else "ok"}
     return facts
 
 
@@ -283,7 +288,9 @@ def _kinds(recogniser: Recogniser) -> dict[str, str]:
     """The residual network's columns in order, and what each holds."""
     chances = [f"p_{name}" for name in recogniser.card.classes]
     kinds = {"video": "str", "window": "Int64", "start": "float64", "end": "float64"}
-    kinds |= {"first_frame": "Int64", "last_frame": "Int64", "face": "str", "label": "str"}
-    rated = ["valence"] if recogniser.card.valence else []
+    kinds |= {"first_frame": "Int64", "last_frame": "Int64", "face": "str"}
+    kinds |= {"status": "str"} if recogniser.card.novelty else {}
+    kinds |= {"label": "str"}
+    rated = [name for name in ("valence", "novelty") if getattr(recogniser.card, name)]
     kinds |= dict.fromkeys(["confidence", *chances, *rated, *BOX], "float64")
     return kinds | {"method": "str", "error": "str"}

@@ -88,6 +88,7 @@ class Window:
         outline: Corners of the crop, float64 (4, 2) as (x, y) in samples; None without a face.
         probabilities: float32 (classes,); None if the face was not there long enough.
         valence: -1 to 1; None then, and where the network was not trained with ratings.
+        novelty: As of `mic.recognition.recogniser.Answer`; None then too.
         method: "bitstream" or "reencoded".
     """
 
@@ -100,6 +101,7 @@ class Window:
     probabilities: np.ndarray | None
     method: str
     valence: float | None = None
+    novelty: float | None = None
 
 
 def windows(
@@ -345,5 +347,6 @@ class _Open:
             outline=None if self._framing is None else self._framing.outline(),
             probabilities=None if answer is None else answer.probabilities,
             valence=None if answer is None else answer.valence,
+            novelty=None if answer is None else answer.novelty,
             method=self._method,
         )

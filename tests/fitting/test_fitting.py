@@ -123,6 +123,44 @@ def test_an_interrupted_training_ends_in_the_same_bytes(tmp_path, monkeypatch):
     assert not (tmp_path / "cut" / "training.safetensors").exists()
 
 
+def test_what_is_unlike_the_clips_trained_on_is_told(tmp_path, monkeypatch):
+    def drawn(path, recipe, network, folder):
+        number = int(path.stem)
+        rng = np.random.default_rng(number)
+        size = 20 if number < 200 else 400  # a movement that no clip of training has
+        residual = np.zeros((8, 3, 32, 32))
+        residual[:, :, 16 * (number % 2) :][:, :, :16] = size
+        residual += 4 * rng.standard_normal(residual.shape)
+        return {
+            "residual": residual.astype(np.int16),
+            "identity": rng.standard_normal(16).astype(np.float32),
+        }
+
+    monkeypatch.setattr(clips, "_arrays", drawn)
+    videos = [
+        fitting.Labelled(path=Path(f"{k}.mp4"), label="ab"[k % 2], subject=str(k))
+        for k in range(110)
+    ]
+    options = {
+        "schedule": Schedule(epochs=4, batch=16, frames=6),
+        "network": "none",
+        "method": dataclasses.replace(fit_module.METHOD, feature_size=16, z_size=16, width=4),
+    }
+    made = fitting.fit(videos, tmp_path / "model", **options)
+    assert made.test_clips >= 20
+    loaded = Recogniser.load(made.weights, device="cpu")
+    assert loaded.card.novelty
+
+    def unlike(numbers):
+        arrays = [drawn(Path(f"{k}.mp4"), None, None, None) for k in numbers]
+        return np.mean([answer.novelty > 1 for answer in loaded.answers(arrays)])
+
+    assert unlike(range(150, 190)) < 0.3
+    assert unlike(range(200, 220)) == 1
+    few = fitting.fit(videos[:40], tmp_path / "few", **options)
+    assert not Recogniser.load(few.weights, device="cpu").card.novelty
+
+
 def test_ratings_become_valence(tmp_path, monkeypatch):
     """The size of what moves is what is rated, on people who are not those of the test."""
 

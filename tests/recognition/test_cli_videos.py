@@ -85,6 +85,23 @@ def test_a_network_with_ratings_gives_a_column_of_valence(folder, tmp_path, caps
     assert "valence" not in mic.predict(videos[1], weights=recogniser_factory.write(tmp_path))
 
 
+def test_a_network_that_knows_what_it_learned_says_what_is_unlike_it(folder, tmp_path, capsys):
+    frames = list(itertools.islice(codec.decode(assets.path("single_face")), 12))
+    codec.encode_frames(frames, tmp_path / "c.mp4", frame_rate=25)
+    videos = [folder / "a.mp4", tmp_path / "c.mp4"]
+    for limit, status in ((1e-3, "unlike"), (1e3, "ok")):
+        weights = recogniser_factory.write(tmp_path, novelty=limit)
+        table = mic.predict(videos, weights=weights)
+        assert table["novelty"].notna().tolist() == [False, True]
+        assert table["status"].tolist() == ["no face", status]
+    assert cli.main(["predict", *map(str, videos), "--weights", str(weights)]) == 0
+    assert capsys.readouterr().out == prediction.to_csv(table)
+    # What it answers does not depend on it.
+    without = mic.predict(videos, weights=recogniser_factory.write(tmp_path))
+    assert not {"novelty", "status"} & set(without)
+    pd.testing.assert_frame_equal(table[without.columns], without)
+
+
 def test_nothing_is_imported_that_the_first_row_does_not_need(folder, tmp_path):
     """Each of them would take longer than the first window does."""
     weights = recogniser_factory.write(tmp_path)
