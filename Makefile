@@ -13,9 +13,10 @@ native_sources := $(sort $(wildcard native/*.cpp native/*.hpp) native/CMakeLists
 # An editable install keeps a list of the modules that there were: it is made again when they move.
 modules = find mic native/mic_bitstream -name '*.py' | LC_ALL=C sort
 
-notebooks := $(sort $(wildcard notebooks/*.ipynb))
+notebooks := $(sort $(wildcard notebooks/*.ipynb notebooks/solutions/*.ipynb))
 # In two processes of about equal length; 09 reads what 07 wrote.
-nbval-some := $(foreach number,07 09 00 02,$(wildcard notebooks/$(number)_*.ipynb))
+nbval-some := $(foreach number,07 09 00 02 solutions/00 solutions/01 solutions/02, \
+  $(wildcard notebooks/$(number)_*.ipynb))
 nbval-others := $(filter-out $(nbval-some),$(notebooks))
 nbval = $(bin)/python -m pytest -q -p no:randomly --nbval-lax --nbval-cell-timeout 1800
 

@@ -13,6 +13,7 @@ from mic.config import Profile
 from mic.publishing import lesson, results
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
 PREAMBLE = """\
 # Where mic is not installed yet, as on Colab, run first (ADDRESS is this repository's):
 # !git clone ADDRESS mic-source && pip install -q ./mic-source/native "./mic-source[notebooks]"
@@ -25,6 +26,11 @@ NOT_YET = {
     "10_real_people",
 }
 SECTIONS = ["Aim", "Theory", "Practice", "Discussion", "Exercises"]
+# Whose exercises nobody has solved in `notebooks/solutions` yet.
+NOT_SOLVED = {
+    *("05_ablations", "06_confusion_matrices", "07_speed", "09_paper_comparison"),
+    "10_real_people",
+}
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
@@ -41,6 +47,11 @@ def _code(notebook):
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def _exercises(notebook):
+    text = next(c.source for c in notebook.cells if c.source.startswith("## Exercises"))
+    return re.findall(r"(?m)^\d+\. ", text)
+
+
 def _names(line):
     return sorted(re.findall(r"`([\w.-]+)`", line))
 
@@ -53,7 +64,8 @@ def test_no_notebook_escapes():
     tracked = subprocess.run(
         ["git", "-C", str(ROOT), "ls-files", "*.ipynb"], capture_output=True, text=True, check=True
     ).stdout.split()
-    assert sorted(tracked) == [path.relative_to(ROOT).as_posix() for path in NOTEBOOKS]
+    known = sorted([*NOTEBOOKS, *SOLUTIONS])
+    assert sorted(tracked) == [path.relative_to(ROOT).as_posix() for path in known]
     assert all(re.fullmatch(r"\d\d_[a-z_]+", path.stem) for path in NOTEBOOKS)
     assert len(NOTEBOOKS) >= 4
 
@@ -190,3 +202,35 @@ def test_metadata_names_no_machine(notebook):
     text = nbformat.writes(notebook)
     assert not re.search(r"[\"'(]/(tmp|root|home|work)/", text)
     assert "papermill" not in notebook.metadata
+
+
+def test_every_lesson_has_its_solutions():
+    solved = [path.stem for path in SOLUTIONS]
+    assert solved == [path.stem for path in NOTEBOOKS if path.stem not in NOT_SOLVED]
+    for stem in solved:
+        lesson_text = (ROOT / "notebooks" / f"{stem}.ipynb").read_text()
+        assert f"Solutions: `solutions/{stem}.ipynb`." in lesson_text
+
+
+@pytest.mark.parametrize("solved", SOLUTIONS, ids=[path.stem for path in SOLUTIONS])
+def test_solutions_answer_every_exercise(solved):
+    notebook = nbformat.read(solved, 4)
+    asked = _exercises(nbformat.read(ROOT / "notebooks" / solved.name, 4))
+    headings = re.findall(r"(?m)^## (.*)$", "\n".join(c.source for c in notebook.cells))
+    assert headings == [f"Exercise {number}" for number in range(1, len(asked) + 1)]
+
+
+@pytest.mark.parametrize("solved", SOLUTIONS, ids=[path.stem for path in SOLUTIONS])
+def test_solutions_keep_the_rules_of_cells(solved):
+    notebook = nbformat.read(solved, 4)
+    test_metadata_names_no_machine(notebook)
+    test_cells_hold_no_algorithm_and_no_tricks(notebook)
+    code = _code(notebook)
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    outputs = [output for cell in code for output in cell.outputs]
+    assert not [o for o in outputs if o.output_type == "error" or o.get("name") == "stderr"]
+    assert max(len(cell.source.splitlines()) for cell in code) <= 25
+    checked = [c for c in code if "nbval-check-output" in c.metadata.get("tags", [])]
+    assert len(checked) >= 3
+    assert all(cell.outputs for cell in checked)
+    assert solved.stat().st_size <= 1_000_000
