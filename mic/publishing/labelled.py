@@ -250,6 +250,55 @@ def evaluate(videos: Sequence[LabelledVideo], answers: Mapping[str, pd.DataFrame
     )
 
 
+NETWORK_COLUMNS: Mapping[str, str] = {
+    "network": "pictures: the default; residual: the paper's own, learned on generated faces",
+    "accuracy": "share of windows with an answer that is the label",
+    "accuracy_low": "95 % bootstrap interval over videos",
+    "accuracy_high": "95 % bootstrap interval over videos",
+    "macro_recall": "mean recall over the labels",
+    "confidence": "mean probability of the answer",
+    "calibration_error": "expected calibration error, ten bins",
+    "coverage": "share of windows with an answer",
+    "n": "windows with an answer",
+}
+
+
+def network_table(found: Evaluation) -> pd.DataFrame:
+    """How right each network is: a row a network, columns of `NETWORK_COLUMNS`."""
+    return found.summary.rename(columns={"answered": "n"})[list(NETWORK_COLUMNS)]
+
+
+CLIP_COLUMNS: Mapping[str, str] = {
+    "clip": "file, without its suffix",
+    "label": "what the actor was asked to show",
+    "pictures": "answer of the default",
+    "confidence": "its probability",
+    "residual": "answer of the paper's network",
+}
+
+
+def clip_table(found: Evaluation) -> pd.DataFrame:
+    """What the networks `pictures` and `residual` say of the first window of each clip.
+
+    Returns:
+        A row a video, columns of `CLIP_COLUMNS`.
+    """
+    rows = found.windows.pivot_table(
+        index=["video", "true"], columns="network", values="label", aggfunc="first"
+    ).reset_index()
+    own = found.windows[found.windows["network"] == "pictures"]
+    sure = own.drop_duplicates("video").set_index("video")["confidence"]
+    return pd.DataFrame(
+        {
+            "clip": [Path(name).stem for name in rows["video"]],
+            "label": rows["true"],
+            "pictures": rows["pictures"],
+            "confidence": sure[rows["video"]].round(2).to_numpy(),
+            "residual": rows["residual"],
+        }
+    )[list(CLIP_COLUMNS)]
+
+
 def _summary(network: str, own: pd.DataFrame, cost: Mapping[str, float]) -> dict[str, object]:
     said = own[own["label"].notna()]
     if said.empty:

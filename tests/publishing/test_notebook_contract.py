@@ -23,7 +23,6 @@ config, run = lesson.start("{name}", vars())"""
 # Whose cells are still longer, fewer of them compared, or tables described and shown in them.
 NOT_YET = {
     *("05_ablations", "06_confusion_matrices", "07_speed", "09_paper_comparison"),
-    "10_real_people",
 }
 SECTIONS = ["Aim", "Theory", "Practice", "Discussion", "Exercises"]
 # Whose exercises nobody has solved in `notebooks/solutions` yet.

@@ -29,7 +29,7 @@ CALLED = {
 def test_no_code_is_dead(tmp_path):
     for path in (ROOT / "notebooks").rglob("*.ipynb"):
         cells = [c.source for c in nbformat.read(path, 4).cells if c.cell_type == "code"]
-        (tmp_path / f"{path.stem}.py").write_text("\n\n".join(cells))
+        (tmp_path / f"{path.parent.name}_{path.stem}.py").write_text("\n\n".join(cells))
     command = [sys.executable, "-m", "vulture", "mic", "native", "tests", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.stderr == ""
