@@ -12,6 +12,7 @@ from pathlib import Path
 from mic import config
 from mic.cli import terminal
 from mic.errors import ConfigError
+from mic.publishing.run_times import Expected, in_words
 from mic.storage import provenance
 
 # The notebooks that take given data: those of clips with classes, and those of rated recordings.
@@ -95,7 +96,9 @@ def _run(options: argparse.Namespace) -> int:
         digests=digests,
         show_people=options.show_people,
     )
-    outcomes = runner.run(options.only or suited)
+    only = options.only or suited
+    _announce(runner.expected(only))
+    outcomes = runner.run(only)
     ran = [outcome for outcome in outcomes if outcome.ran]
     seconds = sum(outcome.seconds for outcome in ran)
     print(f"{len(ran)} notebooks ran in {seconds:.0f} s, {len(outcomes) - len(ran)} unchanged")
@@ -103,6 +106,19 @@ def _run(options: argparse.Namespace) -> int:
     if options.compare:
         _compare(runner.folder, runner.config.name)
     return 0
+
+
+def _announce(expected: Sequence[Expected]) -> None:
+    """Prints how long the notebooks will take, as far as that has been measured."""
+    if not expected:
+        return
+    print(f"expected time, on {config.usable_cores()} cores here:")
+    for one in expected:
+        print(f"  {one}")
+    known = [one.seconds for one in expected if one.seconds is not None]
+    if len(known) == len(expected) > 1:
+        print(f"  all: {in_words(sum(known))}")
+    sys.stdout.flush()  # a run may take days, and whoever reads a pipe wants this now
 
 
 def _prepared(

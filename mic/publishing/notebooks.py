@@ -109,6 +109,8 @@ class Runner:
         if folder:
             self.parameters["results_folder"] = str(self.folder)
         self.digests = dict(digests or {})
+        names = (text.partition("=")[0] for text in datasets)
+        self.data = self.digests or dict.fromkeys(names, "")
         self.force = force
         self.in_place = in_place
         self.progress = progress
@@ -131,6 +133,22 @@ class Runner:
         importlib.import_module("matplotlib.font_manager")
         return [self._run_one(path) for path in paths]
 
+    def expected(self, only: Iterable[str] = ()) -> list[run_times.Expected]:
+        """How long the chosen notebooks will take; those that have not changed take none.
+
+        Raises:
+            ConfigError: See `find`.
+        """
+        paths = [
+            path
+            for path in find(self.notebooks, only)
+            if self.force or not self._unchanged(self._stamp(path), self._key(path))
+        ]
+        return run_times.expected(paths, self.config, data=self.data)
+
+    def _stamp(self, path: Path) -> Path:
+        return self.folder / "notebooks" / f"{path.stem}.json"
+
     def _check_parameters(self, path: Path) -> None:
         declared = declared_parameters(path)
         unknown = set(self.parameters) - declared
@@ -143,7 +161,7 @@ class Runner:
             )
 
     def _run_one(self, path: Path) -> Outcome:
-        stamp = self.folder / "notebooks" / f"{path.stem}.json"
+        stamp = self._stamp(path)
         key = self._key(path)
         if not self.force and (done := self._unchanged(stamp, key)):
             self._say(f"{path.stem}: unchanged, {done.cells} cells took {done.seconds:.0f} s")
@@ -164,6 +182,7 @@ class Runner:
         if self.in_place:
             atomic.write_text(path, nbformat.writes(clean) + "\n")
             key = self._key(path)
+        run_times.note(path.stem, self.config, self.data, seconds, empty=self.empty_store)
         record = {"key": key, "cells": cells, "seconds": round(seconds, 1)}
         atomic.write_text(stamp, json.dumps(record, indent=1) + "\n")
         self._say(f"{path.stem}: {cells} cells in {seconds:.0f} s")
