@@ -17,12 +17,20 @@ _SMOOTH = 5  # frames
 _HELD = 0.9  # of the largest change still counts as the held expression
 
 
-def find(path: str | Path) -> int:
+def find(path: str | Path, *, returns: bool = False) -> int:
     """The frame that differs most from the first, where nobody has annotated the apex.
 
     For clips that begin neutral. Luma is averaged to small pictures, so that grain does not count;
     the mean difference is smoothed, and of a held expression the middle is taken: of the frames
     next to the largest difference that reach nine tenths of it.
+
+    A head that drifts differs from the first frame most at the end. Where the face is known to
+    come back to neutral, the last frame is a second witness: the smaller of the two differences
+    counts. `mic.experiments.apexes` measures both.
+
+    Args:
+        path: The clip.
+        returns: Whether the clip ends neutral, too.
 
     Raises:
         CodecError: The clip cannot be decoded.
@@ -36,8 +44,9 @@ def find(path: str | Path) -> int:
     ]
     if not frames:
         raise DatasetError("has no frame", file=path, remedy="get the clip again")
-    change = np.array([np.abs(frame - frames[0]).mean() for frame in frames])
-    change = uniform_filter1d(change, _SMOOTH, mode="nearest")
+    ends = (frames[0], frames[-1]) if returns else (frames[0],)
+    changes = np.array([[np.abs(frame - end).mean() for frame in frames] for end in ends])
+    change = uniform_filter1d(changes, _SMOOTH, axis=1, mode="nearest").min(0)
     peak = int(change.argmax())
     held = change >= _HELD * change[peak]
     first = peak - int(np.argmin(np.append(held[peak::-1], False))) + 1

@@ -163,5 +163,4 @@ ratings_gold_standard/valence/train_1.arff ... dev_9.arff""",
     scan=scan,
     read_trace=read_trace,
     clips=18,
-    subjects=18,
 )

@@ -165,10 +165,10 @@ def _make(
 def _apex(source: Source, facts: dict[str, Any], video: Path) -> int | None:
     """The frame of strongest expression; an annotation beyond the clip's end is refused."""
     frames = facts["frames"]
-    if source.apex == "found":
+    if source.apex in ("found", "between"):
         from mic.inputs import apex  # brings torch along
 
-        return apex.find(video)
+        return apex.find(video, returns=source.apex == "between")
     if isinstance(source.apex, int):
         if source.apex >= frames:
             raise CodecError(

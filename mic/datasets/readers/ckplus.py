@@ -192,7 +192,6 @@ Emotion/S005/001/S005_001_00000011_emotion.txt     (absent where there is no lab
     },
     scan=scan,
     clips=327,
-    subjects=118,
     parts=10,
     stands_for="CK+",
 )
@@ -212,7 +211,6 @@ CKPLUS_SIX = dataclasses.replace(
     classes=tuple(label for label in CKPLUS.classes if label != "contempt"),
     select=_basic,
     clips=309,
-    subjects=106,
     expected={
         **{name: n for name, n in CKPLUS.expected.items() if name != "contempt"},
         "left out: contempt": 18,

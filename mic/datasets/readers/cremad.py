@@ -147,7 +147,6 @@ processedResults/summaryTable.csv    (votes; only for cremad-crowd)""",
     | dict.fromkeys(("anger", "disgust", "fear", "happiness", "sadness"), 1271),
     scan=scan,
     clips=7441,
-    subjects=91,
 )
 
 

@@ -147,7 +147,6 @@ or Video_Speech_Actor_01/Actor_01/...""",
     scan=scan,
     select=_spoken,
     clips=1440,
-    subjects=24,
 )
 # 23 actors sing 44 takes each in six expressions; actor 18's songs were never published.
 RAVDESS_WITH_SONG = dataclasses.replace(

@@ -30,7 +30,8 @@ class Source:
         subject: Who is seen.
         label: Class, or empty.
         apex: Where the strongest expression is: by the protocol, the frame that an annotation
-            names, or "found" in the pictures (`mic.inputs.apex.find`); None: undefined.
+            names, or "found" in the pictures (`mic.inputs.apex.find`), "between" where the clip
+            also ends neutral; None: undefined.
         split: As in `Clip`.
         fold: As in `Clip`.
         frame_rate: Of a picture sequence; a video has its own.
@@ -42,7 +43,7 @@ class Source:
     files: tuple[str, ...]
     subject: str
     label: str = ""
-    apex: Literal["last", "middle", "found"] | int | None = None
+    apex: Literal["last", "middle", "found", "between"] | int | None = None
     split: str = ""
     fold: int | None = None
     frame_rate: Fraction | None = None
@@ -85,7 +86,6 @@ class Dataset:
         select: What a variant makes of a clip: the clip, relabelled perhaps, or the reason why it
             is not one of the variant's.
         clips: Clips of the published protocol; 0 where there is no such number.
-        subjects: People in them.
         parts: Parts of the published cross-validation, filled by `sampled_parts`; 0 for none.
         stands_for: The dataset of the paper's tables: "CK+", "MMI", "AFEW" or empty.
         follow: Whether the cut follows the face through the clip instead of standing still.
@@ -105,7 +105,6 @@ class Dataset:
     base: str = ""
     select: Callable[[Source], Source | str] | None = None
     clips: int = 0
-    subjects: int = 0
     parts: int = 0
     stands_for: str = ""
     follow: bool = False
