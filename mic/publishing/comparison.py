@@ -45,6 +45,25 @@ PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
 )
 
 
+# What the columns of `with_difference` mean.
+COLUMNS: Mapping[str, str] = MappingProxyType(
+    {
+        "method": "row of the paper, or ours",
+        "published_accuracy": "as published, real faces",
+        "published_fps": "as published, on another machine",
+        "accuracy": "ours, people it was not trained with; the caption names the data",
+        "accuracy_low": "95 % bootstrap interval over people",
+        "accuracy_high": "95 % bootstrap interval over people",
+        "n": "our predictions",
+        "fps": "ours, file to label, one thread (notebook 07)",
+        "difference": "ours less the published accuracy",
+        "difference_low": "95 % interval: ours over people, Wilson's for the published clips",
+        "difference_high": "95 % interval: ours over people, Wilson's for the published clips",
+        "remark": "what is not as published, or why a row is not run",
+    }
+)
+
+
 def protocol_note(dataset: str, ours: str = "") -> str:
     """One sentence, without its full stop, on what differs between the published rows and ours.
 
@@ -68,7 +87,7 @@ RUNNABLE = frozenset(
 )
 
 # Published methods that we do not run, and why.
-_LANDMARKS = "needs facial landmarks, which no clip here has annotated"
+_LANDMARKS = "needs dozens of facial landmarks; clips here have five points"
 _EXTRA = "started from additional data that we do not have"
 
 NOT_RUN: Mapping[str, str] = MappingProxyType(

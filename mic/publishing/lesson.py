@@ -93,6 +93,7 @@ LESSONS: Mapping[str, Lesson] = {
             "confusion_recalls",
             "confusion_subjects",
             "confusion_hardest",
+            "confusion_marks",
         ),
         figures=(
             "confusion_ck",
@@ -145,7 +146,7 @@ LESSONS: Mapping[str, Lesson] = {
         parameters=_GIVEN,
     ),
     "09_paper_comparison": Lesson(
-        tables=("comparison_ck", "comparison_mmi", "comparison_afew"),
+        tables=("comparison_ck", "comparison_mmi", "comparison_afew", "comparison_apex"),
         figures=("comparison",),
         parameters=_GIVEN,
     ),
