@@ -12,6 +12,7 @@ from mic.experiments.runner import processes, run, run_all
 from mic.experiments.tables import (
     accuracy_table,
     answers,
+    counted,
     curves,
     leakage_table,
     left_out_table,
@@ -26,6 +27,7 @@ __all__ = [
     "accuracy_table",
     "answers",
     "compute",
+    "counted",
     "curves",
     "grid",
     "leakage_table",

@@ -10,7 +10,7 @@ are worth here. The face is found once a clip, on the first I-frame.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +47,19 @@ def intra(path: Path, clip: Clip, steps: int) -> list[np.ndarray]:
     with coded(path, method="bitstream") as video:
         return [picture for _, picture in video.iframes()]
 
+
+COLUMNS: Mapping[str, str] = {
+    "row": "what it is shown",
+    "pictures": "pictures that must be decoded, a clip",
+    "accuracy": "share of clips of unseen people",
+    "accuracy_low": "95 % interval over people",
+    "accuracy_high": "95 % interval over people",
+    "difference": "accuracy minus that on decoded frames",
+    "difference_low": "95 % interval over people",
+    "difference_high": "95 % interval over people",
+    "p": "exact McNemar against the same",
+    "n": "predictions",
+}
 
 Pictures = Callable[[Path, Clip, int], list[np.ndarray]]
 
@@ -89,8 +102,7 @@ def table(data: Dataset, config: Profile, *, gops: Sequence[int] = (12,)) -> pd.
         gops: Also on copies with an I-frame every so many frames.
 
     Returns:
-        Columns row, pictures (decoded a clip, mean), accuracy, difference (to decoded frames, both
-        with `_low` and `_high`: 95 %, over new subjects), p (exact McNemar) and n.
+        One row a kind of pictures; columns: `COLUMNS`.
     """
     shown: dict[str, tuple[Dataset, Pictures]] = {
         REFERENCE: (data, decoded),

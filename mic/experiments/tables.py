@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
+from mic.config import Profile
 from mic.errors import ConfigError
 from mic.evaluation import leakage, metrics
 from mic.experiments.cells import HISTORY, Outcome
@@ -42,6 +43,29 @@ def answers(outcomes: Sequence[Outcome]) -> pd.DataFrame:
             )
         )
     return pd.concat(parts, ignore_index=True)
+
+
+def counted(text: str, outcomes: Sequence[Outcome], config: Profile) -> str:
+    """A caption that ends with what stands behind its table.
+
+    Args:
+        text: What the table shows: a sentence with its full stop.
+        outcomes: Of any datasets.
+        config: The profile.
+
+    Returns:
+        The text; of each dataset the clips that were predicted and their people; the seeds; the
+        profile.
+    """
+    clips: dict[str, set[str]] = {}
+    people: dict[str, set[str]] = {}
+    for one in outcomes:
+        clips.setdefault(one.dataset, set()).update(one.names)
+        people.setdefault(one.dataset, set()).update(one.subjects[len(one.train) :].tolist())
+    sizes = [f"{name}: n {len(clips[name])}, {len(people[name])} people" for name in clips]
+    seeds = len({one.cell.seed for one in outcomes})
+    count = f"{seeds} seed{'' if seeds == 1 else 's'}"
+    return f"{text} {'; '.join([*sizes, count, f'profile {config.name}'])}."
 
 
 def left_out_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -108,12 +132,24 @@ def accuracy_table(
             "coverage": mine[0].coverage,
         }
         if reference is not None:
-            line |= _comparison(table, str(row), reference, resamples)
+            line |= paired(table, str(row), reference, resamples)
         lines.append(line)
     return pd.DataFrame(lines)
 
 
-def _comparison(table: pd.DataFrame, row: str, reference: str, resamples: int) -> dict[str, float]:
+def paired(table: pd.DataFrame, row: str, reference: str, resamples: int) -> dict[str, float]:
+    """How a row differs from another on the predictions that both made.
+
+    Args:
+        table: Of `answers`.
+        row: One row.
+        reference: The other; compared with itself, a row has nothing but NaN.
+        resamples: Of the bootstrap over subjects.
+
+    Returns:
+        difference (the row's accuracy less the reference's) with `_low` and `_high` (95 %), and p
+        (exact McNemar).
+    """
     keys = ["split", "seed", "clip"]
     one = table[table["row"] == reference].set_index(keys)
     other = table[table["row"] == row].set_index(keys)

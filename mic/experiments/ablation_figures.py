@@ -1,0 +1,109 @@
+"""The figures of the ablation study (notebook 05), from its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_MARKS = "os^vDPX*<>hpd"
+
+
+def inputs(table: pd.DataFrame, *, classes: Mapping[str, int]) -> Figure:
+    """Accuracy by what the expression branch is shown, a panel a dataset; dotted is chance.
+
+    Args:
+        table: Of `mic.experiments.ablations.inputs_table`.
+        classes: How many, by dataset.
+    """
+    count = table["protocol"].nunique()
+    figure, (axes,) = plt.subplots(1, count, figsize=(11, 2.9), sharey=True, squeeze=False)
+    kinds = list(dict.fromkeys(table["row"]))[::-1]
+    for axis, (name, part) in zip(axes, table.groupby("protocol", sort=False), strict=True):
+        places = [kinds.index(row) for row in part["row"]]
+        axis.errorbar(
+            part["accuracy"], places, xerr=_reach(part), fmt="o", linestyle="", capsize=3
+        )
+        _dotted(axis, 1 / classes[str(name)])
+        axis.set(xlabel="accuracy", xlim=(0, 1), title=name)
+    axes[0].set_yticks(range(len(kinds)), kinds)
+    return figure
+
+
+def wild(parts: Mapping[str, pd.DataFrame], *, name: str, classes: int) -> Figure:
+    """Accuracy by what a network is shown, for networks of several origins; dotted is chance.
+
+    Args:
+        parts: Tables with row, accuracy and its interval, by the networks' origin.
+        name: Of the dataset.
+        classes: How many it has.
+    """
+    figure, axis = plt.subplots(figsize=(6.4, 3.0))
+    for (origin, part), mark in zip(parts.items(), _MARKS, strict=False):
+        axis.errorbar(
+            part["accuracy"], part["row"], xerr=_reach(part), fmt=mark, capsize=3, label=origin
+        )
+    _dotted(axis, 1 / classes)
+    axis.set(xlabel=f"accuracy on {name}", xlim=(0, 1))
+    axis.invert_yaxis()
+    axis.legend(loc="lower right")
+    return figure
+
+
+def leakage(table: pd.DataFrame) -> Figure:
+    """Accuracy over three measures of identity leakage; dotted is a z_E that tells nothing.
+
+    Args:
+        table: Of `mic.experiments.ablations.regularisers_table`.
+    """
+    panels = {
+        "auc": ("AUC by similarity of $z_E$", 0.5),
+        "trained_auc": ("AUC in trained directions", 0.5),
+        "r2_linear": ("$R^2$ of identity factors", 0.0),
+    }
+    figure, axes = plt.subplots(1, len(panels), figsize=(12, 4.0), sharey=True)
+    for axis, (column, (title, nothing)) in zip(axes, panels.items(), strict=True):
+        for k, line in enumerate(table.to_dict("records")):
+            mark = _MARKS[k % len(_MARKS)]
+            axis.plot(line[column], line["accuracy"], mark, label=line["row"])
+        _dotted(axis, nothing)
+        axis.set(xlabel=title)
+        axis.locator_params(axis="x", nbins=5)
+    axes[0].set_ylabel("accuracy")
+    axes[-1].legend(fontsize=7, bbox_to_anchor=(1.02, 1), loc="upper left")
+    return figure
+
+
+def sweeps(table: pd.DataFrame) -> Figure:
+    """Accuracy over the values of each knob, a panel a knob.
+
+    Args:
+        table: Of `mic.experiments.ablations.sweeps_table`.
+    """
+    figure, axes = plt.subplots(2, 4, figsize=(11, 4.8), sharey=True)
+    panels: list[Axes] = list(axes.flat)
+    knobs = list(table.groupby("knob", sort=False))
+    for axis, (knob, part) in zip(panels, knobs, strict=False):
+        places = np.arange(len(part))
+        axis.errorbar(places, part["accuracy"], yerr=_reach(part), fmt="o-", capsize=3)
+        axis.set_xticks(places, part["value"], fontsize=7)
+        axis.set(xlabel=str(knob), xlim=(-0.4, len(part) - 0.6))
+    for axis in panels[len(knobs) :]:
+        axis.set_axis_off()
+    for axis in axes[:, 0]:
+        axis.set_ylabel("accuracy")
+    return figure
+
+
+def _dotted(axis: Axes, place: float) -> None:
+    axis.axvline(place, color="0.35", linestyle=":")
+
+
+def _reach(part: pd.DataFrame) -> np.ndarray:
+    """(2, rows) how far the interval reaches below and above."""
+    below = part["accuracy"] - part["accuracy_low"]
+    return np.stack([below, part["accuracy_high"] - part["accuracy"]])
