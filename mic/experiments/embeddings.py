@@ -59,18 +59,25 @@ def of_frames(
     )["embeddings"]
 
 
+def embed(data: Dataset, steps: int) -> list[np.ndarray]:
+    """`of_frames` of every clip, in the manifest's order; NaN for those that are left out."""
+    network = identity.load(data.network)
+    kept = set(data.kept())
+    nothing = np.full((1 + steps, network.dimensions), np.nan, np.float32)
+    return [
+        of_frames(data.manifest.path(clip), steps=steps, network=network, folder=data.folder)
+        if row in kept
+        else nothing
+        for row, clip in enumerate(data.manifest)
+    ]
+
+
 def of_dataset(data: Dataset, *, steps: int) -> np.ndarray:
     """(N, 1 + steps, D) float32 of all clips, in the manifest's order.
 
     Clips without a face get the mean of the others, which tells nothing about anybody.
     """
-    network = identity.load(data.network)
-    table = np.stack(
-        [
-            of_frames(data.manifest.path(clip), steps=steps, network=network, folder=data.folder)
-            for clip in data.manifest
-        ]
-    )
+    table = np.stack(embed(data, steps))
     blind = np.isnan(table).any((1, 2))
     table[blind] = table[~blind].mean((0, 1))
     return table

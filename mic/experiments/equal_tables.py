@@ -60,11 +60,12 @@ def marks(data: Dataset, summaries: Mapping[str, np.ndarray], *, parts: int) -> 
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    clips = data.manifest.clips
+    clips, kept = data.manifest.clips, set(data.kept())
     labels = np.array(data.manifest.column("label"))
     lines = []
     for split in splits(data.manifest, parts=parts):
-        fitted, tested = [*split.train, *split.validation], list(split.test)
+        fitted = [row for row in (*split.train, *split.validation) if row in kept]
+        tested = [row for row in split.test if row in kept]
         names, counts = np.unique(labels[fitted], return_counts=True)
         predictions = {MAJORITY: np.full(len(tested), names[counts.argmax()])}
         for name, features in summaries.items():
