@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,15 @@ from mic.models.baselines.vote import vote
 OUTSIDER = "fer, every frame"
 # Feature maps of the first layer, as in MIC, so that no peer is better or worse for its size.
 WIDTH = 16
+COLUMNS: Mapping[str, str] = {
+    "method": "row",
+    "source": "who described it",
+    "reads": "what it is given",
+    "published": "its row in the paper's tables",
+    "parameters": "of the network as it is trained here, as wide as MIC's",
+    "parameters_paper": "as wide as in its source",
+    "differs": "what is not as in the source; `mic.models.baselines` tells what that leaves open",
+}
 
 
 def peer_cells(
@@ -72,9 +81,7 @@ def peers_table(peers: Sequence[str] = tuple(PEERS), *, classes: int = 7) -> pd.
         classes: Of the networks whose parameters are counted.
 
     Returns:
-        Columns method, source, reads, published (its row in the paper's tables, or empty),
-        parameters (as trained), parameters_paper (as wide as in its source), differs (from its
-        source).
+        One row a peer; columns: `COLUMNS`.
     """
 
     def count(name: str, width: int) -> int:

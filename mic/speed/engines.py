@@ -16,6 +16,17 @@ from mic.errors import ConfigError
 from mic.processes.workers import torch_threads
 from mic.speed import measure, pipelines
 
+COLUMNS: Mapping[str, str] = {
+    "method": "row",
+    "engine": "what runs the network",
+    "threads": "of the engine",
+    "batch": "clips a run",
+    "ms_per_clip": "wall-clock milliseconds, median",
+    "cpu_ms": "CPU milliseconds, median",
+    "relative": "times torch at the first batch size",
+    "file_mb": "size of the file, MiB; empty for torch",
+}
+
 
 def engine_table(
     networks: Mapping[str, nn.Module],
@@ -41,8 +52,7 @@ def engine_table(
         seed: Of the input.
 
     Returns:
-        Columns method, engine, threads, batch, ms_per_clip, cpu_ms, relative (times torch at the
-        first batch size), file_mb (NaN for torch).
+        One row a network, engine and batch size; columns: `COLUMNS`.
     """
     random = np.random.default_rng(seed)
     clips = random.integers(-40, 40, (max(batches), steps, 3, *size), dtype=np.int16)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,16 @@ from mic.training.train import Training
 
 EIGHT_BITS = "ONNX Runtime, int8"
 ROWS = ("MIC", "MIC-fast")
+COLUMNS: Mapping[str, str] = {
+    "method": "row",
+    "engine": "what runs the network",
+    "difference": "largest difference of a logit from torch's",
+    "same": "clips with torch's label",
+    "n": "clips of the test people",
+    "accuracy": "share of right labels after a few epochs",
+    "classes": "classes that were answered at least once",
+    "file_mb": "size of the file, MiB",
+}
 
 
 def parity_table(
@@ -45,8 +55,7 @@ def parity_table(
         epochs: Of the training.
 
     Returns:
-        Columns method, engine, difference (largest of a logit, from torch), same (clips with
-        torch's label), n (clips), accuracy, classes (that are ever answered), file_mb.
+        One row a method and engine; columns: `COLUMNS`.
     """
     split = splits(data.manifest, parts=config.parts)[0]
     lines = []

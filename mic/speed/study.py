@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,61 @@ STAGES = ("demux", "parse", "decode", "colour", "face detection", "network")
 # Runs of a method one after another: a user has more than one clip.
 BURST = 3
 PARTS = ("demux", "entropy", "transform", "accumulation", "colour")
+
+_CLIP = {
+    "width": "of the clip, samples",
+    "height": "of the clip, samples",
+    "frames": "of the clip",
+}
+# What the columns mean of `method_table`: on one clip, over several, and in batches.
+METHODS: Mapping[str, str] = {
+    "method": "row",
+    "engine": "what runs the network",
+    "domain": "what it reads",
+    "threads": "of parser or decoder and network",
+    **_CLIP,
+    "parameters": "of the network; 0 where not known",
+    "ms_per_clip": "wall-clock milliseconds from file to label, median",
+    "fps": "frames of the clip a second",
+    "realtime": "times the clip's own frame rate",
+    "relative": "times as long as MIC, median of the rounds",
+    "cpu_ms": "CPU milliseconds a clip, all threads, median",
+    "relative_cpu": "times MIC's CPU time, median of the rounds",
+    "memory_mb": "peak resident memory above that before, MiB",
+    **{f"{s.replace(' ', '_')}_ms": f"wall-clock milliseconds: {s}" for s in STAGES},
+}
+SIZES: Mapping[str, str] = {
+    "method": "row",
+    "domain": "what it reads",
+    **_CLIP,
+    "ms_per_clip": "wall-clock milliseconds from file to label, median",
+    "fps": "frames of the clip a second",
+    "realtime": "times the clip's own frame rate",
+    "relative": "times as long as MIC, median of the rounds",
+    "cpu_ms": "CPU milliseconds a clip, median",
+    "relative_cpu": "times MIC's CPU time, median of the rounds",
+}
+BATCHES: Mapping[str, str] = {
+    "method": "row",
+    "engine": "what runs the network",
+    "batch": "clips a run",
+    "ms_per_clip": "wall-clock milliseconds a clip from file to label, median",
+    "fps": "frames a second",
+    "relative": "times MIC's at the same batch and engine",
+    "cpu_ms": "CPU milliseconds a clip, median",
+    "relative_cpu": "times MIC's CPU time at the same batch and engine",
+}
+# And of `parts_table`.
+PARTS_COLUMNS: Mapping[str, str] = {
+    "domain": "what is taken from the stream",
+    **_CLIP,
+    "demux_ms": "CPU milliseconds a clip: open, read, index",
+    "entropy_ms": "entropy decoding (decoder: and motion compensation)",
+    "transform_ms": "inverse transform, at the network's scale or full (decoder)",
+    "accumulation_ms": "sums over frames, along the motion or not",
+    "colour_ms": "to RGB, of the sampled frames (decoder: and scaled)",
+    "floor_ms": "opening and entropy decoding of as many frames; empty for the decoder",
+}
 
 
 def method_table(
@@ -166,6 +221,18 @@ class Scope:
     followed: tuple[str, ...]
     batches: tuple[int, ...]
     together: tuple[int, ...]
+
+
+def counted(text: str, scope: Scope, config: Profile) -> str:
+    """A caption that ends with how often everything was timed, and in which profile.
+
+    Args:
+        text: What the table shows: a sentence with its full stop.
+        scope: What is timed.
+        config: The profile.
+    """
+    rounds = f"{scope.rounds} round{'' if scope.rounds == 1 else 's'}"
+    return f"{text} {rounds} of {BURST} runs each; profile {config.name}."
 
 
 def scope(config: Profile) -> Scope:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -18,6 +18,33 @@ AIM_FASTEST = 3.0
 AIM_REALTIME, AIM_SIZE = 30.0, (640, 480)
 
 _CLIP = ["width", "height", "frames"]
+_PLACE = {
+    "width": "of the clip, samples",
+    "height": "of the clip, samples",
+    "frames": "of the clip",
+}
+# What the columns of `worth_table` and of `aims_table` mean.
+WORTH: Mapping[str, str] = {
+    **_PLACE,
+    "method": "row of MIC",
+    "against": "peer; at its paper's size with the accuracy of the size that was trained",
+    "faster": "times the peer's frames a second, median of the rounds",
+    "faster_cpu": "the same in CPU time",
+    "accuracy": "of the row, on the clips of `peers_accuracy`",
+    "accuracy_against": "of the peer, on the same clips",
+    "gain": "their difference",
+}
+AIMS: Mapping[str, str] = {
+    **_PLACE,
+    "aim": "times what, at equal or better accuracy",
+    "wanted": "times",
+    "method": "MIC, and the fastest row as accurate as whom it is compared with",
+    "against": "whom it is compared with",
+    "reached": "times, in CPU time",
+    "accuracy": "of the row",
+    "accuracy_against": "of whom it is compared with; empty for real time",
+    "holds": "whether it is reached",
+}
 
 
 def worth_table(methods: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
@@ -54,7 +81,7 @@ def worth_table(methods: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
                         "gain": known[mine] - theirs,
                     }
                 )
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=list(WORTH))
 
 
 def aims_table(worth: pd.DataFrame, methods: pd.DataFrame) -> pd.DataFrame:
@@ -91,7 +118,7 @@ def aims_table(worth: pd.DataFrame, methods: pd.DataFrame) -> pd.DataFrame:
         )
         where = dict(zip(_CLIP, clip, strict=True))
         lines += _lines(where, f"{AIM_REALTIME:g} x real time", AIM_REALTIME, times)
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines, columns=list(AIMS))
 
 
 def sentences(aims: pd.DataFrame) -> Sequence[str]:
@@ -110,8 +137,9 @@ def rivals(accuracy: pd.DataFrame) -> Sequence[str]:
 
     Args:
         accuracy: Columns row, accuracy, difference, difference_low, difference_high (from MIC, on
-            the same clips), fps.
+            the same clips), fps; rows that were not timed are left out.
     """
+    accuracy = accuracy[accuracy["fps"].notna()]
     same = accuracy[(accuracy["difference_high"] >= 0) | (accuracy["row"] == "MIC")]
     return [
         f"{line.row}: {line.fps:.0f} frames per second at accuracy {line.accuracy:.3f}"

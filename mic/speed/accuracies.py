@@ -1,0 +1,89 @@
+"""What the timed methods are worth: their accuracy on the same clips, and marks to reach."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+
+import pandas as pd
+
+from mic.config import Profile
+from mic.experiments import peers, plan
+from mic.experiments.cells import Outcome
+from mic.experiments.data import Dataset
+from mic.experiments.marks import marks_table
+from mic.experiments.runner import run
+from mic.experiments.tables import accuracy_table, leakage_table
+
+COLUMNS: Mapping[str, str] = {
+    "row": "method; the last are marks, for which nothing was trained on pictures or residuals",
+    "accuracy": "share of clips of unseen people",
+    "accuracy_low": "95 % bootstrap interval over people",
+    "accuracy_high": "95 % bootstrap interval over people",
+    "macro_recall": "mean recall of the classes",
+    "difference": "accuracy less MIC's, same clips",
+    "difference_low": "95 % bootstrap interval over people",
+    "difference_high": "95 % bootstrap interval over people",
+    "p": "exact McNemar test against MIC, two-sided",
+    "auc": "verification of people from z, area under the curve; 0.5 tells nothing",
+    "r2_linear": "identity coefficients told from z on unseen people, linear probe",
+    "fps": "frames a second from file to label on a clip of this dataset, one thread",
+    "n": "predictions",
+    "clips": "different clips tested",
+    "people": "tested",
+    "folds": "parts of the people tested",
+}
+
+
+def folds(config: Profile) -> int:
+    """Parts of the people that peers are tested on: one where the profile is short of time."""
+    return 1 if config.name in ("smoke", "default") else config.folds
+
+
+def train(
+    data: Dataset, config: Profile, who: Sequence[str], *, executor: Executor | None
+) -> list[Outcome]:
+    """MIC in all its timed forms, and peers: the same people, epochs and optimiser.
+
+    Args:
+        data: The dataset.
+        config: The profile.
+        who: Keys of `mic.models.baselines.PEERS`.
+        executor: As of `mic.experiments.run`.
+    """
+    few = dataclasses.replace(config, folds=folds(config))
+    cells = plan.variant_cells(data, few, plan.rows(config, plan.SPEED_ROWS))
+    cells += peers.peer_cells(data, config, folds=few.folds, peers=who)
+    return run(data, cells, executor=executor)
+
+
+def table(
+    data: Dataset,
+    outcomes: Sequence[Outcome],
+    config: Profile,
+    *,
+    fps: Mapping[str, float],
+    executor: Executor | None = None,
+) -> pd.DataFrame:
+    """Accuracies of the trained rows, the outsider and the marks; columns: `COLUMNS`.
+
+    Args:
+        data: The dataset.
+        outcomes: From `train`.
+        config: The profile.
+        fps: Frames a second by row.
+        executor: Where faces are embedded; None: here.
+    """
+    trained = accuracy_table(outcomes, reference="MIC", resamples=config.bootstrap)
+    leaks = leakage_table(outcomes, data.factors())
+    trained = trained.merge(leaks, on="row", suffixes=("", "_leakage"))
+    marked = marks_table(data, outcomes, config, executor=executor).set_index("row")
+    trained["people"] = trained["row"].map(marked["people"])
+    outsider = peers.outsider_row(data, config, folds=folds(config))
+    outsider["people"] = marked["people"].iloc[0]
+    marked = marked.drop(index=[row for row in marked.index if row in set(trained["row"])])
+    parts = [trained, pd.DataFrame([outsider]), marked.reset_index()]
+    whole = pd.concat(parts, ignore_index=True)
+    whole["fps"] = whole["row"].map(dict(fps))
+    return whole[list(COLUMNS)]
