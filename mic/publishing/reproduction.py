@@ -1,4 +1,9 @@
-"""What a run got, held against what is committed, cell by cell."""
+"""What a run got, held against what is committed, cell by cell.
+
+An interval that a number fell into may be half the scale wide, and then says little. So a number
+is *reproduced* where it also came within a hundredth of the committed one, a point of accuracy,
+the margin of `mic.evaluation.inference.compare`; beyond that it is merely *inside* its interval.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +30,9 @@ from mic.storage.home import home
 # Columns whose difference says nothing about the science; their tables are about time or memory.
 _TIMING = ("seconds", "ms", "fps", "milliseconds", "memory", "speed", "ratio")
 
-_COUNTS: tuple[str, ...] = ("equal", "within", "outside", "timing", "missing")
+_COUNTS: tuple[str, ...] = ("equal", "reproduced", "inside", "outside", "timing", "missing")
+# A point of accuracy, AUC or CCC; of a value beyond one, a hundredth of it.
+MARGIN = 0.01
 
 
 def committed_tables(root: Path | None = None) -> dict[str, pd.DataFrame]:
@@ -58,16 +65,17 @@ def committed_tables(root: Path | None = None) -> dict[str, pd.DataFrame]:
 def compare(committed: pd.DataFrame, reproduced: pd.DataFrame) -> dict[str, int]:
     """Counts of cells by how they compare.
 
-    A number that differs is `within` when the committed table has an interval for it, columns
-    `x_low` and `x_high`, and the reproduced number lies in it.
+    A number that differs may be as good as the same where the committed table has an interval for
+    it, columns `x_low` and `x_high`, and the new number lies in it.
 
     Args:
         committed: The table as committed.
         reproduced: The table as the run wrote it.
 
     Returns:
-        Counts `equal`, `within`, `outside`, `timing` (differing times, which are the machine's)
-        and `missing` (rows or columns that only one of the two has).
+        Counts `equal`; `reproduced` (inside the interval and within `MARGIN`) and `inside` (the
+        interval, but further off); `outside`; `timing` (differing times, which are the machine's);
+        `missing` (rows or columns that only one of the two has).
     """
     counts = dict.fromkeys(_COUNTS, 0)
     shared = [column for column in committed if column in reproduced]
@@ -84,19 +92,34 @@ def compare(committed: pd.DataFrame, reproduced: pd.DataFrame) -> dict[str, int]
                 counts["equal"] += 1
             elif timing:
                 counts["timing"] += 1
-            elif _inside(committed.iloc[row], column, new):
-                counts["within"] += 1
+            elif _interval(committed.iloc[row], column, new) is not None:
+                near = abs(new - old) <= MARGIN * max(1.0, abs(old))
+                counts["reproduced" if near else "inside"] += 1
             else:
                 counts["outside"] += 1
     return counts
 
 
-def _inside(row: pd.Series, column: str, value: object) -> bool:
+def _interval(row: pd.Series, column: str, value: object) -> float | None:
+    """Width of the committed interval that the value lies in; None where it lies in none."""
     for name in (column, column.removesuffix("_low"), column.removesuffix("_high")):
         low, high = row.get(f"{name}_low"), row.get(f"{name}_high")
         if isinstance(low, float) and isinstance(high, float) and isinstance(value, float):
-            return low <= value <= high
-    return False
+            return high - low if low <= value <= high else None
+    return None
+
+
+def widest(committed: pd.DataFrame, reproduced: pd.DataFrame) -> float:
+    """The widest interval in which a cell is merely `inside`, see `compare`; NaN without one."""
+    widths = [
+        width
+        for column in committed.columns.intersection(reproduced.columns)
+        for row in range(min(len(committed), len(reproduced)))
+        if (old := committed[column].iloc[row]) != (new := reproduced[column].iloc[row])
+        and (width := _interval(committed.iloc[row], column, new)) is not None
+        and abs(new - old) > MARGIN * max(1.0, abs(old))
+    ]
+    return max(widths, default=float("nan"))
 
 
 def report(folder: str | Path) -> pd.DataFrame:
@@ -106,8 +129,9 @@ def report(folder: str | Path) -> pd.DataFrame:
         folder: A results folder.
 
     Returns:
-        One row a table: `table`, the counts of `compare`, and `state`: "same", "within intervals",
-        "differs" or "not run".
+        One row a table: `table`, the counts of `compare`, `widest` (see there) and `state`:
+        "same"; "reproduced"; "inside intervals" where a number moved by more than `MARGIN`,
+        which an interval as wide as `widest` allows; "differs"; "not run".
     """
     lines = [
         _line(name, committed, Path(folder)) for name, committed in committed_tables().items()
@@ -115,16 +139,19 @@ def report(folder: str | Path) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def _line(name: str, committed: pd.DataFrame, folder: Path) -> dict[str, str | int]:
+def _line(name: str, committed: pd.DataFrame, folder: Path) -> dict[str, str | int | float]:
     path = results.table_path(name, folder=folder)
     if path is None:
         return {"table": name, "state": "not run"}
-    counts = compare(committed, pd.read_csv(path))
+    found = pd.read_csv(path)
+    counts = compare(committed, found)
     if counts["outside"] or counts["missing"]:
         state = "differs"
     else:
-        state = "within intervals" if counts["within"] else "same"
-    return {"table": name, **counts, "state": state}
+        state = "reproduced" if counts["reproduced"] else "same"
+        state = "inside intervals" if counts["inside"] else state
+    wide = round(widest(committed, found), 4)
+    return {"table": name, **counts, "widest": wide, "state": state}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -146,7 +173,7 @@ class Repetition:
 
     @property
     def holds(self) -> bool:
-        """Whether every cell is equal, within its interval, or a time."""
+        """Whether every cell is equal, inside its interval, or a time."""
         return not self.tables["state"].isin(["differs", "not run"]).any()
 
 
@@ -204,7 +231,7 @@ def repeat(
         notebook=source.stem,
         folder=folder,
         differences=tuple(_differences(record, repeated, path.parent)),
-        tables=pd.DataFrame(tables, columns=["table", *_COUNTS, "state"]),
+        tables=pd.DataFrame(tables, columns=["table", *_COUNTS, "widest", "state"]),
     )
 
 

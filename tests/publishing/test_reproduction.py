@@ -27,13 +27,36 @@ COMMITTED = pd.DataFrame(
 
 def test_the_same_table_is_equal_in_every_cell():
     counts = reproduction.compare(COMMITTED, COMMITTED.copy())
-    assert counts == {"equal": 10, "within": 0, "outside": 0, "timing": 0, "missing": 0}
+    assert counts == dict.fromkeys(counts, 0) | {"equal": 10}
 
 
-def test_a_number_inside_the_committed_interval_is_within_and_one_outside_is_not():
+def test_a_number_inside_the_committed_interval_is_told_from_one_outside():
     other = COMMITTED.assign(accuracy=[0.93, 0.75], fit_seconds=[12.0, 11.0])
     counts = reproduction.compare(COMMITTED, other)
-    assert counts == {"equal": 7, "within": 1, "outside": 1, "timing": 1, "missing": 0}
+    found = {"equal": 7, "inside": 1, "outside": 1, "timing": 1}
+    assert counts == dict.fromkeys(counts, 0) | found
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "state", "widest"),
+    [
+        ([0.909, 0.492], "reproduced", float("nan")),
+        ([0.905, 0.58], "inside intervals", 0.2),
+        ([0.93, 0.50], "inside intervals", 0.1),
+        ([0.90, 0.61], "differs", float("nan")),
+        ([0.90, 0.50], "same", float("nan")),
+    ],
+)
+def test_reproduced_is_told_from_merely_inside_a_wide_interval(
+    tmp_path, monkeypatch, accuracy, state, widest
+):
+    monkeypatch.setattr(reproduction, "committed_tables", lambda: {"accuracy": COMMITTED})
+    (tmp_path / "04_training").mkdir()
+    again = COMMITTED.assign(accuracy=accuracy)
+    again.to_csv(tmp_path / "04_training/accuracy.csv", index=False)
+    (line,) = reproduction.report(tmp_path).to_dict("records")
+    assert line["state"] == state
+    assert line["widest"] == pytest.approx(widest, nan_ok=True)
 
 
 def test_rows_and_columns_that_one_has_alone_are_counted():
@@ -81,7 +104,7 @@ def test_a_record_is_repeated_cell_by_cell_elsewhere(committed, tmp_path, capsys
     assert cli.main(command) == 0
     said = capsys.readouterr()
     assert "not as recorded" not in said.err
-    assert said.out.splitlines()[2].split() == ["numbers", "1", "0", "0", "0", "0", "same"]
+    assert said.out.splitlines()[2].split() == ["numbers", "1", "0", "0", "0", "0", "0", "same"]
     assert {p: p.read_bytes() for p in committed.rglob("*") if p.is_file()} == before
     (repeated,) = (tmp_path / "home/repeated").glob("01_probe-*/01_probe/numbers.csv")
     assert repeated.read_text() == "x\n7\n"

@@ -1,0 +1,183 @@
+"""Tables and captions of the studies, from made-up predictions: no network is trained here."""
+
+import dataclasses
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from mic import config, experiments
+from mic.experiments import ablations, cells, confusions, marks, plan
+from mic.inputs.coverage import LeftOut
+from mic.manifest.manifest import Clip, Manifest
+from mic.speed import accuracies, study
+
+SMOKE = config.load("smoke", bootstrap=50)
+CLASSES = ("anger", "fear", "happiness")
+PEOPLE = 12
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Each of twelve people shows two classes, half of them happiness."""
+    clips = tuple(
+        Clip(
+            clip=f"{person}-{label}.mp4",
+            clip_id=f"{person}-{label}",
+            subject=f"p{person:02}",
+            label=label,
+            licence="none",
+            sha256="0" * 64,
+            frames=8,
+            frame_rate=Fraction(25),
+        )
+        for person in range(PEOPLE)
+        for label in ("happiness", "anger" if person % 2 else "fear")
+    )
+    return experiments.Dataset(
+        manifest=Manifest(name="made-up", root=tmp_path, classes=CLASSES, clips=clips)
+    )
+
+
+def outcomes_of(data, *, row="MIC", seeds=(0,), right=0.75):
+    """Answers that are right for a share of the clips."""
+    found = []
+    labels = np.array(data.manifest.label_indices())
+    people = np.array(data.manifest.column("subject"))
+    for split in cells.splits(data.manifest, parts=3):
+        fitted, tested = [*split.train, *split.validation], list(split.test)
+        for seed in seeds:
+            rng = np.random.default_rng(seed)
+            truth = labels[tested]
+            wrong = rng.random(len(tested)) >= right
+            answers = np.where(wrong, (truth + 1) % len(CLASSES), truth)
+            (cell,) = experiments.grid(
+                data,
+                {row: plan.method(SMOKE)},
+                schedule=plan.schedule(SMOKE),
+                representation=plan.representation(SMOKE),
+                folds=1,
+                parts=3,
+                seeds=(seed,),
+            )
+            rows = [*fitted, *tested]
+            found.append(
+                experiments.Outcome(
+                    cell=dataclasses.replace(cell, split=split.name),
+                    dataset=data.name,
+                    classes=CLASSES,
+                    train=np.array(fitted),
+                    test=np.array(tested),
+                    names=tuple(data.manifest.clips[number].clip_id for number in tested),
+                    subjects=people[rows],
+                    labels=labels[rows],
+                    logits=3.0 * np.eye(len(CLASSES), dtype=np.float32)[answers],
+                    z=rng.normal(size=(len(rows), 4)).astype(np.float16),
+                    epochs=np.array([1]),
+                    curve=answers[None].astype(np.uint8),
+                    history=np.zeros((1, len(cells.HISTORY)), np.float32),
+                    left_out=data.left_out + data.absent,
+                )
+            )
+    return found
+
+
+@pytest.fixture
+def embedded(monkeypatch):
+    """Embeddings that tell the class by the last frame less the first, and nothing otherwise."""
+    asked = []
+
+    def of_dataset(data, *, steps):
+        asked.append(data)
+        labels = np.array(data.manifest.label_indices())
+        table = np.zeros((len(labels), 1 + steps, 8), np.float32)
+        table[:, -1, :3] = 2 * np.eye(3)[labels]
+        table[:, 1:-1] += np.random.default_rng(0).normal(0, 9, table[:, 1:-1].shape)
+        return table
+
+    monkeypatch.setattr(marks.embeddings, "of_dataset", of_dataset)
+    return asked
+
+
+def test_a_caption_ends_with_what_stands_behind_the_table(data):
+    text = experiments.counted("Rows.", outcomes_of(data, seeds=(0, 1)), SMOKE)
+    assert text == "Rows. made-up: n 24, 12 people; 2 seeds; profile smoke."
+    scope = study.scope(SMOKE)
+    assert study.counted("Times.", scope, SMOKE) == "Times. 1 round of 3 runs each; profile smoke."
+
+
+def test_marks_stand_beside_a_row_on_the_same_clips(data, embedded):
+    table = marks.marks_table(data, outcomes_of(data), SMOKE)
+    assert list(table) == list(marks.COLUMNS)
+    rows = table.set_index("row")
+    majority = rows.loc["majority class"]
+    assert majority["accuracy"] == 0.5
+    assert majority["macro_recall"] == pytest.approx(1 / 3)
+    probe = rows.loc["MobileFaceNet, linear, last minus first"]
+    assert probe["accuracy"] == 1
+    assert probe["difference"] == pytest.approx(1 - rows.loc["MIC", "accuracy"])
+    assert (table["n"] == 24).all()
+    assert (table["people"] == PEOPLE).all()
+
+
+def test_marks_answer_no_clip_that_was_left_out(data, embedded):
+    broken = LeftOut(path=Path("0-happiness.mp4"), reason="damaged", clip="0-happiness")
+    less = dataclasses.replace(data, left_out=(broken,))
+    outcomes = [
+        dataclasses.replace(
+            one,
+            test=one.test[1:],
+            names=one.names[1:],
+            logits=one.logits[1:],
+            subjects=np.delete(one.subjects, len(one.train)),
+            labels=np.delete(one.labels, len(one.train)),
+        )
+        if "0-happiness" in one.names[:1]
+        else one
+        for one in outcomes_of(less)
+    ]
+    table = marks.marks_table(data, outcomes, SMOKE)
+    assert (table["n"] == 23).all()
+    assert embedded[0].left_out == (broken,)
+
+
+def test_confusions_count_every_prediction_once(data):
+    outcomes = outcomes_of(data)
+    answers = experiments.answers(outcomes)
+    counts = confusions.counts_table(answers)
+    assert counts["clips"].sum() == 24
+    assert confusions.matrix(outcomes).sum() == 24
+    people = confusions.subjects_table(answers)
+    assert people.loc[0, "people"] == PEOPLE
+    recalls = confusions.recalls_table({data.name: outcomes})
+    assert list(recalls) == list(confusions.RECALLS)
+    hardest = confusions.hardest_table(answers, data.name)
+    assert (hardest["label"] != hardest["predicted"]).all()
+    perfect = experiments.answers(outcomes_of(data, right=1.1))
+    assert len(confusions.hardest_table(perfect, data.name)) == 4
+    assert len(confusions.calibration_figure({data.name: outcomes}).axes) == 1
+    assert len(confusions.features_figure({"MIC": outcomes[0]}).axes) == 2
+
+
+def test_rows_stand_beside_the_published_ones_and_inputs_beside_decoded_frames(data):
+    published = pd.DataFrame({"dataset": ["CK+"], "method": ["MIC"], "accuracy": [98.95]})
+    outcomes = outcomes_of(data)
+    named = [dataclasses.replace(one, dataset="synth-ck") for one in outcomes]
+    table = ablations.rows_table([named], published, SMOKE)
+    assert list(table) == list(ablations.ROWS)
+    assert table.loc[0, "paper"] == pytest.approx(0.9895)
+    decoded = outcomes_of(data, row=ablations.DECODED, right=1.1)
+    inputs = ablations.inputs_table([decoded, outcomes], SMOKE).set_index("row")
+    assert inputs.loc["MIC", "difference"] == pytest.approx(inputs.loc["MIC", "accuracy"] - 1)
+    knobs = [{"knob": "alpha", "value": "0.1"}]
+    assert list(ablations.sweeps_table(knobs, [outcomes], SMOKE)) == list(ablations.SWEEPS)
+    assert list(ablations.shift_table(outcomes_of(data, row="none"), SMOKE)) == list(
+        ablations.SHIFT
+    )
+
+
+def test_peers_are_tested_on_one_part_where_time_is_short():
+    assert accuracies.folds(config.load("default")) == 1
+    assert accuracies.folds(config.load("full")) == config.load("full").folds
