@@ -6,14 +6,18 @@ import argparse
 import ast
 import dataclasses
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mic import config
 from mic.cli import terminal
 from mic.errors import ConfigError
 from mic.publishing.run_times import Expected, in_words
 from mic.storage import provenance
+
+if TYPE_CHECKING:
+    from mic.experiments.data import Dataset
 
 # The notebooks that take given data: those of clips with classes, and those of rated recordings.
 _LABELLED_STUDIES = ("04", "05", "06", "07", "09")
@@ -84,7 +88,8 @@ def _run(options: argparse.Namespace) -> int:
     fields = {name: value for name, value in given.items() if hasattr(preset, name)}
     profile = config.load(options.profile, **fields)
     notebooks = options.notebooks or provenance.repository() / "notebooks"
-    texts, digests, suited = _prepared(options.data, profile)
+    texts, prepared, suited = _prepared(options.data, profile)
+    digests = {name: data.manifest.digest() for name, data in prepared.items()}
     runner = Runner(
         notebooks,
         profile,
@@ -97,7 +102,7 @@ def _run(options: argparse.Namespace) -> int:
         show_people=options.show_people,
     )
     only = options.only or suited
-    _announce(runner.expected(only))
+    _announce(runner.expected(only), prepared, profile)
     outcomes = runner.run(only)
     ran = [outcome for outcome in outcomes if outcome.ran]
     seconds = sum(outcome.seconds for outcome in ran)
@@ -108,7 +113,9 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _announce(expected: Sequence[Expected]) -> None:
+def _announce(
+    expected: Sequence[Expected], data: Mapping[str, Dataset], profile: config.Profile
+) -> None:
     """Prints how long the notebooks will take, as far as that has been measured."""
     if not expected:
         return
@@ -118,17 +125,24 @@ def _announce(expected: Sequence[Expected]) -> None:
     known = [one.seconds for one in expected if one.seconds is not None]
     if len(known) == len(expected) > 1:
         print(f"  all: {in_words(sum(known))}")
+    unknown = [one.notebook for one in expected if one.seconds is None]
+    classified = {name: one for name, one in data.items() if one.manifest.classes}
+    if unknown and classified:
+        from mic.experiments.forecast import forecast  # brings torch along
+
+        found = forecast(classified, profile, unknown)
+        print(f"  {found or 'nothing to train'}")
     sys.stdout.flush()  # a run may take days, and whoever reads a pipe wants this now
 
 
 def _prepared(
     texts: Sequence[str], profile: config.Profile
-) -> tuple[list[str], dict[str, str], list[str]]:
+) -> tuple[list[str], dict[str, Dataset], list[str]]:
     """Builds the given data, says what is there and what is left out.
 
     Returns:
-        The texts with absolute paths (notebooks run elsewhere), the manifests' SHA-256 by name,
-        and the numbers of the notebooks that such data suit.
+        The texts with absolute paths (notebooks run elsewhere), the datasets by name, and the
+        numbers of the notebooks that such data suit.
     """
     if not texts:
         return [], {}, []
@@ -138,7 +152,7 @@ def _prepared(
     absolute = [
         one.name if one.path is None else f"{one.name}={one.path.resolve()}" for one in chosen
     ]
-    digests = {}
+    prepared = {}
     for one in given.parse(absolute):
         size = profile.size * 3 // 2 if one.rated else profile.size
         with terminal.progress(one.name, unit="clips") as progress:
@@ -146,10 +160,10 @@ def _prepared(
         print(data.summary(profile.parts))
         for clip in data.absent:
             print(f"  left out: {clip.clip}: {clip.path.name}: {clip.reason}")
-        digests[one.name] = data.manifest.digest()
+        prepared[one.name] = data
     suited = list(_LABELLED_STUDIES) if any(not one.rated for one in chosen) else []
     suited += list(_RATED_STUDIES) if any(one.rated for one in chosen) else []
-    return absolute, digests, sorted(suited)
+    return absolute, prepared, sorted(suited)
 
 
 def _repeat(options: argparse.Namespace) -> int:

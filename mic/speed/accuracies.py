@@ -36,11 +36,6 @@ COLUMNS: Mapping[str, str] = {
 }
 
 
-def folds(config: Profile) -> int:
-    """Parts of the people that peers are tested on: one where the profile is short of time."""
-    return 1 if config.name in ("smoke", "default") else config.folds
-
-
 def train(
     data: Dataset, config: Profile, who: Sequence[str], *, executor: Executor | None
 ) -> list[Outcome]:
@@ -52,7 +47,7 @@ def train(
         who: Keys of `mic.models.baselines.PEERS`.
         executor: As of `mic.experiments.run`.
     """
-    few = dataclasses.replace(config, folds=folds(config))
+    few = dataclasses.replace(config, folds=peers.folds(config))
     cells = plan.variant_cells(data, few, plan.rows(config, plan.SPEED_ROWS))
     cells += peers.peer_cells(data, config, folds=few.folds, peers=who)
     return run(data, cells, executor=executor)
@@ -80,7 +75,7 @@ def table(
     trained = trained.merge(leaks, on="row", suffixes=("", "_leakage"))
     marked = marks_table(data, outcomes, config, executor=executor).set_index("row")
     trained["people"] = trained["row"].map(marked["people"])
-    outsider = peers.outsider_row(data, config, folds=folds(config))
+    outsider = peers.outsider_row(data, config, folds=peers.folds(config))
     outsider["people"] = marked["people"].iloc[0]
     marked = marked.drop(index=[row for row in marked.index if row in set(trained["row"])])
     parts = [trained, pd.DataFrame([outsider]), marked.reset_index()]

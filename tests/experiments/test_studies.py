@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from mic import config, experiments
-from mic.experiments import ablations, cells, confusions, marks, plan
+from mic.experiments import ablations, cells, confusions, forecast, marks, peers, plan
 from mic.inputs.coverage import LeftOut
 from mic.manifest.manifest import Clip, Manifest
-from mic.speed import accuracies, study
+from mic.models.baselines import PEERS
+from mic.speed import study
 
 SMOKE = config.load("smoke", bootstrap=50)
 CLASSES = ("anger", "fear", "happiness")
@@ -179,5 +180,26 @@ def test_rows_stand_beside_the_published_ones_and_inputs_beside_decoded_frames(d
 
 
 def test_peers_are_tested_on_one_part_where_time_is_short():
-    assert accuracies.folds(config.load("default")) == 1
-    assert accuracies.folds(config.load("full")) == config.load("full").folds
+    assert peers.folds(config.load("default")) == 1
+    assert peers.folds(config.load("full")) == config.load("full").folds
+
+
+def test_what_is_left_to_train_is_counted_once_and_one_training_timed(data, monkeypatch):
+    monkeypatch.setattr(forecast, "_timed", lambda data, config: 0.5)
+    default = config.load("default", jobs=2)
+    found = forecast.forecast({data.name: data}, default, ["04_training", "09_paper_comparison"])
+    # Six rows on three folds, of which MIC is asked for twice, and the peers on one.
+    assert (found.trainings, found.stored) == (3 * 6 + len(PEERS), 0)
+    assert found.clip_epochs == found.trainings * 16 * default.epochs
+    assert found.hours == pytest.approx(found.clip_epochs * 0.5 / 2 / 3600)
+    assert "500 ms a clip" in str(found)
+    first = forecast.forecast({data.name: data}, default, ["04"])
+    assert first.trainings == 3
+    monkeypatch.setattr(forecast, "is_stored", lambda data, cell: True)
+    assert "stored" in str(forecast.forecast({data.name: data}, default, ["04"]))
+    assert forecast.forecast({data.name: data}, default, ["08"]) is None
+
+
+def test_a_clip_that_cannot_be_read_leaves_the_forecast_without_a_time(data):
+    found = forecast.forecast({data.name: data}, SMOKE, ["04"])
+    assert "cannot be read" in str(found)
