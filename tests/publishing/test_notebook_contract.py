@@ -20,10 +20,6 @@ PREAMBLE = """\
 from mic.publishing import lesson
 
 config, run = lesson.start("{name}", vars())"""
-# Whose cells are still longer, fewer of them compared, or tables described and shown in them.
-NOT_YET = {
-    *("05_ablations", "06_confusion_matrices", "07_speed", "09_paper_comparison"),
-}
 SECTIONS = ["Aim", "Theory", "Practice", "Discussion", "Exercises"]
 # Whose exercises nobody has solved in `notebooks/solutions` yet.
 NOT_SOLVED = {
@@ -145,23 +141,20 @@ def test_outputs_are_committed_whole_and_clean(notebook, path):
     assert any("image/png" in output.get("data", {}) for output in shown)
 
 
-def test_nbval_has_something_to_compare(notebook, path):
+def test_nbval_has_something_to_compare(notebook):
     checked = [
         cell for cell in _code(notebook) if "nbval-check-output" in cell.metadata.get("tags", [])
     ]
-    assert len(checked) >= (1 if path.stem in NOT_YET else 3)
+    assert len(checked) >= 3
     assert all(cell.outputs for cell in checked)
 
 
-def test_no_cell_is_longer_than_a_screen(notebook, path):
-    if path.stem not in NOT_YET:
-        assert [c.source for c in _code(notebook) if len(c.source.splitlines()) > 25] == []
+def test_no_cell_is_longer_than_a_screen(notebook):
+    assert [c.source for c in _code(notebook) if len(c.source.splitlines()) > 25] == []
 
 
-def test_columns_are_described_where_the_table_is_made(notebook, path):
+def test_columns_are_described_where_the_table_is_made(notebook):
     """What a column means is said in the package beside its producer, once, and not in a cell."""
-    if path.stem in NOT_YET:
-        return
     for cell in _code(notebook):
         for node in ast.walk(ast.parse(cell.source)):
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "run.table":
@@ -169,10 +162,8 @@ def test_columns_are_described_where_the_table_is_made(notebook, path):
                 assert isinstance(described, ast.Attribute | ast.Call), ast.unparse(node)
 
 
-def test_tables_are_shown_in_one_way(notebook, path):
+def test_tables_are_shown_in_one_way(notebook):
     """By `report.styled`: no text that wraps in narrow windows, no plain frame with its index."""
-    if path.stem in NOT_YET:
-        return
     for cell in _code(notebook):
         assert "to_string(" not in cell.source
         for output in cell.outputs:
