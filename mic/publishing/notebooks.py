@@ -134,16 +134,12 @@ class Runner:
         return [self._run_one(path) for path in paths]
 
     def expected(self, only: Iterable[str] = ()) -> list[run_times.Expected]:
-        """How long the chosen notebooks will take; those that have not changed take none.
-
-        Raises:
-            ConfigError: See `find`.
-        """
-        paths = [
-            path
-            for path in find(self.notebooks, only)
-            if self.force or not self._unchanged(self._stamp(path), self._key(path))
-        ]
+        """How long the chosen notebooks will take, if they change; raises what `run` refuses."""
+        paths = find(self.notebooks, only)
+        for path in paths:
+            self._check_parameters(path)
+        if not self.force:
+            paths = [p for p in paths if not self._unchanged(self._stamp(p), self._key(p))]
         return run_times.expected(paths, self.config, data=self.data)
 
     def _stamp(self, path: Path) -> Path:
