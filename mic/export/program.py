@@ -46,6 +46,8 @@ class _WholeExpression(_Whole):
         states, (last, _) = network.lstm(frames.unflatten(0, clips.shape[:2]))
         if network.pooling == "last":
             z = last[-1]
+        elif network.attention is not None:
+            z = (network.attention(states).softmax(1) * states).sum(1)
         else:
             z = states.mean(1) if network.pooling == "mean" else states.flatten(1)
         return network.classifier(z), z

@@ -161,7 +161,7 @@ def test_a_network_without_an_onnx_form_is_refused():
 
 
 # The others differ from these in the network alone; each takes seconds to trace.
-TRACED = ("mic+T",)
+TRACED = ("mic+T", "mic-attention")
 
 
 @pytest.mark.parametrize(
