@@ -4,8 +4,8 @@ How many people show the 213 labelled sequences is counted, but held against no 
 the literature has several: 32 are printed beside 326 recordings, of which 213 are labelled and 205
 of these frontal (S. Li and W. Deng, Deep Facial Expression Recognition: A Survey, IEEE TAC 2020,
 and the replication report), which does not say that all 32 have a label; 31 beside 236 sequences
-(Z. Meng et al., FG 2017); 30 beside 213 (M. Liu et al., CVPR 2014). The papers were not at hand when
-this was written: check them before quoting. The generated protocol `synth-mmi` has 32.
+(Z. Meng et al., FG 2017); 30 beside 213 (M. Liu et al., CVPR 2014). The papers were not at hand
+when this was written: check them before quoting. The generated protocol `synth-mmi` has 32.
 """
 
 from __future__ import annotations
