@@ -17,13 +17,14 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from mic.config import Profile, load, usable_cores
 from mic.storage import atomic
 from mic.storage.home import home, locked
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _LINE = re.compile(
     r"(?m)^\*\*Run time:\*\* (?P<seconds>\d+) s "
@@ -62,7 +63,9 @@ def table(folder: str | Path) -> pd.DataFrame:
     Args:
         folder: Of the notebooks.
     """
-    import nbformat  # compiles a grammar when it is imported, for a second
+    # For whoever prints no table: pandas takes half a second, and nbformat compiles a grammar.
+    import nbformat
+    import pandas as pd
 
     rows = []
     for path in sorted(Path(folder).glob("[0-9][0-9]_*.ipynb")):

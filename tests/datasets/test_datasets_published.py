@@ -164,9 +164,9 @@ def test_mmi_keeps_the_six_emotions_and_counts_the_rest(tree):
         "session-12": ("S001", "surprise"),
         "session-100": ("S005", "happiness"),
     }
-    # Two are annotated; in the third the disc is farthest from its beginning at the end.
+    # Two are annotated; in the third the disc is farthest from its beginning and its end halfway.
     apexes = {name: clip.apex for name, clip in clips.items()}
-    assert apexes == {"session-7": 3, "session-12": 3, "session-100": 5}
+    assert apexes == {"session-7": 3, "session-12": 3, "session-100": 3}
     assert report.counts["sessions"] == 5
     assert report.counts["sessions without one of six emotions"] == 2
     assert report.counts["frontal labelled sequences"] == 2
