@@ -1,7 +1,7 @@
 """Who is timed: MIC's variants, its peers, the outsider, each as a pipeline for one kind of clip.
 
 Networks carry random weights: time does not depend on them. Every method runs on the engine that
-suits it best, ONNX Runtime on processors, torch where there is a GPU.
+suits it best: on processors ONNX Runtime where a network has an ONNX form, otherwise torch.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from mic.config import Profile
+from mic.errors import ConfigError
 from mic.experiments import plan
 from mic.experiments.peers import OUTSIDER, WIDTH
 from mic.faces.fer import Fer
@@ -125,10 +126,15 @@ class _Builder:
     def peer(self, name: str, width: int, suffix: str, like: Representation) -> Contestant:
         peer = PEERS[name]
         model = PeerModel(PeerMethod(peer=name, width=width), classes=CLASSES).eval()
-        reads = peer.reads == "compressed"
-        seen = Representation(kind="fusion", steps=like.steps, scale=like.scale, with_motion=reads)
+        parsed = peer.reads != "pictures"
+        seen = Representation(
+            kind="accumulated" if peer.reads == "residuals" else "fusion",
+            steps=like.steps,
+            scale=like.scale,
+            with_motion=peer.reads == "compressed",
+        )
         runner, engine = self._runner(model, seen)
-        if reads:
+        if parsed:
             answer = pipelines.compressed(runner, seen, threads=self.threads)
         else:
             size = self._size(seen.scale)
@@ -137,20 +143,23 @@ class _Builder:
             row=peer.title + suffix,
             answer=answer,
             engine=engine,
-            domain=peer.reads,
+            domain="compressed" if parsed else "pictures",
             parameters=parameter_count(model),
         )
 
     def _runner(self, network: nn.Module, seen: Representation) -> tuple[Runner, str]:
         if self.device != "cpu":
             return pipelines.torch_runner(network, device=self.device), f"torch, {self.device}"
-        runner = pipelines.onnx_runner(
-            network,
-            size=self._size(seen.scale),
-            steps=seen.steps,
-            motion_size=self._blocks() if seen.with_motion else None,
-            threads=self.threads,
-        )
+        try:
+            runner = pipelines.onnx_runner(
+                network,
+                size=self._size(seen.scale),
+                steps=seen.steps,
+                motion_size=self._blocks() if seen.with_motion else None,
+                threads=self.threads,
+            )
+        except ConfigError:  # no ONNX form
+            return pipelines.torch_runner(network), "torch"
         return runner, "ONNX Runtime"
 
     def _size(self, scale: int) -> tuple[int, int]:

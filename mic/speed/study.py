@@ -243,7 +243,7 @@ def scope(config: Profile) -> Scope:
             grid=((64, 64, 12), (112, 112, 12), (64, 64, 20)),
             threads=(1,),
             rounds=1,
-            peers=("fan", "coviar"),
+            peers=("fan", "coviar", "residual-transformer"),  # one of each input; no ONNX form
             followed=("fan",),
             batches=(1, 2),
             together=(2,),

@@ -252,6 +252,19 @@ def test_every_row_of_the_plan_is_timed_as_it_is_trained(clip):
     assert sizes["MIC-fast"] < sizes["MIC"] / 4
 
 
+@pytest.mark.parametrize("name", baselines.PEERS)
+def test_every_peer_is_timed_on_the_input_that_it_reads(clip, name):
+    smoke = config.load("smoke", steps=3)
+    (peer, *_) = contestants.contestants(
+        clip, smoke, rows={}, peers=(name,), width=4, outsider=False
+    )
+    reads = baselines.PEERS[name].reads
+    assert peer.domain == ("pictures" if reads == "pictures" else "compressed")
+    watch = measure.Stopwatch()
+    assert peer.answer([clip.path], watch).shape == (1,)
+    assert ("parse" in watch.seconds) == (reads != "pictures")
+
+
 def _methods():
     lines = [
         ("MIC", "compressed", 10.0),
