@@ -14,7 +14,7 @@ critic. `mic.evaluation.leakage` asks independent probes.
 
 from __future__ import annotations
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -88,7 +88,7 @@ def measure(
     steps: int = 400,
     batch: int = 256,
     seed: int = 0,
-    **options: object,
+    **options: Any,
 ) -> float:
     """The dependence of one sample, by a fresh estimator and on rows it was not trained on.
 
@@ -117,7 +117,7 @@ def measure(
     if len(x) != len(y):
         raise ConfigError(f"{len(x)} rows cannot be paired with {len(y)}")
     if estimator == "ksg":
-        return neighbour_information(x, y, **options)  # type: ignore[arg-type]
+        return neighbour_information(x, y, **options)
     if estimator in TRAINED or estimator == "copula":
         options = {"seed": seed, **options}
     if estimator == "copula":

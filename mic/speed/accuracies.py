@@ -9,23 +9,19 @@ from concurrent.futures import Executor
 import pandas as pd
 
 from mic.config import Profile
-from mic.experiments import peers, plan
+from mic.experiments import marks, peers, plan
 from mic.experiments.cells import Outcome
 from mic.experiments.data import Dataset
-from mic.experiments.marks import marks_table
 from mic.experiments.runner import run
 from mic.experiments.tables import accuracy_table, leakage_table
 
+_SHARED = (
+    *("accuracy", "accuracy_low", "accuracy_high", "macro_recall"),
+    *("difference", "difference_low", "difference_high", "p"),
+)
 COLUMNS: Mapping[str, str] = {
     "row": "method; the last are marks, for which nothing was trained on pictures or residuals",
-    "accuracy": "share of clips of unseen people",
-    "accuracy_low": "95 % bootstrap interval over people",
-    "accuracy_high": "95 % bootstrap interval over people",
-    "macro_recall": "mean recall of the classes",
-    "difference": "accuracy less MIC's, same clips",
-    "difference_low": "95 % bootstrap interval over people",
-    "difference_high": "95 % bootstrap interval over people",
-    "p": "exact McNemar test against MIC, two-sided",
+    **{name: text for name, text in marks.COLUMNS.items() if name in _SHARED},
     "auc": "verification of people from z, area under the curve; 0.5 tells nothing",
     "r2_linear": "identity coefficients told from z on unseen people, linear probe",
     "fps": "frames a second from file to label on a clip of this dataset, one thread",
@@ -73,7 +69,7 @@ def table(
     trained = accuracy_table(outcomes, reference="MIC", resamples=config.bootstrap)
     leaks = leakage_table(outcomes, data.factors())
     trained = trained.merge(leaks, on="row", suffixes=("", "_leakage"))
-    marked = marks_table(data, outcomes, config, executor=executor).set_index("row")
+    marked = marks.marks_table(data, outcomes, config, executor=executor).set_index("row")
     trained["people"] = trained["row"].map(marked["people"])
     outsider = peers.outsider_row(data, config, folds=peers.folds(config))
     outsider["people"] = marked["people"].iloc[0]

@@ -118,14 +118,14 @@ def _storage_error(error: OSError, path: Path) -> StorageError:
         errno.EACCES: "make the folder writable or choose another (MIC_HOME moves the cache)",
         errno.ENAMETOOLONG: "choose a shorter name",
     }
-    # Of a place below a file, systems say "exists" or "not a directory" and not which part it is.
-    part = next((one for one in path.parents if os.path.isfile(one)), None)  # noqa: PTH113 - a name too long is False
-    if part is not None:
-        return StorageError(
-            f"cannot write: {part} is a file, and a folder is needed there",
-            file=path,
-            remedy="choose another place, or move that file away",
-        )
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):  # somewhere above; systems do not say where
+        for part in path.parents:
+            if part.is_file():
+                return StorageError(
+                    f"cannot write: {part} is a file, and a folder is needed there",
+                    file=path,
+                    remedy="choose another place, or move that file away",
+                )
     return StorageError(
         f"cannot write: {error.strerror or error}",
         file=path,
