@@ -55,26 +55,31 @@ def wild(parts: Mapping[str, pd.DataFrame], *, name: str, classes: int) -> Figur
 
 
 def leakage(table: pd.DataFrame) -> Figure:
-    """Accuracy over three measures of identity leakage; dotted is a z_E that tells nothing.
+    """Accuracy and three measures of identity leakage, a row a regulariser, with their intervals.
+
+    Every axis reaches over what its measure can be, so that differences look as small as they are;
+    dotted is a z_E that tells nothing. AUC in trained directions and R^2 have no interval.
 
     Args:
         table: Of `mic.experiments.ablations.regularisers_table`.
     """
-    panels = {
-        "auc": ("AUC by similarity of $z_E$", 0.5),
-        "trained_auc": ("AUC in trained directions", 0.5),
-        "r2_linear": ("$R^2$ of identity factors", 0.0),
-    }
-    figure, axes = plt.subplots(1, len(panels), figsize=(12, 4.0), sharey=True)
-    for axis, (column, (title, nothing)) in zip(axes, panels.items(), strict=True):
-        for k, line in enumerate(table.to_dict("records")):
-            mark = _MARKS[k % len(_MARKS)]
-            axis.plot(line[column], line["accuracy"], mark, label=line["row"])
-        _dotted(axis, nothing)
-        axis.set(xlabel=title)
-        axis.locator_params(axis="x", nbins=5)
-    axes[0].set_ylabel("accuracy")
-    axes[-1].legend(fontsize=7, bbox_to_anchor=(1.02, 1), loc="upper left")
+    places = np.arange(len(table))
+    figure, axes = plt.subplots(1, 3, figsize=(11, 0.33 * len(table) + 1.2), sharey=True)
+    interval = {"capsize": 3, "fmt": "o"}
+    axes[0].errorbar(table["accuracy"], places, xerr=_reach(table), **interval)
+    axes[0].set(xlabel="accuracy", xlim=(0, 1))
+    axes[0].set_yticks(places, table["row"])
+    axes[0].invert_yaxis()
+    axes[1].errorbar(
+        table["auc"], places, xerr=_reach(table, "auc"), label="similarity", **interval
+    )
+    axes[1].plot(table["trained_auc"], places, "s", fillstyle="none", label="trained directions")
+    _dotted(axes[1], 0.5)
+    axes[1].set(xlabel="AUC of two clips being of one person", xlim=(0.4, 1))
+    axes[1].legend(fontsize=8, loc="lower right")
+    axes[2].plot(table["r2_linear"], places, "o")
+    _dotted(axes[2], 0.0)
+    axes[2].set(xlabel="$R^2$ of identity factors", xlim=(-0.05, 1))
     return figure
 
 
@@ -103,7 +108,7 @@ def _dotted(axis: Axes, place: float) -> None:
     axis.axvline(place, color="0.35", linestyle=":")
 
 
-def _reach(part: pd.DataFrame) -> np.ndarray:
-    """(2, rows) how far the interval reaches below and above."""
-    below = part["accuracy"] - part["accuracy_low"]
-    return np.stack([below, part["accuracy_high"] - part["accuracy"]])
+def _reach(part: pd.DataFrame, column: str = "accuracy") -> np.ndarray:
+    """(2, rows) how far the column's interval reaches below and above."""
+    below = part[column] - part[f"{column}_low"]
+    return np.stack([below, part[f"{column}_high"] - part[column]])

@@ -132,7 +132,10 @@ def hardest_figure(table: pd.DataFrame, clips: ClipTensors) -> Figure:
 
 
 def calibration_figure(found: Mapping[str, Sequence[Outcome]]) -> Figure:
-    """Accuracy over confidence, a panel a dataset; dotted is a calibrated network."""
+    """Accuracy over confidence, a panel a dataset; dotted is a calibrated network.
+
+    Bars are Wilson intervals over the clips of a bin, whose number stands beneath.
+    """
     figure, (axes,) = plt.subplots(1, len(found), figsize=(9.5, 3.2), sharey=True, squeeze=False)
     for axis, (name, outcomes) in zip(axes, found.items(), strict=True):
         logits = np.concatenate([one.logits for one in outcomes])
@@ -140,8 +143,15 @@ def calibration_figure(found: Mapping[str, Sequence[Outcome]]) -> Figure:
         bins = metrics.calibration(logits, truth)
         filled = bins.counts > 0
         axis.plot([0, 1], [0, 1], ":", color="0.35", marker="")
-        axis.plot(bins.confidence[filled], bins.accuracy[filled], "o-")
-        axis.set(title=f"{name}: ECE {bins.error:.3f}", xlabel="confidence", xlim=(0, 1.02))
+        for place, share, count in zip(
+            bins.confidence[filled], bins.accuracy[filled], bins.counts[filled], strict=True
+        ):
+            interval = metrics.wilson(round(share * count), int(count))
+            reach = [[share - interval.low], [interval.high - share]]
+            axis.errorbar(place, share, yerr=np.maximum(reach, 0), fmt="o", capsize=3, color="C0")
+            axis.annotate(int(count), (place, -0.04), fontsize=6, ha="center", va="top")
+        axis.set(title=f"{name}: ECE {bins.error:.3f}", xlabel="confidence")
+        axis.set(xlim=(0, 1.05), ylim=(-0.12, 1.05))
     axes[0].set_ylabel("accuracy")
     return figure
 

@@ -84,7 +84,7 @@ def growth(table: pd.DataFrame) -> Figure:
         axis.xaxis.set_major_formatter(ScalarFormatter())
         axis.xaxis.set_minor_formatter(NullFormatter())
     axes[0].set_ylabel("frames per second, file to label")
-    axes[1].legend(fontsize=7)
+    axes[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
     return figure
 
 
