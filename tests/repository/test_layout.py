@@ -26,7 +26,7 @@ LINES = (
     ("models", "datasets"),
     ("training", "recognition", "publishing"),
     ("export", "fitting", "experiments", "demo"),
-    ("lowrate", "speed"),
+    ("lowrate", "speed", "transfer"),
     ("cli",),
     ("__main__",),
 )
