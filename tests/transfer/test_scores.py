@@ -57,9 +57,18 @@ def test_a_target_that_never_varies_is_left_out(rows):
 
 def test_f1_is_scikit_learns(rows):
     truth, predicted, groups = rows
-    true, said = truth[:, 0] > 0.3, predicted[:, 0] > 0.3
-    assert scores.f1(true, said, groups).value == pytest.approx(f1_score(true, said))
+    true, said = truth > 0.3, predicted > 0.3
+    expected = f1_score(true, said, average="macro")
+    assert scores.f1(true, said, groups).value == pytest.approx(expected)
     assert scores.f1(true & False, said & False, groups).value == 0
+
+
+def test_a_gain_is_a_difference_of_explained_shares(rows):
+    truth, predicted, groups = rows
+    found = scores.gained(truth, 0.5 * predicted, predicted, groups)
+    each = [scores.explained(truth, one, groups).value for one in (0.5 * predicted, predicted)]
+    assert found.value == pytest.approx(each[1] - each[0])
+    assert scores.gained(truth, predicted, predicted, groups).high == 0
 
 
 def test_intervals_are_over_whole_groups():
