@@ -136,7 +136,7 @@ def fit(
         for step, rows in enumerate(_batches(len(examples), schedule.batch, steps)):
             for group in optimiser.param_groups:
                 group["lr"] = learning_rate(schedule, step / steps)
-            planes, look = _read(examples, rows.numpy(), inputs)
+            planes, look = read(examples, rows.numpy(), inputs)
             target = truth[rows]
             if schedule.flip:
                 planes, look, target = _mirrored(planes, look, target, inputs)
@@ -161,7 +161,7 @@ def predict(student: Student, examples: Examples, *, batch: int = 256) -> Change
     """
     answers = []
     for rows in np.array_split(np.arange(len(examples)), max(1, math.ceil(len(examples) / batch))):
-        planes, look = _read(examples, rows, student.inputs)
+        planes, look = read(examples, rows, student.inputs)
         answers.append(student(planes, look).numpy())
     found = np.concatenate(answers)
     began = examples.look[examples.group]
@@ -185,9 +185,7 @@ def _batches(count: int, size: int, steps: int) -> Iterator[Tensor]:
         left = left[size:]
 
 
-def _read(
-    examples: Examples, rows: np.ndarray, inputs: tuple[Input, ...]
-) -> tuple[Tensor, Tensor]:
+def read(examples: Examples, rows: np.ndarray, inputs: tuple[Input, ...]) -> tuple[Tensor, Tensor]:
     """(n, C, EDGE, EDGE) float32 planes in the order of `INPUTS`, and (n, 51) looks."""
     group = examples.group[rows]
     planes = []

@@ -197,7 +197,7 @@ PEOPLE_COLUMNS: Mapping[str, str] = {
     **SCORE_COLUMNS,
 }
 FACTOR_COLUMNS: Mapping[str, str] = {
-    "left_out": "what all training films have in common; empty: everything is at random",
+    "left_out": "what all training films have in common; empty: nothing; all: everything",
     "people": "generated people that the student learned from, a film each",
     **SCORE_COLUMNS,
     **described("difference", "real R² less that with everything at random", over="clips"),
@@ -213,6 +213,21 @@ def inputs_table(plan: Plan, asked: Asked) -> pd.DataFrame:
     return pd.DataFrame(rows)[list(INPUT_COLUMNS)]
 
 
+def larger(plan: Plan, counts: Sequence[int]) -> list[Plan]:
+    """The same training with other numbers of people, and as many steps as with the most."""
+    most = max(counts)
+    return [
+        dataclasses.replace(
+            plan,
+            people=count,
+            schedule=dataclasses.replace(
+                plan.schedule, epochs=round(plan.schedule.epochs * most / count)
+            ),
+        )
+        for count in counts
+    ]
+
+
 def people_table(
     plan: Plan, asked: Asked, counts: Sequence[int], *, extra: Sequence[Plan] = ()
 ) -> pd.DataFrame:
@@ -224,23 +239,21 @@ def people_table(
         counts: Numbers of people; all trainings take as many steps as that with the most.
         extra: Other trainings, as they are.
     """
-    most = max(counts)
-    plans = [
-        dataclasses.replace(
-            plan,
-            people=count,
-            schedule=dataclasses.replace(
-                plan.schedule, epochs=round(plan.schedule.epochs * most / count)
-            ),
-        )
-        for count in counts
-    ]
     rows = []
-    for one in [*plans, *extra]:
+    for one in [*larger(plan, counts), *extra]:
         films = one.films()
         line = {"people": len(set(films.people)), "datasets": ", ".join(one.protocols)}
         rows.append({**line, "learned": len(films), **asked.line(trained(one))})
     return pd.DataFrame(rows)[list(PEOPLE_COLUMNS)]
+
+
+def variations(plan: Plan, factors: Sequence[str]) -> dict[str, Randomisation]:
+    """What is at random with each factor left out, and with all of them."""
+    chosen = {factor: plan.randomisation.without(factor) for factor in factors}
+    nothing = plan.randomisation
+    for factor in factors:
+        nothing = nothing.without(factor)
+    return {**chosen, "all": nothing}
 
 
 def factor_table(plan: Plan, asked: Asked, *, factors: Sequence[str] = FACTORS) -> pd.DataFrame:
@@ -250,8 +263,7 @@ def factor_table(plan: Plan, asked: Asked, *, factors: Sequence[str] = FACTORS) 
     before = student.predict(whole, real).shapes
     none = {"difference": np.nan, "difference_low": np.nan, "difference_high": np.nan}
     rows = [{"left_out": "", "people": plan.people, **asked.line(whole), **none}]
-    for factor in factors:
-        chosen = plan.randomisation.without(factor)
+    for factor, chosen in variations(plan, factors).items():
         found = trained(dataclasses.replace(plan, randomisation=chosen))
         after = student.predict(found, real).shapes
         less = scores.gained(real.shapes, before, after, real.files, resamples=asked.resamples)

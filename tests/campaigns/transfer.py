@@ -20,13 +20,13 @@ from mic.config import load
 from mic.errors import DatasetError
 from mic.publishing import results
 from mic.transfer import answers, examples, figures, student, study
-from mic.transfer.scenes import FACTORS, Randomisation
+from mic.transfer.scenes import FACTORS
 
 PEOPLE, UNSEEN, COUNTS = 128, 48, (4, 16, 64, 128)
-FACTOR_PEOPLE = 24
+FACTOR_PEOPLE = 16
 PROTOCOLS = ("synth-ck", "synth-mmi", "synth-afew")
 INTERVALS = (0.4, 0.8, 1.6)
-PLAN = study.Plan(people=PEOPLE)
+PLAN = study.Plan(people=PEOPLE, schedule=dataclasses.replace(student.DEFAULT, epochs=30))
 FACTOR_PLAN = study.Plan(
     people=FACTOR_PEOPLE, schedule=dataclasses.replace(student.DEFAULT, epochs=80)
 )
@@ -43,14 +43,17 @@ def work() -> Iterator[Callable[[], object]]:
         for person in examples.people(count, split=split):
             yield lambda person=person: examples.generated([person])
     yield examples.real
-    yield lambda: study.trained(PLAN)
-    yield lambda: study.trained(LARGE)
-    for factor in FACTORS:
-        chosen = Randomisation().without(factor)
+    for chosen in study.variations(FACTOR_PLAN, FACTORS).values():
         for person in examples.people(FACTOR_PEOPLE, split="train"):
             yield lambda person=person, chosen=chosen: examples.generated(
                 [person], randomisation=chosen
             )
+    yield lambda: study.trained(LARGE)
+    for plan in (*study.larger(PLAN, COUNTS), FACTOR_PLAN):
+        yield lambda plan=plan: study.trained(plan)
+    for chosen in study.variations(FACTOR_PLAN, FACTORS).values():
+        plan = dataclasses.replace(FACTOR_PLAN, randomisation=chosen)
+        yield lambda plan=plan: study.trained(plan)
 
 
 def run(seconds: float) -> None:

@@ -1,11 +1,12 @@
 """Examples: films of generated people and clips of real ones, made once."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from mic import codec
 from mic.errors import DatasetError
-from mic.storage import assets
 from mic.synthface.action_units import CODES
 from mic.transfer import crops, examples
 from mic.transfer.examples import Examples
@@ -13,15 +14,6 @@ from mic.transfer.scenes import Randomisation, scene
 from mic.transfer.teacher import SHAPES, Teacher
 
 FRAMES = 9
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    """An empty store that has the pinned files."""
-    fetched = assets.path("face_landmarker").parents[1]
-    monkeypatch.setenv("MIC_HOME", str(tmp_path))
-    (tmp_path / "assets").symlink_to(fetched)
-    return tmp_path
 
 
 @pytest.fixture
@@ -100,3 +92,14 @@ def test_joined_groups_do_not_mix(made):
     both = Examples.joined([made, made])
     assert len(both) == 2 * len(made)
     np.testing.assert_array_equal(both.iframe[both.group[len(made) :]], made.iframe[made.group])
+
+
+def test_clips_of_a_generated_dataset_are_examples_too(home, generated):
+    few = dataclasses.replace(generated, clips=generated.clips[:2])
+    found = examples.protocol(few)
+    assert set(found.clips) == {clip.clip_id for clip in few}
+    with np.load(few.annotation_path(few.clips[0])) as side:
+        truth = side["action_units"]
+    rows = np.arange(3, len(truth), 3)
+    own = found.files == few.clips[0].clip_id
+    np.testing.assert_allclose(found.units[own], truth[rows] - truth[0], atol=1e-6)
