@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from mic.codec.hdr import is_hdr, mapped
 from mic.errors import CodecError
 from mic_bitstream.files import check_size
+from mic_bitstream.side_data import attached
 
 # AVColorSpace (ISO/IEC 23091-2, MatrixCoefficients): what libswscale converts, and what it would
 # refuse although it means the same (constant luminance differs by less than the eye sees) or
@@ -67,7 +68,7 @@ class Display:
         square = not sample_aspect or not Fraction(1, _WIDEST) <= sample_aspect <= _WIDEST
         aspect = Fraction(1) if square or sample_aspect is None else Fraction(sample_aspect)
         try:
-            data = frame.side_data.get("DISPLAYMATRIX")
+            data = attached(frame, "DISPLAYMATRIX")
         except ValueError:  # beside it is something that PyAV has no name for
             turns = round(-frame.rotation / 90) % 4  # clockwise
             return cls(

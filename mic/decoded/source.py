@@ -19,6 +19,7 @@ from mic.codec.video import Video
 from mic.errors import CodecError, UnsupportedSyntaxError
 from mic_bitstream.decoding import decoded_frames, packets
 from mic_bitstream.files import reason
+from mic_bitstream.side_data import motion_vectors
 
 REMEDY = "re-encode it with `mic.codec.reencode` and use method='bitstream'"
 # H.264 and relatives of MPEG-1: the decoders of libavcodec that export vectors.
@@ -71,7 +72,7 @@ class Picture:
 
 def vectors_of(frame: av.VideoFrame) -> np.ndarray:
     """The motion vectors that libavcodec attached: a structured array, empty if none."""
-    data = frame.side_data.get("MOTION_VECTORS")
+    data = motion_vectors(frame)
     return _NO_VECTORS if data is None else data.to_ndarray()
 
 

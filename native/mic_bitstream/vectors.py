@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mic_bitstream.records import INTER4V, INTRA, INTRA_Q, MISSING, Motion
+from mic_bitstream.side_data import motion_vectors
 
 if TYPE_CHECKING:
     import av
@@ -30,7 +31,7 @@ def exported(frame: av.VideoFrame) -> np.ndarray:
     Args:
         frame: Decoded with the option `flags2=+export_mvs`.
     """
-    data = frame.side_data.get("MOTION_VECTORS")
+    data = motion_vectors(frame)
     if data is None:
         return np.zeros((0, len(COLUMNS)), np.int32)
     table = data.to_ndarray()

@@ -6,6 +6,7 @@ import sys
 from fractions import Fraction
 
 import av
+import peaks
 import pytest
 import recogniser_factory
 
@@ -15,7 +16,7 @@ from mic.storage import assets
 
 # A process of its own, because the highest memory of a process never falls again.
 _PROBE = """
-import json, resource, sys, time
+import json, sys, time
 from mic import recognition as prediction
 from mic.recognition.recogniser import Recogniser
 video, weights, hop = sys.argv[1], sys.argv[2], float(sys.argv[3])
@@ -23,8 +24,7 @@ recogniser = Recogniser.load(weights, device="cpu")
 start, first, rows = time.perf_counter(), None, 0
 for window in prediction.windows(video, recogniser, options=prediction.Options(hop=hop)):
     first, rows = first or time.perf_counter() - start, rows + 1
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-facts = {"peak": peak, "first": first, "rows": rows, "method": window.method,
+facts = {"peak": peak(), "first": first, "rows": rows, "method": window.method,
          "seconds": time.perf_counter() - start}
 print(json.dumps(facts))
 """
@@ -56,7 +56,7 @@ def _looped(clip, target, *, minutes):
 
 def _measured(video, weights, *, hop):
     done = subprocess.run(
-        [sys.executable, "-c", _PROBE, str(video), str(weights), str(hop)],
+        [sys.executable, "-c", peaks.SOURCE + _PROBE, str(video), str(weights), str(hop)],
         capture_output=True,
         text=True,
         check=True,
