@@ -92,6 +92,8 @@ class Video:
 
     Args:
         path: A file of any container that libavformat reads.
+        survey: Whether `index` and `display` are read at once in the pass that opens the file,
+            rather than each in one of its own when it is first asked for.
 
     Attributes:
         path: The file.
@@ -108,10 +110,11 @@ class Video:
         header_rate: Pictures a second as the headers say, which may be anything.
 
     Raises:
-        CodecError: Not a readable video, no video stream, or gigantic dimensions.
+        CodecError: Not a readable video, no video stream, or gigantic dimensions; with `survey`,
+            also no whole picture.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, survey: bool = False) -> None:
         self.path = Path(path)
         with opened(self.path) as (container, stream):
             context = stream.codec_context
@@ -127,6 +130,9 @@ class Video:
             self.header_rate = frame_rate_of(container, stream)
             self._timed = has_times(container)
             self._stated_end = _stated_end(container, stream)
+            if survey:
+                found = self._shown_first(packets(container, stream, self.path))
+                vars(self)["index"] = self._indexed(found)
 
     def __len__(self) -> int:
         """The number of pictures that are shown, counted without decoding."""
@@ -143,18 +149,36 @@ class Video:
             CodecError: There is no whole picture.
         """
         with opened(self.path, number=self.stream) as (container, stream):
-            found = index_of(
-                packets(container, stream, self.path),
-                codec=self.codec,
-                extradata=self.extradata,
-                rate=self.header_rate,
-                timed=self._timed,
-                ordered=self.container != "avi",  # AVI keeps decoding times only
-                time_base=self.time_base,
-            )
-        if len(found) == 0:
-            raise found.damage or no_frames(self.path)
-        return found
+            return self._indexed(packets(container, stream, self.path))
+
+    def _indexed(self, found: Iterator[av.Packet[av.VideoStream]]) -> Index:
+        index = index_of(
+            found,
+            codec=self.codec,
+            extradata=self.extradata,
+            rate=self.header_rate,
+            timed=self._timed,
+            ordered=self.container != "avi",  # AVI keeps decoding times only
+            time_base=self.time_base,
+        )
+        if len(index) == 0:
+            raise index.damage or no_frames(self.path)
+        return index
+
+    def _shown_first(
+        self, found: Iterator[av.Packet[av.VideoStream]]
+    ) -> Iterator[av.Packet[av.VideoStream]]:
+        """Packets that pass, decoded until a picture tells how all of them are shown."""
+        begun = False
+        for packet in found:
+            if "display" not in vars(self) and not begun:
+                try:
+                    for frame in packet.decode():
+                        vars(self)["display"] = Display.of(frame, self.sample_aspect)
+                        break
+                except (av.FFmpegError, OSError, ValueError):
+                    begun = packet.is_keyframe  # whoever asks for `display` is told
+            yield packet
 
     @functools.cached_property
     def display(self) -> Display:

@@ -89,7 +89,7 @@ class Film:
         try:
             path = self._folder / "film"
             _store(content, size, path)
-            video = codec.Video(path)
+            video = codec.Video(path, survey=True)
             self.seconds = video.duration
             source = source_of(video)
             self.method = source.way

@@ -3,7 +3,7 @@
     camera = CameraSession()
     frame = camera.push(picture, time)           # frame.people[0].label, .box, .blendshapes
 
-    for frame in film_frames(source_of(Video("film.mp4"))):
+    for frame in film_frames(source_of(Video("film.mp4", survey=True))):
         ...                                      # the looks that `mic predict` takes
 
 A film is read as `mic predict` reads it, so its looks are the same. A camera's pictures have no

@@ -136,7 +136,7 @@ class Task:
             ):
                 yield row(path, number, one, self._residual)
             return
-        source = source_of(Video(path))
+        source = source_of(Video(path, survey=True))
         video = source.video
         interval = people.INTERVAL
         if self.rows == "window":  # two looks in each at least

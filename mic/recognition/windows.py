@@ -127,7 +127,7 @@ def windows(
         BitstreamError: It is damaged (method "bitstream").
         UnsupportedSyntaxError: Method "bitstream", and it is not MPEG-4 that can be parsed.
     """
-    video, options = codec.Video(path), options or Options()
+    video, options = codec.Video(path, survey=True), options or Options()
     planned = plan(video.times, video.duration, options)
     method = _method(video, recogniser, options, min(last - first for first, last in planned) + 1)
     tracker = _Tracker(detector or faces.detector())

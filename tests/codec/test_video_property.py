@@ -91,6 +91,12 @@ def test_numbers_times_and_rows_hold_in_any_container(tmp_path, case):
     assert times[0] == 0
     assert (np.diff(times) > 0).all()
     assert times[-1] < video.duration
+    # What is read in the first pass is what each pass of its own would have found.
+    surveyed = Video(video.path, survey=True)
+    assert {"index", "display"} <= vars(surveyed).keys()
+    assert surveyed.display == video.display
+    np.testing.assert_array_equal(surveyed.times, times)
+    np.testing.assert_array_equal(surveyed.index.packet_of, video.index.packet_of)
     # Packets and pictures are paired one to one.
     shown = video.index.picture_of()
     assert sorted(shown[shown >= 0]) == list(range(len(pictures)))

@@ -157,6 +157,21 @@ def test_looks_go_where_something_happens(tmp_path, frames):
         assert np.ptp(looks["left"]) < 12
 
 
+@pytest.mark.parametrize("name", ["h264.mp4", "vp9.webm", "q5.avi", "flash.flv"])
+def test_a_file_is_opened_twice(folder, monkeypatch, name):
+    """Once for what it holds and when, once for its pictures or its vectors."""
+    plain, opens = av.open, []
+
+    def counted(*given, **how):
+        opens.append(given)
+        return plain(*given, **how)
+
+    monkeypatch.setattr(av, "open", counted)
+    rows = list(Task().rows_of(folder / name))
+    assert rows[0]["label"] is not None
+    assert len(opens) == 2
+
+
 def test_a_window_has_looks_however_short(folder):
     table = mic.predict(folder / "h264.mp4", window=0.2, hop=0.2)
     assert (table["status"] == "ok").all()
