@@ -205,7 +205,7 @@ class Landmarker:
             FaceError: The picture is no such array.
         """
         patch = warp(checked(picture), roi.matrix, EDGE)
-        points, presence, _ = self._mesh(patch[None].astype(np.float32) / 255)
+        points, presence, _ = self._mesh(np.divide(patch[None], 255, dtype=np.float32))
         points = points.reshape(POINTS, 3).astype(np.float64)
         turn, shift = roi.matrix[:, :2], roi.matrix[:, 2]
         plane = (points[:, :2] - shift) @ np.linalg.inv(turn).T

@@ -49,6 +49,9 @@ _MEETING = 0.5
 _REACH = 4.0
 # Faces that look less alike than this (correlation) are examined anew for what covers them.
 _ALIKE = 0.92
+# So do those that were this surely hidden: what is nearly covered in one look may not be in the
+# next, and a window takes the mean.
+_DOUBTFUL = 0.2
 
 
 class Follower:
@@ -95,7 +98,7 @@ class Follower:
 
     def look_back(self, held: Held) -> Seen | None:
         """Looks at a person in a picture that has passed; None if no face is there."""
-        mesh = self._looked(held.person, held.size, held.pixels)
+        mesh = self._looked(held.person.roi, held.size, held.pixels)
         if mesh is None or held.person.met:
             return None
         now = Person(held.person.number, mesh, guise=held.person.guise)
@@ -111,7 +114,7 @@ class Follower:
         """
         before, found, crossed = self.people, list[Person](), set[int]()
         for person in before:
-            mesh = self._looked(person, size, pixels)
+            mesh = self._looked(person.roi, size, pixels)
             if mesh is None:
                 continue
             rival = next((one for one in found if _overlap(mesh.box, one.mesh.box) > _SAME), None)
@@ -157,29 +160,30 @@ class Follower:
         region = around(mesh.roi, size)
         assert region is not None  # `_mesh` gives no other
         picture, origin = pixels(region), region[:2]
-        status = _status(mesh, size)
-        if status == "ok" and self._covered(person, picture, origin):
-            status = "covered"
-        return Seen(person=number, status=status, mesh=mesh, picture=picture, origin=origin)
+        status, hidden = _status(mesh, size), 0.0
+        if status == "ok":
+            hidden = self._hidden(person, picture, origin)
+            status = "covered" if hidden > 0.5 else "ok"
+        return Seen(
+            person=number, status=status, mesh=mesh, picture=picture, origin=origin, hidden=hidden
+        )
 
-    def _covered(self, person: Person, picture: np.ndarray, origin: tuple[int, int]) -> bool:
-        """Whether its eyes or mouth are hidden; examined when it looks otherwise than before."""
-        if person.mesh.presence < covering.SURE:
-            return True
+    def _hidden(self, person: Person, picture: np.ndarray, origin: tuple[int, int]) -> float:
+        """How surely eyes or mouth are hidden; examined when it looks otherwise than before."""
         mesh, before = _moved(person.mesh, origin), person.guise
         now = covering.appearance(picture, mesh)
-        if before is None or now @ before.appearance < _ALIKE:
-            hidden = covering.doubt(self._landmarker, picture, mesh) > covering.COVERED
-            person.guise = before = Guise(now, hidden)
-        return before.covered
+        alike = before is not None and now @ before.appearance >= _ALIKE
+        if before is None or not alike or before.hidden > _DOUBTFUL:
+            person.guise = before = Guise(now, covering.hidden(self._landmarker, picture, mesh))
+        return before.hidden
 
-    def _looked(self, person: Person, size: tuple[int, int], pixels: Pixels) -> Mesh | None:
-        mesh = self._mesh(person.roi, size, pixels)
+    def _looked(self, roi: Roi, size: tuple[int, int], pixels: Pixels) -> Mesh | None:
+        """The face in a square, looked at again where it is if that is elsewhere."""
+        mesh = self._mesh(roi, size, pixels)
         if mesh is None:
             return None
-        here, there = np.array(person.roi[:2]), np.array(mesh.roi[:2])
-        off = np.hypot(*(there - here)) / person.roi.side
-        grown = abs(np.log(mesh.roi.side / person.roi.side))
+        off = np.hypot(mesh.roi.x - roi.x, mesh.roi.y - roi.y) / roi.side
+        grown = abs(np.log(mesh.roi.side / roi.side))
         return self._mesh(mesh.roi, size, pixels) if max(off, grown / 2) > _OFF else mesh
 
     def _mesh(self, roi: Roi, size: tuple[int, int], pixels: Pixels) -> Mesh | None:
@@ -205,9 +209,7 @@ class Follower:
         for box, roi in self._detected(picture, alone=not known):
             if any(_overlap(box, one.mesh.box) > _SAME for one in taken):
                 continue
-            mesh = self._mesh(roi, size, lambda r: _cut(picture, r))
-            if mesh is not None:  # a detector's box is a rough one
-                mesh = self._mesh(mesh.roi, size, lambda r: _cut(picture, r))
+            mesh = self._looked(roi, size, lambda r: _cut(picture, r))
             if mesh is None or any(_overlap(mesh.box, one.mesh.box) > _SAME for one in taken):
                 continue
             person = Person(self._number(mesh, before, taken), mesh)

@@ -33,7 +33,6 @@ class Vectors(Motion):
 
     def of(self, box: np.ndarray) -> np.ndarray:
         """The median step of the blocks whose middle is in a box; zero if there is none."""
-        inside = (self.places >= box[:2]).all(1) & (self.places <= box[2:]).all(1)
-        if not inside.any():
-            return np.zeros(2)
-        return np.median(self.steps[inside], axis=0)
+        (x, y), (left, top, right, bottom) = self.places.T, box
+        inside = np.flatnonzero((x >= left) & (x <= right) & (y >= top) & (y <= bottom))
+        return np.median(self.steps[inside], axis=0) if len(inside) else np.zeros(2)

@@ -55,6 +55,7 @@ class Look:
         probabilities: float32 (7,) of `CLASSES`; None also where the status is not "ok".
         pose: Of the head.
         blendshapes: float32 (52,).
+        hidden: 0 to 1, how surely eyes or mouth are hidden; above 0.5 the status is "covered".
     """
 
     frame: int
@@ -65,6 +66,7 @@ class Look:
     probabilities: np.ndarray | None = None
     pose: Pose | None = None
     blendshapes: np.ndarray | None = None
+    hidden: float = 0.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -118,6 +120,7 @@ class PeopleRecogniser:
             probabilities=probabilities,
             pose=seen.mesh.pose,
             blendshapes=self._landmarker.blendshapes(seen.mesh),
+            hidden=seen.hidden,
         )
 
 

@@ -17,11 +17,11 @@ class Guise:
 
     Attributes:
         appearance: As of `mic.faces.covering.appearance`.
-        covered: Whether its eyes or its mouth were hidden.
+        hidden: 0 to 1, how surely its eyes or its mouth were hidden.
     """
 
     appearance: np.ndarray
-    covered: bool
+    hidden: float
 
 
 @dataclasses.dataclass
@@ -70,6 +70,7 @@ class Seen:
         mesh: None if it is lost or crossed.
         picture: uint8 (h, w, 3) RGB around the face; None without a mesh.
         origin: (x, y) of that picture's corner in the shown picture.
+        hidden: 0 to 1, how surely its eyes or its mouth are hidden; above 0.5 "covered".
     """
 
     person: int
@@ -77,6 +78,7 @@ class Seen:
     mesh: Mesh | None
     picture: np.ndarray | None
     origin: tuple[int, int]
+    hidden: float = 0.0
 
 
 Pixels = Callable[[Region | None], np.ndarray]

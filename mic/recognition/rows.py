@@ -247,10 +247,12 @@ class _Windows(_Looks):
     def _of(self, person: int | None, inside: list[Look], begin: float, end: float) -> Row:
         own = [one for one in inside if one.person == person]
         seen = [one for one in own if one.box is not None]
-        held: dict[str, float] = dict.fromkeys(("ok", *(one.status for one in own)), 0.0)
+        held = dict.fromkeys(("ok", "covered", *(one.status for one in own)), 0.0)
         shares = shares_of_time([one.time for one in own], begin, end)
         for look, share in zip(own, shares, strict=True):
-            held[look.status] += share
+            # A face that may be covered counts in part for either, as codings differ there.
+            held["covered"] += share * look.hidden
+            held["ok" if look.status == "covered" else look.status] += share * (1 - look.hidden)
         status = "ok"
         if held["ok"] < sum(held.values()) / 2:
             status = max(list(held)[1:], key=held.__getitem__)

@@ -14,7 +14,8 @@ from mic.faces.covering import COVERED, doubt
 from mic.faces.landmarks import Landmarker, roi_of_box
 from mic.recognition import Caption, Task
 from mic.recognition.live import CameraSession
-from mic.recognition.people import CLASSES, PeopleRecogniser
+from mic.recognition.people import CLASSES, Look, Passed, PeopleRecogniser
+from mic.recognition.rows import rows
 from mic.storage import assets
 from mic.synthface import light
 from mic.synthface.action_units import CODES
@@ -104,8 +105,8 @@ def test_a_covered_face_has_no_label_in_any_row(tmp_path, landmarker, frames):
         assert table["label"].notna().equals(named)
         assert table[["confidence", *CHANCES]].notna().all(axis=1).equals(named)
         assert table[["left", "yaw", "jawOpen"]].notna().all(axis=None)  # a face is there
-    rows = Task(window=1.2, hop=1.2).rows_of(Path(path))
-    captions = [Caption.of(row, CLASSES) for row in rows]
+    found = Task(window=1.2, hop=1.2).rows_of(Path(path))
+    captions = [Caption.of(row, CLASSES) for row in found]
     assert [caption.status for caption in captions] == ["ok", "covered"]
     assert captions[0].probabilities is not None
     assert captions[1].probabilities is None
@@ -115,6 +116,36 @@ def test_a_covered_face_has_no_label_in_any_row(tmp_path, landmarker, frames):
     assert shown.people[0].status == "covered"
     assert shown.people[0].now is None
     assert "covered" in shown.message
+
+
+def test_nearly_covered_looks_count_for_a_window_as_much_as_they_are_covered():
+    """So that one look at the limit, which codings move, decides nothing by itself."""
+    chances = np.full(7, 1 / 7, np.float32)
+
+    def row(hidden):
+        looks = [
+            Look(
+                frame=k,
+                time=float(k),
+                person=0,
+                status="covered" if share > 0.5 else "ok",
+                box=np.array([0, 0, 9, 9], np.float32),
+                probabilities=None if share > 0.5 else chances,
+                hidden=share,
+            )
+            for k, share in enumerate(hidden)
+        ]
+        passes = (
+            Passed(frame=look.frame, time=look.time, boxes={}, looks=(look,)) for look in looks
+        )
+        times = np.arange(len(hidden), dtype=float)
+        (found,) = rows(passes, "window", times=times, ends=[(0.0, float(len(hidden)))])
+        return found
+
+    assert row([0.51, 0.51, 0.1, 0.2])["status"] == "ok"
+    assert row([0.49, 0.49, 0.9, 0.8])["status"] == "covered"
+    assert "label" not in row([0.49, 0.49, 0.9, 0.8])
+    assert row([0.51, 0.51, 0.1, 0.2])["confidence"] == pytest.approx(1 / 7)
 
 
 def test_a_window_is_named_by_most_of_its_time(tmp_path, landmarker, frames):
