@@ -94,20 +94,37 @@ def subject_bootstrap(
 ) -> Interval:
     """Accuracy with an interval over new subjects.
 
+    Where every answer is right, or every one wrong, all draws are alike and would claim certainty;
+    the interval is Wilson's then, with the subjects as trials.
+
     Args:
         correct: (N,) bool.
         subjects: (N,) who is seen.
         resamples: Bootstrap samples.
         seed: Of the draws.
     """
-    correct = np.asarray(correct, float)
+    correct = np.asarray(correct, bool)
+    if correct.all() or not correct.any():
+        people = len({*np.asarray(subjects).tolist()})
+        alike = wilson(people * int(correct.all()), people)
+        return dataclasses.replace(alike, n=len(correct))
+    return _mean_over_subjects(correct, subjects, resamples=resamples, seed=seed)
+
+
+def _mean_over_subjects(
+    values: np.ndarray,
+    subjects: Sequence[object] | np.ndarray,
+    *,
+    resamples: int,
+    seed: int,
+) -> Interval:
     names = np.unique(np.asarray(subjects), return_inverse=True)[1]
-    hits, sizes = np.bincount(names, weights=correct), np.bincount(names)
+    totals, sizes = np.bincount(names, weights=values), np.bincount(names)
     draw = np.random.default_rng(seed)
     chosen = draw.integers(len(sizes), size=(resamples, len(sizes)))
-    values = hits[chosen].sum(1) / sizes[chosen].sum(1)
-    low, high = np.quantile(values, [0.025, 0.975])
-    return Interval(float(correct.mean()), float(low), float(high), len(correct))
+    drawn = totals[chosen].sum(1) / sizes[chosen].sum(1)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Interval(float(values.mean()), float(low), float(high), len(values))
 
 
 def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
@@ -137,6 +154,9 @@ def paired_difference(
 ) -> Interval:
     """Mean of `second - first` with an interval over new subjects, both on the same rows.
 
+    Where the two never differ, all draws are alike; the interval reaches as far to either side as
+    Wilson's does for an event that no subject has shown.
+
     Args:
         first: (N,) scores of the first method, correctness for instance.
         second: (N,) scores of the second on the same clips (and seeds).
@@ -145,7 +165,11 @@ def paired_difference(
         seed: Of the draws.
     """
     difference = np.asarray(second, float) - np.asarray(first, float)
-    return subject_bootstrap(difference, subjects, resamples=resamples, seed=seed)
+    if not difference.any():
+        people = len({*np.asarray(subjects).tolist()})
+        reach = wilson(0, people).high
+        return Interval(0.0, -reach, reach, len(difference))
+    return _mean_over_subjects(difference, subjects, resamples=resamples, seed=seed)
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

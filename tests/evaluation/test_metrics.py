@@ -31,6 +31,22 @@ def test_exact_mcnemar_by_hand():
         metrics.mcnemar(first, second[:-1])
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_three_people_all_right_or_all_wrong_are_no_certainty(right):
+    found = metrics.subject_bootstrap(np.full(6, right), ["a", "a", "b", "b", "c", "c"])
+    expected = metrics.wilson(3 * right, 3)
+    assert (found.value, found.low, found.high) == (right, expected.low, expected.high)
+    assert found.n == 6
+    assert found.high - found.low > 0.5
+
+
+def test_two_methods_that_never_differ_may_yet():
+    same = np.ones(6)
+    found = metrics.paired_difference(same, same, ["a", "a", "b", "b", "c", "c"])
+    assert found.value == 0
+    assert found.low == -found.high < -0.5
+
+
 def test_subject_bootstrap_is_wider_when_subjects_err_as_a_whole():
     subjects = np.repeat(np.arange(30), 10)
     whole = np.repeat(np.arange(30) % 3 != 0, 10)
