@@ -108,7 +108,7 @@ def measure(train: Features, test: Features, *, seed: int = 0) -> Leakage:
             f"subject {min(map(str, shared))} is in the training and in the test clips",
             remedy="measure leakage on unseen subjects",
         )
-    z_train, z_test = _without_expression(train, test)
+    z_train, z_test = without_expression(train, test)
     auc, eer = verification(z_test, test.subjects, test.labels)
     return Leakage(
         linear_probe=_identification(_linear_probe, z_test, test.subjects),
@@ -137,7 +137,7 @@ def verification(z: np.ndarray, subjects: np.ndarray, labels: np.ndarray) -> tup
     """
     from sklearn.metrics import roc_curve
 
-    first, second, scores = _pairs(z, labels)
+    first, second, scores = pairs(z, labels)
     same = subjects[first] == subjects[second]
     if same.all() or not same.any():
         return float("nan"), float("nan")
@@ -166,7 +166,7 @@ def auc_resamples(
     Returns:
         (resamples,), NaN where a draw has no pair of one of the two kinds.
     """
-    first, second, scores = _pairs(_without_expression(train, test)[1], test.labels)
+    first, second, scores = pairs(without_expression(train, test)[1], test.labels)
     order = np.argsort(scores, kind="stable")
     names = np.unique(test.subjects, return_inverse=True)[1]
     one, other = names[first[order]], names[second[order]]
@@ -184,7 +184,7 @@ def auc_resamples(
     return values
 
 
-def _without_expression(train: Features, test: Features) -> tuple[np.ndarray, np.ndarray]:
+def without_expression(train: Features, test: Features) -> tuple[np.ndarray, np.ndarray]:
     """Scaled z_E of both, less the means of the training clips of the same expression."""
     from sklearn.preprocessing import StandardScaler
 
@@ -194,7 +194,7 @@ def _without_expression(train: Features, test: Features) -> tuple[np.ndarray, np
     return z_train - means[train.labels], z_test - means[test.labels]
 
 
-def _pairs(z: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pairs(z: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Rows of all pairs that differ in expression, and their cosine similarities."""
     unit = z / np.maximum(np.linalg.norm(z, axis=1, keepdims=True), 1e-12)
     first, second = np.triu_indices(len(z), 1)
@@ -282,24 +282,40 @@ def _r2(y_train: np.ndarray, predicted: np.ndarray, y_test: np.ndarray) -> float
     return float(1 - error / ((y_test - y_train.mean(0)) ** 2).sum())
 
 
-def _trained_auc(
-    z_train: np.ndarray, subjects: np.ndarray, z_test: np.ndarray, test: Features
-) -> float:
+def discriminants(z: np.ndarray, subjects: np.ndarray, *, most: int = 32) -> np.ndarray | None:
+    """The directions that best separate people: shrunk linear discriminant analysis.
+
+    Args:
+        z: (N, d) features without what the expression says.
+        subjects: (N,); whoever has one clip is left out, who tells nothing of how clips differ.
+        most: Directions, at most.
+
+    Returns:
+        (d, most or fewer), None where nothing can be learned: one person, or no spread.
+    """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     _, numbers, counts = np.unique(subjects, return_inverse=True, return_counts=True)
-    # One clip tells nothing of how a person's clips differ.
     repeated = counts[numbers] >= 2
     if len(np.unique(numbers[repeated])) < 2:
-        return float("nan")
+        return None
     # Shrinkage: there are more features than clips, and about three clips a person.
-    directions = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.5, n_components=None)
+    analysis = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.5, n_components=None)
     try:
-        directions.fit(z_train[repeated], subjects[repeated])
+        analysis.fit(z[repeated], subjects[repeated])
     except np.linalg.LinAlgError:  # features without any spread: nothing was learned
+        return None
+    found: np.ndarray = analysis.scalings_[:, :most]
+    return found
+
+
+def _trained_auc(
+    z_train: np.ndarray, subjects: np.ndarray, z_test: np.ndarray, test: Features
+) -> float:
+    directions = discriminants(z_train, subjects)
+    if directions is None:
         return float("nan")
-    projected = z_test @ directions.scalings_[:, : min(32, directions.scalings_.shape[1])]
-    return verification(projected, test.subjects, test.labels)[0]
+    return verification(z_test @ directions, test.subjects, test.labels)[0]
 
 
 Probe = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]

@@ -225,10 +225,14 @@ def is_stored(data: Dataset, cell: Cell) -> bool:
 
 def _entry(data: Dataset, cell: Cell) -> dict[str, Any]:
     return {
-        "inputs": [data.manifest.digest(), data.network],
+        "inputs": [data.manifest.digest(), data.network, *_placebo(data)],
         "parameters": _facts(data, cell),
         "folder": data.folder,
     }
+
+
+def _placebo(data: Dataset) -> list[str]:
+    return [data.placebo] if data.placebo else []
 
 
 def _facts(data: Dataset, cell: Cell) -> dict[str, Any]:
@@ -247,7 +251,8 @@ def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
     if device != "cpu":
         torch.backends.cudnn.benchmark = True  # the same shapes come a thousand times
     facts = _facts(data, cell)
-    text = json.dumps([data.manifest.digest(), data.network, facts], sort_keys=True)
+    inputs = [data.manifest.digest(), data.network, *_placebo(data), facts]
+    text = json.dumps(inputs, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     checkpoint = home() / "checkpoints" / f"{key}.safetensors"
     with torch_threads(1):

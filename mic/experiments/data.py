@@ -7,16 +7,19 @@ import functools
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from mic import identity
 from mic.datasets import synth
 from mic.errors import DatasetError
+from mic.identity import placebos
 from mic.inputs import apex, tensors
 from mic.inputs.coverage import LeftOut, check_content
 from mic.inputs.tensors import ClipTensors, Representation
 from mic.manifest.manifest import Clip, Manifest
+from mic.synthface.identity import sample
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,8 @@ class Dataset:
         absent: Clips of the dataset that are not even in the manifest, because they are missing
             in the folder, damaged or without a label that can be read.
         published: Clips that the published protocol has; 0 where nothing is published.
+        placebo: What a network is given in place of z_I: `stranger`, the z_I of another person's
+            clip, drawn for each clip; `noise`, numbers of the same variance; empty: z_I.
     """
 
     manifest: Manifest
@@ -41,6 +46,7 @@ class Dataset:
     left_out: tuple[LeftOut, ...] = ()
     absent: tuple[LeftOut, ...] = ()
     published: int = 0
+    placebo: Literal["", "stranger", "noise"] = ""
 
     @property
     def generated(self) -> bool:
@@ -81,7 +87,11 @@ class Dataset:
         return found
 
     def identities(self) -> np.ndarray:
-        """(N, d) z_I in the manifest's order, NaN where no face was found or nothing read."""
+        """(N, d) z_I, or its placebo, in the manifest's order; NaN: no face, or nothing read."""
+        if self.placebo:
+            own = dataclasses.replace(self, placebo="").identities()
+            people = np.array(self.manifest.column("subject"))
+            return placebos.DRAWS[self.placebo](own, people, 0).astype(np.float32)
         if self.network == "known":
             return self.coefficients()
         network = identity.load(self.network)
@@ -114,15 +124,40 @@ class Dataset:
         whole[kept] = scaled
         return whole
 
+    def gains(self) -> np.ndarray:
+        """(N, units) how strongly each person moves each unit of the face; z-scored.
+
+        The factor of identity that acts in motion. It is none of `coefficients`, which describe a
+        face at rest, and is drawn again from the seeds that the side files hold.
+
+        Raises:
+            DatasetError: A clip's side file is missing or damaged.
+        """
+        known: dict[tuple[int, int], np.ndarray] = {}
+        table = []
+        for clip in self.manifest:
+            seeds = int(self._stored(clip, "person")), int(self._stored(clip, "family"))
+            if seeds not in known:
+                family = None if seeds[1] < 0 else seeds[1]
+                known[seeds] = sample(seeds[0], family=family).gain
+            table.append(known[seeds])
+        stacked = np.stack(table)
+        scaled: np.ndarray = (stacked - stacked.mean(0)) / stacked.std(0)
+        return scaled.astype(np.float32)
+
     def _coefficients(self, clip: Clip) -> np.ndarray:
+        found: np.ndarray = self._stored(clip, "identity").astype(np.float32)
+        return found
+
+    def _stored(self, clip: Clip, name: str) -> np.ndarray:
         path = self.manifest.annotation_path(clip)
         try:
             with np.load(path) as stored:
-                found: np.ndarray = stored["identity"].astype(np.float32)
+                found: np.ndarray = stored[name]
                 return found
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise DatasetError(
-                f"holds no identity: {error}", file=path, remedy="make the clips again"
+                f"holds no {name}: {error}", file=path, remedy="make the clips again"
             ) from error
 
     def check(self, clip: Clip, representations: Iterable[Representation]) -> None:
@@ -147,7 +182,7 @@ class Dataset:
         return _tensors(self, self.manifest.digest(), representation, device)
 
     def __hash__(self) -> int:
-        return hash((self.manifest.digest(), self.network))
+        return hash((self.manifest.digest(), self.network, self.placebo))
 
 
 @functools.lru_cache(maxsize=1)
