@@ -143,7 +143,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=["run", "publish"])
     parser.add_argument("--profile", default="default")
-    parser.add_argument("--conditions", nargs="+", default=[removal.PICTURES])
+    parser.add_argument(
+        "--conditions", nargs="+", choices=removal.CONDITIONS, default=[removal.PICTURES]
+    )
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--draws", type=int, default=1)
