@@ -30,8 +30,7 @@ FRAMES = 32  # of a generated film
 # One picture in so many of a generated film is looked at: neighbours are nearly equal.
 _EVERY = 2
 _SELDOM = 3  # the same of a dataset's clips, of which there are many
-# Pictures from one I-frame to the next in real clips: 1.6 to 2 s.
-GROUP = 48
+GROUP = 48  # pictures from one I-VOP to the next in real clips: 1.6 to 2 s
 _GENERATED = cache.Stage(name="transfer-generated", version=1)
 _PROTOCOL = cache.Stage(name="transfer-protocol", version=1)
 _REAL = cache.Stage(name="transfer-real", version=1)
@@ -201,11 +200,18 @@ def _known(video: Path, side: Path, teacher: _Lazy) -> cache.Arrays:
         return _arrays(video, teacher(), every=_SELDOM, units=stored["action_units"])
 
 
-def real(clips: Mapping[str, str] | None = None, *, quantiser: int = 2, most: int = 0) -> Examples:
-    """Real people's clips, coded as MPEG-4 with an I-VOP every `GROUP` pictures.
+def real(
+    clips: Mapping[str, str] | None = None,
+    *,
+    group: int = GROUP,
+    quantiser: int = 2,
+    most: int = 0,
+) -> Examples:
+    """Real people's clips, coded as MPEG-4.
 
     Args:
         clips: Who is seen, by the name of an asset or the path of a file; None: `REAL`.
+        group: Pictures from one I-VOP to the next.
         quantiser: Of the encoding.
         most: Pictures taken of each clip; 0 takes all.
 
@@ -220,8 +226,8 @@ def real(clips: Mapping[str, str] | None = None, *, quantiser: int = 2, most: in
         stored = cache.fetch(
             _REAL,
             inputs=[cache.digest(path), teacher_digest()],
-            parameters={"group": GROUP, "quantiser": quantiser, "most": most},
-            compute=functools.partial(_code, path, quantiser, most, teacher),
+            parameters={"group": group, "quantiser": quantiser, "most": most},
+            compute=functools.partial(_code, path, group, quantiser, most, teacher),
         )
         parts.append(_unpacked(stored, Path(name).stem, person))
     return Examples.joined(parts)
@@ -253,11 +259,11 @@ def _draw(
         return _arrays(video, teacher(), every=_EVERY, units=planned.activation)
 
 
-def _code(path: Path, quantiser: int, most: int, teacher: _Lazy) -> cache.Arrays:
+def _code(path: Path, group: int, quantiser: int, most: int, teacher: _Lazy) -> cache.Arrays:
     with tempfile.TemporaryDirectory(prefix="mic-transfer-") as folder:
         video = Path(folder, "copy.mp4")
         options = {"max_frames": most} if most else {}
-        codec.reencode(path, video, gop=GROUP, vop_quant=quantiser, **options)
+        codec.reencode(path, video, gop=group, vop_quant=quantiser, **options)
         return _arrays(video, teacher(), every=1, units=None)
 
 

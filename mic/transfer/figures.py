@@ -69,7 +69,8 @@ def people(table: pd.DataFrame) -> Figure:
                     label=label,
                 )
         axis.axhline(0, color="0.4", linewidth=0.8)
-        axis.set(xscale="log", xlabel="people", ylim=(-0.5, 1), title=title)
+        axis.set(xscale="log", xlabel="people", ylim=(-0.5, 1))
+        axis.set_title(title, fontsize=8)
         axis.set_xticks(table["people"], table["people"])
         axis.minorticks_off()
     axes[0].set_ylabel("R² against no change")
@@ -88,7 +89,7 @@ def units(table: pd.DataFrame) -> Figure:
         axis.set(xlabel=title, xlim=(-0.25, 1))
         axis.axvline(0, color="0.4", linewidth=0.8)
     axes[1].plot(table["teacher_pcc"], places, "x", color="0.2", label="teacher, decoded")
-    axes[1].legend(loc="lower right")
+    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside upper right", ncols=2)
     axes[0].set_yticks(
         places, [name if name == "mean" else f"AU {name}" for name in table["unit"].astype(str)]
     )
@@ -119,16 +120,32 @@ def looks(table: pd.DataFrame) -> Figure:
     spacing = 0.015
     for number, (method, part) in enumerate(table.groupby("method", sort=False)):
         axis.errorbar(
-            part["interval"] + spacing * (number - 1),
+            part["interval"] + spacing * (number - 1.5),
             part["gain"],
             yerr=_reach(part, "gain"),
-            fmt="os^"[number % 3] + "-",
+            fmt="os^D"[number % 4] + "-",
             capsize=3,
             label=str(method),
         )
     axis.axhline(0, color="0.4", linewidth=0.8)
-    axis.set(xlabel="seconds between looks", ylabel="1 - error / error of holding", ylim=_LIMITS)
-    axis.legend(loc="lower left", ncols=3, fontsize=7)
+    axis.set(
+        xlabel="seconds between looks", ylabel="1 - error / error of holding", ylim=(-0.25, 1)
+    )
+    axis.legend(loc="lower left", ncols=2, fontsize=7)
+    return figure
+
+
+def codings(table: pd.DataFrame) -> Figure:
+    """R² and what the student adds to interpolation, of `answers.coding_table`."""
+    figure, axes = plt.subplots(1, 2, figsize=(8, 0.3 * len(table) + 1.1), sharey=True)
+    places = np.arange(len(table))
+    titles = {"r2": "R² against no change", "difference": "added to interpolation"}
+    for axis, (name, title) in zip(axes, titles.items(), strict=True):
+        axis.errorbar(table[name], places, xerr=_reach(table, name), fmt="o", capsize=3)
+        axis.axvline(0, color="0.4", linewidth=0.8)
+        axis.set(xlabel=title, xlim=(-0.5, 1))
+    axes[0].set_yticks(places, table["coding"])
+    axes[0].invert_yaxis()
     return figure
 
 
@@ -138,8 +155,8 @@ def _scores(table: pd.DataFrame, names: list[str]) -> Figure:
     for axis, (name, title) in zip(axes, _SCORES.items(), strict=True):
         axis.errorbar(table[name], places, xerr=_reach(table, name), fmt="o", capsize=3)
         axis.axvline(0, color="0.4", linewidth=0.8)
-        axis.set(xlim=(-0.5, 1), title=title)
-        axis.title.set_fontsize(8)
+        axis.set(xlim=(-0.5, 1))
+        axis.set_title(title, fontsize=8)
     first: Axes = axes[0]
     first.set_yticks(places, names)
     first.invert_yaxis()

@@ -103,19 +103,21 @@ def gained(
     after: np.ndarray,
     groups: np.ndarray,
     *,
+    reference: np.ndarray | float = 0.0,
     resamples: int = RESAMPLES,
 ) -> Interval:
-    """R² of `after` less that of `before`, both against "no change", on the same draws.
+    """R² of `after` less that of `before`, on the same draws.
 
     Args:
         truth: (n, k) changes.
         before: One answer.
         after: Another.
         groups: (n,) whom whole ones are drawn of.
+        reference: As in `explained`, of both.
         resamples: Bootstrap samples.
     """
     errors = [np.square(truth - one, dtype=np.float64).sum(1) for one in (before, after)]
-    whole = np.square(truth, dtype=np.float64).sum(1)
+    whole = np.square(truth - reference, dtype=np.float64).sum(1)
 
     def difference(sums: np.ndarray) -> np.ndarray:
         values: np.ndarray = (sums[:, 0] - sums[:, 1]) / np.maximum(sums[:, 2], 1e-12)

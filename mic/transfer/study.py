@@ -58,11 +58,11 @@ class Sizes:
             schedule = dataclasses.replace(student.DEFAULT, epochs=2, batch=8)
             plan = Plan(people=3, frames=8, schedule=schedule, seed=profile.seed)
             few = {name: examples.REAL[name] for name in ("cremad_hap", "single_face")}
-            return cls(plan=plan, unseen=2, counts=(1, 3), clips=few, pictures=24)
+            return cls(plan=plan, unseen=2, counts=(1, 2, 3), clips=few, pictures=24)
         return cls(
-            plan=Plan(people=32, seed=profile.seed),
-            unseen=12,
-            counts=(4, 16, 32),
+            plan=Plan(people=24, seed=profile.seed),
+            unseen=24,
+            counts=(4, 12, 24),
             clips=examples.REAL,
             pictures=0,
         )
@@ -106,7 +106,7 @@ class Plan:
             randomisation=self.randomisation,
             frames=self.frames,
         )
-        sizes = config.load("default")
+        sizes = config.load("default", jobs=1)
         more = [examples.protocol(synth.load(name, sizes)) for name in self.protocols]
         return Examples.joined([films, *more])
 

@@ -12,6 +12,7 @@ from mic.transfer.student import Changes
 from mic.transfer.teacher import SHAPES
 
 PER_GROUP, RATE = 40, 20.0
+LIMITS = np.full(len(answers.DISFA), answers.ACTING)
 
 
 def course(shapes, units=None):
@@ -59,20 +60,56 @@ def test_who_sees_no_change_is_as_good_as_holding(ramps):
     assert gains[0.5, "student from the last look"] == 0
 
 
-def test_a_steady_change_is_interpolated_where_a_look_follows(ramps):
-    """The last stretch has no look after it; there the last one is held."""
+def test_a_steady_change_is_interpolated(ramps):
     said = Changes(shapes=0 * ramps.shapes, units=ramps.units)
-    gains = _gains(answers.hold_table(said, ramps, [0.5, 3.0], resamples=20))
-    assert gains[0.5, "interpolation"] > 0.95
-    assert gains[3.0, "interpolation"] == 0
+    gains = _gains(answers.hold_table(said, ramps, [0.5], resamples=20))
+    assert gains[0.5, "interpolation"] == pytest.approx(1)
 
 
-def test_looks_are_rows_at_the_first_picture_after_each_interval(ramps):
-    table = answers.hold_table(
-        Changes(shapes=ramps.shapes, units=ramps.units), ramps, [0.5], resamples=20
+def test_a_student_that_knows_all_mends_the_interpolation():
+    """A movement that comes and goes between two looks, which a line between them misses."""
+    seconds = np.arange(1, PER_GROUP + 1) / RATE
+    bump = 0.3 * np.sin(2 * np.pi * seconds) ** 2  # zero at every half second
+    real = course(np.tile(bump[None, :, None], (2, 1, len(SHAPES))))
+    known = Changes(shapes=real.shapes, units=real.units)
+    gains = _gains(answers.hold_table(known, real, [0.5], resamples=20))
+    assert gains[0.5, "interpolation"] < 0.05
+    assert gains[0.5, "interpolation and student"] == pytest.approx(1)
+    blind = Changes(shapes=0 * real.shapes, units=real.units)
+    gains = _gains(answers.hold_table(blind, real, [0.5], resamples=20))
+    assert gains[0.5, "interpolation and student"] == gains[0.5, "interpolation"]
+
+
+def test_thresholds_follow_the_students_scale():
+    """A student that says a third of every change is as right as one that says it all."""
+    rng = np.random.default_rng(0)
+    made = course(
+        np.zeros((4, PER_GROUP, len(SHAPES))), rng.uniform(0, 1, (4, PER_GROUP, len(CODES)))
     )
-    looks_a_group = int(PER_GROUP / RATE / 0.5)
-    assert set(table["n"]) == {4 * (PER_GROUP - looks_a_group)}
+    shy = Changes(made.shapes, made.units / 3)
+    limits = answers.thresholds(shy, made)
+    np.testing.assert_allclose(limits, answers.ACTING / 3, atol=0.02)
+    table = answers.unit_table(shy, made, limits, resamples=20)
+    assert table["f1"].min() > 0.95
+    fixed = answers.unit_table(shy, made, LIMITS, resamples=20)
+    assert (fixed["f1"] == 0).all()
+
+
+def test_frames_after_the_last_look_are_left_out(ramps):
+    """Looks at 0, 0.75 and 1.5 s of 2 s; those of 0.75 and 1.5 s are no rows between looks."""
+    said = Changes(shapes=ramps.shapes, units=ramps.units)
+    table = answers.hold_table(said, ramps, [0.75], resamples=20)
+    assert set(table["n"]) == {4 * (int(1.5 * RATE) - 2)}
+    with pytest.raises(ConfigError, match="3 s apart"):
+        answers.hold_table(said, ramps, [3], resamples=20)
+
+
+def test_codings_are_rows(ramps):
+    half = Changes(shapes=ramps.shapes / 2, units=ramps.units)
+    table = answers.coding_table({"one": (half, ramps), "same": (half, ramps)}, resamples=20)
+    assert [*table["coding"]] == ["one", "same"]
+    np.testing.assert_allclose(table["r2"], 0.75)
+    np.testing.assert_allclose(table["difference"], 0, atol=1e-6)  # a straight line needs no help
 
 
 def test_an_interval_that_cannot_be_is_refused(ramps):
@@ -92,7 +129,7 @@ def test_units_that_are_known_have_f1_of_one():
     rng = np.random.default_rng(0)
     units = rng.uniform(0, 1, (4, PER_GROUP, len(CODES)))
     made = course(np.zeros((4, PER_GROUP, len(SHAPES))), units)
-    table = answers.unit_table(Changes(made.shapes, made.units), made, resamples=20)
+    table = answers.unit_table(Changes(made.shapes, made.units), made, LIMITS, resamples=20)
     assert [*table["unit"]] == [*answers.DISFA, "mean"]
     np.testing.assert_allclose(table[["f1", "pcc"]], 1)
     np.testing.assert_allclose(table["teacher_pcc"], 0)  # who sees no change
@@ -106,7 +143,7 @@ def test_the_teacher_is_read_by_the_blendshapes_of_that_name():
     for side in ("Left", "Right"):
         shapes[..., SHAPES.index(f"mouthSmile{side}")] = smile
     made = course(shapes, units)
-    table = answers.unit_table(Changes(made.shapes, made.units), made, resamples=20)
+    table = answers.unit_table(Changes(made.shapes, made.units), made, LIMITS, resamples=20)
     taught = table.set_index("unit")["teacher_pcc"]
     assert taught["12"] == pytest.approx(1)
     assert taught["mean"] == pytest.approx(1)  # no other unit varies
