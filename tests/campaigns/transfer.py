@@ -4,7 +4,8 @@
     python -m campaigns.transfer publish [--results ../results]
 
 `run` draws films and trains students until the time is over, most wanted first; what is in the
-store (`MIC_HOME`) is not made again. `publish` writes results/transfer/ and needs everything.
+store (`MIC_HOME`) is not made again. `publish` writes results/transfer/ and the student that
+ships, whose digest belongs into `mic.transfer.shipped`.
 """
 
 from __future__ import annotations
@@ -18,22 +19,29 @@ import torch
 
 from mic.config import load
 from mic.errors import DatasetError
-from mic.publishing import results
-from mic.transfer import answers, examples, figures, student, study
+from mic.publishing import plots, results
+from mic.storage import assets
+from mic.transfer import answers, examples, figures, shipped, student, study
 from mic.transfer.scenes import FACTORS
 
-PEOPLE, UNSEEN, COUNTS = 128, 48, (4, 16, 64, 128)
-FACTOR_PEOPLE = 16
-PROTOCOLS = ("synth-ck", "synth-mmi", "synth-afew")
-INTERVALS = (0.4, 0.8, 1.6)
-PLAN = study.Plan(people=PEOPLE, schedule=dataclasses.replace(student.DEFAULT, epochs=30))
+PEOPLE, UNSEEN, COUNTS = 128, 48, (8, 32, 128)
+FACTOR_PEOPLE = 24
+# Of the real clips. One keyframe a file is what people's own files mostly have.
+CODINGS: dict[str, dict[str, int]] = {
+    "I-VOP every 48, quantiser 2": {},
+    "I-VOP every 48, quantiser 8": {"quantiser": 8},
+    "one I-VOP, quantiser 2": {"group": 1_000_000},
+}
+PROTOCOLS = ("synth-afew", "synth-mmi", "synth-ck")
+INTERVALS = (0.4, 0.8, 1.2)
+PLAN = study.Plan(people=PEOPLE, schedule=dataclasses.replace(student.DEFAULT, epochs=15))
 FACTOR_PLAN = study.Plan(
-    people=FACTOR_PEOPLE, schedule=dataclasses.replace(student.DEFAULT, epochs=80)
+    people=FACTOR_PEOPLE, schedule=dataclasses.replace(student.DEFAULT, epochs=40)
 )
 LARGE = study.Plan(
     people=PEOPLE,
     protocols=PROTOCOLS,
-    schedule=dataclasses.replace(student.DEFAULT, epochs=15),
+    schedule=dataclasses.replace(student.DEFAULT, epochs=12),
 )
 
 
@@ -42,7 +50,8 @@ def work() -> Iterator[Callable[[], object]]:
     for split, count in (("train", PEOPLE), ("test", UNSEEN)):
         for person in examples.people(count, split=split):
             yield lambda person=person: examples.generated([person])
-    yield examples.real
+    for coding in CODINGS.values():
+        yield lambda coding=coding: examples.real(**coding)
     for chosen in study.variations(FACTOR_PLAN, FACTORS).values():
         for person in examples.people(FACTOR_PEOPLE, split="train"):
             yield lambda person=person, chosen=chosen: examples.generated(
@@ -73,11 +82,13 @@ def run(seconds: float) -> None:
 def publish(folder: str) -> None:
     """Writes the tables and figures; trains what `run` has not."""
     torch.set_num_threads(1)
+    plots.use_style()
     asked = study.Asked(
         generated=examples.generated(examples.people(UNSEEN, split="test")), real=examples.real()
     )
     large = study.trained(LARGE)
-    said = student.predict(large, asked.real)
+    shipped.save(large, shipped.PATH, about=repr(LARGE))
+    said, learned = student.predict(large, asked.real), LARGE.films()
     tables = {
         "transfer_people": (
             study.people_table(PLAN, asked, COUNTS, extra=[LARGE]),
@@ -93,6 +104,7 @@ def publish(folder: str) -> None:
             answers.unit_table(
                 student.predict(large, asked.generated),
                 asked.generated,
+                answers.thresholds(student.predict(large, learned), learned),
                 resamples=asked.resamples,
             ),
             "Twelve action units of unseen generated people, from residuals and motion.",
@@ -109,16 +121,28 @@ def publish(folder: str) -> None:
             answers.HOLD_COLUMNS,
         ),
     }
+    codings = {name: examples.real(**options) for name, options in CODINGS.items()}
+    tables["transfer_codings"] = (
+        answers.coding_table(
+            {name: (student.predict(large, clips), clips) for name, clips in codings.items()},
+            resamples=asked.resamples,
+        ),
+        "The same real clips coded in several ways.",
+        answers.CODING_COLUMNS,
+    )
     drawn = {
         "transfer_people": figures.people(tables["transfer_people"][0]),
         "transfer_factors": figures.factors(tables["transfer_factors"][0]),
         "transfer_units": figures.units(tables["transfer_units"][0]),
         "transfer_real": figures.clips(tables["transfer_real"][0]),
         "transfer_looks": figures.looks(tables["transfer_looks"][0]),
+        "transfer_codings": figures.codings(tables["transfer_codings"][0]),
     }
     made = results.Run(
         "transfer", load("default"), tables=[*tables], figures=[*drawn], folder=folder
     )
+    for name in examples.REAL:
+        made.uses(name, assets.sha256_of(assets.path(name)))
     for name, (table, caption, columns) in tables.items():
         made.table(table, name, caption=caption, columns=columns)
     for name, figure in drawn.items():
