@@ -15,7 +15,7 @@ from mic.publishing.notebooks import Runner, find
 PARTS = {
     "data": ("00_workflow", "01_reencoding", "02_residuals", "03_mine"),
     "training": ("04_training", "05_ablations", "06_confusion_matrices", "08_low_bitrate"),
-    "speed": ("07_speed", "09_paper_comparison", "10_real_people"),
+    "speed": ("07_speed", "09_paper_comparison", "10_real_people", "11_transfer"),
 }
 
 

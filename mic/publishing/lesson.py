@@ -154,6 +154,25 @@ LESSONS: Mapping[str, Lesson] = {
         tables=("people_networks", "people_clips", "people_files", "people_cost"),
         figures=("people_confusion", "people_reliability", "people_course"),
     ),
+    "11_transfer": Lesson(
+        tables=(
+            "transfer_inputs",
+            "transfer_growth",
+            "transfer_disfa",
+            "transfer_clips",
+            "transfer_holding",
+            "transfer_speed",
+        ),
+        figures=(
+            "transfer_scenes",
+            "transfer_crops",
+            "transfer_inputs",
+            "transfer_growth",
+            "transfer_disfa",
+            "transfer_clips",
+            "transfer_holding",
+        ),
+    ),
 }
 
 
