@@ -111,6 +111,8 @@ def _exported(frame: av.VideoFrame, display: Display) -> Motion | None:
     scale = np.maximum(past["motion_scale"], 1)[:, None]
     steps = -np.stack([past["motion_x"], past["motion_y"]], 1) / scale
     places = np.stack([past["dst_x"], past["dst_y"]], 1)
+    if display.as_coded:
+        return Vectors(places, steps)
     return Vectors(display.places(places, frame.width, frame.height), display.steps(steps))
 
 

@@ -47,8 +47,8 @@ _SAME = 0.3
 _MEETING = 0.5
 # How far, in the same measure, people may come between two looks.
 _REACH = 4.0
-# Faces that look less alike than this (correlation) are examined anew for what covers them.
-_ALIKE = 0.92
+# Faces that look less like any of so many before (correlation) are examined for what covers them.
+_ALIKE, _REMEMBERED = 0.92, 2
 # So do those that were this surely hidden: what is nearly covered in one look may not be in the
 # next, and a window takes the mean.
 _DOUBTFUL = 0.2
@@ -101,7 +101,9 @@ class Follower:
         mesh = self._looked(held.person.roi, held.size, held.pixels)
         if mesh is None or held.person.met:
             return None
-        now = Person(held.person.number, mesh, guise=held.person.guise)
+        # It may look as it has been seen to look since.
+        later = [one.guises for one in self.people if one.number == held.person.number]
+        now = Person(held.person.number, mesh, guises=(later or [held.person.guises])[0])
         return self._seen(now, held.size, held.pixels)
 
     def look(self, time: float, size: tuple[int, int], pixels: Pixels) -> list[Seen]:
@@ -121,7 +123,7 @@ class Follower:
             if rival is not None:  # both squares lead to one face
                 crossed |= {person.number, rival.number}
             else:
-                found.append(Person(person.number, mesh, guise=person.guise))
+                found.append(Person(person.number, mesh, guises=person.guises))
         crossed |= {one.number for one in before if one.met}
         crossed |= self._exchanged(found, size, pixels)
         found = [
@@ -147,9 +149,9 @@ class Follower:
         """
         numbers: set[int] = set()
         for one, other in itertools.combinations(found, 2):
-            if one.guise and other.guise and _meet(one.box, other.box, within=_REACH):
+            if one.guises and other.guises and _meet(one.box, other.box, within=_REACH):
                 now = [_appearance(person, size, pixels) for person in (one, other)]
-                before = [person.guise.appearance for person in (one, other) if person.guise]
+                before = [person.guises[-1].appearance for person in (one, other)]
                 alike = np.array(now) @ np.array(before).T
                 if np.trace(alike[::-1]) > np.trace(alike):
                     numbers |= {one.number, other.number}
@@ -170,12 +172,13 @@ class Follower:
 
     def _hidden(self, person: Person, picture: np.ndarray, origin: tuple[int, int]) -> float:
         """How surely eyes or mouth are hidden; examined when it looks otherwise than before."""
-        mesh, before = _moved(person.mesh, origin), person.guise
+        mesh = _moved(person.mesh, origin)
         now = covering.appearance(picture, mesh)
-        alike = before is not None and now @ before.appearance >= _ALIKE
-        if before is None or not alike or before.hidden > _DOUBTFUL:
-            person.guise = before = Guise(now, covering.hidden(self._landmarker, picture, mesh))
-        return before.hidden
+        known = max(person.guises, key=lambda one: float(now @ one.appearance), default=None)
+        if known is None or now @ known.appearance < _ALIKE or known.hidden > _DOUBTFUL:
+            known = Guise(now, covering.hidden(self._landmarker, picture, mesh))
+            person.guises = (*person.guises, known)[-_REMEMBERED:]
+        return known.hidden
 
     def _looked(self, roi: Roi, size: tuple[int, int], pixels: Pixels) -> Mesh | None:
         """The face in a square, looked at again where it is if that is elsewhere."""

@@ -32,14 +32,14 @@ class Person:
         number: From 0, in the order in which they were found.
         mesh: Of the last look.
         shift: float (2,), how far the vectors have carried it since, in samples.
-        guise: What it looked like when it was last examined for what covers it.
+        guises: What it looked like when it was examined for what covers it, the last one last.
         met: Whether somebody came so close since the last look that they may be mixed up.
     """
 
     number: int
     mesh: Mesh
     shift: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(2))
-    guise: Guise | None = None
+    guises: tuple[Guise, ...] = ()
     met: bool = False
 
     @property
