@@ -138,18 +138,24 @@ class Evaluation:
         return plots.confusion(self.confusion(network), self.classes, title=network)
 
     def diagram(self) -> Figure:
-        """The reliability diagram of all networks; the figures are windows in a bin."""
+        """The reliability diagram of all networks: windows in a bin, Wilson intervals of 95 %."""
         import matplotlib.pyplot as plt
 
         from mic.publishing import plots
 
         plots.use_style()
         figure, axis = plt.subplots(figsize=(4.6, 4.2))
-        axis.plot([0, 1], [0, 1], color="0.6", linestyle=":", label="as sure as right")
+        axis.plot([0, 1], [0, 1], color="0.6", linestyle=":", marker="", label="as sure as right")
         for network, mark in zip(self.summary["network"], itertools.cycle("osD^v"), strict=False):
             bins = self.reliability(network)
             bins = bins[bins["n"] > 0]
-            axis.plot(bins["confidence"], bins["accuracy"], marker=mark, label=network)
+            spans = [
+                metrics.wilson(round(share * n), n)
+                for share, n in zip(bins["accuracy"], bins["n"].tolist(), strict=True)
+            ]
+            off = [(one.value - one.low, one.high - one.value) for one in spans]
+            axis.errorbar(bins["confidence"], bins["accuracy"], np.reshape(off, (-1, 2)).T,
+                          marker=mark, linestyle="", capsize=2, label=network)  # fmt: skip
             for bin_ in bins.itertuples():
                 axis.annotate(str(bin_.n), (bin_.confidence, bin_.accuracy), fontsize=7,
                               textcoords="offset points", xytext=(4, 4))  # fmt: skip
