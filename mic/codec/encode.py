@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -341,6 +342,9 @@ def _configure(stream: av.VideoStream, first: av.VideoFrame, options: EncodeOpti
     stream.width, stream.height, stream.pix_fmt = first.width, first.height, "yuv420p"
     context = stream.codec_context
     context.thread_count = 1
+    if options.codec == "av1":
+        # libsvtav1 describes itself on stderr unless told to report errors only.
+        os.environ.setdefault("SVT_LOG", "1")
     context.options = options.encoder_options(first.width, first.height)
     if options.bit_rate is not None:
         context.bit_rate = options.bit_rate

@@ -22,9 +22,10 @@ _ONE_GOP = 1 << 30
 _MAX_SIDE = 8191  # video_object_layer_width has 13 bits
 _TICKS = 65535  # vop_time_increment_resolution has 16 bits
 
-CodecName = Literal["mpeg4", "h264", "hevc"]
-_ENCODERS = {"mpeg4": "mpeg4", "h264": "libx264", "hevc": "libx265"}
-_MAX_QUANT = {"mpeg4": 31, "h264": 51, "hevc": 51}
+CodecName = Literal["mpeg4", "h264", "hevc", "av1"]
+_ENCODERS = {"mpeg4": "mpeg4", "h264": "libx264", "hevc": "libx265", "av1": "libsvtav1"}
+# The least and the largest; libsvtav1 takes 0 for "not given".
+_QUANTS = {"mpeg4": (1, 31), "h264": (0, 51), "hevc": (0, 51), "av1": (1, 63)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ class EncodeOptions:
         gop: Frames from one I-frame to the next; None: the first frame only, and scene changes
             do not insert another.
         quality: libavcodec's `-q:v` for mpeg4, 1 (best) to 31. 1 gives vop_quant 2, as there.
-        vop_quant: The true constant quantiser (H.264, HEVC: QP) instead of `quality`; 1 means 1.
+        vop_quant: The true constant quantiser instead of `quality`; 1 means 1. QP of the others.
         bit_rate: Bits a second instead of a constant quantiser.
         size: Output (width, height); None keeps the source's (or the crop's).
         crop: Box (x, y, width, height) in source samples, cut before scaling.
@@ -72,7 +73,7 @@ class EncodeOptions:
             raise ConfigError(f"gop is {self.gop}, must be at least 1")
         if not 1 <= self.quality <= 31:
             raise ConfigError(f"quality is {self.quality}, must be 1 to 31")
-        lowest, highest = (1, 31) if self.codec == "mpeg4" else (0, _MAX_QUANT[self.codec])
+        lowest, highest = _QUANTS[self.codec]
         if self.vop_quant is not None and not lowest <= self.vop_quant <= highest:
             raise ConfigError(f"vop_quant is {self.vop_quant}, must be {lowest} to {highest}")
         if self.bit_rate is not None and (self.bit_rate <= 0 or self.vop_quant is not None):
@@ -139,6 +140,8 @@ class EncodeOptions:
                 return self._x26x_options(
                     "x265-params", "qp", fixed + self._coding_tree(width, height)
                 )
+            case "av1":
+                return self._av1_options()
 
     def _coding_tree(self, width: int, height: int) -> str:
         # libx265 reads memory that it never wrote when it predicts a picture one coding tree unit
@@ -177,6 +180,15 @@ class EncodeOptions:
             options |= {"lmin": multiplier, "lmax": multiplier, "i_qfactor": "1"}
         if self.vop_quant is not None:
             options |= {"qmin": str(self.vop_quant), "qmax": str(self.vop_quant)}
+        return options
+
+    def _av1_options(self) -> dict[str, str]:
+        # pred-struct 1: low delay, every picture predicted from earlier ones, as the other codecs
+        # here do without B pictures. lp 1: one thread, so that bytes do not depend on the machine.
+        params = f"lp=1:pred-struct=1:scd=0:keyint={self.gop or -1}"
+        options = {"preset": "8", "svtav1-params": params, "flags": "+bitexact"}
+        if self.vop_quant is not None:
+            options["qp"] = str(self.vop_quant)
         return options
 
     def _x26x_options(self, name: str, quant: str, fixed: str) -> dict[str, str]:

@@ -16,8 +16,8 @@ from mic.codec.options import CodecName
 from mic.errors import ConfigError
 
 # libx265 refuses pictures smaller than its smallest coding tree unit, and cannot be trusted with
-# those of that size; see `mic.codec.options`.
-_MIN_SIDE = {"mpeg4": 1, "h264": 1, "hevc": 24}
+# those of that size; see `mic.codec.options`. AV1 is specified from 16 samples on.
+_MIN_SIDE = {"mpeg4": 1, "h264": 1, "hevc": 24, "av1": 16}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Channel:
     Attributes:
         factor: Edge lengths are divided by it before coding; 1 sends full size.
         codec: None sends the samples as they are, as the paper's first experiment does.
-        quantiser: vop_quant of MPEG-4, QP of H.264 and HEVC.
+        quantiser: vop_quant of MPEG-4, QP of H.264, HEVC and AV1.
         intra: Every frame an I-frame; else only the first.
     """
 

@@ -143,7 +143,7 @@ def test_a_factor_that_does_not_divide_is_refused():
         downsample(faces(1), 5)
 
 
-@pytest.mark.parametrize("codec", ["mpeg4", "h264", "hevc"])
+@pytest.mark.parametrize("codec", ["mpeg4", "h264", "hevc", "av1"])
 @pytest.mark.parametrize("factor", [1, 4, 16])
 def test_sending_costs_fewer_bits_the_coarser(codec, factor):
     frames = faces(6)
