@@ -97,6 +97,11 @@ class Corpus:
         return np.repeat(self._labels["subjects"], self.lengths)
 
     @property
+    def sequence_subjects(self) -> NDArray[np.int64]:
+        """(sequences,) number of the subject of each."""
+        return self._labels["subjects"]
+
+    @property
     def lengths(self) -> NDArray[np.int64]:
         """(sequences,) frames of each in `received`."""
         return -(-self._labels["lengths"] // self._labels["step"])
