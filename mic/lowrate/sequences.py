@@ -95,7 +95,11 @@ def _sequence(manifest: Manifest, clip: Clip, trace: str) -> FaceSequence:
 
 
 def gray_faces(
-    video: str | Path, points: NDArray[np.floating] | None = None, *, size: int = SIZE
+    video: str | Path,
+    points: NDArray[np.floating] | None = None,
+    *,
+    size: int = SIZE,
+    steady: int = 13,
 ) -> NDArray[np.uint8]:
     """Luma crops of the face through a video, (T, size, size) uint8.
 
@@ -106,6 +110,7 @@ def gray_faces(
         video: The clip.
         points: (T, 5, 2) eyes, nose and mouth corners; None detects them.
         size: Edge of the crops.
+        steady: Frames over which the box is averaged while it follows the head.
 
     Raises:
         DatasetError: No face, or points that do not match the frames.
@@ -120,7 +125,7 @@ def gray_faces(
     height, width = frames[0].shape
     edge = _BOX * float(np.median(np.linalg.norm(mouth - eyes, axis=1)))
     edge = min(edge, width, height)
-    centres = uniform_filter1d((eyes + mouth) / 2, 13, axis=0, mode="nearest")
+    centres = uniform_filter1d((eyes + mouth) / 2, steady, axis=0, mode="nearest")
     corners = np.clip(centres - edge / 2, 0, [width - edge, height - edge])
     crops = [
         Image.fromarray(frame).resize(

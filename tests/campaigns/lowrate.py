@@ -1,0 +1,112 @@
+"""Low bit rate on more people: the trained networks of notebook 08, tested on people nobody saw.
+
+    python -m campaigns.lowrate run                           # from tests/; resumable
+    python -m campaigns.lowrate publish [--results ../results]
+
+`run` draws the people, trains what is not in the store (nothing, after notebook 08 of the default
+profile) and predicts; `publish` writes results/lowrate/ from what is stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from mic.config import Profile, load
+from mic.experiments import given
+from mic.lowrate import claims, crowd, methods, paper, study
+from mic.lowrate import sequences as valence
+from mic.lowrate.transmission import Channel
+from mic.lowrate.views import Corpus
+from mic.publishing import results
+
+SEEDS = (1, 2, 3, 4, 5, 6, 7, 8)  # of `synth-avec`: 18 people each, none of them trained on
+
+
+def comparison(config: Profile) -> study.Study:
+    """Notebook 08's training corpus, and the crowd to test on."""
+    manifest = given.rated([], config)
+    trained = valence.load(manifest, "train")
+    shortest = min(len(one.valence) / one.frame_rate for one in trained)
+    candidates = np.arange(0.0, min(4.4, shortest / 3), 0.4).round(1)
+    thin = [valence.thinned(one, 5) for one in trained]
+    delay, _ = valence.estimate_delay(thin, list(candidates))
+    tested = crowd.people(config, SEEDS)
+    return study.Study(
+        Corpus.store([valence.compensated(one, delay) for one in trained], step=5),
+        Corpus.store([valence.compensated(one, delay) for one in tested], step=1),
+        config.factors,
+        study.recipe_for(config),
+        resamples=config.bootstrap,
+    )
+
+
+def run(compared: study.Study) -> None:
+    """Predicts what is not stored, a network and a channel at a time: it may be stopped."""
+    sharp = Channel()
+    methods.run(
+        [(methods.high_resolution(compared.recipe), [sharp])], compared.train, compared.test
+    )
+    # Cells that restore faces take most of the time and come last.
+    cells = [
+        (c, Channel(factor=f)) for f in compared.factors for c in compared.methods(f).values()
+    ]
+    for cell, channel in sorted(cells, key=lambda pair: pair[0].use == "separate"):
+        methods.run([(cell, [channel])], compared.train, compared.test)
+        print(f"factor {channel.factor}, {cell.use}, trained on {len(cell.train)}", flush=True)
+
+
+def figure(table: pd.DataFrame) -> Figure:
+    """CCC by factor, a line a method, with intervals, from the constant's 0 to 1."""
+    made = Figure(figsize=(7.2, 4.0), layout="constrained")
+    axis = made.subplots()
+    factors = sorted(set(table["factor"]))
+    shown = table[table["method"] != study.CONSTANT]
+    for turn, (name, part) in enumerate(shown.groupby("method", sort=False)):
+        places = np.array([factors.index(factor) for factor in part["factor"]])
+        spread = np.stack([part["ccc"] - part["ccc_low"], part["ccc_high"] - part["ccc"]])
+        axis.errorbar(
+            places + 0.09 * (turn - 2), part["ccc"], spread, marker="osD^v"[turn], label=name
+        )
+    axis.axhline(0, color="0.4", linestyle=":", label="constant")
+    axis.set_xticks(range(len(factors)), [f"1/{factor}" for factor in factors])
+    axis.set(xlabel="size sent", ylabel="CCC (95 % interval over people)", ylim=(-0.1, 1))
+    axis.legend(ncols=3)
+    return made
+
+
+def publish(compared: study.Study, folder: str) -> None:
+    """Writes the tables and the figure."""
+    names = ("lowrate_people", "lowrate_people_gains", "lowrate_people_claims")
+    made = results.Run("lowrate", load("default"), tables=names, figures=names[:1], folder=folder)
+    made.uses("synth-avec, training people", compared.train.digest)
+    made.uses(f"synth-avec, seeds {SEEDS[0]} to {SEEDS[-1]}", compared.test.digest)
+    table = study.factor_table(compared)
+    for name, frame, caption in (
+        (names[0], table, "Valence of people of other seeds: method by factor, uncoded."),
+        (names[1], study.gain_table(compared), "CCC that joint-OA gains, on the same people."),
+        (names[2], paper.claim_table(compared), "The paper's claims on uncoded faces."),
+    ):
+        made.table(frame, name, caption=caption, columns=claims.describe(frame))
+    made.figure(figure(table), names[0])
+    made.complete()
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["run", "publish"])
+    parser.add_argument("--results", default="../results")
+    options = parser.parse_args()
+    compared = comparison(load("default", jobs=1))
+    if options.what == "run":
+        run(compared)
+    else:
+        publish(compared, options.results)
+
+
+if __name__ == "__main__":
+    main()
