@@ -97,6 +97,14 @@ def mixed(mix: Iterable[Channel], recipe: Recipe) -> Cell:
     return Cell(train=tuple(mix), recipe=recipe)
 
 
+def parameters(cell: Cell) -> int:
+    """Trained numbers that an answer of the cell needs: SR-FCN counts where it restores faces."""
+    parts: list[nn.Module] = [TargetCNN(cell.recipe.architecture)]
+    if cell.use == "separate":
+        parts.append(SRFCN(cell.recipe.architecture))
+    return sum(weights.numel() for part in parts for weights in part.parameters())
+
+
 @dataclass(frozen=True)
 class Recogniser:
     """A trained cell.

@@ -257,7 +257,8 @@ def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
     """Accuracy of the models over the ladder, with the mixed model's loss at each rung.
 
     Returns:
-        `model` (dedicated, finest, max-mix, longer), `factor`, `quantiser`, `bits_per_pixel`,
+        `model` (dedicated, finest, max-mix, longer), `steps` (of its training, as a multiple of a
+        dedicated model's), `factor`, `quantiser`, `bits_per_pixel`,
         `bit_rate`, `accuracy` with its interval over subjects, `loss` (dedicated minus this
         model, paired) with its interval, `n`, `subjects`. "finest" is the model of the finest rung
         at all others.
@@ -283,6 +284,9 @@ def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
             rows.append(
                 {
                     "model": title,
+                    "steps": ladder.epochs(model)
+                    * len(ladder.models()[model])
+                    / ladder.schedule.epochs,
                     "factor": rung.factor,
                     "quantiser": rung.quantiser,
                     **_rate(ladder, rung),

@@ -23,6 +23,7 @@ from mic.models.lowbitrate import Architecture
 
 MIX = (3, 4, 6)  # the paper's choice of factors for max-mix training
 ONE_FOR_ALL = "joint-OA"
+CONSTANT = "constant"
 
 
 def recipe_for(config: Profile) -> Recipe:
@@ -133,15 +134,21 @@ def factor_table(study: Study) -> pd.DataFrame:
 
     Returns:
         `method`, `factor`, `seen` (joint-OA was tuned on that factor), the metrics with their
-        intervals, `n`, `subjects`. HR is tested on what each factor delivers, too: a model that
-        was trained on sharp faces only.
+        intervals, `n`, `subjects`, `parameters`. HR is tested on what each factor delivers, too: a
+        model that was trained on sharp faces only. `constant` answers the training mean whatever
+        it sees: what its RMSE is worth can be read off it.
     """
     pairs = [(factor, Channel(factor=factor)) for factor in study.factors]
-    work = [(cell, [c]) for f, c in pairs for cell in study.methods(f).values()]
-    study.prepare([*work, (methods.high_resolution(study.recipe), [Channel()])])
-    rows = [_row(study, "HR", methods.high_resolution(study.recipe), Channel())]
-    for factor, channel in pairs:
-        rows += [_row(study, n, cell, channel) for n, cell in study.methods(factor).items()]
+    wanted = [(cell, [c]) for f, c in pairs for cell in study.methods(f).values()]
+    study.prepare([*wanted, (methods.high_resolution(study.recipe), [Channel()])])
+    mean = np.full(len(study.test.valence), study.train.valence.mean(), np.float32)
+    head = {"method": CONSTANT, "factor": 1}
+    rows = [head | summary(study.drawn_of(mean)) | study.sizes() | {"parameters": 1}]
+    work = [("HR", methods.high_resolution(study.recipe), Channel())]
+    work += [(n, cell, c) for f, c in pairs for n, cell in study.methods(f).items()]
+    for name, cell, channel in work:
+        count = {"parameters": methods.parameters(cell)}
+        rows.append(_row(study, name, cell, channel) | count)
     table = pd.DataFrame(rows)
     table.insert(2, "seen", table["factor"].isin(study.mix))
     return table

@@ -132,10 +132,13 @@ LESSONS: Mapping[str, Lesson] = {
             "lowrate_rates",
             "lowrate_codecs",
             "lowrate_hull",
+            "lowrate_bd_rate",
+            "lowrate_claims",
             "lowrate_residual",
             "lowrate_speed",
         ),
         figures=(
+            "lowrate_bd_rate",
             "lowrate_examples",
             "lowrate_factors",
             "lowrate_features",

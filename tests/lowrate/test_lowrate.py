@@ -10,7 +10,7 @@ import torch
 from mic import config
 from mic.errors import DatasetError
 from mic.evaluation import metrics
-from mic.lowrate import claims, methods, scores, study, training
+from mic.lowrate import bjontegaard, claims, methods, paper, scores, study, training
 from mic.lowrate import sequences as valence
 from mic.lowrate.sequences import FaceSequence
 from mic.lowrate.training import Recipe
@@ -112,8 +112,8 @@ def test_hull_keeps_what_is_worth_sending():
 
 def test_the_network_learns_and_sharp_faces_teach_little_about_small_ones(tiny):
     table = study.factor_table(tiny)
-    assert len(table) == 1 + 5 * 3
-    assert set(table["method"]) == {"HR", "LR-S", "non-joint-S", "joint-S", "joint-OA"}
+    assert len(table) == 2 + 5 * 3
+    assert set(table["method"]) == {"constant", "HR", "LR-S", "non-joint-S", "joint-S", "joint-OA"}
     ccc = table.set_index(["method", "factor"])["ccc"]
     assert ccc["HR", 1] > 0.5
     assert ccc["LR-S", 2] > 0.4
@@ -123,6 +123,13 @@ def test_the_network_learns_and_sharp_faces_teach_little_about_small_ones(tiny):
     assert (table["n"] == 4 * 60).all()
     assert (table["subjects"] == 4).all()
     assert set(table.loc[table["seen"], "factor"]) == {4}
+    constant = table.set_index("method").loc["constant"]
+    assert constant[["ccc", "ccc_low", "ccc_high"]].tolist() == pytest.approx([0, 0, 0])
+    assert constant["rmse"] == pytest.approx(
+        np.sqrt(np.mean((tiny.test.valence - tiny.train.valence.mean()) ** 2)), rel=1e-3
+    )
+    size = table.groupby("method")["parameters"].first()
+    assert size["HR"] == size["LR-S"] == size["joint-S"] == size["joint-OA"] < size["non-joint-S"]
 
 
 def test_gains_pool_seen_and_unseen_factors(tiny):
@@ -131,6 +138,30 @@ def test_gains_pool_seen_and_unseen_factors(tiny):
     unseen = table.loc["LR-S"].loc[["2", "8"], "gain"].mean()
     assert table.loc[("LR-S", "unseen"), "gain"] == pytest.approx(unseen)
     assert table.loc[("LR-S", "seen"), "gain"] == table.loc[("LR-S", "4"), "gain"]
+
+
+def test_claims_are_judged_by_sign_and_adjusted_p(tiny):
+    coded = [Channel(factor=4, codec="h264", quantiser=q) for q in (20, 44)]
+    table = paper.claim_table(tiny, coded)
+    assert table["number"].tolist() == [1, 2, 2, 3, 4, 5, 5, 5]
+    assert (table["p_holm"] >= table["p"]).all()
+    assert ((table["gain_low"] <= table["gain"]) & (table["gain"] <= table["gain_high"])).all()
+    said = [paper.verdict(0.1, 0.01), paper.verdict(-0.1, 0.01), paper.verdict(0.1, 0.2)]
+    assert said == ["reproduced", "not reproduced", "undecided"]
+
+
+def test_rate_difference_of_a_sender_from_itself_is_none_and_the_interval_is_paired(tiny):
+    points = [
+        (methods.high_resolution(TINY), Channel(codec="h264", quantiser=quantiser))
+        for quantiser in (20, 36, 48)
+    ]
+    tiny.prepare((cell, [channel]) for cell, channel in points)
+    table = bjontegaard.rate_table(tiny, {"itself": points}, points)
+    kept = table[table["points"] == "worthwhile"].iloc[0]
+    assert kept["difference"] == pytest.approx(0)
+    assert kept["defined"] > 0.5
+    assert (table["subjects"] == 4).all()
+    assert set(claims.describe(table)) == set(table.columns)
 
 
 def test_rates_rise_with_quality_and_the_hull_is_a_part_of_them(tiny):
@@ -176,7 +207,7 @@ def test_verdicts_need_intervals_that_exclude_the_bound(tiny):
         columns=["model", "factor", "quantiser", "loss", "loss_low", "loss_high"],
     )
     mixing = study.mixing_table(tiny, [(4,)])
-    found = claims.verdicts(gains, study.factor_table(tiny), mixing, residual)
+    found = claims.verdicts(gains, mixing, residual)
     decided = found[found["low"].notna()]["verdict"]
     assert list(decided) == [
         "supported",
