@@ -73,8 +73,8 @@ POWER: Mapping[str, str] = {
     "share": "of the variance within an expression that the person accounts for",
     "attacker": "see mic.identity.attackers",
     "auc": "mean over draws, each on one part of the people",
-    "auc_low": "least of the draws",
-    "auc_high": "largest of the draws",
+    "auc_low": "95 % interval over the people of a part, mean over draws",
+    "auc_high": "95 % interval over the people of a part, mean over draws",
     "seen": "share of draws whose 95 % interval over the people of a part lies above 0.5",
     "draws": "number of them",
 }
@@ -209,27 +209,17 @@ def power_table(found: Sequence[tuple[Planting, Mapping[str, np.ndarray]]]) -> p
     Args:
         found: Plantings and what `mic.experiments.removal.seen` made of them.
     """
-    lines = [
-        {
-            "condition": one.alone.condition,
-            "code": one.code,
-            "share": one.share,
-            "attacker": attacker,
-            "auc": auc[0],
-            "seen": float(np.nanquantile(auc[1:], 0.025) > 0.5),
-        }
-        for one, arrays in found
-        for attacker, auc in arrays.items()
-    ]
+    lines = []
+    for one, arrays in found:
+        for attacker in ATTACKERS:
+            line = {"condition": one.alone.condition, "code": one.code, "share": one.share}
+            ends = _interval("auc", arrays[attacker])
+            seen = float(ends["auc_low"] > 0.5)
+            lines.append(line | {"attacker": attacker, **ends, "seen": seen, "draws": 1})
     keys = ["condition", "code", "share", "attacker"]
     table = pd.DataFrame(lines).groupby(keys, sort=False, as_index=False)
-    return table.agg(
-        auc_low=("auc", "min"),
-        auc_high=("auc", "max"),
-        auc=("auc", "mean"),
-        seen=("seen", "mean"),
-        draws=("auc", "size"),
-    )[list(POWER)]
+    how = dict.fromkeys(("auc", "auc_low", "auc_high", "seen"), "mean") | {"draws": "sum"}
+    return table.agg(how)[list(POWER)]
 
 
 def regression_table(
@@ -320,12 +310,19 @@ def figure(attacks: pd.DataFrame) -> Figure:
         axis.axvline(0.5, color="0.3", linestyle=":")
         axis.set_yticks([-k for k in range(len(rows))], rows, fontsize=8)
         axis.set(xlim=(0.35, 1), xlabel="AUC, 95 % interval over people", title=name)
-    panels[0].legend(fontsize=7, loc="lower right", title="attacker (hollow: placebo)")
+    made.legend(
+        *panels[0].get_legend_handles_labels(),
+        fontsize=7,
+        loc="outside lower center",
+        ncols=3,
+        title="attacker (hollow: placebo)",
+        title_fontsize=8,
+    )
     return made
 
 
 def power_figure(table: pd.DataFrame) -> Figure:
-    """AUC over the planted share, a panel a kind of code; bars are the range of the draws."""
+    """AUC over the planted share, a panel a kind of code; bars are intervals over people."""
     codes = list(dict.fromkeys(table["code"]))
     made = Figure(figsize=(4.6 * len(codes), 3.4), layout="constrained")
     panels = made.subplots(1, len(codes), sharey=True, squeeze=False)[0]
@@ -346,7 +343,7 @@ def power_figure(table: pd.DataFrame) -> Figure:
         axis.set_xticks(range(len(ticks)), [f"{share:.0%}" for share in ticks])
         axis.set(xlabel="planted share of the variance within an expression", title=code)
         axis.set_ylim(0.35, 1)
-    panels[0].set_ylabel("AUC, range over draws")
+    panels[0].set_ylabel("AUC, 95 % interval over people")
     panels[0].legend(fontsize=7)
     return made
 

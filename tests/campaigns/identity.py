@@ -3,8 +3,8 @@
     python -m campaigns.identity run [--folds 3] [--seeds 1] [--draws 1] [--seconds 3600]
     python -m campaigns.identity publish --results ../results      # from tests/
 
-`run` erases and attacks what notebook 05 has trained, plants known identity, then trains
-regularisers and their placebos on decoded pictures, most wanted first, until the time is over.
+`run` erases and attacks what notebook 05 has trained, trains regularisers and their placebos on
+decoded pictures, most wanted first, and plants known identity, until the time is over.
 All of it lies in the store (`MIC_HOME`), so that each call goes on where the last one ended; with
 more folds, seeds, draws and conditions asked for, it adds to what is there. `publish` makes
 results/identity/ of the rows whose folds and seeds are all there, and says which are not.
@@ -56,8 +56,7 @@ def run(options: argparse.Namespace) -> None:
     config = load(options.profile, jobs=1)
     data = plan.dataset("synth-ck", config)
     asked = ways(options, data, config)
-    first = [way for way in asked if way.eraser or way.row == removal.NONE]
-    work = [*first, *plantings(options, data, config), *asked[len(first) :]]
+    work = [*asked, *plantings(options, data, config)]
     with torch_threads(1):
         for number, one in enumerate(work, 1):
             if time.monotonic() > deadline:
