@@ -65,6 +65,7 @@ def drawn_scores(
     spread = np.sqrt(var_t * var_p)
     cc = np.divide(covariance, spread, out=np.zeros_like(n), where=spread > 1e-12)
     ccc = 2 * covariance / (var_t + var_p + (mean_t - mean_p) ** 2).clip(1e-12)
+    ccc = np.where(spread > 1e-12, ccc, 0.0)
     rmse = np.sqrt(((stt - 2 * stp + spp) / n).clip(0))
     return np.stack([rmse, cc, ccc], 1)
 

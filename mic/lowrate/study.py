@@ -129,8 +129,12 @@ class Study:
         return {"n": len(self.test.valence), "subjects": self.draws.counts.shape[1]}
 
 
-def factor_table(study: Study) -> pd.DataFrame:
+def factor_table(study: Study, *, without: Sequence[str] = ()) -> pd.DataFrame:
     """The paper's table: every method at every factor, uncoded.
+
+    Args:
+        study: The comparison.
+        without: Methods that are left out.
 
     Returns:
         `method`, `factor`, `seen` (joint-OA was tuned on that factor), the metrics with their
@@ -139,14 +143,14 @@ def factor_table(study: Study) -> pd.DataFrame:
         it sees: what its RMSE is worth can be read off it.
     """
     pairs = [(factor, Channel(factor=factor)) for factor in study.factors]
-    wanted = [(cell, [c]) for f, c in pairs for cell in study.methods(f).values()]
+    cells = [(n, cell, c) for f, c in pairs for n, cell in study.methods(f).items()]
+    cells = [one for one in cells if one[0] not in without]
+    wanted = [(cell, [channel]) for _, cell, channel in cells]
     study.prepare([*wanted, (methods.high_resolution(study.recipe), [Channel()])])
     mean = np.full(len(study.test.valence), study.train.valence.mean(), np.float32)
     head = {"method": CONSTANT, "factor": 1}
     rows = [head | summary(study.drawn_of(mean)) | study.sizes() | {"parameters": 1}]
-    work = [("HR", methods.high_resolution(study.recipe), Channel())]
-    work += [(n, cell, c) for f, c in pairs for n, cell in study.methods(f).items()]
-    for name, cell, channel in work:
+    for name, cell, channel in [("HR", methods.high_resolution(study.recipe), Channel()), *cells]:
         count = {"parameters": methods.parameters(cell)}
         rows.append(_row(study, name, cell, channel) | count)
     table = pd.DataFrame(rows)

@@ -144,6 +144,8 @@ def test_claims_are_judged_by_sign_and_adjusted_p(tiny):
     coded = [Channel(factor=4, codec="h264", quantiser=q) for q in (20, 44)]
     table = paper.claim_table(tiny, coded)
     assert table["number"].tolist() == [1, 2, 2, 3, 4, 5, 5, 5]
+    assert paper.claim_table(tiny, separate=False)["number"].tolist() == [1, 2, 3, 4]
+    assert "joint-S" not in set(study.factor_table(tiny, without=["joint-S"])["method"])
     assert (table["p_holm"] >= table["p"]).all()
     assert ((table["gain_low"] <= table["gain"]) & (table["gain"] <= table["gain_high"])).all()
     said = [paper.verdict(0.1, 0.01), paper.verdict(-0.1, 0.01), paper.verdict(0.1, 0.2)]
