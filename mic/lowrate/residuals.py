@@ -277,6 +277,7 @@ def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
             right = np.concatenate([part["logits"][k].argmax(1) for part in found])
             right = right == labels[tested]
             own = right if own is None else own
+            itself = model == named["dedicated"]
             accuracy, loss = (
                 metrics.subject_bootstrap(right, subjects[tested], resamples=resamples),
                 metrics.paired_difference(right, own, subjects[tested], resamples=resamples),
@@ -293,9 +294,10 @@ def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
                     "accuracy": accuracy.value,
                     "accuracy_low": accuracy.low,
                     "accuracy_high": accuracy.high,
-                    "loss": loss.value,
-                    "loss_low": loss.low,
-                    "loss_high": loss.high,
+                    # A model held against itself loses nothing, without doubt.
+                    "loss": 0.0 if itself else loss.value,
+                    "loss_low": 0.0 if itself else loss.low,
+                    "loss_high": 0.0 if itself else loss.high,
                     "n": len(tested),
                     "subjects": len(set(subjects[tested])),
                 }
