@@ -109,6 +109,7 @@ LESSONS: Mapping[str, Lesson] = {
         tables=(
             "speed_methods",
             "speed_sizes",
+            "speed_datasets",
             "speed_parts",
             "speed_engines",
             "speed_batches",

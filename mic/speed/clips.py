@@ -11,6 +11,7 @@ import av
 import numpy as np
 
 from mic import codec
+from mic.manifest import Manifest
 from mic.storage import assets
 
 
@@ -82,6 +83,12 @@ def existing(path: str | Path) -> TimedClip:
         frame_rate=float(info.frame_rate),
         bits=info.bits,
     )
+
+
+def median_of(manifest: Manifest) -> TimedClip:
+    """The clip of median length of a dataset."""
+    by_length = sorted(manifest.clips, key=lambda clip: (clip.frames, clip.clip_id))
+    return existing(manifest.path(by_length[len(by_length) // 2]))
 
 
 def _back_and_forth(count: int, wanted: int) -> Iterator[int]:

@@ -56,6 +56,7 @@ SIZES: Mapping[str, str] = {
     "cpu_ms": "CPU milliseconds a clip, median",
     "relative_cpu": "times MIC's CPU time, median of the rounds",
 }
+DATASETS: Mapping[str, str] = {"dataset": "whose clip of median length it is", **SIZES}
 BATCHES: Mapping[str, str] = {
     "method": "row",
     "engine": "what runs the network",
