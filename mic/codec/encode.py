@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from mic.codec.filtering import prepared
 from mic.codec.options import EncodeOptions, coded_rate
+from mic.codec.scheduling import open_as_before
 from mic.codec.video import Picture, Video
 from mic.errors import CodecError, ConfigError
 from mic.storage import atomic
@@ -285,6 +286,8 @@ def _write(
                 if tick is not None:
                     stream.codec_context.time_base = tick
                 stream.codec_context.sample_aspect_ratio = aspect
+                if options.codec == "av1":
+                    open_as_before(stream.codec_context)
                 timed = _timed(itertools.chain([first], frames), rate, tick, counter)
                 for packet in _encoded(stream, timed, options):
                     bits, keyframes = bits + 8 * packet.size, keyframes + packet.is_keyframe
