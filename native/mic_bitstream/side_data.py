@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     import av
@@ -26,7 +26,9 @@ def attached(frame: av.VideoFrame, name: str) -> SideData | None:
     """
     from av.sidedata.sidedata import SideDataContainer
 
-    return SideDataContainer(frame).get(name)  # type: ignore[call-arg]  # the stub has no __init__
+    container: type[Any] = SideDataContainer  # whose stub does not say that it takes the frame
+    found: SideData | None = container(frame).get(name)
+    return found
 
 
 def motion_vectors(frame: av.VideoFrame) -> MotionVectors | None:
