@@ -145,6 +145,15 @@ class Dataset:
         scaled: np.ndarray = (stacked - stacked.mean(0)) / stacked.std(0)
         return scaled.astype(np.float32)
 
+    def action_units(self, clip: Clip) -> np.ndarray:
+        """(frames, units) float32, how far each unit of the face is moved, as it was drawn.
+
+        Raises:
+            DatasetError: The clip has no side file that can be read.
+        """
+        found: np.ndarray = self._stored(clip, "action_units").astype(np.float32)
+        return found
+
     def _coefficients(self, clip: Clip) -> np.ndarray:
         found: np.ndarray = self._stored(clip, "identity").astype(np.float32)
         return found
