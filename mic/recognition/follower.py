@@ -18,7 +18,6 @@ is found there afterwards has new ones.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 
 import numpy as np
@@ -62,11 +61,8 @@ class Follower:
         finder: Searches.
     """
 
-    def __init__(
-        self, *, landmarker: Landmarker | None = None, finder: BlazeFace | None = None
-    ) -> None:
-        self._landmarker = landmarker or shared_landmarker()
-        self._finder = finder or BlazeFace()
+    def __init__(self, *, landmarker: Landmarker, finder: BlazeFace) -> None:
+        self._landmarker, self._finder = landmarker, finder
         self._next = 0
         self._searched = float("-inf")
         self._misses = 0
@@ -248,12 +244,6 @@ class Follower:
     def _new_number(self) -> int:
         self._next += 1
         return self._next - 1
-
-
-@functools.lru_cache(maxsize=1)
-def shared_landmarker() -> Landmarker:
-    """The landmarker, built once a process; it is not to be used from two threads at once."""
-    return Landmarker()
 
 
 def around(roi: Roi, size: tuple[int, int]) -> Region | None:

@@ -21,7 +21,15 @@ from mic.faces.alignment import checked
 from mic.faces.landmarks import Pose
 from mic.recognition.moments import Moment, Source, Work
 from mic.recognition.motion import Region
-from mic.recognition.people import CLASSES, Look, Passed, PeopleRecogniser, passed, passes
+from mic.recognition.people import (
+    CLASSES,
+    Look,
+    Passed,
+    PeopleRecogniser,
+    passed,
+    passes,
+    shared_recogniser,
+)
 from mic.recognition.rows import Values, shares_of_time
 
 # Seconds over which a person's expression is averaged, as long as a window of `mic predict`.
@@ -152,13 +160,13 @@ def film_frames(source: Source, recogniser: PeopleRecogniser | None = None) -> I
 
     Args:
         source: Of `mic.recognition.sources.source_of`.
-        recogniser: The networks; new ones if None.
+        recogniser: The networks; this thread's own if None.
 
     Raises:
         CodecError: The video is damaged: then all before has been yielded.
     """
     memory = _Memory()
-    for one in passes(source, recogniser or PeopleRecogniser()):
+    for one in passes(source, recogniser or shared_recogniser()):
         yield memory.frame(one, source.work)
 
 
