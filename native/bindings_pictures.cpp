@@ -3,6 +3,7 @@
 #include "bindings.hpp"
 #include "colour.hpp"
 #include "pictures.hpp"
+#include "resample.hpp"
 
 using namespace nb::literals;
 
@@ -69,6 +70,21 @@ void picture_to_rgb_into(const Array<const std::uint8_t>& y, const Array<const s
                    pixels.data());
 }
 
+void resample_into(const Array<const std::uint8_t>& pixels, int step,
+                   const std::vector<double>& map, const Array<float>& out) {
+    AffineMap affine;
+    if (pixels.ndim() != 3 || pixels.shape(2) != 3 || pixels.size() == 0)
+        throw nb::value_error("pixels has the wrong shape");
+    if (out.ndim() != 3 || out.shape(0) != out.shape(1) || out.shape(2) != 3)
+        throw nb::value_error("out has the wrong shape");
+    if (map.size() != affine.size() || step < 1 || step > 256)
+        throw nb::value_error("map or step is out of its range");
+    std::copy(map.begin(), map.end(), affine.begin());
+    const nb::gil_scoped_release released;
+    resample({pixels.data(), static_cast<int>(pixels.shape(1)), static_cast<int>(pixels.shape(0))},
+             step, affine, static_cast<int>(out.shape(0)), out.data());
+}
+
 }  // namespace
 
 void bind_pictures(nb::module_& m) {
@@ -80,6 +96,9 @@ void bind_pictures(nb::module_& m) {
     m.def("picture_to_rgb", &picture_to_rgb_into, "y"_a, "cb"_a, "cr"_a, nb::kw_only(), "left"_a,
           "top"_a, "pixels"_a,
           "A decoded picture whose first luma sample is (left, top), as RGB.");
+    m.def("resample", &resample_into, "pixels"_a, nb::kw_only(), "step"_a, "map"_a, "out"_a,
+          "Bilinear samples, 0 to 1, of an RGB picture reduced by `step`; `map` is affine, from\n"
+          "the result's coordinates to those of the reduced picture.");
 }
 
 }  // namespace mic::mpeg4::binding

@@ -27,9 +27,10 @@ from typing import NamedTuple
 import numpy as np
 
 from mic.errors import AssetError
-from mic.faces.alignment import checked, warp
+from mic.faces.alignment import checked
 from mic.faces.tflite import Network
 from mic.storage import assets
+from mic_bitstream.pictures import resampled
 
 POINTS = 478
 _MESH_POINTS = 468  # the others are irises, which the canonical face has not
@@ -204,8 +205,7 @@ class Landmarker:
         Raises:
             FaceError: The picture is no such array.
         """
-        patch = warp(checked(picture), roi.matrix, EDGE)
-        points, presence, _ = self._mesh(np.divide(patch[None], 255, dtype=np.float32))
+        points, presence, _ = self._mesh(resampled(checked(picture), roi.matrix, EDGE)[None])
         points = points.reshape(POINTS, 3).astype(np.float64)
         turn, shift = roi.matrix[:, :2], roi.matrix[:, 2]
         plane = (points[:, :2] - shift) @ np.linalg.inv(turn).T

@@ -185,3 +185,15 @@ def picture_to_rgb(
     pixels: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu")],
 ) -> None:
     """A decoded picture whose first luma sample is (left, top), as RGB."""
+
+def resample(
+    pixels: Annotated[NDArray[numpy.uint8], dict(order="C", device="cpu", writable=False)],
+    *,
+    step: int,
+    map: Sequence[float],
+    out: Annotated[NDArray[numpy.float32], dict(order="C", device="cpu")],
+) -> None:
+    """
+    Bilinear samples, 0 to 1, of an RGB picture reduced by `step`; `map` is affine, from
+    the result's coordinates to those of the reduced picture.
+    """

@@ -57,6 +57,35 @@ class Picture:
         return out
 
 
+def resampled(pixels: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """A square of an RGB picture, turned and brought to the size of a network's input.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        matrix: float64 (2, 3), from coordinates of the picture to those of the result; a
+            similarity. Middles of samples lie at halves.
+        size: Side of the result.
+
+    Returns:
+        float32 (size, size, 3), 0 to 1: bilinear; where the result is less than half as large, of
+        means over whole squares of samples, as bilinear samples alone would alias. 0 outside the
+        picture.
+    """
+    step = min(max(1, int(1 / math.hypot(matrix[0, 0], matrix[1, 0]))), 256)
+    reduced = matrix @ np.diag([step, step, 1.0])
+    inverse = np.linalg.inv(np.vstack([reduced, [0, 0, 1]]))[:2]
+    corners = inverse @ [[0, 0, size, size], [0, size, 0, size], [1, 1, 1, 1]]
+    # Only what is under the result is converted; a sample more, between which it lies.
+    left, top = np.maximum(np.floor(corners.min(1)) - 1, 0).astype(int)
+    right, bottom = np.maximum(np.ceil(corners.max(1)) + 1, 0).astype(int)
+    part = pixels[step * top : step * bottom, step * left : step * right]
+    out = np.zeros((size, size, 3), np.float32)
+    if part.size:
+        affine = (inverse - [[0, 0, left], [0, 0, top]]).ravel().tolist()
+        _native.resample(np.ascontiguousarray(part), step=step, map=affine, out=out)
+    return out
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pictures(Sequence[Picture]):
     """What `Stream.pictures` returns: one `Picture` a frame asked for, in that order.
