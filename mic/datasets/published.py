@@ -187,6 +187,14 @@ def fetch(
         return _report(dataset, None, {}, (), None)
     root = _opened(dataset, Path(path).expanduser())
     scan = selected(dataset, dataset.scan(root))
+    if not scan.sources and not any(fault.fatal for fault in scan.faults):
+        left = "; ".join(f"{n} {what}" for what, n in scan.counts.items() if "left out" in what)
+        nothing = Fault(
+            file=".",
+            message=f"holds no clip of {dataset.title}{f' ({left})' if left else ''}",
+            remedy="give the folder that holds what `mic fetch` lists as expected",
+        )
+        scan = dataclasses.replace(scan, faults=(*scan.faults, nothing))
     fatal = any(fault.fatal for fault in scan.faults)
     if not scan.sources or (fatal and not allow_faults):
         return _report(dataset, root, scan.counts, scan.faults, None)

@@ -9,7 +9,10 @@ generated protocols, in the profile's sizes.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
@@ -37,6 +40,7 @@ COUNTERPARTS = {
 LABELLED = ("synth-ck", "synth-mmi", "synth-afew")
 RATED = "synth-avec"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
+_LONGEST = 200  # bytes of a clip's name: file systems allow 255, suffixes included
 
 Progress = Callable[[int, int], None]
 
@@ -189,7 +193,9 @@ def load(one: Given, config: Profile, *, progress: Progress | None = None) -> Da
         jobs=config.worker_count(),
         progress=progress,
     )
-    lost = [fault for fault in report.faults if fault.clip]
+    # Two faults of a clip leave out one clip.
+    lost = list({fault.clip: fault for fault in reversed(report.faults) if fault.clip}.values())
+    lost.reverse()
     structural = [fault for fault in report.faults if fault.fatal and not fault.clip]
     if report.manifest is None or structural:
         worst = [*structural, *(fault for fault in report.faults if fault.fatal)][:3]
@@ -239,15 +245,16 @@ def _own(one: Given, config: Profile, progress: Progress | None) -> Dataset:
         root = path
         videos = class_folders(path)
         classes = tuple(sorted({video.label for video in videos}))
+        below = [video.path.relative_to(path).as_posix() for video in videos]
         sources = [
             Source(
-                clip_id=re.sub(r"[^\w-]", "_", video.path.relative_to(path).as_posix()),
-                files=(video.path.relative_to(path).as_posix(),),
+                clip_id=name,
+                files=(file,),
                 subject=video.subject,
                 label=video.label,
                 apex="found",
             )
-            for video in videos
+            for name, file, video in zip(_names(below), below, videos, strict=True)
         ]
     reader = Reader(
         name=one.name,
@@ -279,6 +286,18 @@ def _own(one: Given, config: Profile, progress: Progress | None) -> Dataset:
     )
     check_share(absent, len(manifest) + len(absent))
     return Dataset(manifest=manifest, absent=absent)
+
+
+def _names(paths: Sequence[str]) -> list[str]:
+    """Names of clips that can be files' names: unique without case, and not too long."""
+    plain = [re.sub(r"[^\w-]", "_", path) for path in paths]
+    count = Counter(name.casefold() for name in plain)
+    return [
+        name
+        if count[name.casefold()] == 1 and len(name.encode()) <= _LONGEST
+        else f"{name[: _LONGEST // 4]}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}"
+        for name, path in zip(plain, paths, strict=True)
+    ]
 
 
 def _nothing(root: Path) -> Scan:

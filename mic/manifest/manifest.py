@@ -46,7 +46,9 @@ class Fault:
     clip: str = ""
 
     def __str__(self) -> str:
-        return f"{self.file}: {self.message}. Remedy: {self.remedy}"
+        text = f"{self.file}: {self.message}. Remedy: {self.remedy}"
+        # Names from other systems may be no UTF-8, which no terminal could be told.
+        return text.encode(errors="backslashreplace").decode()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

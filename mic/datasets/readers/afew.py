@@ -10,10 +10,12 @@ from mic.datasets.readers.source import (
     Dataset,
     Scan,
     Source,
+    copies_of,
     files_in,
     folder_of,
     relative,
     subfolders,
+    the_one,
 )
 from mic.manifest.manifest import Fault
 
@@ -49,25 +51,29 @@ def scan(root: Path) -> Scan:
                 )
             )
             continue
-        classes = {sub.name.lower(): sub for sub in subfolders(folder)}
+        faults += copies_of(root, *names)
+        inside = subfolders(folder)
         # The videos may lie one folder deeper, beside the makers' aligned faces.
-        for sub in list(classes.values()):
-            if not LABELS.keys() & classes.keys():
-                classes |= {inner.name.lower(): inner for inner in subfolders(sub)}
+        if not any(sub.name.lower() in LABELS for sub in inside):
+            inside = [inner for sub in inside for inner in subfolders(sub)]
         for name, label in LABELS.items():
-            if name not in classes:
+            same = [sub for sub in inside if sub.name.lower() == name]
+            videos = _videos(same, root, faults)
+            if not videos:
                 faults.append(
                     Fault(
-                        file=f"{relative(folder, root)}/{name.capitalize()}/",
-                        message="is missing",
+                        file=f"{relative(same[0] if same else folder / name.capitalize(), root)}/",
+                        message="holds no video" if same else "is missing",
                         remedy=f"unpack {name.capitalize()}.zip of {names[0]} there",
+                        # What is not trained on cannot be recognised; a test may do without.
+                        fatal=not same or split == "train",
                     )
                 )
-                continue
-            for file in files_in(classes[name]):
-                if file.suffix.lower() not in VIDEO_SUFFIXES:
+            for stem, files in videos.items():
+                clip_id = f"{split}-{stem}"
+                file = the_one(files, root, suffix=".avi", clip=clip_id, faults=faults)
+                if file is None:
                     continue
-                clip_id = f"{split}-{file.stem}"
                 sources.append(
                     Source(
                         clip_id=clip_id,
@@ -92,6 +98,28 @@ def scan(root: Path) -> Scan:
             )
     unique = tuple(source for source in sources if twice[source.clip_id] == 1)
     return Scan(sources=unique, faults=tuple(faults), counts=counts)
+
+
+def _videos(folders: list[Path], root: Path, faults: list[Fault]) -> dict[str, list[Path]]:
+    """The videos of a class by their numbers, in its folders or in their namesakes inside."""
+    found: dict[str, list[Path]] = {}
+    for folder in folders:
+        inner = [sub for sub in subfolders(folder) if sub.name.lower() == folder.name.lower()]
+        for file in (file for place in [folder, *inner] for file in files_in(place)):
+            if file.suffix.lower() not in VIDEO_SUFFIXES:
+                continue
+            if file.stem.isdecimal():
+                found.setdefault(file.stem, []).append(file)
+                continue
+            faults.append(
+                Fault(
+                    file=relative(file, root),
+                    message="is not named by a number, as AFEW's clips are, and is not read",
+                    remedy="remove it, or give it back its name",
+                    fatal=False,
+                )
+            )
+    return dict(sorted(found.items()))
 
 
 _COUNTS = {

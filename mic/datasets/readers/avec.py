@@ -10,7 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from mic.codec import VIDEO_SUFFIXES
-from mic.datasets.readers.source import Dataset, Scan, Source, files_in, folder_of, relative
+from mic.datasets.readers.source import (
+    Dataset,
+    Scan,
+    Source,
+    copies_of,
+    files_in,
+    folder_of,
+    relative,
+    the_one,
+)
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
 from mic.storage.tables import read_text
@@ -37,7 +46,8 @@ def scan(root: Path) -> Scan:
         return Scan(sources=(), faults=tuple(faults), counts={})
     counts: Counter[str] = Counter()
     sources = []
-    videos: dict[str, Path] = {}
+    faults += copies_of(root, "recordings_video") + copies_of(root, "ratings_gold_standard")
+    named: dict[str, list[Path]] = {}
     for file in files_in(recordings):
         match = _NAME.fullmatch(file.stem)
         if match is None or file.suffix.lower() not in VIDEO_SUFFIXES:
@@ -45,7 +55,12 @@ def scan(root: Path) -> Scan:
         if match[1].lower() == "test":
             counts["test recordings, without ratings"] += 1
         else:
-            videos[file.stem.lower()] = file
+            named.setdefault(file.stem.lower(), []).append(file)
+    chosen = {
+        stem: the_one(files, root, suffix=".mp4", clip=stem, faults=faults)
+        for stem, files in named.items()
+    }
+    videos = {stem: file for stem, file in chosen.items() if file is not None}
     folders = {name: folder_of(ratings, name) for name in DIMENSIONS}
     rated = {
         name: {
@@ -67,9 +82,9 @@ def scan(root: Path) -> Scan:
                 )
             )
             continue
-        bad = [_fault(file, root) for file in traces.values()]
-        if any(bad):
-            faults += [dataclasses.replace(fault, clip=stem) for fault in bad if fault]
+        bad = [fault for file in traces.values() if (fault := _fault(file, root))]
+        if bad:
+            faults += [dataclasses.replace(fault, clip=stem) for fault in bad]
             continue
         split = SPLITS[stem.split("_")[0]]
         counts[f"{split} recordings"] += 1
@@ -83,13 +98,14 @@ def scan(root: Path) -> Scan:
             )
         )
     for name, files in rated.items():
-        for stem in sorted(files.keys() - videos.keys()):
+        for stem in sorted(files.keys() - named.keys()):
             if _NAME.fullmatch(stem):
                 faults.append(
                     Fault(
                         file=relative(files[stem], root),
                         message=f"rates the {name} of a recording that is not there",
                         remedy="unpack recordings_video.zip again",
+                        clip=stem,
                     )
                 )
     return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
@@ -130,7 +146,8 @@ def read_trace(path: Path) -> tuple[np.ndarray, np.ndarray]:
                 "is not a rating", file=path, place=f"line {number}", remedy=remedy
             ) from error
     times, values = np.array(rows or [(0.0, 0.0)]).T
-    if len(rows) < 2 or not np.isfinite(values).all() or (np.diff(times) <= 0).any():
+    sound = np.isfinite([times, values]).all() and (np.diff(times) > 0).all()
+    if len(rows) < 2 or not sound:
         raise DatasetError("its times do not rise, or too few", file=path, remedy=remedy)
     return times, values
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from mic import codec
 from mic.datasets.readers.source import Dataset, Scan, Source, relative, sampled_parts
-from mic.errors import CodecError, ConfigError, DatasetError
+from mic.errors import BitstreamError, CodecError, ConfigError, DatasetError, FaceError
 from mic.manifest.manifest import Clip, Fault, Manifest
 from mic.processes.tasks import run_isolated
 from mic.storage.atomic import write_bytes, write_text
@@ -29,6 +29,9 @@ from mic.storage.digest import sha256_of
 _WORTH_A_PROCESS = 12  # clips
 _VERSION = 4  # raised when `build` makes other clips of the same sources
 _SELDOM = 0.5  # of the frames: a clip that shows a face less often is noted
+# What Pillow raises; a broken chunk of a PNG is a SyntaxError to it.
+_BROKEN_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+_LATE = 1.0  # seconds of a recording that its ratings may leave out at either end
 _WHERE = {False: "at its beginning", True: "in any of the frames that were looked at"}
 
 
@@ -96,7 +99,7 @@ def build(
         else:
             faults.append(
                 Fault(
-                    file=scan.sources[index].files[0],
+                    file=_at_fault(result, root, scan.sources[index]),
                     message=f"cannot be used: {getattr(result, 'message', result)}",
                     remedy="unpack it again from its archive; until then the clip is left out",
                     fatal=False,
@@ -123,6 +126,13 @@ def build(
     return manifest, tuple(sorted(faults, key=lambda fault: fault.file))
 
 
+def _at_fault(error: object, root: Path, source: Source) -> str:
+    """The file that an error names, where it is one of the dataset's; else the clip's first."""
+    file = getattr(error, "file", None)
+    below = file is not None and Path(file).is_relative_to(root)
+    return relative(Path(str(file)), root) if below else source.files[0]
+
+
 def manifest_name(dataset: Dataset) -> str:
     """The file name of a dataset's or a variant's manifest in their common folder."""
     return f"manifest-{dataset.name}.csv" if dataset.base else "manifest.csv"
@@ -139,11 +149,16 @@ def _make(
     key = _key(root, source, size, options | {"follow": dataset.follow})
     facts = _recorded(record, key, video)
     if facts is None or (source.traces and not side.is_file()):
-        facts = _encode(root, source, video, size, options, follow=dataset.follow)
+        try:
+            facts = _encode(root, source, video, size, options, follow=dataset.follow)
+        except (BitstreamError, FaceError) as error:  # of this clip alone, whatever it is
+            raise CodecError(error.message, file=error.file, place=error.place) from error
         if source.traces:
             write_bytes(side, _traces(dataset, root, source, video))
         write_text(record, json.dumps({"key": key, "facts": facts}, indent=1) + "\n")
     frames = facts["frames"]
+    if frames < 2:
+        raise CodecError("shows a single picture, so nothing moves", file=root / source.files[0])
     apex = _apex(source, facts, video)
     clip = Clip(
         clip=relative(video, target),
@@ -232,8 +247,10 @@ def _pictures(paths: Iterable[Path]) -> Iterator[np.ndarray]:
         try:
             with Image.open(path) as picture:
                 # CK+ mixes gray and colour: one path for both keeps the sample range alike.
+                if picture.mode.startswith(("I", "F")):  # `convert` would cut them off at 255
+                    raise ValueError("its samples have more than 8 bits")
                 yield np.asarray(picture.convert("RGB"))
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        except _BROKEN_PICTURE as error:
             raise CodecError(f"picture cannot be read: {error}", file=path) from error
 
 
@@ -248,6 +265,12 @@ def _traces(dataset: Dataset, root: Path, source: Source, video: Path) -> bytes:
             at, values = dataset.read_trace(root / file)
         except DatasetError as error:
             raise CodecError(f"label trace: {error.message}", file=root / file) from error
+        if at[0] > times[0] + _LATE or at[-1] < times[-1] - _LATE:
+            raise CodecError(
+                f"label trace: goes from {at[0]:.2f} to {at[-1]:.2f} s, the recording from "
+                f"{times[0]:.2f} to {times[-1]:.2f} s",
+                file=root / file,
+            )
         arrays[name] = np.interp(times, at, values).astype(np.float32)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)

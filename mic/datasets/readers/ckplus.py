@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,10 +14,12 @@ from mic.datasets.readers.source import (
     Dataset,
     Scan,
     Source,
+    copies_of,
     files_in,
     folder_of,
     relative,
     subfolders,
+    the_one,
 )
 from mic.manifest.manifest import Fault
 from mic.storage.tables import read_text
@@ -33,8 +36,13 @@ LABELS = {
 }
 FRAME_RATE = Fraction(30)  # of the recordings; the pictures are consecutive frames
 _SUBJECT = re.compile(r"S\d{3}", re.IGNORECASE)
+_NUMBER = re.compile(r"\d{3}")
 _NAME = re.compile(r"(S\d{3})_(\d{3})_(\d{8})", re.IGNORECASE)
 
+_PICTURES = ("cohn-kanade-images", "extended-cohn-kanade-images")
+_EMOTIONS = ("Emotion", "Emotion_labels")
+_PICTURES_AGAIN = "unpack extended-cohn-kanade-images.zip again"
+_LABELS_AGAIN = "unpack Emotion_labels.zip again"
 _UNPACK = "unpack extended-cohn-kanade-images.zip and Emotion_labels.zip into one folder"
 
 
@@ -44,8 +52,8 @@ def scan(root: Path) -> Scan:
     The sequences without an emotion file have no label by the makers' intention and are only
     counted. The last picture is the apex, and the one that the emotion file is named after.
     """
-    pictures = folder_of(root, "cohn-kanade-images", "extended-cohn-kanade-images")
-    emotions = folder_of(root, "Emotion", "Emotion_labels")
+    pictures = folder_of(root, *_PICTURES)
+    emotions = folder_of(root, *_EMOTIONS)
     faults = [
         Fault(file=f"{name}/", message="is missing", remedy=_UNPACK)
         for name, folder in (("cohn-kanade-images", pictures), ("Emotion", emotions))
@@ -53,24 +61,17 @@ def scan(root: Path) -> Scan:
     ]
     if pictures is None or emotions is None:
         return Scan(sources=(), faults=tuple(faults), counts={})
-    sequences = {
-        (subject.name.upper(), number.name): number
-        for subject in subfolders(pictures)
-        if _SUBJECT.fullmatch(subject.name)
-        for number in subfolders(subject)
-    }
+    faults += copies_of(root, *_PICTURES) + copies_of(root, *_EMOTIONS)
+    sequences, labels = _sequences(pictures), _sequences(emotions)
     sources, counts = [], Counter(sequences=len(sequences))
-    labelled: set[tuple[str, str]] = set()
-    for subject in subfolders(emotions):
-        for number in subfolders(subject):
-            key = subject.name.upper(), number.name
-            found = [file for file in files_in(number) if file.suffix.lower() == ".txt"]
-            if not found:
-                continue
-            labelled.add(key)
-            source = _source(root, key, sequences.get(key), found, faults)
+    for key, folders in labels.items():
+        files = [file for folder in folders for file in files_in(folder)]
+        files = [file for file in files if file.suffix.lower() == ".txt"]
+        if files:
+            source = _source(root, key, sequences.get(key, []), files, faults)
             if source is not None:
                 sources.append(source)
+    faults += [_stray(folder, root) for folder in _strays(emotions)]
     counts["labelled sequences"] = len(sources)
     counts["subjects with a label"] = len({source.subject for source in sources})
     counts["subjects"] = len({subject for subject, _ in sequences})
@@ -78,70 +79,103 @@ def scan(root: Path) -> Scan:
     return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
 
 
+def _sequences(folder: Path) -> dict[tuple[str, str], list[Path]]:
+    """The folders of each sequence: several where names differ only in their case."""
+    found: dict[tuple[str, str], list[Path]] = {}
+    for subject in subfolders(folder):
+        for number in subfolders(subject) if _SUBJECT.fullmatch(subject.name) else ():
+            if _NUMBER.fullmatch(number.name):
+                found.setdefault((subject.name.upper(), number.name), []).append(number)
+    return dict(sorted(found.items()))
+
+
+def _strays(emotions: Path) -> Iterator[Path]:
+    """Folders beside those of the sequences that hold files: copies, mostly."""
+    for subject in subfolders(emotions):
+        known = _SUBJECT.fullmatch(subject.name)
+        for number in subfolders(subject):
+            if not (known and _NUMBER.fullmatch(number.name)) and files_in(number):
+                yield number
+
+
+def _stray(folder: Path, root: Path) -> Fault:
+    return Fault(
+        file=relative(folder, root),
+        message="is not named as a sequence of CK+ and is not read",
+        remedy="remove it, or give it back its name",
+        fatal=False,
+    )
+
+
 def _source(
     root: Path,
     key: tuple[str, str],
-    folder: Path | None,
+    folders: list[Path],
     emotion_files: list[Path],
     faults: list[Fault],
 ) -> Source | None:
     subject, number = key
     clip_id = f"{subject}_{number}"
+    if len({file.name.lower() for file in emotion_files}) == 1:
+        one = the_one(emotion_files, root, suffix=".txt", clip=clip_id, faults=faults)
+        if one is None:
+            return None
+        emotion_files = [one]
     emotion = emotion_files[0]
     name = relative(emotion, root)
+
+    def left_out(file: str, message: str, remedy: str) -> None:
+        faults.append(Fault(file=file, message=message, remedy=remedy, clip=clip_id))
+
     if len(emotion_files) > 1:
-        faults.append(
-            Fault(
-                file=relative(emotion.parent, root),
-                message=f"holds {len(emotion_files)} emotion files instead of one",
-                remedy="keep the one that is named after the last picture",
-                clip=clip_id,
-            )
-        )
-        return None
-    label = _label(emotion)
-    if label is None:
-        faults.append(
-            Fault(
-                file=name,
-                message="does not hold a number from 1 to 7",
-                remedy="unpack Emotion_labels.zip again",
-                clip=clip_id,
-            )
-        )
-        return None
-    files = [] if folder is None else files_in(folder)
-    files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
-    numbered = sorted(
-        (int(match[3]), file) for file in files if (match := _NAME.fullmatch(file.stem))
-    )
-    if len(numbered) < 2:
-        faults.append(
-            Fault(
-                file=f"cohn-kanade-images/{subject}/{number}/",
-                message=f"has a label but {len(numbered)} pictures",
-                remedy="unpack extended-cohn-kanade-images.zip again",
-                clip=clip_id,
-            )
+        left_out(
+            relative(emotion.parent, root),
+            f"holds {len(emotion_files)} emotion files instead of one",
+            "keep the one that is named after the last picture",
         )
         return None
     match = _NAME.match(emotion.stem)
-    last, apex = numbered[-1][0], int(match[3]) if match else None
+    if match and (match[1].upper(), match[2]) != key:
+        left_out(name, f"is the label of another sequence than {clip_id}", _LABELS_AGAIN)
+        return None
+    label = _label(emotion)
+    if label is None:
+        left_out(name, "does not hold a number from 1 to 7", _LABELS_AGAIN)
+        return None
+    numbered = _numbered(folders, key)
+    if len(numbered) < 2:
+        place = f"cohn-kanade-images/{subject}/{number}/"
+        left_out(place, f"has a label but {len(numbered)} pictures", _PICTURES_AGAIN)
+        return None
+    files = [
+        the_one(same, root, suffix=".png", clip=clip_id, faults=faults)
+        for _, same in sorted(numbered.items())
+    ]
+    if None in files:
+        return None
+    first, last = min(numbered), max(numbered)
+    apex = int(match[3]) if match else None
     if apex is not None and apex != last:
-        faults.append(
-            Fault(
-                file=relative(numbered[-1][1], root),
-                message=f"is the last picture, but the label is for number {apex}",
-                remedy="unpack extended-cohn-kanade-images.zip again: pictures are missing",
-                clip=clip_id,
-            )
+        left_out(
+            relative(numbered[last][0], root),
+            f"is the last picture, but the label is for number {apex}",
+            f"{_PICTURES_AGAIN}: pictures are missing",
         )
         return None
-    missing = last - numbered[0][0] + 1 - len(numbered)
+    if first != 1:
+        faults.append(
+            Fault(
+                file=relative(numbered[first][0], root),
+                message="is the first picture: the neutral ones before it may be missing",
+                remedy="compare with the archive; the sequence is used as it is",
+                fatal=False,
+            )
+        )
+    missing = last - first + 1 - len(numbered)
     if missing:
         faults.append(
             Fault(
-                file=relative(numbered[0][1].parent, root),
+                file=relative(numbered[first][0].parent, root),
                 message=f"{missing} pictures are missing between the first and the last",
                 remedy="unpack it again; the sequence is used as it is, with a jump",
                 fatal=False,
@@ -149,7 +183,7 @@ def _source(
         )
     return Source(
         clip_id=clip_id,
-        files=tuple(relative(file, root) for _, file in numbered),
+        files=tuple(relative(file, root) for file in files if file),
         subject=subject,
         label=label,
         apex="last",
@@ -157,10 +191,23 @@ def _source(
     )
 
 
+def _numbered(folders: list[Path], key: tuple[str, str]) -> dict[int, list[Path]]:
+    """The pictures of a sequence by their numbers; those of other sequences are not its own."""
+    found: dict[int, list[Path]] = {}
+    for file in (file for folder in folders for file in files_in(folder)):
+        match = _NAME.fullmatch(file.stem)
+        if match is None or file.suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        if (match[1].upper(), match[2]) == key:
+            found.setdefault(int(match[3]), []).append(file)
+    return found
+
+
 def _label(file: Path) -> str | None:
     try:
-        value = float(read_text(file).split()[0])
-    except (OSError, ValueError, IndexError):
+        (word,) = read_text(file).split()
+        value = float(word)
+    except (OSError, ValueError):
         return None
     return LABELS.get(int(value)) if value.is_integer() else None
 

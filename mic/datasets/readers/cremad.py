@@ -10,7 +10,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from mic.codec import VIDEO_SUFFIXES
-from mic.datasets.readers.source import Dataset, Scan, Source, files_in, folder_of, relative
+from mic.datasets.readers.source import (
+    Dataset,
+    Scan,
+    Source,
+    copies_of,
+    files_in,
+    folder_of,
+    relative,
+    the_one,
+)
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
 from mic.storage.tables import read_rows
@@ -44,54 +53,59 @@ def scan(root: Path) -> Scan:
             remedy="clone the home page's repository with Git LFS, or `mic fetch cremad`",
         )
         return Scan(sources=(), faults=(missing,), counts={})
-    faults: list[Fault] = []
+    faults = copies_of(root, "VideoFlash")
     sources: list[Source] = []
     counts: Counter[str] = Counter()
     crowd = crowd_labels(root)
+    named: dict[str, list[Path]] = {}
     for file in files_in(folder):
         if file.suffix.lower() not in VIDEO_SUFFIXES:
             continue
         match = _NAME.fullmatch(file.stem)
-        name = relative(file, root)
-        label = None if match is None else LABELS.get(match[3].upper())
-        if label is not None:
-            counts.update(["clips", label])
-        if match is None or label is None:
+        if match is None or match[3].upper() not in LABELS:
             faults.append(
                 Fault(
-                    file=name,
+                    file=relative(file, root),
                     message="has a name that CREMA-D does not define",
                     remedy="remove it, or give it back its name",
                     fatal=False,
                 )
             )
-        elif file.stem.upper() in KNOWN_BAD:
+            continue
+        named.setdefault(file.stem.upper(), []).append(file)
+    for clip, files in named.items():
+        actor, _, code, _ = clip.split("_")
+        counts.update(["clips", LABELS[code]])
+        one = the_one(files, root, suffix=".flv", clip=clip, faults=faults)
+        if one is None:
+            continue
+        if clip in KNOWN_BAD:
             faults.append(
                 Fault(
-                    file=name,
-                    message=KNOWN_BAD[file.stem.upper()],
+                    file=relative(one, root),
+                    message=KNOWN_BAD[clip],
                     remedy="nothing: it is left out",
-                    clip=file.stem.upper(),
+                    clip=clip,
                     fatal=False,
                 )
             )
-        elif is_pointer(file):
+        elif is_pointer(one):
             faults.append(
                 Fault(
-                    file=name,
+                    file=relative(one, root),
                     message="is a pointer of Git LFS, not the video",
                     remedy="run `git lfs pull` in the clone",
-                    clip=file.stem.upper(),
+                    clip=clip,
                 )
             )
         else:
             sources.append(
                 Source(
-                    clip_id=file.stem.upper(),
-                    files=(name,),
-                    subject=match[1],
-                    label=label,
-                    notes={"crowd": crowd.get(file.stem.upper(), "")} if crowd else {},
+                    clip_id=clip,
+                    files=(relative(one, root),),
+                    subject=actor,
+                    label=LABELS[code],
+                    notes={"crowd": crowd.get(clip, "")} if crowd else {},
                 )
             )
     counts["actors"] = len({source.subject for source in sources})

@@ -11,8 +11,10 @@ when this was written: check them before quoting. The generated protocol `synth-
 from __future__ import annotations
 
 import dataclasses
+import filecmp
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -21,12 +23,13 @@ from mic.datasets.readers.source import (
     Dataset,
     Scan,
     Source,
+    copies_of,
     files_in,
     folder_of,
-    is_litter,
     relative,
     subfolders,
 )
+from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
 
 # Values of the session's Emotion tag; larger ones are moods and single action units.
@@ -35,6 +38,7 @@ FRONTAL = "0"  # the track's view; 1 is profile, 2 both through a mirror
 VIEWS = {"0": "frontal", "1": "profile", "2": "frontal and profile"}
 _APEX, _OFFSET = "2", "3"  # types of a marker: where the action unit's apex begins, where it ends
 _LARGEST_XML = 1 << 20
+_AGAIN = "download this session again"
 
 
 def scan(root: Path) -> Scan:
@@ -55,42 +59,81 @@ def scan(root: Path) -> Scan:
     faults: list[Fault] = []
     sources: list[Source] = []
     counts: Counter[str] = Counter()
+    faults += copies_of(root, "Sessions")
+    first: dict[str, tuple[Path, Source]] = {}
     for folder in sorted(subfolders(sessions), key=lambda sub: (len(sub.name), sub.name)):
+        by_name = {file.name.lower(): file for file in files_in(folder)}
+        if not folder.name.isdecimal() and "session.xml" not in by_name:
+            faults.append(_note(folder, root, "is no session's folder and is not read"))
+            continue
         counts["sessions"] += 1
-        videos = [file for file in files_in(folder) if file.suffix.lower() in VIDEO_SUFFIXES]
+        videos = [file for file in by_name.values() if file.suffix.lower() in VIDEO_SUFFIXES]
         if len(videos) != 1:
             faults.append(
                 Fault(
                     file=relative(folder, root),
                     message=f"holds {len(videos)} videos instead of one",
-                    remedy="download this session again",
+                    remedy=_AGAIN,
                     fatal=not videos,
                     clip=f"session-{folder.name}",
                 )
             )
             continue
-        source = _source(root, folder, videos[0], faults, counts)
-        if source is not None:
+        source = _source(root, folder, by_name, videos[0], faults, counts)
+        if source is None:
+            continue
+        # A folder that was copied is not another session: its clip would count twice.
+        video, earlier = first.setdefault(videos[0].stem.lower(), (videos[0], source))
+        if earlier is source or not filecmp.cmp(video, videos[0], shallow=False):
             sources.append(source)
+        elif (earlier.label, earlier.subject) == (source.label, source.subject):
+            message = f"is a copy of {relative(video.parent, root)} and is not read"
+            faults.append(_note(folder, root, message))
+        else:
+            faults.append(
+                Fault(
+                    file=relative(folder, root),
+                    message=f"has the video of {relative(video.parent, root)} but another label "
+                    "or person",
+                    remedy="download both sessions again",
+                    clip=source.clip_id,
+                )
+            )
     counts["labelled sequences"] = len(sources)
+    counts["frontal labelled sequences"] = sum(
+        source.notes["view"] == VIEWS[FRONTAL] for source in sources
+    )
     counts["subjects with a label"] = len({source.subject for source in sources})
     counts.update(source.label for source in sources)
     return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
 
 
+def _note(folder: Path, root: Path, message: str) -> Fault:
+    remedy = "remove it, or give it back its name"
+    return Fault(file=relative(folder, root), message=message, remedy=remedy, fatal=False)
+
+
 def _source(
-    root: Path, folder: Path, video: Path, faults: list[Fault], counts: Counter[str]
+    root: Path,
+    folder: Path,
+    by_name: Mapping[str, Path],
+    video: Path,
+    faults: list[Fault],
+    counts: Counter[str],
 ) -> Source | None:
-    by_name = {file.name.lower(): file for file in folder.iterdir() if not is_litter(file)}
-    session = _xml(by_name.get("session.xml"), root, folder / "session.xml", faults)
-    own = by_name.get(f"{video.stem}.xml".lower())
-    clip = _xml(own, root, folder / f"{video.stem}.xml", faults)
-    if clip is None or session is None:
-        faults[-1] = dataclasses.replace(faults[-1], clip=f"session-{folder.name}")
+    clip_id = f"session-{folder.name}"
+    names = "session.xml", f"{video.stem}.xml"
+    try:
+        session, clip = (_xml(by_name.get(name.lower()), folder / name) for name in names)
+        emotion = _emotion(clip, folder / names[1])
+        if emotion is None:
+            emotion = _emotion(session, folder / names[0])
+    except DatasetError as error:
+        file = folder if error.file is None else Path(error.file)
+        faults.append(
+            Fault(file=relative(file, root), message=error.message, remedy=_AGAIN, clip=clip_id)
+        )
         return None
-    emotion = _emotion(clip)
-    if emotion is None:
-        emotion = _emotion(session)
     if emotion not in LABELS:
         counts["sessions without one of six emotions"] += 1
         return None
@@ -100,24 +143,22 @@ def _source(
             Fault(
                 file=relative(folder, root),
                 message="names no subject, neither in session.xml nor in the video's name",
-                remedy="download this session again",
-                clip=f"session-{folder.name}",
+                remedy=_AGAIN,
+                clip=clip_id,
             )
         )
         return None
     track = _first(session, "track")
     view = None if track is None else _attribute(track, "view")
-    if view == FRONTAL:
-        counts["frontal labelled sequences"] += 1
     apex = annotated_apex(by_name.get(f"{video.stem}-oao_aucs.xml".lower()))
     counts["apex by annotation" if apex is not None else "apex found in the pictures"] += 1
     return Source(
-        clip_id=f"session-{folder.name}",
+        clip_id=clip_id,
         files=(relative(video, root),),
         subject=subject,
         label=LABELS[emotion],
         apex="between" if apex is None else apex,
-        notes={"view": VIEWS.get(view or "", "unknown")},
+        notes={"view": VIEWS.get((view or "").strip(), "unknown")},
     )
 
 
@@ -132,10 +173,7 @@ def annotated_apex(file: Path | None) -> int | None:
     if file is None:
         return None
     try:
-        text = file.read_bytes()
-        if len(text) > _LARGEST_XML or b"<!ENTITY" in text:
-            return None
-        units = _all(ElementTree.fromstring(text), "actionunit")
+        units = _all(_parsed(file), "actionunit")
         spans = [span for unit in units if (span := _apex_span(unit))]
     except (OSError, ValueError, ElementTree.ParseError):
         return None
@@ -158,37 +196,47 @@ def _apex_span(unit: ElementTree.Element) -> tuple[int, int] | None:
     return (frames[_APEX], last) if last >= frames[_APEX] else None
 
 
-def _xml(
-    file: Path | None, root: Path, expected: Path, faults: list[Fault]
-) -> ElementTree.Element | None:
-    problem = "is missing"
-    if file is not None:
-        try:
-            text = file.read_bytes()
-            if len(text) > _LARGEST_XML or b"<!ENTITY" in text:
-                raise ValueError("it is far larger than a session's, or defines entities")
-            return ElementTree.fromstring(text)
-        except (OSError, ValueError, ElementTree.ParseError) as error:
-            problem = f"is not the XML of a session: {error}"
-    faults.append(
-        Fault(file=relative(expected, root), message=problem, remedy="download this session again")
-    )
-    return None
+def _xml(file: Path | None, expected: Path) -> ElementTree.Element:
+    if file is None:
+        raise DatasetError("is missing", file=expected)
+    try:
+        return _parsed(file)
+    except (OSError, ValueError, LookupError, ElementTree.ParseError) as error:
+        raise DatasetError(f"is not the XML of a session: {error}", file=file) from error
 
 
-def _emotion(element: ElementTree.Element) -> int | None:
+def _parsed(file: Path) -> ElementTree.Element:
+    text = file.read_bytes()
+    # Without the zeros of UTF-16.
+    if len(text) > _LARGEST_XML or b"<!ENTITY" in text.replace(b"\0", b""):
+        raise ValueError("it is far larger than a session's, or defines entities")
+    return ElementTree.fromstring(text)
+
+
+def _emotion(element: ElementTree.Element, file: Path) -> int | None:
     for tag in _all(element, "metatag"):
-        if (_attribute(tag, "name") or "").lower() == "emotion":
-            value = _attribute(tag, "value") or ""
-            return int(value) if value.strip().isdecimal() else None
+        if (_attribute(tag, "name") or "").strip().lower() == "emotion":
+            value = (_attribute(tag, "value") or "").strip()
+            if not value:
+                return None
+            try:
+                number = float(value)
+            except ValueError:
+                number = float("nan")
+            if not number.is_integer():
+                raise DatasetError(f"its emotion is {value!r}, not a number of MMI's", file=file)
+            return int(number)
     return None
 
 
 def _subject(session: ElementTree.Element, video: Path) -> str | None:
     element = _first(session, "subject")
-    number = None if element is None else _attribute(element, "id")
-    if number:
-        return f"S{int(number):03}" if number.isdecimal() else number
+    name = "" if element is None else (_attribute(element, "id") or "").strip()
+    # One person must not be two for being written as 5, S5 and S005.
+    if number := re.fullmatch(r"S?(\d+)", name, re.IGNORECASE):
+        return f"S{int(number[1]):03}"
+    if name:
+        return name
     match = re.match(r"S(\d{3})", video.stem, re.IGNORECASE)  # S005-012.avi
     return match[0].upper() if match else None
 

@@ -7,7 +7,15 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from mic.datasets.readers.source import Dataset, Scan, Source, files_in, relative
+from mic.datasets.readers.source import (
+    Dataset,
+    Scan,
+    Source,
+    files_in,
+    readable_subfolders,
+    relative,
+    the_one,
+)
 from mic.manifest.manifest import Fault
 
 # Fields of the file name: modality, channel, expression, intensity, sentence, take, actor.
@@ -34,10 +42,8 @@ def scan(root: Path) -> Scan:
     """
     counts: Counter[str] = Counter()
     faults: list[Fault] = []
-    takes: dict[str, dict[str, Path]] = {}
-    inside = [sub for sub in root.rglob("*_*") if sub.is_dir()]
-    actors_folders = [sub for sub in inside if sub.name.lower().startswith("actor_")]
-    for folder in [root, *sorted(actors_folders)]:
+    takes: dict[str, dict[str, list[Path]]] = {}
+    for folder in [root, *_actors(root)]:
         for file in files_in(folder):
             match = _NAME.fullmatch(file.name)
             if match is None:
@@ -61,21 +67,32 @@ def scan(root: Path) -> Scan:
                     )
                 )
             else:
-                takes.setdefault(file.name[3:-4], {})[modality] = file
+                takes.setdefault(file.name[3:-4], {}).setdefault(modality, []).append(file)
+    chosen = {
+        take: the_one(
+            files.get(SOUND_AND_PICTURE) or files[PICTURE],
+            root,
+            suffix=".mp4",
+            clip=take,
+            faults=faults,
+        )
+        for take, files in sorted(takes.items())
+    }
     sources = tuple(
         Source(
             clip_id=take,
-            files=(relative(files.get(SOUND_AND_PICTURE) or files[PICTURE], root),),
+            files=(relative(file, root),),
             subject=f"Actor_{take[-2:]}",
             label=LABELS[take[3:5]],
             notes={"channel": "speech" if take[:2] == SPEECH else "song"},
         )
-        for take, files in sorted(takes.items())
+        for take, file in chosen.items()
+        if file is not None
     )
     by_actor: dict[tuple[str, str], set[str]] = {}
-    for source in sources:
-        key = source.subject, source.notes["channel"]
-        by_actor.setdefault(key, set()).add(source.clip_id)
+    for take in chosen:
+        key = f"Actor_{take[-2:]}", "speech" if take[:2] == SPEECH else "song"
+        by_actor.setdefault(key, set()).add(take)
     for (actor, channel), found in sorted(by_actor.items()):
         faults += _missing(actor, channel, found)
     if not any(source.notes["channel"] == "speech" for source in sources):
@@ -92,6 +109,21 @@ def scan(root: Path) -> Scan:
     counts["actors"] = len({source.subject for source in sources})
     counts.update(source.label for source in spoken)
     return Scan(sources=sources, faults=tuple(faults), counts=counts)
+
+
+def _actors(root: Path) -> list[Path]:
+    """The actors' folders, however deep; of links only those that are named as the archives."""
+    found: list[Path] = []
+    level = [root]
+    while level:
+        level = [
+            sub
+            for folder in level
+            for sub in readable_subfolders(folder)
+            if not sub.is_symlink() or sub.name.lower().startswith(("actor_", "video_"))
+        ]
+        found += [sub for sub in level if sub.name.lower().startswith("actor_")]
+    return sorted(found)
 
 
 def _missing(actor: str, channel: str, found: set[str]) -> list[Fault]:

@@ -8,6 +8,7 @@ otherwise, as papers do; it has the same folder. `mic.datasets.readers.build` ma
 from __future__ import annotations
 
 import dataclasses
+import filecmp
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
@@ -155,43 +157,152 @@ def sampled_parts(subjects: Sequence[str], count: int) -> list[int]:
 
 
 def folder_of(path: Path, *names: str) -> Path | None:
-    """The folder that holds one of `names` (compared without case), down to two levels of nesting.
+    """The folder that holds one of `names` (compared without case), however it was unpacked.
 
-    Archives are unpacked with and without a folder of their own name, and people rename the top.
+    Archives are unpacked with and without a folder of their own name, and people rename the top
+    and put it into another: down to three levels are looked at.
 
     Args:
         path: The folder that the user gave, or one of the sought folders itself.
         names: The sought folder's names.
 
     Returns:
-        The sought folder, the least nested one; of a folder nested in its namesake the inner.
+        The sought folder, the least nested one that is not empty; of a folder nested in its
+        namesake the inner.
+
+    Raises:
+        DatasetError: A folder cannot be listed.
     """
+    return next(iter(_folders_of(path, names)), None)
+
+
+def copies_of(path: Path, *names: str) -> list[Fault]:
+    """A note for each further folder that `folder_of` might have taken: it is not read."""
+    read, *others = _folders_of(path, names) or [path]
+    return [
+        Fault(
+            file=f"{relative(other, path)}/",
+            message=f"is not read: {relative(read, path)}/ is",
+            remedy="remove the one that is not whole, or nothing if they are alike",
+            fatal=False,
+        )
+        for other in others
+        if not _is_empty(other)
+    ]
+
+
+def _folders_of(path: Path, names: Sequence[str]) -> list[Path]:
+    """The folders of these names, those with something in them first, then the least nested."""
     wanted = {name.lower() for name in names}
+    found: list[Path] = []
     level = [path]
-    for _ in range(3):
+    for _ in range(4):
+        deeper: list[Path] = []
         for candidate in level:
-            if candidate.name.lower() in wanted:
-                inner = [sub for sub in subfolders(candidate) if sub.name.lower() in wanted]
-                return inner[0] if inner else candidate
-        level = [sub for candidate in level for sub in subfolders(candidate)]
-    return None
+            inside = readable_subfolders(candidate)
+            if candidate.name.lower() not in wanted:
+                deeper += inside
+                continue
+            inner = [sub for sub in inside if sub.name.lower() in wanted]
+            found += inner or [candidate]
+        level = deeper
+    return sorted(found, key=_is_empty)
+
+
+def readable_subfolders(path: Path) -> list[Path]:
+    """As `subfolders`, but none of a folder that cannot be listed, as `lost+found` cannot."""
+    try:
+        return subfolders(path)
+    except DatasetError:
+        return []
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return not _listed(path, Path.exists)
+    except DatasetError:
+        return False  # whoever reads it will say what is wrong with it
+
+
+def the_one(
+    files: Sequence[Path], root: Path, *, suffix: str, clip: str, faults: list[Fault]
+) -> Path | None:
+    """Which of the files that claim to be one clip it is.
+
+    Archives are unpacked twice, and people convert videos and leave them beside the originals.
+
+    Args:
+        files: At least one.
+        root: The dataset's folder.
+        suffix: Of the published files, in small letters.
+        clip: The clip's name.
+        faults: Gets a note where a copy is passed over, and a fault where it cannot be told.
+
+    Returns:
+        The only file with the published suffix, or the first where all such are alike to the
+        byte; None where they differ.
+    """
+    published = [file for file in files if file.suffix.lower() == suffix] or list(files)
+    first = published[0]
+    alike = all(_alike(first, other) for other in published[1:])
+    for other in files:
+        if alike and other is not first:
+            faults.append(
+                Fault(
+                    file=relative(other, root),
+                    message=f"is not read: {relative(first, root)} is the same clip",
+                    remedy="nothing, or remove it",
+                    fatal=False,
+                )
+            )
+    if not alike:
+        listed = ", ".join(relative(file, root) for file in published)
+        faults.append(
+            Fault(
+                file=relative(first, root),
+                message=f"is there {len(published)} times with different contents: {listed}",
+                remedy="keep the one that the archives have",
+                clip=clip,
+            )
+        )
+    return first if alike else None
+
+
+def _alike(one: Path, other: Path) -> bool:
+    try:
+        return filecmp.cmp(one, other, shallow=False)
+    except OSError:  # which of them is whole cannot be told
+        return False
 
 
 def subfolders(path: Path) -> list[Path]:
-    """Folders directly in `path` in the order of their names, without litter."""
-    try:
-        found = [sub for sub in path.iterdir() if sub.is_dir()]
-    except OSError:
-        return []
-    return sorted(sub for sub in found if not is_litter(sub))
+    """Folders directly in `path` in the order of their names, without litter.
+
+    Raises:
+        DatasetError: It cannot be listed.
+    """
+    return _listed(path, Path.is_dir)
 
 
 def files_in(path: Path) -> list[Path]:
-    """Files directly in `path` in the order of their names, without litter."""
+    """Files directly in `path` in the order of their names, without litter.
+
+    Raises:
+        DatasetError: It cannot be listed.
+    """
+    return _listed(path, Path.is_file)
+
+
+def _listed(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:
     try:
-        return sorted(file for file in path.iterdir() if file.is_file() and not is_litter(file))
-    except OSError:
-        return []
+        return sorted(entry for entry in path.iterdir() if not is_litter(entry) and wanted(entry))
+    except OSError as error:
+        # An empty list would make a dataset of what is left.
+        raise DatasetError(
+            f"cannot be listed: {error.strerror}",
+            file=path,
+            remedy="make the folder readable, or unpack it again",
+        ) from error
 
 
 def is_litter(path: Path) -> bool:
