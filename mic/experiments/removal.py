@@ -147,7 +147,7 @@ def attacked(way: Way, outcome: Outcome) -> Mapping[str, np.ndarray]:
         train, test = parts(outcome, dataclasses.replace(way.data, placebo="").identities())
         if way.eraser:
             train, test = _without(way, train, test)
-        arrays = {"correct": _classified(train, test)}
+        arrays = {"correct": classified(train, test)}
         for name in ATTACKERS:
             found = attack(name, train, test, seed=way.draw)
             arrays["people"] = found.people
@@ -246,7 +246,7 @@ def _without(way: Way, train: Features, test: Features) -> tuple[Features, Featu
     )
 
 
-def _classified(train: Features, test: Features) -> np.ndarray:
+def classified(train: Features, test: Features) -> np.ndarray:
     """(M,) whether the classifier that `mic.experiments.cells` fits after erasure is right."""
     from sklearn.linear_model import LogisticRegression  # slow, see `mic.evaluation.leakage`
 

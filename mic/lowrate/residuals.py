@@ -133,7 +133,7 @@ def _send(path: Path, rung: Rung, steps: int, edge: int) -> dict[str, np.ndarray
     info = codec.probe(path)
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "sent.mp4"
-        report = _transmit(path, target, info, rung)
+        report = transmit(path, target, info, rung)
         residual = _read(target, steps, edge)
     return {
         "residual": residual,
@@ -143,7 +143,8 @@ def _send(path: Path, rung: Rung, steps: int, edge: int) -> dict[str, np.ndarray
     }
 
 
-def _transmit(path: Path, target: Path, info: codec.VideoInfo, rung: Rung) -> codec.EncodeReport:
+def transmit(path: Path, target: Path, info: codec.VideoInfo, rung: Rung) -> codec.EncodeReport:
+    """Writes to `target` what a rung makes of the clip `path`, of which `info` was probed."""
     size = (info.width // rung.factor, info.height // rung.factor)
     return codec.reencode(path, target, size=size, vop_quant=rung.quantiser)
 
@@ -355,7 +356,7 @@ def _received(
     for clip in clips:
         path = ladder.manifest.path(clip)
         targets.append(folder / f"{clip.clip_id}.mp4")
-        frames += _transmit(path, targets[-1], codec.probe(path), rung).frames
+        frames += transmit(path, targets[-1], codec.probe(path), rung).frames
     return targets, frames
 
 

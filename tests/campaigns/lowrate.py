@@ -3,9 +3,10 @@
     python -m campaigns.lowrate run                           # from tests/; resumable
     python -m campaigns.lowrate publish [--results ../results] [--quick]
 
-`run` draws the people, trains what is not in the store (nothing, after notebook 08 of the default
-profile) and predicts; `publish` writes results/lowrate/ from what is stored, `--quick` without
-non-joint-S, whose faces take longer to restore than all else.
+`run` draws the people, trains what is not in the store (nothing, after notebooks 05 and 08 of the
+default profile) and predicts; then it sends labels, features and videos and attacks them.
+`publish` writes results/lowrate/ from what is stored, `--quick` without non-joint-S, whose faces
+take longer to restore than all else.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from matplotlib.figure import Figure
 
 from mic.config import Profile, load
 from mic.experiments import given
-from mic.lowrate import claims, crowd, methods, paper, study
+from mic.lowrate import claims, crowd, methods, paper, residuals, sending, study
 from mic.lowrate import sequences as valence
 from mic.lowrate.transmission import Channel
 from mic.lowrate.views import Corpus
+from mic.models.mic import Method
 from mic.publishing import results
+from mic.training.schedules import Schedule
 
 SEEDS = (1, 2, 3, 4, 5, 6, 7, 8)  # of `synth-avec`: 18 people each, none of them trained on
 _STEP = 3  # every third of the drawn pictures is scored: neighbours, 0.2 s apart, say the same
@@ -46,6 +49,24 @@ def comparison(config: Profile) -> study.Study:
     )
 
 
+def senders(config: Profile) -> sending.Senders:
+    """Notebook 08's ladder of residual networks, and notebook 05's networks."""
+    data = given.first([], config)
+    rungs = ((1, 2), (1, 10), (2, 6), (4, 6))
+    ladder = residuals.Ladder(
+        manifest=data.manifest,
+        identity=np.nan_to_num(data.identities()),
+        rungs=tuple(residuals.Rung(factor=f, quantiser=q) for f, q in rungs),
+        method=Method(beta=0.0),
+        schedule=Schedule(epochs=config.epochs),
+        steps=8,
+        edge=config.size // 4,
+        folds=max(2, config.folds),
+        seed=config.seed,
+    )
+    return sending.Senders(data=data, config=config, ladder=ladder)
+
+
 def run(compared: study.Study) -> None:
     """Predicts what is not stored, a network and a channel at a time: it may be stopped."""
     sharp = Channel()
@@ -59,6 +80,7 @@ def run(compared: study.Study) -> None:
     for cell, channel in sorted(cells, key=lambda pair: pair[0].use == "separate"):
         methods.run([(cell, [channel])], compared.train, compared.test)
         print(f"factor {channel.factor}, {cell.use}, trained on {len(cell.train)}", flush=True)
+    sending.table(senders(load("default", jobs=1)))  # keeps what attackers found
 
 
 def figure(table: pd.DataFrame) -> Figure:
@@ -80,10 +102,46 @@ def figure(table: pd.DataFrame) -> Figure:
     return made
 
 
+def sending_figure(table: pd.DataFrame) -> Figure:
+    """Accuracy and leakage over the rate, a line a kind of message, with intervals over people."""
+    made = Figure(figsize=(9.6, 4.2), layout="constrained")
+    panels = made.subplots(1, 2, sharex=True)
+    texts = {
+        "accuracy": "accuracy (95 % interval over people)",
+        "auc": "strongest attacker's AUC: same person?",
+    }
+    for axis, (name, text) in zip(panels, texts.items(), strict=True):
+        for turn, (sent, part) in enumerate(table.groupby("sent", sort=False)):
+            spread = [part[name] - part[f"{name}_low"], part[f"{name}_high"] - part[name]]
+            axis.errorbar(
+                part["bit_rate"] / 1000,
+                part[name],
+                np.maximum(spread, 0),
+                marker="*osPD^"[turn],
+                markersize=10 if sent == sending.LABEL else 5,
+                elinewidth=0.8,
+                label=sent,
+            )
+        axis.set_xscale("log")
+        axis.set(xlabel="kbit/s", ylabel=text)
+    panels[0].set_ylim(0, 1.02)
+    panels[1].set_ylim(0.4, 1.02)
+    panels[1].axhline(0.5, color="0.4", linestyle=":")
+    made.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=6)
+    return made
+
+
 def publish(compared: study.Study, folder: str, *, quick: bool) -> None:
     """Writes the tables and the figure."""
     names = ("lowrate_people", "lowrate_people_gains", "lowrate_people_claims")
-    made = results.Run("lowrate", load("default"), tables=names, figures=names[:1], folder=folder)
+    sent = "lowrate_sending"
+    made = results.Run(
+        "lowrate",
+        load("default"),
+        tables=(*names, sent),
+        figures=(names[0], sent),
+        folder=folder,
+    )
     made.uses("synth-avec, training people", compared.train.digest)
     made.uses(f"synth-avec, seeds {SEEDS[0]} to {SEEDS[-1]}", compared.test.digest)
     table = study.factor_table(compared, without=["non-joint-S"] if quick else [])
@@ -98,6 +156,16 @@ def publish(compared: study.Study, folder: str, *, quick: bool) -> None:
     ):
         made.table(frame, name, caption=caption, columns=claims.describe(frame))
     made.figure(figure(table), names[0])
+    everything = senders(load("default", jobs=1))
+    for source, digest in everything.data.sources().items():
+        made.uses(source, digest)
+    made.table(
+        found := sending.table(everything),
+        sent,
+        caption="What may be sent of a clip: rate, accuracy, and what it tells of the person.",
+        columns=sending.COLUMNS,
+    )
+    made.figure(sending_figure(found), sent)
     made.complete()
 
 
