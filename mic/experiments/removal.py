@@ -145,8 +145,7 @@ def attacked(way: Way, outcome: Outcome) -> Mapping[str, np.ndarray]:
 
     def compute() -> dict[str, np.ndarray]:
         train, test = parts(outcome, dataclasses.replace(way.data, placebo="").identities())
-        if way.eraser:
-            train, test = _without(way, train, test)
+        train, test = removed(way, train, test)
         arrays = {"correct": classified(train, test)}
         for name in ATTACKERS:
             found = attack(name, train, test, seed=way.draw)
@@ -235,7 +234,10 @@ def _planting_entry(planting: Planting) -> dict[str, Any]:
     }
 
 
-def _without(way: Way, train: Features, test: Features) -> tuple[Features, Features]:
+def removed(way: Way, train: Features, test: Features) -> tuple[Features, Features]:
+    """What a way's eraser, if it has one, leaves of training and test clips."""
+    if not way.eraser:
+        return train, test
     material = Material(
         z=train.z, labels=train.labels, subjects=train.subjects, identity=train.identity
     )

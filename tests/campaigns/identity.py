@@ -16,7 +16,7 @@ import time
 from collections import Counter
 
 from mic.config import Profile, load
-from mic.experiments import plan, removal, removal_tables
+from mic.experiments import inversion, plan, removal, removal_tables
 from mic.experiments.cells import compute, is_stored
 from mic.experiments.data import Dataset
 from mic.experiments.removal import Planting, Way
@@ -24,6 +24,8 @@ from mic.processes.workers import torch_threads
 from mic.publishing import results
 
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2)
+# What faces are drawn from.
+DRAWN = (removal.NONE, "MINE (MIC)", "linear, z_I", "kernel, names")
 
 
 def ways(options: argparse.Namespace, data: Dataset, config: Profile) -> list[Way]:
@@ -72,6 +74,24 @@ def run(options: argparse.Namespace) -> None:
             print(f"{number} of {len(work)}: {name}: {time.process_time() - start:.0f} s")
 
 
+def drawings(kept: list[Way], config: Profile, folds: int) -> list[list[inversion.Drawn]]:
+    """What is drawn of each part of the people, from the residuals' z_E, too."""
+    data = kept[0].data
+    plain = plan.method(config, regulariser="none", beta=0.0)
+    cells = plan.cells(data, config, {"none": plain}, folds=folds, seeds=[0])
+    pictures = inversion.aligned(data)
+    found = []
+    for cell in cells:
+        mine = [way for way in kept if way.cell.split == cell.split and not way.cell.seed]
+        ways = [way for row in DRAWN for way in mine if way.row == row and not way.draw]
+        residuals = Way(
+            condition="residuals", row="none, residuals", placebo_of="", data=data, cell=cell
+        )
+        done = [(way, compute(way.data, way.cell)) for way in (*ways, residuals)]
+        found.append(inversion.drawings(done, pictures))
+    return found
+
+
 def publish(options: argparse.Namespace) -> None:
     """Tables and figures of what `run` left."""
     config = load(options.profile, jobs=1)
@@ -95,8 +115,11 @@ def publish(options: argparse.Namespace) -> None:
     run = results.Run(
         "identity",
         config,
-        tables=("identity_removal", "identity_attacks", "identity_power", "identity_regression"),
-        figures=("identity_attacks", "identity_power"),
+        tables=(
+            *("identity_removal", "identity_attacks", "identity_power", "identity_regression"),
+            "identity_inversion",
+        ),
+        figures=("identity_attacks", "identity_power", "identity_inversion"),
         folder=options.results,
     )
     for source, digest in data.sources().items():
@@ -130,6 +153,14 @@ def publish(options: argparse.Namespace) -> None:
         caption="R2 of identity coefficients beside verification, on the same clips.",
         columns=removal_tables.REGRESSION,
     )
+    drawn = drawings(kept, config, options.folds)
+    reached = run.table(
+        inversion.table(drawn, data),
+        "identity_inversion",
+        caption="Faces drawn from features: does face recognition find the person in them?",
+        columns=inversion.COLUMNS,
+    )
+    run.figure(inversion.figure(drawn[0], reached), "identity_inversion")
     run.figure(removal_tables.figure(attacks), "identity_attacks")
     run.figure(removal_tables.power_figure(seen), "identity_power")
     run.complete()
