@@ -209,8 +209,10 @@ def _ridge(
     centre, scale = x.mean(0), np.maximum(x.std(0), 1e-6)
     inputs, asked = (x - centre) / scale, (new - centre) / scale
     mean = y.mean(0)
-    rows = np.linalg.svd(y - mean, full_matrices=False)[2][:_COMPONENTS]
-    # The dual form: there are fewer clips than features.
-    weights = np.linalg.solve(inputs @ inputs.T + ridge * np.eye(len(inputs)), (y - mean) @ rows.T)
-    found: NDArray[np.float64] = mean + asked @ inputs.T @ weights @ rows
+    # The dual forms: there are fewer clips than features and samples. The principal components of
+    # y are combinations of its rows by the eigenvectors of their products.
+    vectors = np.linalg.eigh((y - mean) @ (y - mean).T)[1][:, -_COMPONENTS:]
+    gram = inputs @ inputs.T + ridge * np.eye(len(inputs))
+    weights = np.linalg.solve(gram, vectors @ vectors.T)
+    found: NDArray[np.float64] = mean + asked @ inputs.T @ weights @ (y - mean)
     return found
