@@ -74,21 +74,23 @@ def run(options: argparse.Namespace) -> None:
             print(f"{number} of {len(work)}: {name}: {time.process_time() - start:.0f} s")
 
 
-def drawings(kept: list[Way], config: Profile, folds: int) -> list[list[inversion.Drawn]]:
-    """What is drawn of each part of the people, from the residuals' z_E, too."""
-    data = kept[0].data
-    plain = plan.method(config, regulariser="none", beta=0.0)
-    cells = plan.cells(data, config, {"none": plain}, folds=folds, seeds=[0])
+def drawings(data: Dataset, config: Profile) -> list[list[inversion.Drawn]]:
+    """What is drawn of each part of the people whose trainings are stored."""
+    known = removal.trained(data, config, folds=config.folds, seeds=1)
     pictures = inversion.aligned(data)
+    plain = plan.method(config, regulariser="none", beta=0.0)
     found = []
-    for cell in cells:
-        mine = [way for way in kept if way.cell.split == cell.split and not way.cell.seed]
-        ways = [way for row in DRAWN for way in mine if way.row == row and not way.draw]
+    for cell in plan.cells(data, config, {"none": plain}, folds=config.folds, seeds=[0]):
+        mine = [way for way in known if way.cell.split == cell.split]
+        ways = {way.row: way for way in mine if way.row in DRAWN}
+        ways |= {way.row: way for way in removal.erased(ways[removal.NONE], draws=1)}
         residuals = Way(
             condition="residuals", row="none, residuals", placebo_of="", data=data, cell=cell
         )
-        done = [(way, compute(way.data, way.cell)) for way in (*ways, residuals)]
-        found.append(inversion.drawings(done, pictures))
+        chosen = [*(ways[row] for row in DRAWN), residuals]
+        if all(is_stored(way.data, way.cell) for way in chosen):
+            done = [(way, compute(way.data, way.cell)) for way in chosen]
+            found.append(inversion.drawings(done, pictures))
     return found
 
 
@@ -153,7 +155,7 @@ def publish(options: argparse.Namespace) -> None:
         caption="R2 of identity coefficients beside verification, on the same clips.",
         columns=removal_tables.REGRESSION,
     )
-    drawn = drawings(kept, config, options.folds)
+    drawn = drawings(data, config)
     reached = run.table(
         inversion.table(drawn, data),
         "identity_inversion",
