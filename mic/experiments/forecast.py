@@ -78,7 +78,7 @@ def forecast(
     found: dict[str, tuple[Dataset, Cell]] = {}
     unlisted = 0
     numbers = {name[:2] for name in notebooks}
-    for one, cell in _cells(data, config, numbers):
+    for one, cell in trainings(data, config, numbers):
         facts = json.dumps(cell.facts(), sort_keys=True)
         found[f"{one.name} {one.manifest.digest()} {facts}"] = (one, cell)
     first = next(iter(data.values()), None)
@@ -90,7 +90,8 @@ def forecast(
             plan.sweep_folds(config), len(splits(first.manifest, parts=config.parts))
         )
     left = [(one, cell) for one, cell in found.values() if not is_stored(one, cell)]
-    sizes = [_fitted(one, cell) * cell.schedule.epochs for one, cell in left]
+    fitted = fitted_clips(left)
+    sizes = [n * cell.schedule.epochs for n, (_, cell) in zip(fitted, left, strict=True)]
     each = round(sum(sizes) / len(sizes)) if sizes else 0
     return Forecast(
         trainings=len(left) + (unlisted if left else 0),
@@ -101,9 +102,16 @@ def forecast(
     )
 
 
-def _cells(
+def trainings(
     data: Mapping[str, Dataset], config: Profile, numbers: set[str]
 ) -> Iterator[tuple[Dataset, Cell]]:
+    """The trainings that notebooks ask for, some more than once; without notebook 05's sweeps.
+
+    Args:
+        data: Datasets with classes.
+        config: The profile.
+        numbers: The notebooks' numbers.
+    """
     first = next(iter(data.values()))
     work: ablations.Work = []
     mic = plan.methods(config, {"MIC": {}})
@@ -125,9 +133,20 @@ def _cells(
         yield from ((one, cell) for one, cells in work for cell in cells)
 
 
-def _fitted(data: Dataset, cell: Cell) -> int:
-    (split,) = (s for s in splits(data.manifest, parts=cell.parts) if s.name == cell.split)
-    return len(split.train) + (len(split.validation) if cell.target == "test" else 0)
+def fitted_clips(work: Iterable[tuple[Dataset, Cell]]) -> list[int]:
+    """How many clips each training sees an epoch."""
+    known: dict[tuple[str, int], dict[str, tuple[int, int]]] = {}
+    found = []
+    for data, cell in work:
+        key = data.manifest.digest(), cell.parts
+        if key not in known:  # dealing thousands of clips out takes a second
+            known[key] = {
+                split.name: (len(split.train), len(split.validation))
+                for split in splits(data.manifest, parts=cell.parts)
+            }
+        train, validation = known[key][cell.split]
+        found.append(train + (validation if cell.target == "test" else 0))
+    return found
 
 
 def _timed(data: Dataset, config: Profile) -> float:

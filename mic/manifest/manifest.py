@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import hashlib
 import io
 import json
@@ -177,6 +178,11 @@ class Manifest:
 
     def digest(self) -> str:
         """SHA-256 of everything but the root: equal on every machine that has the same data."""
+        return self._digest
+
+    @functools.cached_property
+    def _digest(self) -> str:
+        # A study asks for it once a training, and thousands of rows take a while.
         content = [self.name, list(self.classes), [_row(clip) for clip in self.clips]]
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from agreement import apart
 from environment_file import ROOT
 
 from mic import config, datasets
@@ -69,6 +70,7 @@ def test_a_tree_of_ckplus_fills_the_table_the_matrix_and_the_curves(trees, tmp_p
     assert accuracy.loc["ckplus", "paper"] == pytest.approx(0.9895)
     assert accuracy.loc["ckplus", "coverage"] == pytest.approx(14 / 327, abs=1e-5)
     assert accuracy.loc["synth-ck", "coverage"] == 1
+    assert apart(accuracy.reset_index().assign(row="MIC"), "ckplus", "synth-ck").empty
     curves = results.read_table("training_curves", folder=folder)
     assert set(curves["dataset"]) == {"ckplus", "synth-ck"}
     counts = results.read_table("confusion_counts", folder=folder)
