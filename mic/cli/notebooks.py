@@ -80,6 +80,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _run(options: argparse.Namespace) -> int:
     from mic.publishing.notebooks import Runner
+    from mic.publishing.results import PROVENANCE
 
     if options.from_provenance is not None:
         return _repeat(options)
@@ -104,6 +105,10 @@ def _run(options: argparse.Namespace) -> int:
     only = options.only or suited
     _announce(runner.expected(only), prepared, profile)
     outcomes = runner.run(only)
+    if digests:
+        from mic.experiments.given import check_unchanged  # brings torch along
+
+        check_unchanged([runner.folder / one.name / PROVENANCE for one in outcomes], digests)
     ran = [outcome for outcome in outcomes if outcome.ran]
     seconds = sum(outcome.seconds for outcome in ran)
     print(f"{len(ran)} notebooks ran in {seconds:.0f} s, {len(outcomes) - len(ran)} unchanged")

@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -28,6 +28,7 @@ from mic.experiments.data import Dataset
 from mic.fitting.clips import class_folders
 from mic.inputs.coverage import LeftOut, check_share
 from mic.manifest.manifest import Manifest
+from mic.storage import provenance
 from mic.storage.home import home, locked
 
 # Generated protocol and the dataset whose shape it has.
@@ -133,6 +134,29 @@ def labelled(texts: Sequence[str], config: Profile) -> dict[str, Dataset]:
             remedy="give a dataset with classes too, or run notebook 08 only",
         )
     return {one.name: load(one, config) for one in chosen}
+
+
+def check_unchanged(records: Iterable[Path], digests: Mapping[str, str]) -> None:
+    """Refuses results that are of other data than the run began with.
+
+    Whoever still unpacks an archive has more clips in the later notebooks than in the first.
+
+    Args:
+        records: Provenance of the notebooks' results.
+        digests: SHA-256 of the datasets' manifests at the beginning, by name.
+
+    Raises:
+        DatasetError: A notebook saw another; both are named.
+    """
+    for path in records:
+        seen = provenance.read(path)["data"]
+        for name, digest in digests.items():
+            if seen.get(name, digest) != digest:
+                raise DatasetError(
+                    f"the clips of {name} changed while the notebooks ran",
+                    file=path,
+                    remedy="wait until nothing is copied there any more, then run it again",
+                )
 
 
 def outputs(stem: str, names: Iterable[str]) -> dict[str, str]:

@@ -79,6 +79,10 @@ def test_a_tree_of_ckplus_fills_the_table_the_matrix_and_the_curves(trees, tmp_p
     record = json.loads((folder / "06_confusion_matrices/provenance.json").read_text())
     manifest = given.labelled([f"ckplus={tree}"], SMOKE)["ckplus"].manifest
     assert record["data"]["ckplus"] == manifest.digest()
+    records = [folder / name / "provenance.json" for name in ("04_training", record["notebook"])]
+    given.check_unchanged(records, {"ckplus": manifest.digest()})
+    with pytest.raises(DatasetError, match="of ckplus changed while"):  # still being unpacked
+        given.check_unchanged(records, {"ckplus": "0" * 64})
     figures = {path.name for path in (folder / "06_confusion_matrices").glob("*.png")}
     assert {"confusion_of_ckplus.png", "confusion_ck.png"} <= figures
     assert "confusion_hardest.png" not in figures
