@@ -169,7 +169,7 @@ def figure(found: Sequence[Drawn], auc: pd.DataFrame, *, people: int = 6) -> Fig
     """Faces of some unseen people, and below each what is drawn of them, a line a row."""
     order = np.unique(found[0].subjects, return_index=True)[1][:people]
     lines = [("the person", found[0].truth)] + [(one.row, one.pictures) for one in found]
-    made = Figure(figsize=(1.2 * people + 2.4, 1.2 * len(lines)), layout="constrained")
+    made = Figure(figsize=(0.75 * people + 1.8, 0.75 * len(lines)), layout="constrained")
     panels = made.subplots(len(lines), people, squeeze=False)
     reached = auc.set_index("row")["auc"]
     for axes, (name, pictures) in zip(panels, lines, strict=True):
@@ -177,7 +177,7 @@ def figure(found: Sequence[Drawn], auc: pd.DataFrame, *, people: int = 6) -> Fig
             axis.imshow(pictures[row])
             axis.set(xticks=[], yticks=[])
         text = f"{name}\nAUC {reached[name]:.2f}" if name in reached.index else name
-        axes[0].set_ylabel(text, rotation=0, ha="right", va="center", fontsize=8)
+        axes[0].set_ylabel(text, rotation=0, ha="right", va="center", fontsize=7)
     return made
 
 
