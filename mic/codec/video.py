@@ -92,8 +92,9 @@ class Video:
 
     Args:
         path: A file of any container that libavformat reads.
-        survey: Whether `index` and `display` are read at once in the pass that opens the file,
-            rather than each in one of its own when it is first asked for.
+        survey: Whether `index`, and of MPEG-4 Part 2 `display` too, is read at once in the pass
+            that opens the file, rather than in one of its own when it is first asked for. Other
+            codecs would have several pictures decoded for a `display` that only parsers need.
 
     Attributes:
         path: The file.
@@ -131,7 +132,9 @@ class Video:
             self._timed = has_times(container)
             self._stated_end = _stated_end(container, stream)
             if survey:
-                found = self._shown_first(packets(container, stream, self.path))
+                found = packets(container, stream, self.path)
+                if self.codec == "mpeg4":
+                    found = self._shown_first(found)
                 vars(self)["index"] = self._indexed(found)
 
     def __len__(self) -> int:

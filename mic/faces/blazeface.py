@@ -17,11 +17,11 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from mic.faces.alignment import checked
-from mic.faces.landmarks import bundled
+from mic.faces.landmarks import Roi, bundled, roi_of_box
 from mic.faces.tflite import Network
+from mic_bitstream.pictures import resampled
 
 EDGE = 128
 # Cells of the network's two grids, and boxes that each cell may give.
@@ -34,6 +34,10 @@ _SAME = 0.3
 _SMALLER, _OVERLAP, _LARGEST = 0.6, 1 / 3, 0.4
 # Least score of a face there: many squares have many chances to see one where none is.
 _SURE = 0.85
+# The squares in which the landmark network ends are so much larger and higher than those that fit
+# MTCNN's boxes (medians of 174 faces of 18 films). From there its points are nearer to where
+# they stay, and fewer faces have to be looked at again to tell whether something covers them.
+_LARGER, _HIGHER = 1.16, 0.026
 # No smaller squares than these, in samples and in number of sizes: fewer samples of a face than
 # such a square needs, no network here can read.
 _ENOUGH, _SIZES = 430, 3
@@ -51,6 +55,13 @@ class Found(NamedTuple):
     box: np.ndarray
     eyes: np.ndarray
     score: float
+
+    @property
+    def roi(self) -> Roi:
+        """Where to look for its points."""
+        x, y, side, angle = roi_of_box(self.box, self.eyes)
+        up = _HIGHER * side
+        return Roi(x + up * np.sin(angle), y - up * np.cos(angle), _LARGER * side, angle)
 
 
 class BlazeFace:
@@ -92,13 +103,13 @@ class BlazeFace:
         return kept
 
     def _in(self, picture: np.ndarray, x: int, y: int, side: int) -> Iterator[Found]:
-        """The faces of one square; what of it lies outside the picture is black."""
-        part = picture[y : y + side, x : x + side]
-        high, wide = (max(1, round(edge * EDGE / side)) for edge in part.shape[:2])
-        size = (wide, high)
-        small = Image.fromarray(part).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-        values = np.zeros((1, EDGE, EDGE, 3), np.float32)
-        values[0, : size[1], : size[0]] = np.asarray(small, np.float32) / 127.5 - 1
+        """The faces of one square; what of it lies outside the picture is grey."""
+        scale = EDGE / side
+        matrix = np.array([[scale, 0, -x * scale], [0, scale, -y * scale]])
+        values = resampled(picture, matrix, EDGE)[None] * 2 - 1
+        inside = (picture.shape[0] - y, picture.shape[1] - x)
+        high, wide = (max(1, round(min(edge, side) * scale)) for edge in inside)
+        values[0, high:], values[0, :, wide:] = 0, 0
         regressors, logits = self._network(values)
         scores = 1 / (1 + np.exp(-logits[0, :, 0].astype(np.float64).clip(-80, 80)))
         for k in np.flatnonzero(scores >= self._threshold):

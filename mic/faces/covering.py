@@ -40,13 +40,16 @@ _AGAIN = 0.7
 _PATCH = 16
 
 
-def doubt(landmarker: Landmarker, picture: np.ndarray, mesh: Mesh) -> float:
+def doubt(
+    landmarker: Landmarker, picture: np.ndarray, mesh: Mesh, *, enough: float = _LOST
+) -> float:
     """How far the eyes or the mouth wander when the face is looked at from other squares.
 
     Args:
         landmarker: What found the mesh.
         picture: uint8 (H, W, 3) RGB.
         mesh: The face in it, in samples of that picture.
+        enough: From where on nobody needs to know more than that the doubt is as large.
 
     Returns:
         The larger of both means over points, in parts of what bare faces keep: above `COVERED`
@@ -54,7 +57,7 @@ def doubt(landmarker: Landmarker, picture: np.ndarray, mesh: Mesh) -> float:
     """
     turned = _wandered(landmarker, picture, mesh, _TURNED)
     found = float(turned.max()) / _LIMIT
-    if not _STILL < found < _LOST:
+    if not _STILL < found < enough:
         return found
     lower = _wandered(landmarker, picture, mesh, _LOWER)
     both = np.average([turned, lower], axis=0, weights=_WEIGHTS)
@@ -69,7 +72,7 @@ def hidden(landmarker: Landmarker, picture: np.ndarray, mesh: Mesh) -> float:
         picture: uint8 (H, W, 3) RGB.
         mesh: The face in it, in samples of that picture.
     """
-    found = doubt(landmarker, picture, mesh)
+    found = doubt(landmarker, picture, mesh, enough=_AGAIN)
     if found > _AGAIN or mesh.presence < SURE:
         mesh = landmarker.look(picture, mesh.roi)
         found = doubt(landmarker, picture, mesh)
@@ -102,8 +105,8 @@ def appearance(picture: np.ndarray, mesh: Mesh) -> np.ndarray:
     left, top = min(max(0.0, x - side / 3), width - 1.0), min(max(0.0, y - side / 3), height - 1.0)
     right = max(left + 1, min(float(width), x + side / 3))
     bottom = max(top + 1, min(float(height), y + side / 3))
-    part = Image.fromarray(picture).crop((int(left), int(top), int(right) + 1, int(bottom) + 1))
-    small = part.convert("L").resize((_PATCH, _PATCH), Image.Resampling.BOX)
+    part = picture[int(top) : int(bottom) + 1, int(left) : int(right) + 1]
+    small = Image.fromarray(part).convert("L").resize((_PATCH, _PATCH), Image.Resampling.BOX)
     values = np.asarray(small, np.float64).reshape(-1)
     values = values - values.mean()
     return values / max(float(np.linalg.norm(values)), 1e-9)

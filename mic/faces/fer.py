@@ -56,15 +56,22 @@ class Fer:
             picture: uint8 (H, W, 3) RGB that holds the face.
             square: Middle (x, y) and side of the face square, in samples of the picture.
         """
-        gray = Image.fromarray(picture).convert("L")
         x, y, side = square
-        answers = []
+        boxes = []
         for width, height, drop in FRAMINGS:
             middle = y + drop * side
             left, right = x - width * side / 2, x + width * side / 2
             top, bottom = middle - height * side / 2, middle + height * side / 2
-            box = _inside((left, top, right, bottom), gray.size)
-            answers.append(self._asked(gray, box))
+            boxes.append((left, top, right, bottom))
+        # All of them, and what resizing reads around them, are turned to grey together.
+        wide = side / EDGE + 2
+        low, high = np.min(boxes, axis=0)[:2] - wide, np.max(boxes, axis=0)[2:] + wide
+        part = crop(picture, np.concatenate([low, high]))
+        corner = np.minimum(np.maximum(low.astype(int), 0), np.array(picture.shape[1::-1]) - 1)
+        gray = Image.fromarray(part).convert("L")
+        answers = [
+            self._asked(gray, _inside(tuple(box - np.tile(corner, 2)), gray.size)) for box in boxes
+        ]
         return np.asarray(np.mean(answers, axis=0, dtype=np.float32))
 
     def _asked(

@@ -6,6 +6,7 @@ only regions of looks are converted to RGB.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from mic.codec.reading import opened
 from mic.decoded.source import vectors_of
 from mic.errors import CodecError
 from mic.recognition.moments import Moment, Parts, Work
-from mic.recognition.motion import Motion, Region, Vectors
+from mic.recognition.motion import Motion, Region, Vectors, median
 from mic_bitstream.decoding import decoded_frames
 
 _PLANAR = ("yuv420p", "yuvj420p")
@@ -96,6 +97,35 @@ class Decoded:
         self.work.pictures = len(video)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Exported(Motion):
+    """What the decoder says of the past of a picture, as it is shown.
+
+    Attributes:
+        blocks: libavcodec's vectors into the past.
+        display: From the coded picture to the shown one.
+        size: Width and height of the coded picture.
+    """
+
+    blocks: np.ndarray
+    display: Display
+    size: tuple[int, int]
+
+    def of(self, box: np.ndarray) -> np.ndarray:
+        """As `Vectors.of`."""
+        past, display = self.blocks, self.display
+        if display.as_coded:  # then only what is inside needs to be looked at
+            (x, y), (left, top, right, bottom) = (past["dst_x"], past["dst_y"]), box
+            inside = (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+            past = past[inside]
+        scale = np.maximum(past["motion_scale"], 1)[:, None]
+        steps = -np.stack([past["motion_x"], past["motion_y"]], 1) / scale
+        if display.as_coded:
+            return median(steps)
+        places = np.stack([past["dst_x"], past["dst_y"]], 1)
+        return Vectors(display.places(places, *self.size), display.steps(steps)).of(box)
+
+
 def _exported(frame: av.VideoFrame, display: Display) -> Motion | None:
     """What the decoder says of the past, as it is shown; None where it exports nothing.
 
@@ -106,14 +136,7 @@ def _exported(frame: av.VideoFrame, display: Display) -> Motion | None:
         return None
     vectors = vectors_of(frame)
     past = vectors[vectors["source"] < 0]
-    if not len(past):
-        return None
-    scale = np.maximum(past["motion_scale"], 1)[:, None]
-    steps = -np.stack([past["motion_x"], past["motion_y"]], 1) / scale
-    places = np.stack([past["dst_x"], past["dst_y"]], 1)
-    if display.as_coded:
-        return Vectors(places, steps)
-    return Vectors(display.places(places, frame.width, frame.height), display.steps(steps))
+    return _Exported(past, display, (frame.width, frame.height)) if len(past) else None
 
 
 def _converter(

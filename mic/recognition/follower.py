@@ -219,7 +219,7 @@ class Follower:
 
     def _detected(self, picture: np.ndarray, *, alone: bool) -> list[tuple[np.ndarray, Roi]]:
         """Boxes and where to look for each, the surest or largest first."""
-        found = [(one.box, roi_of_box(one.box, one.eyes)) for one in self._finder.detect(picture)]
+        found = [(one.box, one.roi) for one in self._finder.detect(picture)]
         if found or not alone:
             return found
         # Small faces take longer to look for: every other time when there is nobody.

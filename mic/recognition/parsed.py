@@ -15,7 +15,7 @@ from mic import bitstream
 from mic.codec import Video
 from mic.errors import BitstreamError, CodecError
 from mic.recognition.moments import Moment, Parts, Work, wider
-from mic.recognition.motion import Motion, Region
+from mic.recognition.motion import Motion, Region, median
 from mic_bitstream.records import INTRA, INTRA_Q
 
 _PLANNED_SECONDS = 10.0  # of a parsed video are planned, and reconstructed, together
@@ -166,8 +166,6 @@ class _Grid(Motion):
         left, top, right, bottom = (max(0, int(edge)) // 16 for edge in box)
         rows, columns = slice(top, bottom + 1), slice(left, right + 1)
         known = self._coded[rows, columns]
-        if not known.any():
-            return np.zeros(2)
         # One block of each macroblock: four vectors are rare, and a median does not need them all.
         inside = self._blocks[2 * top : 2 * bottom + 2 : 2, 2 * left : 2 * right + 2 : 2]
-        return -np.median(inside[known], axis=0) / 4
+        return -median(inside[known].astype(np.int32)) / 4

@@ -93,7 +93,8 @@ def test_numbers_times_and_rows_hold_in_any_container(tmp_path, case):
     assert times[-1] < video.duration
     # What is read in the first pass is what each pass of its own would have found.
     surveyed = Video(video.path, survey=True)
-    assert {"index", "display"} <= vars(surveyed).keys()
+    parsed = {"display"} if surveyed.codec == "mpeg4" else set()
+    assert {"index"} | parsed <= vars(surveyed).keys()
     assert surveyed.display == video.display
     np.testing.assert_array_equal(surveyed.times, times)
     np.testing.assert_array_equal(surveyed.index.packet_of, video.index.packet_of)

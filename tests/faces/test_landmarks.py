@@ -107,6 +107,29 @@ def test_three_framings_agree_with_the_box_of_the_detector(landmarker, smiling):
         assert fer.of_square(smiling, (x, y, 200.0)).sum() == pytest.approx(1, abs=1e-4)
 
 
+def test_framings_see_nothing_but_the_face(landmarker, smiling):
+    fer, mesh = Fer(), looked(landmarker, smiling)
+    x, y, side = mesh.square
+    left, right, top, bottom = (
+        int(edge) for edge in (x - 0.4 * side, x + 0.4 * side, y - 0.5 * side, y + 0.4 * side)
+    )
+    elsewhere = np.full_like(smiling, 255)
+    elsewhere[top:bottom, left:right] = smiling[top:bottom, left:right]
+    expected = fer.of_square(smiling, mesh.square)
+    np.testing.assert_allclose(fer.of_square(elsewhere, mesh.square), expected, atol=1e-6)
+    alone = np.ascontiguousarray(smiling[top:bottom, left:right])
+    found = fer.of_square(alone, (x - left, y - top, side))
+    np.testing.assert_allclose(found, expected, atol=2e-3)  # the box has other last bits
+
+
+def test_blazeface_squares_are_where_the_landmarks_end(landmarker, smiling):
+    (found,) = BlazeFace().detect(smiling)
+    own = looked(landmarker, smiling).roi
+    assert np.hypot(found.roi.x - own.x, found.roi.y - own.y) < 0.05 * own.side
+    assert found.roi.side == pytest.approx(own.side, rel=0.12)
+    assert found.roi.angle == pytest.approx(own.angle, abs=0.1)
+
+
 def test_blazeface_finds_what_mtcnn_finds():
     finder, detector = BlazeFace(), faces.detector()
     for name, steps in (("langer", 90), ("carphone", 30), ("noface_face", 80)):

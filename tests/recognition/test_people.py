@@ -2,6 +2,7 @@
 
 import itertools
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import av
 import imageio_ffmpeg
@@ -16,7 +17,7 @@ from mic.faces.landmarks import ACTION_UNITS, BLENDSHAPES
 from mic.recognition import Task
 from mic.recognition.follower import around
 from mic.recognition.motion import Vectors
-from mic.recognition.people import CLASSES, planned
+from mic.recognition.people import CLASSES, planned, shared_recogniser
 from mic.recognition.rows import plan
 from mic.recognition.sources import source_of
 from mic.storage import assets
@@ -155,6 +156,15 @@ def test_looks_go_where_something_happens(tmp_path, frames):
         assert looks["label"].tolist() == ["neutral"] * 3 + ["happiness"] * 2
         assert (looks["status"] == "ok").all()
         assert np.ptp(looks["left"]) < 12
+
+
+def test_each_thread_has_networks_of_its_own_and_loads_them_once():
+    here = shared_recogniser()
+    assert shared_recogniser() is here
+    with ThreadPoolExecutor(1) as pool:
+        first, again = (pool.submit(shared_recogniser).result() for _ in range(2))
+    assert first is again
+    assert first is not here
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "vp9.webm", "q5.avi", "flash.flv"])
