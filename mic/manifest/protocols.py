@@ -52,6 +52,11 @@ def assign_folds(subjects: Sequence[str], labels: Sequence[str], *, count: int =
     counts: dict[str, Counter[str]] = {}
     for subject, label in zip(subjects, labels, strict=True):
         counts.setdefault(subject, Counter())[label] += 1
+    if len(counts) < 2:
+        raise DatasetError(
+            f"all {len(subjects)} clips are of one person: no folds, as nobody is left to test on",
+            remedy="add clips of other people, or say who is who by a folder a person",
+        )
     if count < 2 or len(counts) < count:
         raise DatasetError(
             f"{len(counts)} subjects cannot fill {count} folds",

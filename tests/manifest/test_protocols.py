@@ -114,6 +114,12 @@ def test_the_given_split_validates_on_training_subjects():
         given_split(manifest, test="test")
 
 
+def test_clips_of_one_person_are_refused_by_what_is_wrong_with_them():
+    with pytest.raises(DatasetError, match="all 3 clips are of one person") as caught:
+        assign_folds(["anna"] * 3, ["joy", "fear", "joy"], count=1)
+    assert "other people" in str(caught.value.remedy)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     pairs=st.lists(
