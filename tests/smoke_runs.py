@@ -4,6 +4,7 @@ import io
 import json
 from pathlib import Path
 
+import nbformat
 from environment_file import ROOT
 
 from mic import config
@@ -24,8 +25,32 @@ def all_notebooks() -> list[str]:
     return [path.stem for path in find(ROOT / "notebooks")]
 
 
+def compared(path: Path) -> dict[int, list[tuple[str, object]]]:
+    """What the compared cells (`nbval-check-output`) of a notebook show, by number of the cell.
+
+    Args:
+        path: The notebook; as nbval has it, pieces of one stream count as one output.
+    """
+    shown: dict[int, list[tuple[str, object]]] = {}
+    for number, cell in enumerate(nbformat.read(path, 4).cells):
+        if "nbval-check-output" not in cell.metadata.get("tags", []):
+            continue
+        streams: dict[str, str] = {}
+        others: list[tuple[str, object]] = []
+        for output in cell.outputs:
+            if output.output_type == "stream":
+                streams[output.name] = streams.get(output.name, "") + output.text
+            else:
+                others.append((output.output_type, dict(output.get("data", {}))))
+        shown[number] = [*sorted(streams.items()), *others]
+    return shown
+
+
 def run_twice(names: tuple[str, ...], root: Path) -> None:
-    """Runs notebooks, looks at all they wrote, and runs them again, which must take seconds."""
+    """Runs notebooks, looks at all they wrote, and runs them again, which must take seconds.
+
+    What their compared cells show must be what is committed: it does not depend on the profile.
+    """
 
     def runner() -> Runner:
         return Runner(
@@ -40,6 +65,10 @@ def run_twice(names: tuple[str, ...], root: Path) -> None:
     assert [outcome.name for outcome in outcomes] == list(names)
     assert all(outcome.ran for outcome in outcomes)
     for name in names:
+        executed = root / "results" / "notebooks" / f"{name}.ipynb"
+        committed = compared(ROOT / "notebooks" / f"{name}.ipynb")
+        assert committed
+        assert compared(executed) == committed
         record = json.loads((root / "results" / name / "provenance.json").read_text())
         assert record["config"]["name"] == "smoke"
         for output in record["outputs"]:

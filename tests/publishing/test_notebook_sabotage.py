@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,20 @@ from mic import cli
 from mic.errors import NotebookError
 
 
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    """A folder in which the probe ran whole; whoever runs it again copies the folder first."""
+    root = tmp_path_factory.mktemp("complete")
+    notebook_factory.write(root / "notebooks")
+    notebook_factory.runner(root).run()
+    return root
+
+
+@pytest.fixture
+def ran(complete, tmp_path):
+    return Path(shutil.copytree(complete, tmp_path / "ran"))
+
+
 @pytest.mark.parametrize(
     ("sabotage", "last", "message"),
     [
@@ -28,33 +43,27 @@ from mic.errors import NotebookError
     ],
     ids=["exception", "killed-kernel", "sys-exit", "no-marker", "stderr", "hard-exit"],
 )
-def test_sabotage_fails_the_run_and_keeps_the_old_results(tmp_path, sabotage, last, message):
-    notebook_factory.write(tmp_path / "notebooks")
-    notebook_factory.runner(tmp_path).run()
-    executed = (tmp_path / "results/notebooks/01_probe.ipynb").read_bytes()
+def test_sabotage_fails_the_run_and_keeps_the_old_results(ran, sabotage, last, message):
+    executed = (ran / "results/notebooks/01_probe.ipynb").read_bytes()
     options = {"last": last} if last else {}
-    notebook_factory.write(tmp_path / "notebooks", sabotage=sabotage, value="-1", **options)
+    notebook_factory.write(ran / "notebooks", sabotage=sabotage, value="-1", **options)
     with pytest.raises(NotebookError, match=message) as caught:
-        notebook_factory.runner(tmp_path).run()
+        notebook_factory.runner(ran).run()
     assert caught.value.file.name == "01_probe.ipynb"
-    assert (tmp_path / "results/notebooks/01_probe.ipynb").read_bytes() == executed
+    assert (ran / "results/notebooks/01_probe.ipynb").read_bytes() == executed
     if "careless" not in sabotage:  # there the cells were right, so their outputs stand
-        assert notebook_factory.numbers(tmp_path) == [2]
-    arguments = ["run", "--profile", "smoke", "--notebooks", str(tmp_path / "notebooks")]
+        assert notebook_factory.numbers(ran) == [2]
+    arguments = ["run", "--profile", "smoke", "--notebooks", str(ran / "notebooks")]
     if "signal" in sabotage:
-        assert cli.main([*arguments, "--results", str(tmp_path / "results")]) == 1
+        assert cli.main([*arguments, "--results", str(ran / "results")]) == 1
 
 
-def test_kill_in_the_middle_leaves_the_old_results_and_the_next_run_is_clean(tmp_path):
-    notebook_factory.write(tmp_path / "notebooks")
-    notebook_factory.runner(tmp_path).run()
-    notebook_factory.write(
-        tmp_path / "notebooks", value="-1", sabotage="import time; time.sleep(600)"
-    )
+def test_kill_in_the_middle_leaves_the_old_results_and_the_next_run_is_clean(ran):
+    notebook_factory.write(ran / "notebooks", value="-1", sabotage="import time; time.sleep(600)")
     command = [sys.executable, "-m", "mic", "run", "--profile", "smoke"]
-    command += ["--notebooks", str(tmp_path / "notebooks"), "--results", str(tmp_path / "results")]
+    command += ["--notebooks", str(ran / "notebooks"), "--results", str(ran / "results")]
     process = subprocess.Popen(command, start_new_session=True)
-    staging = tmp_path / "results"
+    staging = ran / "results"
     deadline = time.monotonic() + 600
     while not list(staging.glob(".staging-*/01_probe/numbers.csv")):
         assert time.monotonic() < deadline
@@ -62,11 +71,11 @@ def test_kill_in_the_middle_leaves_the_old_results_and_the_next_run_is_clean(tmp
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert notebook_factory.numbers(tmp_path) == [2]
-    notebook_factory.write(tmp_path / "notebooks", value="5")
-    notebook_factory.runner(tmp_path).run()
-    assert notebook_factory.numbers(tmp_path) == [5]
-    assert [p for p in (tmp_path / "results/notebooks").iterdir() if p.name.startswith(".")] == []
+    assert notebook_factory.numbers(ran) == [2]
+    notebook_factory.write(ran / "notebooks", value="5")
+    notebook_factory.runner(ran).run()
+    assert notebook_factory.numbers(ran) == [5]
+    assert [p for p in (ran / "results/notebooks").iterdir() if p.name.startswith(".")] == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux mounts a disk of its own")
