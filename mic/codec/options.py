@@ -183,9 +183,10 @@ class EncodeOptions:
         return options
 
     def _av1_options(self) -> dict[str, str]:
-        # pred-struct 1: low delay, every picture predicted from earlier ones, as the other codecs
-        # here do without B pictures. lp 1: one thread, so that bytes do not depend on the machine.
-        params = f"lp=1:pred-struct=1:scd=0:keyint={self.gop or -1}"
+        # pred-struct 2: pictures are also predicted from later ones, unlike with the other codecs
+        # here, because libsvtav1 4.1 told to look back only (1) waits for itself for ever on a
+        # machine that is busy. lp 1: one thread, so that bytes do not depend on the machine.
+        params = f"lp=1:pred-struct=2:scd=0:keyint={self.gop or -1}"
         options = {"preset": "8", "svtav1-params": params, "flags": "+bitexact"}
         if self.vop_quant is not None:
             options["qp"] = str(self.vop_quant)
