@@ -7,6 +7,7 @@ are not Gaussian.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 
@@ -16,20 +17,43 @@ import torch
 from mic.mi import TRAINED, Name, measure
 from mic.mi.known import gaussian
 
+# Samples that are drawn of each distribution, each with critics of its own.
+DRAWS = 3
+_SPREAD: Mapping[str, str] = {
+    "least": "the smallest of the draws, same unit",
+    "largest": "the largest of the draws, same unit",
+    "draws": "samples that were drawn, each with critics of its own",
+}
+
 CLOSED_FORM_COLUMNS: Mapping[str, str] = {
     "dimensions": "of each of the two variables",
     "rho": "correlation of paired coordinates",
     "n": "samples",
     "truth": "mutual information, nats",
-    "estimate": "its estimate, nats",
+    "estimate": "its estimate, nats, mean over draws",
+    **_SPREAD,
     "relative_error": "estimate / truth - 1",
 }
+
+
+def _over_draws(rows: list[tuple[object, ...]], keys: Mapping[str, str]) -> pd.DataFrame:
+    """Lines of (key, ..., truth, estimate) that differ in nothing but the draw, as one."""
+    names = [name for name in keys if name not in {"estimate", *_SPREAD, "relative_error"}]
+    table = pd.DataFrame(rows, columns=[*names, "estimate"])
+    found = table.groupby(names, sort=False, as_index=False)["estimate"].agg(
+        estimate="mean", least="min", largest="max", draws="size"
+    )
+    if "relative_error" in keys:
+        found["relative_error"] = found["estimate"] / found["truth"] - 1
+    return found[list(keys)]
+
+
 # Steps that the critics of `copula` are trained; more gain nothing.
 _COPULA_STEPS = 400
 
 
 def closed_form_table(
-    samples: int, *, steps: int, draw: torch.Generator, seed: int
+    samples: int, *, steps: int, draw: torch.Generator, seed: int, draws: int = DRAWS
 ) -> pd.DataFrame:
     """`copula` against the closed form of Gaussian variables, over dimensions and correlations.
 
@@ -39,26 +63,30 @@ def closed_form_table(
         samples: Rows of each sample.
         steps: Training steps of the critics, 400 at most.
         draw: Of the samples.
-        seed: Of the critics.
+        seed: Of the first draw's critics; the others' follow.
+        draws: Samples of each distribution.
 
     Returns:
         One row a distribution, columns of `CLOSED_FORM_COLUMNS`.
     """
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for size in (2, 5, 10, 20):
         for rho in (0.3, 0.6, 0.9):
             pair = gaussian(size, rho)
-            x, y = pair.draw(samples, draw)
-            found = measure(x, y.exp(), steps=min(_COPULA_STEPS, steps), seed=seed)
-            rows.append((size, rho, samples, pair.truth, found, found / pair.truth - 1))
-    return pd.DataFrame(rows, columns=list(CLOSED_FORM_COLUMNS))
+            for turn in range(draws):
+                x, y = pair.draw(samples, draw)
+                limit = min(_COPULA_STEPS, steps)
+                found = measure(x, y.exp(), steps=limit, seed=seed + turn)
+                rows.append((size, rho, samples, pair.truth, found))
+    return _over_draws(rows, CLOSED_FORM_COLUMNS)
 
 
 ESTIMATOR_COLUMNS: Mapping[str, str] = {
     "estimator": "its name in `mic.mi`",
     "rho": "correlation of paired coordinates",
     "truth": "mutual information, nats",
-    "estimate": "nats, but for nhsic and dcor, which lie between 0 and 1",
+    "estimate": "nats, but for nhsic and dcor, which lie between 0 and 1; mean over draws",
+    **_SPREAD,
 }
 _COMPARED: tuple[Name, ...] = (
     *("mine", "nwj", "smile", "infonce", "vclub"),
@@ -66,55 +94,65 @@ _COMPARED: tuple[Name, ...] = (
 )
 
 
-def estimator_table(samples: int, *, steps: int, draw: torch.Generator, seed: int) -> pd.DataFrame:
+def estimator_table(
+    samples: int, *, steps: int, draw: torch.Generator, seed: int, draws: int = DRAWS
+) -> pd.DataFrame:
     """All estimators on the same Gaussian samples of five dimensions.
 
     Args:
         samples: Rows of each sample; `nhsic` and `dcor`, whose cost is quadratic, see 1,000.
         steps: Training steps of each critic.
         draw: Of the samples.
-        seed: Of the critics.
+        seed: Of the first draw's critics; the others' follow.
+        draws: Samples of each distribution.
 
     Returns:
         One row a correlation and estimator, columns of `ESTIMATOR_COLUMNS`.
     """
-    rows = []
-    for rho in (0.0, 0.5, 0.7, 0.9, 0.97):
+    rows: list[tuple[object, ...]] = []
+    for rho, turn in itertools.product((0.0, 0.5, 0.7, 0.9, 0.97), range(draws)):
         pair = gaussian(5, rho)
         x, y = pair.draw(samples, draw)
         for name in _COMPARED:
             options = {"batch": 64, "hidden": 64} if name in TRAINED else {}
             few = slice(0, 1000) if name in ("nhsic", "dcor") else slice(None)
             limit = steps if name in TRAINED else min(_COPULA_STEPS, steps)
-            found = measure(x[few], y[few], estimator=name, steps=limit, seed=seed, **options)
+            found = measure(
+                x[few], y[few], estimator=name, steps=limit, seed=seed + turn, **options
+            )
             rows.append((name, rho, pair.truth, found))
-    return pd.DataFrame(rows, columns=list(ESTIMATOR_COLUMNS))
+    return _over_draws(rows, ESTIMATOR_COLUMNS)
 
 
 SAMPLE_SIZE_COLUMNS: Mapping[str, str] = {
     "estimator": "name",
     "n": "samples",
     "truth": "mutual information, nats",
-    "estimate": "held-out estimate, nats",
+    "estimate": "held-out estimate, nats, mean over draws",
+    **_SPREAD,
 }
 _SIZED: tuple[Name, ...] = ("mine", "smile", "infonce", "copula")
 
 
-def sample_size_table(most: int, *, steps: int, draw: torch.Generator, seed: int) -> pd.DataFrame:
+def sample_size_table(
+    most: int, *, steps: int, draw: torch.Generator, seed: int, draws: int = DRAWS
+) -> pd.DataFrame:
     """Estimates over sample size: 32 against 16 dimensions, one shared coordinate or none.
 
     Args:
         most: The largest sample, of 100 to 10,000 rows.
         steps: Training steps of each critic.
         draw: Of the samples.
-        seed: Of the critics.
+        seed: Of the first draw's critics; the others' follow.
+        draws: Samples of each distribution.
 
     Returns:
         One row a size, truth and estimator, columns of `SAMPLE_SIZE_COLUMNS`.
     """
-    rho, rows = 0.9, []
+    rho = 0.9
+    rows: list[tuple[object, ...]] = []
     for count in (size for size in (100, 300, 1000, 3000, 10_000) if size <= most):
-        for linked in (False, True):
+        for linked, turn in itertools.product((False, True), range(draws)):
             x = torch.randn(count, 32, generator=draw)
             y = torch.randn(count, 16, generator=draw)
             truth = gaussian(1, rho).truth if linked else 0.0
@@ -122,6 +160,6 @@ def sample_size_table(most: int, *, steps: int, draw: torch.Generator, seed: int
                 y[:, 0] = rho * x[:, 0] + math.sqrt(1 - rho**2) * y[:, 0]
             for name in _SIZED:
                 options = {"batch": 48, "hidden": 64} if name in TRAINED else {}
-                found = measure(x, y, estimator=name, steps=steps, seed=seed, **options)
+                found = measure(x, y, estimator=name, steps=steps, seed=seed + turn, **options)
                 rows.append((name, count, truth, found))
-    return pd.DataFrame(rows, columns=list(SAMPLE_SIZE_COLUMNS))
+    return _over_draws(rows, SAMPLE_SIZE_COLUMNS)
