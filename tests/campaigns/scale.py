@@ -1,6 +1,6 @@
 """Accuracy against the number of people that a network learned from; resumable.
 
-    python -m campaigns.scale run [--people 10 30 100 300] [--seconds 3600]     # from tests/
+    python -m campaigns.scale run [--people 10 30 100 200] [--seconds 3600]     # from tests/
     python -m campaigns.scale publish [--results ../results]
 
 `run` makes the people that are missing and trains what is not in the store, the fewest people
@@ -84,8 +84,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("what", choices=["run", "publish"])
     parser.add_argument("--profile", default="default")
-    parser.add_argument("--people", type=int, nargs="+", default=[10, 30, 100, 300])
-    parser.add_argument("--seeds", type=int, default=3, help="seeds of the pool, 118 people each")
+    parser.add_argument("--people", type=int, nargs="+", default=[10, 30, 100, 200])
+    parser.add_argument("--seeds", type=int, default=2, help="seeds of the pool, 118 people each")
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--results", default="../results")
     options = parser.parse_args()
