@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 
 import mic.bitstream
-import mic.codec
+from bench import encoded
 from mic.publishing import results
-from mic.storage import assets, atomic, provenance
+from mic.storage import atomic, provenance
 
 FRAMES, LOOKS = 60, range(0, 60, 5)
 # (asset, crop, size, region of a tenth of the picture around the face)
@@ -72,11 +72,7 @@ def measure(rounds: int) -> pd.DataFrame:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for (name, crop, size, region), quant in itertools.product(CLIPS, QUANTISERS):
-            path = Path(folder) / f"{name}-{size[0]}-{quant}.mp4"
-            frames = itertools.islice(mic.codec.decode(assets.path(name)), FRAMES)
-            mic.codec.encode_frames(
-                frames, path, frame_rate=25, crop=crop, size=size, vop_quant=quant
-            )
+            path, _ = encoded(Path(folder), (name, crop, size, FRAMES), quant)
             share = region_only(path, region).share
             decode_all(path)
             ours, theirs = paired(

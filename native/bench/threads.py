@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 
 import mic.bitstream
-import mic.codec
+from bench import encoded
 from mic.publishing import results
-from mic.storage import assets, atomic, provenance
+from mic.storage import atomic, provenance
 
 CHUNK_BYTES = 2 << 20  # a thread, so that each stays in its cache
 # (asset, crop, size, frames)
@@ -105,16 +105,11 @@ def measure(rounds: int) -> pd.DataFrame:
     """One row a clip and quantiser."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for (name, crop, size, count), quant in itertools.product(CLIPS, QUANTISERS):
-            path = Path(folder) / f"{name}-{size[0]}-{quant}.mp4"
-            frames = itertools.islice(mic.codec.decode(assets.path(name)), count)
-            mic.codec.encode_frames(
-                frames, path, frame_rate=25, crop=crop, size=size, vop_quant=quant
-            )
-            found = measured(path, rounds)
-            rows.append(
-                {"clip": name, "width": size[0], "height": size[1], "vop_quant": quant} | found
-            )
+        for clip, quant in itertools.product(CLIPS, QUANTISERS):
+            path, _ = encoded(Path(folder), clip, quant)
+            width, height = clip[2]
+            what = {"clip": clip[0], "width": width, "height": height, "vop_quant": quant}
+            rows.append(what | measured(path, rounds))
     return pd.DataFrame(rows)
 
 
