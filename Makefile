@@ -81,7 +81,7 @@ lab: environment
 	@$(bin)/jupyter lab --notebook-dir notebooks
 
 bench: environment
-	@$(MAKE) --no-print-directory -C native/bench PYTHON=$(abspath $(bin)/python)
+	@$(MAKE) --no-print-directory -C tests/bench PYTHON=$(abspath $(bin)/python)
 
 fuzz: environment
 	@$(MAKE) --no-print-directory -C native/fuzz SECONDS=$(SECONDS) PYTHON=$(abspath $(bin)/python)

@@ -22,18 +22,18 @@ from typing import NamedTuple
 import av
 import numpy as np
 import pandas as pd
+from bench import encoded
 from mvextractor.videocap import VideoCap
 from regions import paired
 from torchcodec.decoders import VideoDecoder
 
 import mic_bitstream
-from bench import encoded
 from mic.publishing import results
 from mic.storage import atomic, provenance
 from mic_bitstream import coviar, videocap
 from mic_bitstream.vectors import COLUMNS
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
+sys.path.append(str(Path(__file__).resolve().parents[1]))
 from oracles.coviar import by_the_sample
 
 # (asset, crop, size, frames) at one quantiser, one group of pictures.
@@ -292,7 +292,7 @@ def main() -> int:
     text = table.to_csv(index=False, float_format="%.4g", lineterminator="\n")
     atomic.write_text(folder / "adopters.csv", text)
     record = {
-        "command": "native/bench/adopters.py",
+        "command": "tests/bench/adopters.py",
         "rounds": arguments.rounds,
         "commit": provenance.commit(),
         "code_digest": provenance.code_digest(),

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from bench import encoded
 
 import mic.bitstream
-from bench import encoded
 from mic.publishing import results
 from mic.storage import atomic, provenance
 

@@ -28,7 +28,7 @@ def test_speeds_are_the_measured_ones(page):
 
 
 def test_tables_are_those_of_the_grid(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(NATIVE / "bench"), *sys.path])
+    monkeypatch.setattr(sys, "path", [str(NATIVE.parent / "tests" / "bench"), *sys.path])
     import ratios
 
     folder = NATIVE.parent / "results" / "bitstream_speed"
@@ -44,7 +44,7 @@ def test_tables_are_those_of_the_grid(monkeypatch):
 
 
 def test_targets_name_the_worst_cell(monkeypatch):
-    monkeypatch.setattr(sys, "path", [str(NATIVE / "bench"), *sys.path])
+    monkeypatch.setattr(sys, "path", [str(NATIVE.parent / "tests" / "bench"), *sys.path])
     import ratios
 
     cells = [(176, 144, 2.5), (640, 480, 1.4), (1280, 720, 0.9), (1920, 1080, 1.1)]

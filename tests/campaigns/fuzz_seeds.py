@@ -1,7 +1,5 @@
 """Seeds for the fuzzers from encoder output: headers, single VOPs and whole small clips.
 
-Usage: PYTHONPATH=tests seeds.py FOLDER   (writes FOLDER/headers, FOLDER/packets, FOLDER/clips)
-
 The first bytes of each input are what the harness of that name reads before the bitstream.
 """
 
@@ -9,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import sys
 import tempfile
 from pathlib import Path
 
@@ -57,8 +54,8 @@ def layer_bytes(vol: stream.Vol) -> bytes:
     return bytes([flags, vol.width - 1, vol.height - 1, vol.time_bits - 1])
 
 
-def main(folder: Path) -> None:
-    """Writes all seeds below `folder`."""
+def write(folder: Path) -> None:
+    """Writes all seeds into `folder`/headers, `folder`/packets and `folder`/clips."""
     for clip in clips():
         save(folder / "headers", bytes([clip.vol.time_bits - 1]) + clip.headers)
         whole = clip.headers
@@ -74,7 +71,3 @@ def save(folder: Path, data: bytes) -> None:
     """One input, named by its digest as libFuzzer names them."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / hashlib.sha1(data).hexdigest()).write_bytes(data)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

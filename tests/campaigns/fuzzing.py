@@ -1,6 +1,7 @@
 """Runs the three fuzzers for a while and records executions and findings.
 
-Usage: campaign.py --seconds 60 [--harness NAME ...] [--record] [--coverage] [--minimise]
+From tests/: `python -m campaigns.fuzzing --seconds 60 [--harness NAME ...] [--record] [--coverage]
+[--minimise]`.
 
 The working corpora (build/fuzz/corpus-NAME) grow from run to run; the first start from the
 committed corpus, the regressions and seeds made by the encoders. A finding is kept under
@@ -11,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -19,9 +19,10 @@ import time
 from pathlib import Path
 
 import mic.publishing.reliability
+from campaigns import fuzz_seeds
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
+REPOSITORY = Path(__file__).resolve().parents[2]
+FUZZ = REPOSITORY / "native" / "fuzz"
 BUILD = REPOSITORY / "build" / "fuzz"
 HARNESSES = ("headers", "packets", "clips")
 # libFuzzer also grows inputs by itself; longer ones only cost speed on the small pictures here.
@@ -33,7 +34,7 @@ def folders(name: str) -> tuple[Path, list[Path]]:
     """The working corpus of a harness, made if absent, and what it starts from."""
     working = BUILD / f"corpus-{name}"
     working.mkdir(parents=True, exist_ok=True)
-    starts = [HERE / "corpus" / name, HERE / "regressions" / name, BUILD / "seeds" / name]
+    starts = [FUZZ / "corpus" / name, FUZZ / "regressions" / name, BUILD / "seeds" / name]
     return working, [folder for folder in starts if folder.is_dir()]
 
 
@@ -44,7 +45,7 @@ def run(name: str, seconds: int) -> tuple[int, int, bool]:
     findings.mkdir(exist_ok=True)
     command = [str(BUILD / "fuzz" / name), str(working), *map(str, starts)]
     command += [f"-max_total_time={seconds}", f"-max_len={MAX_LENGTH[name]}", "-timeout=10"]
-    command += [f"-dict={HERE / 'bitstream.dict'}", f"-artifact_prefix={findings}/"]
+    command += [f"-dict={FUZZ / 'bitstream.dict'}", f"-artifact_prefix={findings}/"]
     command += ["-print_final_stats=1", "-rss_limit_mb=2048", "-use_value_profile=0"]
     log = BUILD / f"{name}.log"
     with log.open("w") as output:
@@ -64,12 +65,12 @@ def coverage() -> tuple[int, int]:
     Tables made by the compiler (coefficients.hpp, tables.hpp) run at no other time, and the
     harnesses are not the parser: both are left out.
     """
-    command = ["make", "-s", "-C", str(HERE), "coverage", "coverage-format=export -summary-only"]
+    command = ["make", "-s", "-C", str(FUZZ), "coverage", "coverage-format=export -summary-only"]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     lines = missed = 0
     for file in json.loads(text[text.index("{") :])["data"][0]["files"]:
         path = Path(file["filename"]).resolve()
-        if path.parent == HERE.parent and path.name not in ("coefficients.hpp", "tables.hpp"):
+        if path.parent == FUZZ.parent and path.name not in ("coefficients.hpp", "tables.hpp"):
             summary = file["summary"]["lines"]
             lines += summary["count"]
             missed += summary["count"] - summary["covered"]
@@ -91,7 +92,7 @@ def minimise(name: str) -> None:
         *map(str, starts),
     ]
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    target = HERE / "corpus" / name
+    target = FUZZ / "corpus" / name
     target.mkdir(parents=True, exist_ok=True)
     for file in target.iterdir():
         file.unlink()
@@ -112,11 +113,7 @@ def main() -> int:
     parser.add_argument("--minimise", action="store_true", help="renew the committed corpora")
     arguments = parser.parse_args()
     if not (BUILD / "seeds").is_dir():
-        command = [sys.executable, str(HERE / "seeds.py"), str(BUILD / "seeds")]
-        # The oracles that the seeds are made with live beside the tests, not in a package.
-        paths = [str(REPOSITORY / "tests"), os.environ.get("PYTHONPATH", "")]
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
-        subprocess.run(command, check=True, env=environment)
+        fuzz_seeds.write(BUILD / "seeds")
     found = 0
     for name in arguments.harness:
         start = time.monotonic()
