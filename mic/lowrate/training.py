@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from mic.models.lowbitrate import (
     normalise,
     transfer,
 )
+from mic.training.descent import Descent, descend, seeded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,16 +81,16 @@ def fit_restorer(
     with seeded(recipe.seed):
         network = SRFCN(recipe.architecture).to(memory_format=torch.channels_last)
         steps = _steps(len(sharp), recipe.sr_epochs, recipe.batch)
-        optimiser, schedule = _optimiser([{"params": network.parameters()}], recipe, len(steps))
         targets = torch.tensor(sharp)
-        for rows in steps:
+
+        def loss(rows: Tensor) -> Tensor:
             low, high = _mixed(received, rows), targets[rows]
             if recipe.patch:
                 low, high = _patches(low, high, recipe.patch)
-            low, high = _flipped(low, high, recipe)
-            loss = network.loss(low, high)
-            _step(loss, optimiser, schedule)
-    return network.eval()
+            return network.loss(*_flipped(low, high, recipe))
+
+        descent = _descent([network.parameters()], recipe)
+        return descend(network, steps, loss, descent, rate=_rate(recipe, len(steps)))
 
 
 def fit_valence(
@@ -117,23 +117,28 @@ def fit_valence(
         if initial is not None:
             transfer(initial, network)
         convolutions = network.transferred()
-        rest = [*network.hidden.parameters(), *network.output.parameters()]
-        slower = 0.0 if freeze else (1.0 if initial is None else recipe.transferred)
-        groups: list[dict[str, Any]] = [{"params": rest}]
-        if slower:
-            groups.append({"params": convolutions, "lr": slower * recipe.learning_rate})
-        for parameter in convolutions:
-            parameter.requires_grad_(slower > 0)
+        groups = [[*network.hidden.parameters(), *network.output.parameters()]]
+        shares = [1.0]
+        if freeze:
+            for parameter in convolutions:
+                parameter.requires_grad_(False)
+        else:
+            groups.append(convolutions)
+            shares.append(1.0 if initial is None else recipe.transferred)
         # Starting at the mean spares the last layer the way there.
         nn.init.constant_(network.output.bias, float(np.mean(valence)))
         steps = _steps(len(valence), recipe.epochs, recipe.batch)
-        optimiser, schedule = _optimiser(groups, recipe, len(steps))
         truth = torch.tensor(valence)
-        for rows in steps:
+
+        def loss(rows: Tensor) -> Tensor:
             images, labels = _flipped(_mixed(received, rows), truth[rows], recipe)
             answer = network(_shifted(images, recipe.shift))
-            _step(_loss(answer, labels, recipe), optimiser, schedule)
-    return network.eval()
+            if recipe.loss == "ccc":
+                return ccc_loss(answer, labels)
+            return (answer - labels).square().mean()
+
+        descent = _descent(groups, recipe, shares)
+        return descend(network, steps, loss, descent, rate=_rate(recipe, len(steps)))
 
 
 def fit_temporal(
@@ -156,8 +161,9 @@ def fit_temporal(
     with seeded(recipe.seed):
         network = TemporalHead(features[0].shape[1])
         window = min(window, *(len(part) for part in features))
-        optimiser, schedule = _optimiser([{"params": network.parameters()}], recipe, epochs)
-        for _ in range(epochs):
+
+        def loss(epoch: int) -> Tensor:
+            del epoch
             starts = [int(torch.randint(len(part) - window + 1, ())) for part in features]
             x, y = (
                 torch.from_numpy(
@@ -165,8 +171,10 @@ def fit_temporal(
                 )
                 for rows in (features, valence)
             )
-            _step(ccc_loss(network(x), y), optimiser, schedule)
-    return network.eval()
+            return ccc_loss(network(x), y)
+
+        descent = _descent([network.parameters()], recipe)
+        return descend(network, range(epochs), loss, descent, rate=_rate(recipe, epochs))
 
 
 def restore(network: SRFCN, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -203,14 +211,6 @@ def _batched(
 ) -> Tensor:
     starts = range(0, len(frames), batch)
     return torch.cat([function(torch.tensor(frames[k : k + batch])) for k in starts])
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Runs its block from a seed and leaves torch's global generator as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        yield
 
 
 def _steps(count: int, epochs: int, batch: int) -> list[Tensor]:
@@ -253,31 +253,20 @@ def _shifted(images: Tensor, largest: int) -> Tensor:
     return padded[:, down : down + size, right : right + size]
 
 
-def _loss(prediction: Tensor, truth: Tensor, recipe: Recipe) -> Tensor:
-    if recipe.loss == "ccc":
-        return ccc_loss(prediction, truth)
-    return (prediction - truth).square().mean()
+def _descent(
+    groups: Iterable[Iterable[nn.Parameter]], recipe: Recipe, shares: Sequence[float] = ()
+) -> Descent:
+    return Descent(groups, shares=shares, kind=recipe.optimiser, weight_decay=recipe.weight_decay)
 
 
-def _optimiser(
-    groups: list[dict[str, Any]], recipe: Recipe, steps: int
-) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    optimiser: torch.optim.Optimizer
-    if recipe.optimiser == "sgd":
-        optimiser = torch.optim.SGD(groups, lr=rate, momentum=0.9, weight_decay=decay)
-    else:
-        optimiser = torch.optim.Adam(groups, lr=rate, weight_decay=decay)
+def _rate(recipe: Recipe, steps: int) -> Callable[[int], float]:
+    """The learning rate of each of so many steps: a tenth after 60 %, and again after 85 %."""
     drops = [max(1, round(share * steps)) for share in (0.6, 0.85)]
-    return optimiser, torch.optim.lr_scheduler.MultiStepLR(optimiser, drops, gamma=0.1)
 
+    def rate(step: int) -> float:
+        found = recipe.learning_rate
+        for _ in range(sum(step >= drop for drop in drops)):
+            found *= 0.1
+        return found
 
-def _step(
-    loss: Tensor,
-    optimiser: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-) -> None:
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
-    schedule.step()
+    return rate

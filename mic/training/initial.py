@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import overload
 
-import torch
-
 from mic.inputs.tensors import ClipTensors
 from mic.models.baselines import PeerMethod, PeerModel
 from mic.models.mic import Method, Mic
+from mic.training.descent import seeded
 
 
 @overload
@@ -41,8 +40,7 @@ def initial_network(
         rows: The training clips; what z_I is reduced to is fitted on them alone.
         seed: Of the weights. The caller's generators are left as they were.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         if isinstance(method, PeerMethod):
             return PeerModel(method, classes=len(data.classes))
         return Mic(

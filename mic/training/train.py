@@ -30,6 +30,7 @@ from mic.models.trainable import Trainable
 from mic.storage.checkpoint import Checkpoint, pack_optimizer, unpack_optimizer
 from mic.training import parallel
 from mic.training.augmentation import augment, drawn_frames
+from mic.training.descent import Descent, seeded
 from mic.training.schedules import PRESETS, Schedule, learning_rate
 
 __all__ = ["PRESETS", "EpochRecord", "Prediction", "Schedule", "Training", "predict"]
@@ -118,12 +119,11 @@ class Training:
         self.evaluate_every = evaluate_every
         self.records: list[EpochRecord] = []
         self.ranks = parallel.ranks(self.model)
-        kind = torch.optim.AdamW if schedule.optimizer == "adamw" else torch.optim.Adam
-        self.optimizer = kind(
-            model.parameters_of_encoder(),
-            lr=schedule.learning_rate,
-            betas=(0.9, 0.999),
+        self.descent = Descent(
+            [model.parameters_of_encoder()],
+            kind=schedule.optimizer,
             weight_decay=schedule.weight_decay,
+            clip_norm=schedule.clip_norm,
             fused=True,
         )
         if self.checkpoint is not None and self.checkpoint.exists():
@@ -158,13 +158,10 @@ class Training:
         correct = seen = 0
         self.model.train()
         # Dropout draws from the global generators, which are the caller's: seeded, then restored.
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(int(torch.randint(2**62, (), generator=draw)))
+        with seeded(int(torch.randint(2**62, (), generator=draw))):
             for number, chosen in enumerate(batches):
                 progress = (epoch - 1 + number / len(batches)) / self.schedule.epochs
                 rate = learning_rate(self.schedule, progress)
-                for group in self.optimizer.param_groups:
-                    group["lr"] = rate
                 frames = None
                 if self.schedule.frames:
                     lengths = self.data.lengths[chosen]
@@ -174,15 +171,8 @@ class Training:
                 loss, parts, logits = self.model.losses(
                     batch, progress=progress, label_smoothing=self.schedule.label_smoothing
                 )
-                self.optimizer.zero_grad()
-                loss.backward()
-                if self.ranks:
-                    self.ranks.sum_gradients()
-                if self.schedule.clip_norm:
-                    torch.nn.utils.clip_grad_norm_(
-                        self.model.parameters_of_encoder(), self.schedule.clip_norm
-                    )
-                self.optimizer.step()
+                gathered = self.ranks.sum_gradients if self.ranks else None
+                self.descent.step(loss, rate=rate, gathered=gathered)
                 correct += int((logits.argmax(1) == batch.labels).sum())
                 seen += len(chosen)
                 for name, value in {**parts, "loss": float(loss.detach())}.items():
@@ -252,7 +242,7 @@ class Training:
 
     def _optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:
         critic = self.model.regulariser
-        found: list[tuple[str, torch.optim.Optimizer]] = [("encoder", self.optimizer)]
+        found: list[tuple[str, torch.optim.Optimizer]] = [("encoder", self.descent.optimizer)]
         if critic is not None and critic.optimizer is not None:
             found.append(("critic", critic.optimizer))
         return found

@@ -20,6 +20,7 @@ from torch.nn.functional import affine_grid, grid_sample
 
 from mic.errors import ConfigError
 from mic.synthface.action_units import CODES
+from mic.training.descent import Descent, descend, seeded
 from mic.training.schedules import Schedule, learning_rate
 from mic.transfer.crops import EDGE, STEPS
 from mic.transfer.examples import Examples
@@ -123,19 +124,13 @@ def fit(
             "a student cannot learn from people whose action units are not known",
             remedy="train it on `mic.transfer.examples.generated`",
         )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         student = Student(inputs)
         truth = torch.from_numpy(np.concatenate([examples.shapes, examples.units], 1))
         weight = _weights(truth)
-        optimiser = torch.optim.AdamW(
-            student.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
-        )
         steps = max(1, math.ceil(schedule.epochs * len(examples) / schedule.batch))
-        student.train()
-        for step, rows in enumerate(_batches(len(examples), schedule.batch, steps)):
-            for group in optimiser.param_groups:
-                group["lr"] = learning_rate(schedule, step / steps)
+
+        def loss(rows: Tensor) -> Tensor:
             planes, look = read(examples, rows.numpy(), inputs)
             target = truth[rows]
             if schedule.flip:
@@ -144,12 +139,20 @@ def fit(
                 planes = _jittered(planes, schedule.shift, inputs)
             planes = planes * (1 + schedule.gain * (2 * torch.rand(len(rows), 1, 1, 1) - 1))
             look = look * (torch.rand(len(rows), 1) >= _TOLD)
-            loss = ((student(planes, look) - target).square() * weight).sum(1).mean()
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(student.parameters(), schedule.clip_norm)
-            optimiser.step()
-    return student.eval()
+            error: Tensor = student(planes, look) - target
+            return (error.square() * weight).sum(1).mean()
+
+        return descend(
+            student,
+            _batches(len(examples), schedule.batch, steps),
+            loss,
+            Descent(
+                [student.parameters()],
+                weight_decay=schedule.weight_decay,
+                clip_norm=schedule.clip_norm,
+            ),
+            rate=lambda step: learning_rate(schedule, step / steps),
+        )
 
 
 @torch.no_grad()
