@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from mic.errors import ResultError
 from mic.evaluation.metrics import wilson
 from mic.models.baselines import PEERS
-from mic.publishing import results
+from mic.publishing import plots, results
 from mic.storage import provenance
 
 # Clips that the published accuracies of a dataset are shares of.
@@ -269,9 +269,8 @@ def figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
     for axis, (dataset, table) in zip(np.atleast_1d(axes), tables.items(), strict=True):
         places = np.arange(len(table))[::-1]
         axis.plot(table["published_accuracy"], places, "x", color="0.35", label="published")
-        middle = table["accuracy"].to_numpy()
-        reach = np.stack([middle - table["accuracy_low"], table["accuracy_high"] - middle])
-        axis.errorbar(middle, places, xerr=np.fmax(reach, 0), fmt="o", capsize=2, label="ours")
+        reach = plots.reach(table, "accuracy")
+        axis.errorbar(table["accuracy"], places, xerr=reach, fmt="o", capsize=2, label="ours")
         axis.set_yticks(places, table["method"], fontsize=7)
         axis.set(title=dataset, xlabel="accuracy", xlim=(0, 1.02))
     np.atleast_1d(axes)[0].legend(loc="lower left")

@@ -185,6 +185,20 @@ def confusion(counts: np.ndarray, labels: Sequence[str], *, title: str = "") -> 
     return figure
 
 
+def reach(frame: pd.DataFrame, value: str) -> np.ndarray:
+    """How far a column's intervals reach, as `Axes.errorbar` takes them.
+
+    Args:
+        frame: Has the columns `value`, `value_low` and `value_high`.
+        value: Column to draw.
+
+    Returns:
+        (2, rows): below and above the value, at least 0 where rounding left less.
+    """
+    low, middle, high = (frame[f"{value}{end}"].to_numpy() for end in ("_low", "", "_high"))
+    return np.fmax([middle - low, high - middle], 0)
+
+
 def intervals(
     frame: pd.DataFrame, *, label: str, value: str, reference: float | None = None
 ) -> Figure:
@@ -198,16 +212,7 @@ def intervals(
     """
     figure, axis = plt.subplots(figsize=(6.4, 0.32 * len(frame) + 0.9))
     places = np.arange(len(frame))[::-1]
-    middle = frame[value].to_numpy()
-    low, high = frame[f"{value}_low"].to_numpy(), frame[f"{value}_high"].to_numpy()
-    axis.errorbar(
-        middle,
-        places,
-        xerr=np.maximum(np.stack([middle - low, high - middle]), 0),
-        fmt="o",
-        capsize=3,
-        linestyle="",
-    )
+    axis.errorbar(frame[value], places, xerr=reach(frame, value), fmt="o", capsize=3, linestyle="")
     if reference is not None:
         axis.axvline(reference, color="0.35", linestyle=":")
     axis.set_yticks(places, frame[label])

@@ -107,6 +107,16 @@ class Run:
         """Notes in the provenance that the run read the data `name` with this SHA-256."""
         self.data[name] = digest
 
+    def caption(self, text: str, *sizes: str) -> str:
+        """A caption that ends with what stands behind its table: sizes, seed and profile.
+
+        Args:
+            text: What the table shows: a sentence with its full stop.
+            sizes: What was asked about, as `n 24` or `12 people`.
+        """
+        behind = (*sizes, f"seed {self.config.seed}", f"profile {self.config.name}")
+        return f"{text} {'; '.join(behind)}."
+
     def table(
         self, frame: pd.DataFrame, name: str, *, caption: str, columns: Mapping[str, str]
     ) -> pd.DataFrame:
@@ -120,7 +130,8 @@ class Run:
             columns: For each column, in order, what it means and its unit.
 
         Returns:
-            The table as it will be read back.
+            The table as it will be read back; its `attrs` hold the caption, which
+            `mic.publishing.report.styled` shows.
 
         Raises:
             ResultError: Undeclared name, other columns than described, or an empty table.
@@ -139,6 +150,7 @@ class Run:
             raise ResultError(f"table {name!r} has no rows", place=self.notebook)
         text = frame.to_csv(index=False, float_format="%.6g", lineterminator="\n")
         back = pd.read_csv(io.StringIO(text))
+        back.attrs["caption"] = caption
         self._schemas[name] = {
             "caption": caption,
             "columns": dict(columns),

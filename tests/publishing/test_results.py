@@ -13,7 +13,7 @@ import pytest
 
 from mic import config
 from mic.errors import ResultError
-from mic.publishing import results
+from mic.publishing import report, results
 
 COLUMNS = {"method": "name", "accuracy": "share of clips, 0 to 1", "n": "clips"}
 FRAME = pd.DataFrame({"method": ["a|b", "c"], "accuracy": [0.123456789, 1.0], "n": [7, 8]})
@@ -60,6 +60,15 @@ def test_the_same_run_writes_the_same_bytes(tmp_path):
         files = (p for p in (tmp_path / name).rglob("*.*") if p.is_file())
         contents.append({p.name: p.read_bytes() for p in files})
     assert contents[0] == contents[1]
+
+
+def test_a_caption_says_what_stands_behind_its_table(tmp_path):
+    run = _run(tmp_path)
+    text = run.caption("Scores.", "n 24", "12 people")
+    assert text == "Scores. n 24; 12 people; seed 0; profile smoke."
+    table = run.table(FRAME, "scores", caption=text, columns=COLUMNS)
+    assert f"<caption>{text}</caption>" in report.styled(table.drop(columns="n")).data
+    assert "<caption>Mine</caption>" in report.styled(table, caption="Mine").data
 
 
 def test_a_missing_output_moves_nothing(tmp_path):

@@ -20,8 +20,9 @@ def styled(frame: pd.DataFrame, *, caption: str = "") -> HTML:
 
     Args:
         frame: The table; see `mic.publishing.report.layout` for what becomes of its columns.
-        caption: Above it.
+        caption: Above it; empty: the frame's own, where `results.Run.table` wrote it.
     """
+    caption = caption or frame.attrs.get("caption", "")
     head = f"<caption>{html.escape(caption)}</caption>" if caption else ""
     return HTML(f"<table>{head}{body(frame)}</table>")
 
