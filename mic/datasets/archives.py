@@ -76,7 +76,9 @@ def extract(
             f"is damaged: {error}", file=archive, remedy="download it again"
         ) from error
     raise DatasetError(
-        "is neither a zip nor a tar archive", file=archive, remedy="download it again"
+        "is neither a zip nor a tar archive",
+        file=archive,
+        remedy="download it again, or give the folder where it was unpacked",
     )
 
 

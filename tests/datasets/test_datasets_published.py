@@ -381,7 +381,7 @@ def test_loading_a_broken_tree_names_the_first_fault(tree):
 
 def test_unknown_names_and_places_are_refused(tmp_path):
     with pytest.raises(ConfigError, match="ckplus"):
-        datasets.fetch("ck+")
+        datasets.fetch("ck++")
     with pytest.raises(DatasetError, match="does not exist"):
         fetch("ckplus", tmp_path / "nowhere")
     with pytest.raises(ConfigError, match="not open"):

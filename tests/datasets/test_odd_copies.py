@@ -213,6 +213,37 @@ def test_two_different_files_of_one_clip_cost_it(name, tree):
     assert clip in {one.clip_id for one in scan(name, tree).sources}
 
 
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        ("ckplus", "Emotion"),
+        ("ckplus", "cohn-kanade-images"),
+        ("mmi", "Sessions/7"),
+        ("afew", "Val_AFEW"),
+        ("avec", "recordings_video"),
+        ("cremad", "processedResults"),
+    ],
+)
+def test_one_folder_of_a_dataset_is_answered_with_the_whole(name, part, tree):
+    holder = (tree / part).parent
+    faults = scan(name, tree / part).faults
+    assert [fault.message for fault in faults] == ["is missing"]
+    assert str(holder) in faults[0].remedy
+
+
+def test_an_archive_is_not_filled_up_from_another(tmp_path):
+    trees.ckplus(tmp_path / "data")
+    whole = shutil.make_archive(str(tmp_path / "whole"), "zip", tmp_path / "data")
+    shutil.rmtree(tmp_path / "data" / "Emotion")
+    part = shutil.make_archive(str(tmp_path / "part"), "zip", tmp_path / "data")
+    assert fetch("ckplus", Path(whole)).sound
+    report = fetch("ckplus", Path(part))
+    assert [fault.file for fault in report.faults] == ["Emotion/"]
+    # Nor from what a file of this name held before.
+    Path(whole).write_bytes(Path(part).read_bytes())
+    assert not fetch("ckplus", Path(whole)).sound
+
+
 def test_litter_is_known_by_its_name():
     for name in (".DS_Store", "._x.png", "Thumbs.db", "__MACOSX", "DESKTOP.INI"):
         assert source.is_litter(Path(name)), name

@@ -13,6 +13,7 @@ from mic.datasets.readers.source import (
     copies_of,
     files_in,
     folder_of,
+    missing,
     relative,
     subfolders,
     the_one,
@@ -43,13 +44,8 @@ def scan(root: Path) -> Scan:
     for split, names in SPLITS.items():
         folder = folder_of(root, *names)
         if folder is None:
-            faults.append(
-                Fault(
-                    file=f"{names[0]}/",
-                    message="is missing",
-                    remedy=f"unpack the archives of {names[0]} here",
-                )
-            )
+            remedy = f"unpack the archives of {names[0]} here"
+            faults.append(missing(root, *names, remedy=remedy))
             continue
         faults += copies_of(root, *names)
         inside = subfolders(folder)

@@ -17,6 +17,7 @@ from mic.datasets.readers.source import (
     copies_of,
     files_in,
     folder_of,
+    missing,
     relative,
     the_one,
 )
@@ -38,7 +39,7 @@ def scan(root: Path) -> Scan:
     recordings = folder_of(root, "recordings_video")
     ratings = folder_of(root, "ratings_gold_standard")
     faults = [
-        Fault(file=f"{name}/", message="is missing", remedy=f"unpack {name}.zip here")
+        missing(root, name, remedy=f"unpack {name}.zip here")
         for name, folder in (("recordings_video", recordings), ("ratings_gold_standard", ratings))
         if folder is None
     ]

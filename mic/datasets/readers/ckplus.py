@@ -17,6 +17,7 @@ from mic.datasets.readers.source import (
     copies_of,
     files_in,
     folder_of,
+    missing,
     relative,
     subfolders,
     the_one,
@@ -55,8 +56,8 @@ def scan(root: Path) -> Scan:
     pictures = folder_of(root, *_PICTURES)
     emotions = folder_of(root, *_EMOTIONS)
     faults = [
-        Fault(file=f"{name}/", message="is missing", remedy=_UNPACK)
-        for name, folder in (("cohn-kanade-images", pictures), ("Emotion", emotions))
+        missing(root, *names, remedy=_UNPACK)
+        for names, folder in ((_PICTURES, pictures), (_EMOTIONS, emotions))
         if folder is None
     ]
     if pictures is None or emotions is None:

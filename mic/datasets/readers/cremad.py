@@ -17,6 +17,7 @@ from mic.datasets.readers.source import (
     copies_of,
     files_in,
     folder_of,
+    missing,
     relative,
     the_one,
 )
@@ -47,12 +48,9 @@ def scan(root: Path) -> Scan:
     """
     folder = folder_of(root, "VideoFlash")
     if folder is None:
-        missing = Fault(
-            file="VideoFlash/",
-            message="is missing",
-            remedy="clone the home page's repository with Git LFS, or `mic fetch cremad`",
-        )
-        return Scan(sources=(), faults=(missing,), counts={})
+        remedy = "clone the home page's repository with Git LFS, or `mic fetch cremad --download`"
+        fault = missing(root, "VideoFlash", remedy=remedy)
+        return Scan(sources=(), faults=(fault,), counts={})
     faults = copies_of(root, "VideoFlash")
     sources: list[Source] = []
     counts: Counter[str] = Counter()

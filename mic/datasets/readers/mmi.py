@@ -26,6 +26,7 @@ from mic.datasets.readers.source import (
     copies_of,
     files_in,
     folder_of,
+    missing,
     relative,
     subfolders,
 )
@@ -50,12 +51,9 @@ def scan(root: Path) -> Scan:
     """
     sessions = folder_of(root, "Sessions")
     if sessions is None:
-        missing = Fault(
-            file="Sessions/",
-            message="is missing",
-            remedy="unpack the download of the MMI search page here, folder names kept",
-        )
-        return Scan(sources=(), faults=(missing,), counts={})
+        remedy = "unpack the download of the MMI search page here, folder names kept"
+        fault = missing(root, "Sessions", remedy=remedy)
+        return Scan(sources=(), faults=(fault,), counts={})
     faults: list[Fault] = []
     sources: list[Source] = []
     counts: Counter[str] = Counter()

@@ -100,7 +100,8 @@ def scan(root: Path) -> Scan:
             Fault(
                 file="Actor_01/",
                 message="no speech video of any actor was found",
-                remedy="unpack Video_Speech_Actor_01.zip ... 24 here, or `mic fetch ravdess`",
+                remedy="unpack Video_Speech_Actor_01.zip ... 24 here, or "
+                "`mic fetch ravdess --download`",
             )
         )
     spoken = [source for source in sources if source.notes["channel"] == "speech"]

@@ -176,6 +176,23 @@ def folder_of(path: Path, *names: str) -> Path | None:
     return next(iter(_folders_of(path, names)), None)
 
 
+def missing(path: Path, *names: str, remedy: str) -> Fault:
+    """The fault that no folder of these names is in the given one.
+
+    Args:
+        path: The folder that the user gave.
+        names: The sought folder's names, the first as published.
+        remedy: What to do, unless the folder lies beside or above the given one: people take one
+            of a dataset's folders for the whole of it.
+    """
+    wanted = {name.lower() for name in names}
+    for above in path.resolve().parents[:2]:
+        if any(sub.name.lower() in wanted for sub in [above, *readable_subfolders(above)]):
+            remedy = f"give {above} instead, which holds it"
+            break
+    return Fault(file=f"{names[0]}/", message="is missing", remedy=remedy)
+
+
 def copies_of(path: Path, *names: str) -> list[Fault]:
     """A note for each further folder that `folder_of` might have taken: it is not read."""
     read, *others = _folders_of(path, names) or [path]
