@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ _EVERY = (
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _EVERY}
 # Other names of the same: AVEC 2016's faces are RECOLA's; six classes of CK+ are of 106 people.
 ALIASES: dict[str, str] = {"recola": "avec", "ckplus-106": "ckplus-six"}
+# Titles that no name can be, because they have more than letters, digits, - and _.
+_SPELT = {"ck+": "ckplus", "crema-d": "cremad"}
 _DOWNLOADS: dict[str, Callable[..., None]] = {
     "ravdess": download.ravdess,
     "cremad": download.cremad,
@@ -208,13 +212,20 @@ def fetch(
     return _report(dataset, root, scan.counts, (*scan.faults, *unreadable), manifest)
 
 
+def canonical(name: str) -> str:
+    """The name of a dataset however it is spelt ("CK+", "RECOLA"); another name as it is."""
+    folded = _SPELT.get(name.casefold(), name.casefold())
+    folded = ALIASES.get(folded, folded)
+    return folded if folded in DATASETS or folded in synth.SIZES else name
+
+
 def find(name: str) -> Dataset:
     """A published dataset or variant by its name or another name of it.
 
     Raises:
         ConfigError: There is none.
     """
-    name = ALIASES.get(name, name)
+    name = canonical(name)
     if name not in DATASETS:
         raise ConfigError(
             f"there is no dataset {name!r}",
@@ -265,15 +276,33 @@ def _downloaded(
 
 
 def _opened(dataset: Dataset, path: Path) -> Path:
-    """The folder to read: the given one, or where the given archive was unpacked."""
+    """The folder to read: the given one, or where the given archive was unpacked.
+
+    Each archive has a folder of its own: what another held must not fill what this one lacks.
+    """
     if path.is_dir():
         return path
     if not path.is_file():
         raise DatasetError(
             "does not exist", file=path, remedy="give the folder of the unpacked dataset"
         )
-    folder = home() / "downloads" / dataset.folder_name
-    archives.extract(path, folder)
+    if path.suffix.lower() == ".csv":
+        raise DatasetError(
+            "is no folder",
+            file=path,
+            remedy=f"give the folder of {dataset.title}; `mic run` takes a manifest under a name "
+            f"of its own, --data mine={path}",
+        )
+    where = hashlib.sha256(os.fsencode(path.resolve())).hexdigest()[:8]
+    folder = home() / "downloads" / f"{dataset.folder_name}-{where}"
+    status = path.stat()
+    stamp = f"{status.st_size} {status.st_mtime_ns}\n"
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        mark = folder / ".archive"
+        if folder.is_dir() and not (mark.is_file() and mark.read_text() == stamp):
+            shutil.rmtree(folder)  # of an earlier archive of this name
+        write_text(mark, stamp)
+        archives.extract(path, folder)
     return folder
 
 

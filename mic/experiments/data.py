@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import zipfile
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
@@ -65,14 +66,18 @@ class Dataset:
         return self.manifest.name
 
     def summary(self, parts: int = 10) -> str:
-        """What it is, in words: clips, people, how it is divided, how much of it there is."""
+        """What it is, in words: clips, people, how it is divided, how much; then its classes."""
         split = any(self.manifest.column("split"))
         people = len(set(self.manifest.column("subject")))
         divided = "the published training and validation parts"
         if not split:
             divided = f"{min(parts, people)} subject-disjoint parts"
         whole = f"{self.coverage:.1%} of {'what was published' if self.published else 'its clips'}"
-        return f"{len(self.kept())} clips of {people} people of {self.name} ({whole}), {divided}"
+        kept = self.kept()
+        first = f"{len(kept)} clips of {people} people of {self.name} ({whole}), {divided}"
+        shown = Counter(self.manifest.clips[row].label for row in kept)
+        counts = ", ".join(f"{label} {shown[label]}" for label in self.manifest.classes)
+        return f"{first}\n  {counts}" if counts else first
 
     def sources(self) -> dict[str, str]:
         """What results of it depend on, with SHA-256: the clips and the identity network.

@@ -25,7 +25,7 @@ from mic.datasets.readers.source import Dataset as Reader
 from mic.datasets.readers.source import Scan, Source
 from mic.errors import ConfigError, DatasetError
 from mic.experiments.data import Dataset
-from mic.fitting.clips import class_folders
+from mic.fitting.clips import Labelled, class_folders
 from mic.inputs.coverage import LeftOut, check_share
 from mic.manifest.manifest import Manifest
 from mic.storage import provenance
@@ -40,6 +40,10 @@ COUNTERPARTS = {
 }
 LABELLED = ("synth-ck", "synth-mmi", "synth-afew")
 RATED = "synth-avec"
+# What folders of classes are called, and people are not.
+_EXPRESSIONS = frozenset(label for one in datasets.DATASETS.values() for label in one.classes) | {
+    *("angry", "disgusted", "fearful", "happy", "sad", "surprised"),
+}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _LONGEST = 200  # bytes of a clip's name: file systems allow 255, suffixes included
 
@@ -84,8 +88,8 @@ def parse(texts: Sequence[str]) -> tuple[Given, ...]:
     """
     found: dict[str, Given] = {}
     for text in texts:
-        name, _, path = text.partition("=")
-        name = published.ALIASES.get(name, name)
+        name, equals, path = text.partition("=")
+        name = published.canonical(name.strip())
         one = Given(name=name, path=Path(path).expanduser() if path else None)
         if _NAME.fullmatch(name) is None:
             raise ConfigError(
@@ -93,8 +97,19 @@ def parse(texts: Sequence[str]) -> tuple[Given, ...]:
                 place=text,
                 remedy="write NAME=FOLDER with a name of small letters, digits, - and _",
             )
+        if equals and not path.strip():  # as of a variable of the shell that is not set
+            raise ConfigError(
+                "names no folder",
+                place=text,
+                remedy=f"write {name}=FOLDER, or {name} alone for what is known by that name",
+            )
         if name in found:
-            raise ConfigError(f"the dataset {name!r} is given twice", place=text)
+            raise ConfigError(
+                f"the dataset {name!r} is given twice",
+                place=text,
+                remedy=f"give one of them; the other as OTHERNAME={path or 'FOLDER'} if it is "
+                "a manifest or class folders",
+            )
         if one.kind == "own" and one.path is None:
             known = ", ".join([*datasets.DATASETS, *published.ALIASES, *synth.SIZES])
             raise ConfigError(
@@ -103,7 +118,11 @@ def parse(texts: Sequence[str]) -> tuple[Given, ...]:
                 remedy=f"choose one of {known}, or give the folder of your own: {name}=FOLDER",
             )
         if one.kind == "generated" and one.path is not None:
-            raise ConfigError(f"{name} is generated and takes no folder", place=text)
+            raise ConfigError(
+                f"{name} is generated and takes no folder",
+                place=text,
+                remedy=f"write {name} alone, or give the folder another name: mine={path}",
+            )
         found[name] = one
     return tuple(found.values())
 
@@ -222,12 +241,19 @@ def load(one: Given, config: Profile, *, progress: Progress | None = None) -> Da
     lost.reverse()
     structural = [fault for fault in report.faults if fault.fatal and not fault.clip]
     if report.manifest is None or structural:
-        worst = [*structural, *(fault for fault in report.faults if fault.fatal)][:3]
+        worst = (structural or [fault for fault in report.faults if fault.fatal])[:3]
+        listed = "; ".join(f"{fault.file}: {fault.message}" for fault in worst)
+        remedies = list(dict.fromkeys(fault.remedy for fault in worst))
+        remedies.append(f"`mic fetch {one.name} --path FOLDER` lists everything")
+        if report.manifest is not None:
+            remedies.append(
+                "with --allow-faults it makes a manifest of what is there, which a run takes as "
+                "MYNAME=MANIFEST"
+            )
         raise DatasetError(
-            f"{datasets.DATASETS[one.name].title} is not whole: {'; '.join(map(str, worst))}",
+            f"{datasets.DATASETS[one.name].title} is not whole: {listed}",
             file=one.path,
-            remedy=f"`mic fetch {one.name} --path FOLDER` lists everything; with --allow-faults "
-            "it makes a manifest of what is there, which a run takes as MYNAME=MANIFEST",
+            remedy="; ".join(remedies),
         )
     root = report.root or one.path
     absent = tuple(
@@ -245,6 +271,12 @@ def _own(one: Given, config: Profile, progress: Progress | None) -> Dataset:
     """Class folders, or a manifest, whose clips are made anew unless they are MPEG-4 already."""
     path = one.path
     assert path is not None  # `parse` saw to it
+    if not path.is_dir() and not (path.is_file() and path.suffix.lower() == ".csv"):
+        raise DatasetError(
+            "is no folder and no manifest" if path.exists() else "does not exist",
+            file=path,
+            remedy="give a folder with a folder a class, or a manifest (.csv); unpack an archive",
+        )
     table = path if path.suffix.lower() == ".csv" else path / "manifest.csv"
     if table.is_file():
         manifest = dataclasses.replace(Manifest.load(table), name=one.name)
@@ -267,7 +299,7 @@ def _own(one: Given, config: Profile, progress: Progress | None) -> Dataset:
         ]
     else:
         root = path
-        videos = class_folders(path)
+        videos = _classified(path)
         classes = tuple(sorted({video.label for video in videos}))
         below = [video.path.relative_to(path).as_posix() for video in videos]
         sources = [
@@ -310,6 +342,30 @@ def _own(one: Given, config: Profile, progress: Progress | None) -> Dataset:
     )
     check_share(absent, len(manifest) + len(absent))
     return Dataset(manifest=manifest, absent=absent)
+
+
+def _classified(folder: Path) -> list[Labelled]:
+    """The videos of class folders; refused one level too high or low, where classes are others."""
+    one_class = folder.resolve().name.casefold() in _EXPRESSIONS
+    remedy = f"give {folder.resolve().parent}, whose folders are the classes"
+    try:
+        videos = class_folders(folder)
+    except DatasetError as error:
+        if one_class:
+            raise DatasetError("is the folder of one class", file=folder, remedy=remedy) from error
+        raise
+    labels = {video.label.casefold() for video in videos}
+    people = {video.subject.casefold() for video in videos}
+    if one_class and not labels & _EXPRESSIONS:
+        raise DatasetError("is the folder of one class", file=folder, remedy=remedy)
+    if 2 * len(people & _EXPRESSIONS) > len(people):
+        raise DatasetError(
+            f"its people would be called {', '.join(sorted(people))}: classes lie a level deeper",
+            file=folder,
+            remedy="give the folder whose folders are the classes; to keep a division into "
+            "training and validation, write a manifest with the column split",
+        )
+    return videos
 
 
 def _names(paths: Sequence[str]) -> list[str]:

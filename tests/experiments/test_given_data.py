@@ -1,6 +1,7 @@
 """Given data run the studies as generated ones do: trees of generated faces, published layouts."""
 
 import io
+import itertools
 import json
 import shutil
 from pathlib import Path
@@ -242,11 +243,38 @@ def test_anybodys_class_folders_and_manifests_are_data_too(trees, tmp_path):
         (["ckplus=/a", "ckplus=/b"], "given twice"),
         (["synth-ck=/a"], "takes no folder"),
         (["My Data=/a"], "cannot name"),
+        (["ckplus="], "names no folder"),
     ],
 )
 def test_what_cannot_be_data_is_refused(texts, word):
     with pytest.raises(ConfigError, match=word):
         given.parse(texts)
+
+
+def test_a_dataset_is_known_however_it_is_spelt():
+    found = given.parse(["CK+=/a", "MMI", "Recola=/b", "CREMA-D=/c", "Synth-CK"])
+    assert [one.name for one in found] == ["ckplus", "mmi", "avec", "cremad", "synth-ck"]
+
+
+@pytest.mark.parametrize(
+    ("place", "word"),
+    [
+        ("nowhere", "does not exist"),
+        ("nowhere.csv", "does not exist"),
+        ("set.zip", "is no folder"),
+        ("", "a level deeper"),
+        ("train/Happy", "the folder of one class"),
+    ],
+)
+def test_own_folders_are_refused_where_they_would_be_read_wrongly(place, word, tmp_path):
+    for part, label, who in itertools.product(("train", "test"), ("Happy", "Sad"), "ab"):
+        folder = tmp_path / part / label / who
+        folder.mkdir(parents=True)
+        (folder / "1.mp4").touch()
+    (tmp_path / "set.zip").touch()
+    with pytest.raises(DatasetError, match=word) as caught:
+        given.labelled([f"mine={tmp_path / place}"], SMOKE)
+    assert caught.value.remedy
 
 
 def test_results_of_given_data_never_replace_committed_ones():
