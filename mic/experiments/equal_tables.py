@@ -20,6 +20,34 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAJORITY = "majority class"
+# What the columns of `searched` and of `accuracy_table` are.
+SEARCHED: Mapping[str, str] = {
+    "dataset": "generated protocol",
+    "row": "method that may choose",
+    "input": "kind of mic.inputs.tensors.Representation that it is shown",
+    "grid": "edge of the grid that its feature maps are averaged to",
+    "epochs": "of the training",
+    "learning_rate": "at the peak of the schedule",
+    "accuracy": "share of the validation clips of all folds whose expression is named",
+    "clips": "validation clips",
+    "folds": "parts of the people that it was tried on",
+}
+ACCURACY: Mapping[str, str] = {
+    "row": "method; 'linear': a logistic regression on frozen embeddings of the frames named",
+    "accuracy": "share of the clips of unseen people whose expression is named",
+    "accuracy_low": "95 % interval over the people",
+    "accuracy_high": "its upper end",
+    "difference": "accuracy less that of the row without an entry here, mean over people",
+    "difference_low": "90 % interval over the people, paired",
+    "difference_high": "its upper end",
+    "p": "two-sided, by sign flips of people",
+    "p_holm": "p, adjusted by Holm over the table",
+    "p_equivalent": "of two one-sided tests that the difference is within one point",
+    "n": "predictions",
+    "people": "people seen in them",
+    "folds": "parts of the people that were tested",
+    "seeds": "repetitions with other weights and batches",
+}
 # The strength of the probe's penalty; the embeddings have unit length.
 _C = 10.0
 

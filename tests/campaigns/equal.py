@@ -82,14 +82,14 @@ def publish(options: argparse.Namespace) -> None:
         table,
         names[0],
         caption=f"Accuracy on {data.name} at equal chances, trained on {options.machine}.",
-        columns=dict.fromkeys(table.columns, "See mic.experiments.equal_tables.accuracy_table."),
+        columns=equal_tables.ACCURACY,
     )
     searched = equal_tables.searched(pd.read_csv(options.out / SEARCH))
     run.table(
         searched,
         names[1],
         caption="Candidates on validation people.",
-        columns=dict.fromkeys(searched.columns, "See mic.experiments.equal_tables.searched."),
+        columns=equal_tables.SEARCHED,
     )
     run.figure(equal_tables.figure(table, title=f"{data.name} at equal chances"), names[0])
     run.complete()
