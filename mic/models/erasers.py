@@ -171,6 +171,52 @@ def _kernel(of: Callable[[Material, int], np.ndarray]) -> Fit:
     return fit
 
 
+def _then(*fits: Fit) -> Fit:
+    """One after the other, each fitted to what those before it leave."""
+
+    def fit(material: Material, seed: int) -> Erase:
+        steps: list[Erase] = []
+        for one in fits:
+            steps.append(one(material, seed))
+            material = dataclasses.replace(material, z=steps[-1](material.z))
+
+        def erase(z: np.ndarray) -> np.ndarray:
+            for step in steps:
+                z = step(z)
+            return z
+
+        return erase
+
+    return fit
+
+
+def head(z: np.ndarray, labels: np.ndarray) -> Erase:
+    """A classifier refitted to what was left of z: maps (N, d) to (N, classes) log likelihoods."""
+    from sklearn.linear_model import LogisticRegression  # slow, see `mic.evaluation.leakage`
+
+    scale = np.maximum(z.std(0), 1e-6)
+    classifier = LogisticRegression(C=0.01, max_iter=2000).fit(z / scale, labels)
+
+    def scores(new: np.ndarray) -> np.ndarray:
+        found = np.full((len(new), int(labels.max()) + 1), -np.inf)
+        found[:, classifier.classes_] = classifier.predict_log_proba(new / scale)
+        return found
+
+    return scores
+
+
+def _answer(material: Material, seed: int) -> Erase:
+    """What a classifier answers and nothing else, a column a class.
+
+    Whatever leaves a receiver these answers tells him at least as much of the person as they do,
+    and they tell something: a network's mistakes are a person's own.
+    """
+    del seed
+    scores = head(material.z, material.labels)
+    classes = np.eye(int(material.labels.max()) + 1)
+    return lambda z: classes[scores(z).argmax(1)]
+
+
 def _step(lift: Erase, erasure: Callable[[torch.Tensor], torch.Tensor], kept: np.ndarray) -> Erase:
     return lambda z: erasure(torch.from_numpy(lift(z))).numpy() @ kept
 
@@ -199,6 +245,7 @@ def _within(z: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return found
 
 
+_BOTH = _then(_linear(_own), _linear(_names, _MANY))
 ERASERS: Mapping[str, Eraser] = {
     "linear, z_I": Eraser(fit=_linear(_own)),
     "linear, a stranger's z_I": Eraser(
@@ -211,6 +258,14 @@ ERASERS: Mapping[str, Eraser] = {
     ),
     "16 components": Eraser(fit=_components(_IDENTITY)),
     "16 random directions": Eraser(fit=_random(_IDENTITY), placebo_of="16 components", drawn=True),
+    "answer": Eraser(fit=_answer),
+    "linear, z_I + names": Eraser(fit=_BOTH),
+    "linear, z_I + names, answer": Eraser(fit=_then(_BOTH, _answer)),
+    "linear, stranger's z_I + shuffled names, answer": Eraser(
+        fit=_then(_linear(_given("stranger")), _linear(_shuffled_names, _MANY), _answer),
+        placebo_of="linear, z_I + names, answer",
+        drawn=True,
+    ),
     "kernel, z_I": Eraser(fit=_kernel(_own), drawn=True),
     "kernel, a stranger's z_I": Eraser(
         fit=_kernel(_given("stranger")), placebo_of="kernel, z_I", drawn=True

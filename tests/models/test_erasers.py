@@ -9,11 +9,11 @@ from mic.identity.rates import drawn, rates
 from mic.models.erasers import ERASERS, Material
 
 
-def features(*, people, seed, first=0, size=12, classes=4):
+def features(*, people, seed, first=0, size=12, classes=4, apart=4.0):
     """Four clips a person: expression, noise, and a displacement that z_I tells of."""
     draw = np.random.default_rng(seed)
     shared = np.random.default_rng(5)
-    centres, mixing = 4 * shared.normal(size=(classes, size)), shared.normal(size=(3, size))
+    centres, mixing = apart * shared.normal(size=(classes, size)), shared.normal(size=(3, size))
     who = np.repeat(np.arange(first, first + people), 4)
     identity = np.repeat(draw.normal(size=(people, 3)), 4, axis=0)
     labels = np.tile(np.arange(classes), people)
@@ -21,9 +21,10 @@ def features(*, people, seed, first=0, size=12, classes=4):
     return Features(z=z, labels=labels, subjects=who, identity=identity)
 
 
-def left(name, seed=0):
-    """AUC of the linear attacker and accuracy of class means, after an eraser."""
-    train, test = features(people=60, seed=0), features(people=24, seed=1, first=100)
+def left(name, seed=0, attacker="linear", **shape):
+    """AUC of an attacker and accuracy of class means, after an eraser."""
+    train = features(people=60, seed=0, **shape)
+    test = features(people=24, seed=1, first=100, **shape)
     material = Material(
         z=train.z, labels=train.labels, subjects=train.subjects, identity=train.identity
     )
@@ -34,7 +35,7 @@ def left(name, seed=0):
         )
         for part in (train, test)
     ]
-    auc = rates(attack("linear", *sets), drawn(24, resamples=0, seed=0)).auc[0]
+    auc = rates(attack(attacker, *sets), drawn(24, resamples=0, seed=0)).auc[0]
     means = np.stack([sets[0].z[train.labels == k].mean(0) for k in range(4)])
     nearest = ((sets[1].z[:, None] - means) ** 2).sum(-1).argmin(1)
     return auc, (nearest == test.labels).mean()
@@ -59,7 +60,10 @@ def test_kernel_erasure_removes_more_than_its_placebo_and_keeps_the_expression()
 
 @pytest.mark.parametrize("name", ERASERS)
 def test_erasers_are_functions_of_their_seed_and_of_one_clip_at_a_time(name):
-    train, test = features(people=40, seed=0), features(people=5, seed=1, first=100)
+    # Expressions that overlap, so that what else is done to the features shows in an answer, and
+    # more directions than people, or erasing their names would leave nothing.
+    train = features(people=40, seed=0, size=96, apart=0.4)
+    test = features(people=20, seed=1, first=100, size=96, apart=0.4)
     material = Material(
         z=train.z, labels=train.labels, subjects=train.subjects, identity=train.identity
     )
@@ -69,6 +73,18 @@ def test_erasers_are_functions_of_their_seed_and_of_one_clip_at_a_time(name):
     np.testing.assert_allclose(alone, one[:1], atol=1e-9)
     other = ERASERS[name].fit(material, 4)(test.z)
     assert ERASERS[name].drawn == (not np.array_equal(one, other))
+
+
+def test_an_answer_tells_less_of_the_person_than_the_features_it_is_read_from():
+    wide = {"attacker": "similarity", "size": 96, "apart": 0.4}
+    whole, accuracy = left("", **wide)
+    erased, _ = left("linear, z_I + names", **wide)
+    assert whole > 0.85
+    assert erased < whole - 0.1
+    for name in ("answer", "linear, z_I + names, answer"):
+        auc, kept = left(name, **wide)
+        assert auc < whole - 0.1
+        assert kept > accuracy - 0.1
 
 
 def test_placebos_name_an_eraser_and_are_none_themselves():
