@@ -31,7 +31,7 @@ _ACCURACY = {
 }
 ROWS: Mapping[str, str] = {
     "protocol": "dataset; the paper's number is of the one whose shape a generated one has",
-    "row": "see the table above",
+    "row": "MIC, or what the paper takes from it or adds to it",
     **_ACCURACY,
     "difference": "accuracy minus MIC's on the same clips",
     "difference_low": "95 % interval over people",

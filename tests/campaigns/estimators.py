@@ -124,10 +124,10 @@ def publish(path: Path, folder: str) -> None:
         names[0],
         caption="Estimators of mutual information on distributions whose truth is known.",
         columns={
-            "distribution": "see mic.mi.known",
+            "distribution": "what is drawn; its information is known by formula or quadrature",
             "dimensions": "of each of the two variables",
             "truth": "mutual information, nats",
-            "estimator": "see mic.mi; critics: 400 steps of 64 rows",
+            "estimator": "key of mic.mi; critics are trained for 400 steps of 64 rows",
             "n": "samples; critics train on half of them",
             "estimate": "nats, mean over seeds",
             "least": "smallest of the seeds, nats",
@@ -141,7 +141,7 @@ def publish(path: Path, folder: str) -> None:
         names[1],
         caption="How far estimators of mutual information are off, over all distributions.",
         columns={
-            "estimator": "see mic.mi",
+            "estimator": "key of mic.mi",
             "n": "samples",
             "median_error": "median over distributions of |estimate / truth - 1|",
             "worst_error": "largest of the same",

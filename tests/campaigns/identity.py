@@ -126,7 +126,11 @@ def publish(options: argparse.Namespace) -> None:
     )
     for source, digest in data.sources().items():
         run.uses(source, digest)
-    size = f"synth-ck: {len(data.manifest)} clips, {options.folds} parts, {options.seeds} seed"
+    people = len(set(data.manifest.column("subject")))
+    size = (
+        f"{data.name}: n {len(data.manifest)}, {people} people in {options.folds} parts; "
+        f"{options.seeds} seed, {options.draws} draw a part; profile {config.name}"
+    )
     attacks = removal_tables.attacks_table(found)
     run.table(
         attacks,
@@ -144,7 +148,7 @@ def publish(options: argparse.Namespace) -> None:
     run.table(
         seen,
         "identity_power",
-        caption="What each attacker sees of planted identity of a known amount.",
+        caption=f"What each attacker sees of planted identity of a known amount. {size}.",
         columns=removal_tables.POWER,
     )
     run.table(
@@ -152,14 +156,14 @@ def publish(options: argparse.Namespace) -> None:
             alone, data.identities(), data.coefficients(), data.gains()
         ),
         "identity_regression",
-        caption="R2 of identity coefficients beside verification, on the same clips.",
+        caption=f"R2 of identity coefficients beside verification, on the same clips. {size}.",
         columns=removal_tables.REGRESSION,
     )
     drawn = drawings(data, config)
     reached = run.table(
         inversion.table(drawn, data),
         "identity_inversion",
-        caption="Faces drawn from features: does face recognition find the person in them?",
+        caption=f"Faces drawn from features: does face recognition find the person? {size}.",
         columns=inversion.COLUMNS,
     )
     run.figure(inversion.figure(drawn[0], reached), "identity_inversion")
