@@ -1,0 +1,65 @@
+"""An encoder in the min-min game as the paper words it, beside the game as we play it; resumable.
+
+    python -m campaigns.literal run [--seconds 3600]                     # from tests/
+    python -m campaigns.literal publish [--results ../results]
+
+`run` trains what is not in the store until the time is over (a minute a part of the people on an
+idle core); the other rows are notebook 05's. `publish` writes results/literal/.
+"""
+
+import argparse
+import time
+
+from mic.config import load
+from mic.experiments import equal_tables, literal, plan, tables
+from mic.experiments.cells import compute
+from mic.processes.workers import torch_threads
+from mic.publishing import results
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["run", "publish"])
+    parser.add_argument("--profile", default="default")
+    parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--results", default="../results")
+    options = parser.parse_args()
+    deadline = time.monotonic() + options.seconds
+    config = load(options.profile, jobs=1)
+    data = plan.dataset("synth-ck", config)
+    found = []
+    with torch_threads(1):
+        for cell in literal.cells(data, config):
+            if time.monotonic() > deadline:
+                print(f"stopped in front of {cell.row}, {cell.split}")
+                return
+            start = time.process_time()
+            found.append(compute(data, cell))
+            print(f"{cell.row}, {cell.split}: {time.process_time() - start:.0f} s", flush=True)
+    if options.what == "run":
+        return
+    names = ("literal_accuracy", "literal_curves")
+    made = results.Run(
+        "literal", config, tables=names, figures=("literal",), folder=options.results
+    )
+    for source, digest in data.sources().items():
+        made.uses(source, digest)
+    accuracy = made.table(
+        literal.accuracy_table(found),
+        names[0],
+        caption=tables.counted("MIC in the game as the paper words it.", found, config),
+        columns=equal_tables.ACCURACY,
+    )
+    curves = made.table(
+        literal.curve_table(found),
+        names[1],
+        caption=tables.counted("What each game's encoder was told to lower.", found, config),
+        columns=literal.CURVES,
+    )
+    made.figure(literal.figure(accuracy, curves), "literal")
+    made.complete()
+
+
+if __name__ == "__main__":
+    main()
