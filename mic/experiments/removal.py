@@ -8,7 +8,7 @@ given nothing of the person, and against the same network left alone.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -108,6 +108,13 @@ def erased(alone: Way, *, draws: int) -> Iterator[Way]:
             yield dataclasses.replace(
                 alone, row=name, placebo_of=eraser.placebo_of, eraser=name, draw=draw
             )
+
+
+def answers(trained: Iterable[Way]) -> Iterator[Way]:
+    """What the games' networks answer, and nothing else of them; see `ERASERS["answer"]`."""
+    for way in trained:
+        if way.row in REGULARISERS:
+            yield dataclasses.replace(way, row=f"{way.row}, answer", eraser="answer")
 
 
 def parts(outcome: Outcome, identity: np.ndarray) -> tuple[Features, Features]:

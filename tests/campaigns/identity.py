@@ -37,6 +37,7 @@ def ways(options: argparse.Namespace, data: Dataset, config: Profile) -> list[Wa
         for way in alone:
             found += removal.erased(way, draws=options.draws)
     trained = removal.trained(data, config, folds=options.folds, seeds=options.seeds)
+    found += removal.answers(trained)
     return found + [way for way in trained if way.row != removal.NONE]
 
 

@@ -192,3 +192,6 @@ def test_rows_of_the_campaign_are_whole(data):
     assert by_row["MINE (MIC), given stranger"].data.placebo == "stranger"
     assert {way.placebo_of for way in ways} - {""} == set(removal.REGULARISERS)
     assert by_row["none"].cell.method.regulariser == "none"
+    told = list(removal.answers(ways))
+    assert {way.row for way in told} == {f"{row}, answer" for row in removal.REGULARISERS}
+    assert {(way.data.placebo, way.placebo_of, way.eraser) for way in told} == {("", "", "answer")}
