@@ -14,16 +14,12 @@ native_sources := $(sort $(wildcard native/*.cpp native/*.hpp) native/CMakeLists
 modules = find mic native/mic_bitstream -name '*.py' | LC_ALL=C sort
 
 # What the lessons themselves show is compared where the tests run them as `make reproduce` does
-# (tests/smoke_runs.py); nbval runs one of them, and every solution, in two processes of about
-# equal length.
+# (tests/smoke_runs.py); nbval runs one of them, and every solution, beside the other tests.
+nbval := --nbval-lax --nbval-cell-timeout 1800
 notebooks := notebooks/01_reencoding.ipynb $(sort $(wildcard notebooks/solutions/*.ipynb))
-nbval-some := notebooks/01_reencoding.ipynb \
-  $(foreach number,00 01 02 04 07 11,$(wildcard notebooks/solutions/$(number)_*.ipynb))
-nbval-others := $(filter-out $(nbval-some),$(notebooks))
-nbval = $(bin)/python -m pytest -q -p no:randomly --nbval-lax --nbval-cell-timeout 1800
 
-.PHONY: help reproduce test fuzz-replay nbval-some nbval-others test-long lab bench fuzz lint types \
-  mypy pyright docs wheels format audit environment lock clean
+.PHONY: help reproduce test fuzz-replay test-long lab bench fuzz lint types mypy pyright docs wheels \
+  format audit environment lock clean
 
 help:
 	@echo "make reproduce [PROFILE=smoke|default|full|paper]   run every notebook into results/"
@@ -59,23 +55,18 @@ reproduce: environment
 	@$(bin)/mic run --profile $(PROFILE) --compare
 
 test: environment lint fuzz-replay
-	@echo "== tests"
-	@$(bin)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
-	  -m "not long" tests
-	@echo "== notebooks: every cell runs, tagged outputs compare"
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync nbval-some nbval-others
+	@echo "== tests, and notebooks: every cell runs, tagged outputs compare"
+	@MIC_PROFILE=smoke $(bin)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
+	  -m "not long" $(nbval) tests $(notebooks)
 
 # Built here, where nothing waits for it: under sanitizers it takes minutes of a busy machine.
 fuzz-replay: environment
 	@echo "== fuzzers' harnesses"
 	@$(MAKE) --no-print-directory -s --jobs 2 -C native/fuzz binaries-replay
 
-nbval-some nbval-others:
-	@MIC_PROFILE=smoke $(nbval) $($@)
-
 test-long: environment
 	@$(bin)/python -m pytest -q -p no:randomly --timeout 0 -m long tests
-	@MIC_PROFILE=smoke $(nbval) $(wildcard notebooks/*.ipynb)
+	@MIC_PROFILE=smoke $(bin)/python -m pytest -q $(nbval) $(wildcard notebooks/*.ipynb)
 
 lab: environment
 	@$(bin)/jupyter lab --notebook-dir notebooks
@@ -99,9 +90,14 @@ mypy: environment
 	@$(bin)/mypy --no-error-summary
 
 # Runs on Node.js, which its package would fetch where the machine has none, and asks the index for
-# a newer one unless told not to.
+# a newer one unless told not to. Unlike mypy it remembers nothing: what it has passed, it is not
+# asked again.
 pyright: environment
-	@if command -v node > /dev/null; then PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(bin)/pyright; \
+	@cat pyproject.toml requirements.lock $$(find mic native/mic_bitstream -name '*.py' -o \
+	  -name '*.pyi' | LC_ALL=C sort | tee .venv/typed.files) .venv/typed.files | cksum > .venv/typed.new
+	@if cmp -s .venv/typed.new .venv/typed.sum; then rm .venv/typed.new; \
+	elif command -v node > /dev/null; then \
+	  PYRIGHT_PYTHON_IGNORE_WARNINGS=1 $(bin)/pyright && mv .venv/typed.new .venv/typed.sum; \
 	else echo "== pyright: left out, it needs Node.js"; fi
 
 # Of the parser alone one wheel serves every Python from 3.12 on; for 3.11 call it with that one.

@@ -1,27 +1,35 @@
-"""Long files first, and at the end what the exactness tests counted, summed over workers."""
-
-from pathlib import Path
+"""Long files first, notebooks in their order, and at the end what the exactness tests counted."""
 
 import pytest
 
 from mic import synthface
 from mic.manifest import Manifest
 
-# Of a few long tests each: begun last, they would keep one worker busy and the other idle.
+# Of a few long tests each: begun last, they would keep one worker busy and the other idle. The
+# longest is first; notebooks under nbval, of some ten seconds each, follow.
 LONG_FILES = (
     "test_smoke_run_data.py",
     "test_smoke_run_speed.py",
     "test_smoke_run_training.py",
+    "test_given_data.py",
     "test_kills.py",
     "test_jupyterlab.py",
-    "test_given_data.py",
     "test_real_clips.py",
 )
 
 
-@pytest.hookimpl(trylast=True)  # after the random order, which holds among the other files
+def _place(item: pytest.Item) -> tuple[int, str, int]:
+    """Where an item belongs: long files, notebooks cell after cell, all others as they are."""
+    if item.path.name in LONG_FILES:
+        return LONG_FILES.index(item.path.name), "", 0
+    if item.path.suffix == ".ipynb":
+        return len(LONG_FILES), str(item.path), item.cell_num
+    return len(LONG_FILES) + 1, "", 0
+
+
+@pytest.hookimpl(trylast=True)  # after the random order, which holds within and among the others
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: Path(item.path).name not in LONG_FILES)
+    items.sort(key=_place)
 
 
 @pytest.fixture(scope="session")
