@@ -61,6 +61,12 @@ def tiny(home, monkeypatch):
     return study.Study(train, test, (2, 4, 8), TINY, smoothing=0.1, resamples=200)
 
 
+@pytest.fixture
+def brief(tiny):
+    """The same study without the time to learn, for tables whose numbers nobody looks at."""
+    return replace(tiny, recipe=replace(TINY, epochs=1, sr_epochs=1))
+
+
 def test_scores_are_those_of_the_metrics_module():
     rng = np.random.default_rng(4)
     truth, predicted = rng.normal(size=(2, 60))
@@ -183,12 +189,12 @@ def test_rates_rise_with_quality_and_the_hull_is_a_part_of_them(tiny):
         assert part["ccc"].is_monotonic_increasing
 
 
-def test_mixing_options_and_time_fill_every_cell(tiny):
-    mixing = study.mixing_table(tiny, [(4,), (2, 4, 8)])
+def test_mixing_options_and_time_fill_every_cell(brief):
+    mixing = study.mixing_table(brief, [(4,), (2, 4, 8)])
     assert len(mixing) == 2 * 2 * 3
-    options = study.option_table(tiny, 4)
+    options = study.option_table(brief, 4)
     assert {"CCC loss", "stride-4 pooling", "samples over 255"} <= set(options["choice"])
-    over_time = study.temporal_table(tiny, tiny.methods(4)["joint-OA"], 4)
+    over_time = study.temporal_table(brief, brief.methods(4)["joint-OA"], 4)
     assert list(over_time["head"]) == ["per frame", "LSTM, CCC loss"]
     for table in (mixing, options, over_time):
         assert table[["rmse", "cc", "ccc", "ccc_low", "ccc_high"]].notna().all().all()
@@ -220,7 +226,7 @@ def test_verdicts_need_intervals_that_exclude_the_bound(tiny):
     ]
 
 
-def test_processes_and_reruns_give_the_same_predictions(home, monkeypatch, tmp_path):
+def test_another_process_gives_the_same_predictions(one_worker, monkeypatch, tmp_path):
     answers = []
     for folder, jobs in ((tmp_path / "one", 1), (tmp_path / "two", 2)):
         monkeypatch.setenv("MIC_HOME", str(folder))

@@ -26,7 +26,9 @@ def gaussian_pair(count, size, rho, seed=0):
     return x, y, -size / 2 * math.log(1 - rho**2)
 
 
-@pytest.mark.parametrize(("size", "rho"), [(2, 0.5), (10, 0.6), (20, 0.9)])
+@pytest.mark.parametrize(
+    ("size", "rho"), [(2, 0.5), pytest.param(10, 0.6, marks=pytest.mark.long), (20, 0.9)]
+)
 def test_recommended_estimator_is_within_five_percent_of_the_closed_form(size, rho):
     x, y, truth = gaussian_pair(10_000, size, rho)
     assert mi.measure(x, y) == pytest.approx(truth, rel=0.05)

@@ -246,7 +246,10 @@ def test_pixels_and_files_are_the_committed_ones(tmp_path):
 
 # NumPy picks code for the processor it runs on; without its newer instructions it takes other
 # paths, as it would on another machine.
-@pytest.mark.parametrize("without", ["X86_V4 AVX512_ICL", "X86_V3 X86_V4 AVX512_ICL"])
+@pytest.mark.parametrize(
+    "without",
+    ["X86_V4 AVX512_ICL", pytest.param("X86_V3 X86_V4 AVX512_ICL", marks=pytest.mark.long)],
+)
 def test_another_processor_draws_the_same_pixels(without):
     known = " ".join(np.show_config(mode="dicts")["SIMD Extensions"].get("found", []))
     off = " ".join(feature for feature in without.split() if feature in known.split())

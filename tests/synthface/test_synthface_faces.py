@@ -22,6 +22,7 @@ from mic.synthface.tools.contact_sheet import contact_sheet, portrait
 
 PEOPLE = [seed_of("tests", k) for k in range(12)]
 REST = np.zeros(len(CODES))
+JUDGED = 16  # people whom other networks are asked about
 
 
 def acting(**intensity):
@@ -189,7 +190,7 @@ def test_the_contact_sheet_is_a_picture_of_people_by_expressions():
 def posed():
     """Portraits of people who each show seven classes, as pictures of clips."""
     clips, first, apex = [], [], []
-    for seed in [seed_of("judges", k) for k in range(28)]:
+    for seed in [seed_of("judges", k) for k in range(JUDGED)]:
         person = subject(seed)
         neutral = portrait(person, "neutral", seed=0, size=128)
         for label in checks.FER_CLASSES[:6]:
@@ -224,7 +225,7 @@ def test_a_face_recognition_network_tells_them_apart(posed):
 def test_an_expression_network_trained_on_photographs_reads_them(posed):
     read = checks.zero_shot(posed)
     counts = checks.confusion(read)
-    assert counts.sum() == len(read) == 28 * 7
+    assert counts.sum() == len(read) == JUDGED * 7
     accuracy = np.trace(counts) / counts.sum()
     assert accuracy >= 0.50
     recall = np.diag(counts) / counts.sum(1)
@@ -233,7 +234,7 @@ def test_an_expression_network_trained_on_photographs_reads_them(posed):
     assert list(table.columns) == list(checks.ZERO_SHOT_COLUMNS)
     whole, apex = table.to_dict("records")
     assert whole["accuracy"] == accuracy
-    assert (whole["n"], apex["n"]) == (28 * 7, 28 * 6)
+    assert (whole["n"], apex["n"]) == (JUDGED * 7, JUDGED * 6)
     assert apex["accuracy"] == np.trace(counts[:6, :6]) / counts[:6].sum()
     assert apex["accuracy_low"] < apex["accuracy"] < apex["accuracy_high"]
 
