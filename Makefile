@@ -7,7 +7,6 @@ SECONDS ?= 60
 
 bin := .venv/bin
 export OMP_NUM_THREADS ?= 1
-export PYTHONDONTWRITEBYTECODE = 1
 native_sources := $(sort $(wildcard native/*.cpp native/*.hpp) native/CMakeLists.txt \
   native/pyproject.toml pyproject.toml)
 # An editable install keeps a list of the modules that there were: it is made again when they move.

@@ -1,6 +1,7 @@
 """Small videos of any container, written by PyAV: gray levels tell pictures apart."""
 
 import dataclasses
+import struct
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +12,9 @@ import numpy as np
 WIDTH, HEIGHT = 64, 48
 # Far enough apart that no codec confuses two, as they are coded here.
 STEP = 12
+COLOUR = np.full((HEIGHT, WIDTH, 3), (200, 60, 30), np.uint8)
+# 30 Hz for a while, then 10 Hz, as a phone films in the dark.
+UNEVEN = (0, 33, 67, 100, 133, 233, 333, 433, 533)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,3 +113,35 @@ def write(
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
     return path
+
+
+def with_edit(data, first, count):
+    """A file of PyAV with an edit list that shows `count` pictures from `first` on, 25 Hz."""
+    at = data.index(b"elst")
+    scale = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
+    media = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)[0]
+    # Pictures that are coded before others that are shown first make the media begin later.
+    start = struct.unpack_from(">i", data, at + 16)[0]
+    entry = struct.pack(">Ii", count * scale // 25, start + first * media // 25)
+    return data[: at + 12] + entry + data[at + 20 :]
+
+
+def quarters():
+    """Four colours, so that every turn and mirror is another picture."""
+    picture = np.empty((48, 64, 3), np.uint8)
+    picture[:24, :32], picture[:24, 32:] = (200, 30, 30), (30, 200, 30)
+    picture[24:, :32], picture[24:, 32:] = (30, 30, 200), (220, 220, 220)
+    return picture
+
+
+def turned(picture, degrees, mirrored, flipped):
+    """A picture turned counter-clockwise, then mirrored left to right, then upside down."""
+    picture = np.rot90(picture, degrees // 90)
+    picture = picture[:, ::-1] if mirrored else picture
+    return picture[::-1] if flipped else picture
+
+
+def difference(first, second):
+    """Mean absolute difference of two pictures of one size."""
+    assert first.shape == second.shape
+    return np.abs(first.astype(int) - second).mean()

@@ -4,8 +4,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from containers import Film, number, write
-from test_video_display import COLOUR, difference, quarters, turned
+from containers import COLOUR, Film, difference, number, quarters, turned, write
 
 from mic import bitstream
 from mic.codec import Video, reencode

@@ -6,33 +6,13 @@ from fractions import Fraction
 import av
 import numpy as np
 import pytest
-from containers import Film, gray, write
+from containers import COLOUR, Film, difference, gray, quarters, turned, write
 
 from mic.codec import Video
 from mic.codec.display import Display, rgb
 from mic.errors import CodecError
 
 TURNS = list(itertools.product((0, 90, 180, 270), (False, True), (False, True)))
-COLOUR = np.full((48, 64, 3), (200, 60, 30), np.uint8)
-
-
-def quarters():
-    """Four colours, so that every turn and mirror is another picture."""
-    picture = np.empty((48, 64, 3), np.uint8)
-    picture[:24, :32], picture[:24, 32:] = (200, 30, 30), (30, 200, 30)
-    picture[24:, :32], picture[24:, 32:] = (30, 30, 200), (220, 220, 220)
-    return picture
-
-
-def turned(picture, degrees, mirrored, flipped):
-    picture = np.rot90(picture, degrees // 90)
-    picture = picture[:, ::-1] if mirrored else picture
-    return picture[::-1] if flipped else picture
-
-
-def difference(first, second):
-    assert first.shape == second.shape
-    return np.abs(first.astype(int) - second).mean()
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])

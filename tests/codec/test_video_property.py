@@ -5,11 +5,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from containers import Film, number, write
+from containers import Film, difference, number, quarters, turned, with_edit, write
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from test_video_display import difference, quarters, turned
-from test_video_times import with_edit
 
 from mic.codec import Video, reencode
 from mic.recognition.windows import Options, plan

@@ -2,20 +2,17 @@
 
 import itertools
 import pickle
-import struct
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from containers import Film, gray, number, write
+from containers import UNEVEN, Film, gray, number, with_edit, write
 
 from mic import bitstream, codec
 from mic.codec import Video
 from mic.errors import CodecError, ConfigError
 
 B_FRAMES = {"bf": "2", "g": "6"}
-# 30 Hz for a while, then 10 Hz, as a phone films in the dark.
-UNEVEN = (0, 33, 67, 100, 133, 233, 333, 433, 533)
 
 
 def seen(video):
@@ -72,17 +69,6 @@ def test_a_header_rate_of_600_is_not_believed(tmp_path):
     assert video.times.tolist() == pytest.approx([k / 25 for k in range(10)])
     assert video.duration == pytest.approx(0.4)
     assert video.frame_rate == 25
-
-
-def with_edit(data, first, count):
-    """A file of PyAV with an edit list that shows `count` pictures from `first` on, 25 Hz."""
-    at = data.index(b"elst")
-    scale = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
-    media = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)[0]
-    # Pictures that are coded before others that are shown first make the media begin later.
-    start = struct.unpack_from(">i", data, at + 16)[0]
-    entry = struct.pack(">Ii", count * scale // 25, start + first * media // 25)
-    return data[: at + 12] + entry + data[at + 20 :]
 
 
 @pytest.mark.parametrize(("first", "count"), [(5, 7), (0, 6), (4, 4)])

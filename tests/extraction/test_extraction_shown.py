@@ -5,10 +5,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from containers import Film, number, write
+from containers import UNEVEN, Film, difference, number, quarters, turned, with_edit, write
 from PIL import Image
-from test_video_display import difference, quarters, turned
-from test_video_times import UNEVEN, with_edit
 
 import mic
 from mic import bitstream

@@ -92,7 +92,7 @@ def _await_completion(lab, name, page):
     before, outputs = None, "its kernel was never idle"
     deadline = time.monotonic() + 900
     while time.monotonic() < deadline:
-        time.sleep(3)
+        time.sleep(1)
         # One save at a time, as a person would: the next cell may be writing to the page.
         if not page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").count():
             before = []
