@@ -12,7 +12,8 @@ from mic.codec import Video
 from mic.recognition.motion import Motion, Region
 from mic.recognition.persons import Pixels
 
-_MARGIN = 0.12  # a planned region is larger than the carried square by this part of its sides
+# Parts of its sides by which a planned region is larger than the carried square, on each side.
+_MARGINS = (0.12, 0.06, 0.03)
 
 
 @dataclasses.dataclass
@@ -104,7 +105,17 @@ class Parts:
 
 
 def wider(box: Region, size: tuple[int, int]) -> Region:
-    """A box grown by `_MARGIN` on each side, even and within a picture of (width, height)."""
+    """A box grown on each side by the first of `_MARGINS` that leaves some of the picture out.
+
+    Args:
+        box: Even, within the picture; so is what is returned.
+        size: Width and height of the picture.
+    """
     left, top, right, bottom = box
-    x, y = round(_MARGIN * (right - left)) & ~1, round(_MARGIN * (bottom - top)) & ~1
-    return max(0, left - x), max(0, top - y), min(size[0], right + x), min(size[1], bottom + y)
+    for part in _MARGINS:
+        x, y = round(part * (right - left)) & ~1, round(part * (bottom - top)) & ~1
+        low, high = (max(0, left - x), max(0, top - y)), (right + x, bottom + y)
+        grown = *low, min(size[0], high[0]), min(size[1], high[1])
+        if grown != (0, 0, *size):
+            return grown
+    return box

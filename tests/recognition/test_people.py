@@ -16,6 +16,7 @@ from mic.errors import CodecError, ConfigError
 from mic.faces.landmarks import ACTION_UNITS, BLENDSHAPES
 from mic.recognition import Task
 from mic.recognition.follower import around
+from mic.recognition.moments import Work
 from mic.recognition.motion import Vectors
 from mic.recognition.people import CLASSES, planned, shared_recogniser
 from mic.recognition.rows import plan
@@ -165,6 +166,20 @@ def test_each_thread_has_networks_of_its_own_and_loads_them_once():
         first, again = (pool.submit(shared_recogniser).result() for _ in range(2))
     assert first is again
     assert first is not here
+
+
+def test_of_a_face_that_fills_the_picture_only_the_search_decodes_all(tmp_path):
+    frames = [frame[60:340, 160:440] for frame in codec.decode(assets.path("single_face"))]
+    work, labels = Work(), {}
+    for name, encoder in (("q.avi", "mpeg4"), ("h.mp4", "libx264")):
+        path = tmp_path / name
+        write(str(path), frames, encoder, {"qmin": "2", "qmax": "2"})
+        rows = list(Task(window=1.2).rows_of(path, work=work if encoder == "mpeg4" else None))
+        labels[name] = [(row["status"], row["label"]) for row in rows]
+    assert work.pictures == len(frames)
+    assert work.decoded == 1
+    assert labels["q.avi"] == labels["h.mp4"]
+    assert labels["q.avi"][-1] == ("ok", "happiness")
 
 
 @pytest.mark.parametrize("name", ["h264.mp4", "vp9.webm", "q5.avi", "flash.flv"])
@@ -319,3 +334,4 @@ def test_a_region_is_even_and_inside():
         assert 0 <= left < right <= 320
         assert 0 <= top < bottom <= 180
     assert around(Roi(900, 90, 60, 0), (320, 180)) is None
+    assert around(Roi(160, 90, 340, 0), (320, 180)) == (24, 0, 298, 180)  # it fills the picture
