@@ -1,12 +1,20 @@
-"""Where cells run: in this process, on this machine's processes, or on a cluster's workers."""
+"""Where cells run: in this process, on this machine's processes, or on a cluster's workers.
+
+Cells of any kind: those that name the expression of clips (`mic.experiments.cells`) and those of
+`mic.lowrate`, which rate frames or read several rates of one clip. A kind says what a cell is
+computed from, and keeps its outcome in `mic.storage.cache`; order, resumption, processes and
+progress are the same for all.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, as_completed
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from mic.config import usable_cores
 from mic.errors import MicError
@@ -16,7 +24,34 @@ from mic.inputs.coverage import MOST_BROKEN, UNREADABLE, LeftOut, check_share
 from mic.inputs.tensors import Representation
 from mic.processes import cluster, workers
 
+Task = Callable[[], object]
+Progress = Callable[[int, int], None]
+_CellT = TypeVar("_CellT", contravariant=True)
+_Cell = TypeVar("_Cell")
+_OutcomeT = TypeVar("_OutcomeT", covariant=True)
+_Outcome = TypeVar("_Outcome")
+
 _CLIPS = 8  # a task: a worker that dies loses seconds, and sending it costs milliseconds
+
+
+class Grid(Protocol[_CellT, _OutcomeT]):
+    """Cells of one kind on the same data; what it holds must be cheap to send to a process."""
+
+    def is_stored(self, cell: _CellT, /) -> bool:
+        """Whether the cell's outcome lies in the store."""
+        ...
+
+    def shared(self, cells: Sequence[_CellT], /) -> Sequence[Sequence[Task]]:
+        """What several of these cells need and would otherwise wait for each other to compute.
+
+        Returns:
+            Stages, each of tasks that may run side by side once the stages before are done.
+        """
+        ...
+
+    def outcome(self, cell: _CellT, /) -> _OutcomeT:
+        """What the cell leaves behind: read if it is stored, else computed and stored."""
+        ...
 
 
 def run(
@@ -24,7 +59,7 @@ def run(
     cells: Sequence[Cell],
     *,
     executor: Executor | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     most_broken: float = MOST_BROKEN,
 ) -> list[Outcome]:
     """Outcomes of all cells of one dataset, in their order; see `run_all`."""
@@ -38,7 +73,7 @@ def run_all(
     work: Sequence[tuple[Dataset, Sequence[Cell]]],
     *,
     executor: Executor | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     most_broken: float = MOST_BROKEN,
 ) -> list[list[Outcome]]:
     """Outcomes of the cells of several datasets, computed as one queue.
@@ -61,13 +96,84 @@ def run_all(
         DatasetError: More clips cannot be read.
     """
     try:
-        return _outcomes(work, executor, progress)
+        return _of_clips(work, executor, progress)
     except UNREADABLE:
         # Only now is every clip looked at: a sound dataset pays nothing.
         sound = [(_without_broken(data, cells, most_broken), cells) for data, cells in work]
         if all(one is other for (one, _), (other, _) in zip(sound, work, strict=True)):
             raise
-    return _outcomes(sound, executor, progress)
+    return _of_clips(sound, executor, progress)
+
+
+def outcomes(
+    work: Sequence[tuple[Grid[_Cell, _Outcome], Sequence[_Cell]]],
+    *,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> list[list[_Outcome]]:
+    """Outcomes of the cells of several grids, computed as one queue in their order.
+
+    Args:
+        work: Grids with their cells; put cells that take long first.
+        executor: As in `run_all`.
+        progress: As in `run_all`.
+
+    Returns:
+        A list for each grid, in the order of its cells.
+
+    Raises:
+        MicError: What the first failing cell raised.
+    """
+    total = sum(len(cells) for _, cells in work)
+    if executor is None:
+        found: list[list[_Outcome]] = []
+        done = 0
+        for grid, cells in work:
+            found.append([])
+            for cell in cells:
+                found[-1].append(grid.outcome(cell))
+                done += 1
+                if progress:
+                    progress(done, total)
+        return found
+    shared = [
+        grid.shared([cell for cell in cells if not grid.is_stored(cell)]) for grid, cells in work
+    ]
+    for stage in itertools.zip_longest(*shared, fillvalue=()):
+        _together([task for tasks in stage for task in tasks], executor)
+    with _cancelled_on_error() as futures:
+        for grid, cells in work:
+            futures += [executor.submit(grid.outcome, cell) for cell in cells]
+        for done, _ in enumerate(as_completed(futures), 1):
+            if progress:
+                progress(done, total)
+        answers = iter([future.result() for future in futures])
+    return [[next(answers) for _ in cells] for _, cells in work]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Clips:
+    """The grid of the cells of `mic.experiments.cells` on one dataset."""
+
+    data: Dataset
+
+    def is_stored(self, cell: Cell) -> bool:
+        return is_stored(self.data, cell)
+
+    def shared(self, cells: Sequence[Cell]) -> Sequence[Sequence[Task]]:
+        return [_extractions(self.data, [cell.representation for cell in cells])]
+
+    def outcome(self, cell: Cell) -> Outcome:
+        return compute(self.data, cell)
+
+
+def _of_clips(
+    work: Sequence[tuple[Dataset, Sequence[Cell]]],
+    executor: Executor | None,
+    progress: Progress | None,
+) -> list[list[Outcome]]:
+    grids = [(_Clips(data), cells) for data, cells in work]
+    return outcomes(grids, executor=executor, progress=progress)
 
 
 def _without_broken(data: Dataset, cells: Sequence[Cell], most: float) -> Dataset:
@@ -90,38 +196,6 @@ def _broken(data: Dataset, representations: Sequence[Representation]) -> tuple[L
             path = data.manifest.path(clip)
             found.append(LeftOut(path=path, reason=error.message, clip=clip.clip_id))
     return tuple(found)
-
-
-def _outcomes(
-    work: Sequence[tuple[Dataset, Sequence[Cell]]],
-    executor: Executor | None,
-    progress: Callable[[int, int], None] | None,
-) -> list[list[Outcome]]:
-    total = sum(len(cells) for _, cells in work)
-    if executor is None:
-        found: list[list[Outcome]] = []
-        done = 0
-        for data, cells in work:
-            found.append([])
-            for cell in cells:
-                found[-1].append(compute(data, cell))
-                done += 1
-                if progress:
-                    progress(done, total)
-        return found
-    absent = [
-        (data, [cell.representation for cell in cells if not is_stored(data, cell)])
-        for data, cells in work
-    ]
-    extract(absent, executor=executor)
-    with _cancelled_on_error() as futures:
-        for data, cells in work:
-            futures += [executor.submit(compute, data, cell) for cell in cells]
-        for done, _ in enumerate(as_completed(futures), 1):
-            if progress:
-                progress(done, total)
-        answers = iter([future.result() for future in futures])
-    return [[next(answers) for _ in cells] for _, cells in work]
 
 
 @contextlib.contextmanager
@@ -147,14 +221,23 @@ def extract(
         work: Each dataset with what is taken from its clips; the identity features come along.
         executor: As in `run_all`.
     """
+    _together([task for one in work for task in _extractions(*one)], executor)
+
+
+def _extractions(data: Dataset, representations: Sequence[Representation]) -> list[Task]:
+    wanted = tuple(dict.fromkeys(representations))
+    clips = data.manifest.clips
+    tasks: list[Task] = []
+    for first in range(0, len(clips) if wanted else 0, _CLIPS):
+        some = dataclasses.replace(data.manifest, clips=clips[first : first + _CLIPS])
+        part = dataclasses.replace(data, manifest=some)
+        tasks.append(functools.partial(_extract, part, wanted))
+    return tasks
+
+
+def _together(tasks: Sequence[Task], executor: Executor) -> None:
     with _cancelled_on_error() as futures:
-        for data, representations in work:
-            wanted = tuple(dict.fromkeys(representations))
-            clips = data.manifest.clips
-            for first in range(0, len(clips) if wanted else 0, _CLIPS):
-                some = dataclasses.replace(data.manifest, clips=clips[first : first + _CLIPS])
-                part = dataclasses.replace(data, manifest=some)
-                futures.append(executor.submit(_extract, part, wanted))
+        futures += [executor.submit(task) for task in tasks]
         for future in as_completed(futures):
             future.result()
 

@@ -2,15 +2,16 @@
 
 A cell is trained once; its weights and its predictions for each channel lie in the cache under
 everything that decides them, so a run that was broken off goes on, and a table is a function of
-stored predictions only. It is no cell of `mic.experiments`: that one classifies clips and is named
-by split, method and schedule; this one rates frames, may start from another network's layers, and
-is trained on a mix of channels. `mic.processes` runs both and `mic.storage.cache` keeps both.
+stored predictions only. `mic.experiments.runner` computes these cells as it does all others; what
+differs is that they rate frames, may start from another network's layers, and are trained on a
+mix of channels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal, TypeVar
 
 import numpy as np
@@ -18,12 +19,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mic.experiments.runner import Task, outcomes, processes
 from mic.lowrate import training
 from mic.lowrate.training import Recipe
 from mic.lowrate.transmission import Channel
 from mic.lowrate.views import Corpus
 from mic.models.lowbitrate import SRFCN, TargetCNN
-from mic.processes.tasks import run_stages
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 
@@ -210,6 +211,58 @@ def _prediction_entry(cell: Cell, train: Corpus, test: Corpus, channel: Channel)
     }
 
 
+# A cell with the channels that it is tested on.
+Tested = tuple[Cell, tuple[Channel, ...]]
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The grid of rated faces, as `mic.experiments.runner` takes it.
+
+    Attributes:
+        train: Training sequences.
+        test: Test sequences.
+    """
+
+    train: Corpus
+    test: Corpus
+
+    def is_stored(self, tested: Tested) -> bool:
+        """Whether all predictions of a cell are in the cache."""
+        return not self._missing(tested)
+
+    def shared(self, cells: Sequence[Tested]) -> list[list[Task]]:
+        """Encodings, then SR-FCNs."""
+        wanted: set[tuple[Channel, Corpus]] = set()
+        restorers: dict[object, Cell] = {}
+        for cell, channels in cells:
+            wanted |= {(channel, self.train) for channel in (Channel(), *cell.train)}
+            wanted |= {(channel, self.test) for channel in self._missing((cell, channels))}
+            entry = cache.entry_path(_WEIGHTS, **_restorer_entry(cell, self.train))
+            if cell.restorer and not entry.is_file():
+                restorers[entry] = cell
+        ordered = sorted(wanted, key=lambda item: repr((item[0], item[1].digest)))
+        return [
+            [partial(corpus.received, one) for one, corpus in ordered if not corpus.has(one)],
+            [partial(_restored, cell, self.train) for cell in restorers.values()],
+        ]
+
+    def outcome(self, tested: Tested) -> list[NDArray[np.float32]]:
+        """Predictions of a cell for each of its channels; on one thread, see `predictions`."""
+        cell, channels = tested
+        with torch_threads(1):
+            return [predictions(cell, self.train, self.test, channel) for channel in channels]
+
+    def _missing(self, tested: Tested) -> list[Channel]:
+        cell, channels = tested
+        entries = [_prediction_entry(cell, self.train, self.test, one) for one in channels]
+        return [
+            channel
+            for channel, entry in zip(channels, entries, strict=True)
+            if not cache.entry_path(_PREDICTIONS, **entry).is_file()
+        ]
+
+
 def run(
     work: Sequence[tuple[Cell, Sequence[Channel]]], train: Corpus, test: Corpus, *, jobs: int = 1
 ) -> None:
@@ -224,51 +277,17 @@ def run(
     Raises:
         MicError: What the first failing cell raised.
     """
-    missing = [
-        (cell, [c for c in tested if not _is_predicted(cell, train, test, c)])
-        for cell, tested in work
-    ]
-    missing = [(cell, tested) for cell, tested in missing if tested]
-    wanted = {
-        (channel, corpus)
-        for cell, tested in missing
-        for corpus, channels in ((train, (Channel(), *cell.train)), (test, tested))
-        for channel in channels
-    }
-    # Encodings first, then SR-FCNs: later cells share them instead of waiting for each other.
-    ordered = sorted(wanted, key=lambda item: repr((item[0], item[1].digest)))
-    restorers = {(cell.restorer, cell.recipe): cell for cell, _ in missing if cell.restorer}
-    run_stages(
-        _run_one,
-        [("receive", item) for item in ordered if not item[1].has(item[0])],
-        [
-            ("restore", (cell, train))
-            for cell in restorers.values()
-            if not cache.entry_path(_WEIGHTS, **_restorer_entry(cell, train)).is_file()
-        ],
-        [("predict", (cell, tuple(tested), train, test)) for cell, tested in missing],
-        jobs=jobs,
-    )
+    faces = Faces(train, test)
+    cells = [(cell, tuple(channels)) for cell, channels in work]
+    missing = [tested for tested in cells if not faces.is_stored(tested)]
+    if missing:
+        with processes(jobs) as executor:
+            outcomes([(faces, missing)], executor=executor)
 
 
-def _is_predicted(cell: Cell, train: Corpus, test: Corpus, channel: Channel) -> bool:
-    return cache.entry_path(
-        _PREDICTIONS, **_prediction_entry(cell, train, test, channel)
-    ).is_file()
-
-
-def _run_one(task: tuple[str, tuple[Any, ...]]) -> None:
-    kind, what = task
+def _restored(cell: Cell, train: Corpus) -> None:
     with torch_threads(1):
-        if kind == "receive":
-            channel, corpus = what
-            corpus.received(channel)
-        elif kind == "restore":
-            restorer_of(*what)
-        else:
-            cell, channels, train, test = what
-            for channel in channels:
-                predictions(cell, train, test, channel)
+        restorer_of(cell, train)
 
 
 def _arrays(network: nn.Module) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ from mic.errors import ConfigError
 from mic.evaluation import metrics
 from mic.experiments import splits
 from mic.experiments.cells import split_named
+from mic.experiments.runner import Task, outcomes, processes
 from mic.inputs.tensors import ClipTensors, sampled
 from mic.manifest.manifest import Clip, Manifest
 from mic.models.mic import Method, Mic
-from mic.processes.tasks import run_stages
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 from mic.training.initial import initial_network
@@ -110,6 +111,22 @@ class Ladder:
             return max(1, math.ceil(self.schedule.epochs / len(self.rungs)))
         return self.schedule.epochs
 
+    def is_stored(self, cell: tuple[str, str]) -> bool:
+        """Whether the answers of a model for a fold are in the cache."""
+        return cache.entry_path(_ANSWERS, **_entry(self, *cell)).is_file()
+
+    def shared(self, cells: Sequence[tuple[str, str]]) -> list[list[Task]]:
+        """The clips at every rung; see `mic.experiments.runner.Grid`."""
+        return [[partial(_send_all, self, rung) for rung in self.rungs if cells]]
+
+    def outcome(self, cell: tuple[str, str]) -> cache.Arrays:
+        """The answers of a model for a fold."""
+        return answers(self, *cell)
+
+
+def _send_all(ladder: Ladder, rung: Rung) -> None:
+    ladder.tensors(rung)
+
 
 def sent(path: Path, digest: str, rung: Rung, *, steps: int, edge: int) -> cache.Arrays:
     """What a rung delivers of a clip, computed or from the cache.
@@ -175,28 +192,13 @@ def run(ladder: Ladder, *, jobs: int = 1) -> None:
     """
     folds = [split.name for split in splits(ladder.manifest, parts=ladder.folds)]
     trained = ladder.models()
-    models = [
-        (name, fold)
-        # Longest first, so that no process is left with one at the end.
-        for name in sorted(trained, key=lambda name: -ladder.epochs(name) * len(trained[name]))
-        for fold in folds
-        if not cache.entry_path(_ANSWERS, **_entry(ladder, name, fold)).is_file()
-    ]
-    rungs = ladder.rungs if models else ()
-    run_stages(
-        _run_one,
-        [(ladder, rung) for rung in rungs],
-        [(ladder, model) for model in models],
-        jobs=jobs,
-    )
-
-
-def _run_one(task: tuple[Ladder, Rung | tuple[str, str]]) -> None:
-    ladder, what = task
-    if isinstance(what, Rung):
-        ladder.tensors(what)
-    else:
-        answers(ladder, *what)
+    # Longest first, so that no process is left with one at the end.
+    longest = sorted(trained, key=lambda name: -ladder.epochs(name) * len(trained[name]))
+    cells = [(name, fold) for name in longest for fold in folds]
+    missing = [cell for cell in cells if not ladder.is_stored(cell)]
+    if missing:
+        with processes(jobs) as executor:
+            outcomes([(ladder, missing)], executor=executor)
 
 
 def answers(ladder: Ladder, model: str, fold: str) -> cache.Arrays:

@@ -1,9 +1,9 @@
-"""Tasks in processes: one that dies takes no other with it, and stages wait for each other."""
+"""Tasks in processes: one that dies takes no other with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ def run_isolated(
     *,
     jobs: int,
     folders: Sequence[str | Path] = (),
-    pool: ProcessPoolExecutor | None = None,
 ) -> Iterator[tuple[int, Any]]:
     """Runs tasks in processes; a task that kills its process fails alone.
 
@@ -28,7 +27,6 @@ def run_isolated(
         jobs: Processes; 1 runs in this one. Where a cluster is named (`mic.processes.cluster`)
             its workers take the tasks instead.
         folders: Where the tasks write, besides `MIC_HOME`.
-        pool: Processes that are there already, for tasks that come in several stages.
 
     Yields:
         Index of the task with its result, in order of completion; where the task raised a
@@ -46,7 +44,7 @@ def run_isolated(
         return
     finished: set[int] = set()
     try:
-        for index, future in _submitted(function, list(enumerate(tasks)), jobs, pool):
+        for index, future in _submitted(function, list(enumerate(tasks)), jobs):
             result = future.result()
             finished.add(index)
             yield index, result
@@ -62,26 +60,6 @@ def run_isolated(
                 yield index, CodecError("killed the process that worked on it")
 
 
-def run_stages(function: Callable[[Any], Any], *stages: list[Any], jobs: int) -> None:
-    """Runs tasks stage by stage, each from the results of those before, in the same processes.
-
-    Args:
-        function: Importable, takes one task.
-        *stages: The tasks of each.
-        jobs: Processes; 1 runs everything in this one.
-
-    Raises:
-        MicError: What the first failing task raised.
-    """
-    # Processes start when they have something to do, and take seconds: one task's worth.
-    together = max(1, min(jobs, max(map(len, stages))))
-    with workers.pool(together) as pool:
-        for stage in stages:
-            for _, result in run_isolated(function, stage, jobs=together, pool=pool):
-                if isinstance(result, Exception):
-                    raise result
-
-
 def _as_they_end(futures: dict[Future[Any], int]) -> Iterator[tuple[int, Any]]:
     try:
         for future in as_completed(futures):
@@ -95,22 +73,16 @@ def _as_they_end(futures: dict[Future[Any], int]) -> Iterator[tuple[int, Any]]:
 
 
 def _submitted(
-    function: Callable[[Any], Any],
-    tasks: list[tuple[int, Any]],
-    jobs: int,
-    kept: ProcessPoolExecutor | None = None,
+    function: Callable[[Any], Any], tasks: list[tuple[int, Any]], jobs: int
 ) -> Iterator[tuple[int, Future[Any]]]:
-    if kept is None:
-        with workers.pool(min(jobs, len(tasks))) as pool:
-            yield from _submitted(function, tasks, jobs, pool)
-        return
-    futures = {kept.submit(_guarded, function, task): index for index, task in tasks}
-    try:
-        for future in as_completed(futures):
-            yield futures[future], future
-    finally:
-        for future in futures:
-            future.cancel()
+    with workers.pool(min(jobs, len(tasks))) as pool:
+        futures = {pool.submit(_guarded, function, task): index for index, task in tasks}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future
+        finally:
+            for future in futures:
+                future.cancel()
 
 
 def _guarded(function: Callable[[Any], Any], task: Any) -> Any:

@@ -1,20 +1,17 @@
 """A tree of class folders: any name, any container, resumable, and a bad clip stops nothing."""
 
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 
 from mic import codec
 from mic.errors import CodecError, ConfigError
-from mic.processes import workers
-from mic.processes.tasks import run_isolated, run_stages
+from mic.processes.tasks import run_isolated
 
 
 def clip(path, *, seed=0, frames=4, **options):
@@ -185,34 +182,6 @@ def die_at_two(task):
     if task == 2:
         os._exit(9)
     return 10 * task
-
-
-def fail_or_write(task):
-    if task.name == "0":
-        raise ConfigError("the first of many")
-    while not task.with_name("failed").exists():
-        time.sleep(0.01)
-    task.touch()
-
-
-def test_the_first_failure_of_a_stage_ends_all_of_them(tmp_path, monkeypatch):
-    real = workers.pool
-
-    @contextlib.contextmanager
-    def pool(count):
-        with real(count) as found:
-            try:
-                yield found
-            finally:
-                (tmp_path / "failed").touch()
-
-    monkeypatch.setattr(workers, "pool", pool)
-    tasks = [tmp_path / str(number) for number in range(60)]
-    with pytest.raises(ConfigError, match="first of many"):
-        run_stages(fail_or_write, tasks, [tmp_path / "next stage"], jobs=2)
-    # The pool has ended, and with it the few tasks that it had handed out before the failure.
-    assert len(list(tmp_path.iterdir())) < 10
-    assert not (tmp_path / "next stage").exists()
 
 
 @pytest.mark.parametrize("jobs", [2, 3])
