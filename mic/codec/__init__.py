@@ -9,8 +9,7 @@ Replaces the replication's `reencode.sh`. PyAV does the work, so no FFmpeg is bu
     for picture in mic.codec.Video("in.avi").pictures(): ...  # picture.time, picture.rgb
     for frame in mic.codec.decode("in.avi"): ...            # uint8 (H, W, 3)
 
-`mic.codec.ladder` measures rate and distortion over quantisers; it needs pandas and so is not
-imported here.
+`mic.experiments.reencoding` measures rate and distortion.
 """
 
 from mic.codec.encode import EncodeReport, encode_frames, reencode

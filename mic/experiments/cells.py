@@ -13,12 +13,12 @@ import torch
 
 from mic.errors import ConfigError
 from mic.experiments.data import Dataset
+from mic.experiments.privacy.erasure import fit_erasure
 from mic.inputs.coverage import LeftOut
 from mic.inputs.tensors import ClipTensors, Representation
 from mic.manifest.manifest import Manifest
 from mic.manifest.protocols import Split, given_split, subject_folds
 from mic.models.baselines import PeerMethod
-from mic.models.erasure import fit_erasure
 from mic.models.mic import Identity, Method
 from mic.models.trainable import Trainable
 from mic.processes.workers import torch_threads

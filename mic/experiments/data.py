@@ -15,7 +15,7 @@ import numpy as np
 from mic import identity
 from mic.datasets import synth
 from mic.errors import DatasetError
-from mic.identity import placebos
+from mic.experiments.privacy import placebos
 from mic.inputs import apex, tensors
 from mic.inputs.coverage import LeftOut, check_content
 from mic.inputs.tensors import ClipTensors, Representation

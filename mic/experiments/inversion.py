@@ -21,10 +21,10 @@ from mic.evaluation.leakage import Features
 from mic.experiments import removal
 from mic.experiments.cells import Outcome
 from mic.experiments.data import Dataset
+from mic.experiments.privacy.attackers import PairScores
+from mic.experiments.privacy.rates import drawn, rates
 from mic.experiments.removal import Way
 from mic.faces import Status
-from mic.identity.attackers import PairScores
-from mic.identity.rates import drawn, rates
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 

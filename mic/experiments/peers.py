@@ -14,10 +14,10 @@ from mic.experiments import plan
 from mic.experiments.cells import Cell, grid, splits
 from mic.experiments.data import Dataset
 from mic.experiments.photographs import decoded, probabilities
+from mic.experiments.vote import vote
 from mic.faces.fer import Fer
 from mic.inputs.tensors import Representation
 from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
-from mic.models.baselines.vote import vote
 
 OUTSIDER = "fer, every frame"
 # Feature maps of the first layer, as in MIC, so that no peer is better or worse for its size.

@@ -21,9 +21,9 @@ from mic.config import Profile
 from mic.evaluation import metrics
 from mic.experiments.cells import splits
 from mic.experiments.data import Dataset
+from mic.experiments.recoded import recoded
 from mic.extraction.source import coded
 from mic.faces.fer import Fer, crop
-from mic.inputs.recoded import recoded
 from mic.inputs.tensors import sampled
 from mic.manifest.manifest import Clip
 from mic.manifest.protocols import Split

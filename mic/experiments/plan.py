@@ -11,7 +11,7 @@ from mic.errors import ConfigError
 from mic.experiments import given, settings
 from mic.experiments.cells import Cell, grid
 from mic.experiments.data import Dataset
-from mic.inputs.recoded import recoded
+from mic.experiments.recoded import recoded
 from mic.inputs.tensors import Kind, Representation
 from mic.models.expression import Backbone
 from mic.models.mic import Method

@@ -18,10 +18,10 @@ from mic.evaluation.leakage import Features
 from mic.experiments import peers, plan
 from mic.experiments.cells import Cell, Outcome
 from mic.experiments.data import Dataset
-from mic.identity.attackers import ATTACKERS, attack
-from mic.identity.planted import Code, planted
-from mic.identity.rates import drawn, rates
-from mic.models.erasers import ERASERS, Erase, Material, head
+from mic.experiments.privacy.attackers import ATTACKERS, attack
+from mic.experiments.privacy.erasers import ERASERS, Erase, Material, head
+from mic.experiments.privacy.planted import Code, planted
+from mic.experiments.privacy.rates import drawn, rates
 from mic.storage import cache
 
 # Scores of all attackers, and answers of a classifier that is fitted to what was left.
@@ -48,7 +48,7 @@ class Way:
         placebo_of: The row that it is the placebo of, or empty.
         data: What is trained on.
         cell: The training.
-        eraser: Of `mic.models.erasers.ERASERS`, applied afterwards; empty: none.
+        eraser: Of `mic.experiments.privacy.erasers.ERASERS`, applied afterwards; empty: none.
         draw: Seed of the eraser.
     """
 
@@ -186,7 +186,7 @@ class Planting:
 
     Attributes:
         alone: The network.
-        code: See `mic.identity.planted.Code`.
+        code: See `mic.experiments.privacy.planted.Code`.
         share: Of the variance within an expression.
         draw: Seed of the codes.
     """

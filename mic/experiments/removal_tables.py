@@ -17,9 +17,9 @@ from mic.evaluation import metrics
 from mic.evaluation.inference import compare, holm
 from mic.evaluation.leakage import ridge_r2, without_expression
 from mic.experiments.cells import Outcome
+from mic.experiments.privacy.attackers import ATTACKERS, OWN_PEOPLE, PairScores, attack
+from mic.experiments.privacy.rates import drawn, rates
 from mic.experiments.removal import NONE, Planting, Way, parts
-from mic.identity.attackers import ATTACKERS, OWN_PEOPLE, PairScores, attack
-from mic.identity.rates import drawn, rates
 
 Found = Sequence[tuple[Way, Mapping[str, np.ndarray]]]
 # The aim: an AUC of at most so much, its upper bound at most so much, accuracy within a point.

@@ -18,9 +18,9 @@ from mic import codec, faces, identity
 from mic.errors import ConfigError, DatasetError, printable
 from mic.inputs.coverage import UNREADABLE, LeftOut, check_share
 from mic.inputs.tensors import ClipTensors, Representation, padded, represent
+from mic.manifest.tables import number_of, read_rows
 from mic.recognition.framing import Framing
 from mic.storage import cache
-from mic.storage.tables import number_of, read_rows
 from mic_bitstream.packets import PacketStream
 
 STAGE = cache.Stage(name="own-clips", version=2)

@@ -21,10 +21,10 @@ from torch import nn
 
 from mic.experiments.runner import Task, outcomes, processes
 from mic.lowrate import training
+from mic.lowrate.networks import SRFCN, TargetCNN
 from mic.lowrate.training import Recipe
 from mic.lowrate.transmission import Channel
 from mic.lowrate.views import Corpus
-from mic.models.lowbitrate import SRFCN, TargetCNN
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 

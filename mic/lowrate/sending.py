@@ -3,7 +3,7 @@
 A sender who has seen the face can send the answer, the feature that the answer is read from, the
 P-VOPs without their I-VOP, or the whole video. Each has a rate, an accuracy at the receiver, and
 the AUC at which whoever receives it can tell whether two clips show one person: the most that any
-of `mic.identity.attackers` finds in anything that arrived.
+of `mic.experiments.privacy.attackers` finds in anything that arrived.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mic import bitstream, codec, faces, identity
-from mic.codec.ladder import gop_structure
 from mic.config import Profile
 from mic.evaluation import metrics
 from mic.evaluation.leakage import Features
 from mic.experiments import plan, removal, splits
 from mic.experiments.cells import Cell, compute, split_named
 from mic.experiments.data import Dataset
+from mic.experiments.privacy.attackers import ATTACKERS, PairScores, attack
+from mic.experiments.privacy.rates import drawn, rates
+from mic.experiments.reencoding import gop_structure
 from mic.faces import Status
-from mic.identity.attackers import ATTACKERS, PairScores, attack
-from mic.identity.rates import drawn, rates
 from mic.lowrate.features import FeatureCoder
 from mic.lowrate.residuals import Ladder, Rung, answers, transmit
 from mic.processes.workers import torch_threads
@@ -53,7 +53,7 @@ COLUMNS: Mapping[str, str] = {
     "accuracy_low": "95 % interval over people",
     "accuracy_high": "95 % interval over people",
     "attacked": "what the strongest attacker looks at",
-    "attacker": "the strongest; see mic.identity.attackers",
+    "attacker": "the strongest; see mic.experiments.privacy.attackers",
     "auc": "its AUC, same person? 0.5: no idea; mean over parts",
     "auc_low": "95 % interval over people",
     "auc_high": "95 % interval over people",

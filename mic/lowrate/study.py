@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from mic.config import Profile
 from mic.lowrate import methods, training
 from mic.lowrate.methods import Cell, predictions, recogniser_of
+from mic.lowrate.networks import Architecture
 from mic.lowrate.scores import Draws, difference, drawn_scores, hull, summary
 from mic.lowrate.sequences import smoothed
 from mic.lowrate.training import Recipe
 from mic.lowrate.transmission import Channel
 from mic.lowrate.views import Corpus
-from mic.models.lowbitrate import Architecture
 
 MIX = (3, 4, 6)  # the paper's choice of factors for max-mix training
 ONE_FOR_ALL = "joint-OA"

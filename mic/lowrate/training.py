@@ -1,4 +1,4 @@
-"""Fitting the networks of `mic.models.lowbitrate`; equal seeds and threads give equal weights."""
+"""Fitting the networks of `mic.lowrate.networks`; equal seeds and threads give equal weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from mic.errors import ConfigError
-from mic.models.lowbitrate import (
+from mic.lowrate.networks import (
     SRFCN,
     Architecture,
     TargetCNN,

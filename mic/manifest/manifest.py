@@ -20,9 +20,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from mic.errors import DatasetError
+from mic.manifest.tables import read_text
 from mic.storage.atomic import write_text
 from mic.storage.digest import sha256_of
-from mic.storage.tables import read_text
 
 SPLITS = ("", "train", "val", "test")
 

@@ -10,7 +10,8 @@ change under monotone maps of coordinates), I_G is the mutual information of a G
 sample's covariance (Ince et al. 2017, bias-corrected) and J is the negentropy, the divergence from
 the Gaussian of equal covariance. J is measured by a Donsker-Varadhan critic whose reference
 samples can be drawn without end, and is zero for Gaussian copulas. Elsewhere J has to be learnt
-from the sample, and a few hundred or thousand rows do not teach it: see `mic.mi.known`.
+from the sample, and a few hundred or thousand rows do not teach it: see
+`mic.experiments.known_pairs`.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Networks: the expression branch, the apex decoder, MIC's game, peers and low-rate models."""
+"""Networks: the expression branch, the apex decoder, MIC's game and peers."""

@@ -13,7 +13,7 @@ import pandas as pd
 from mic.codec import videos_in
 from mic.datasets.readers import cremad, ravdess
 from mic.errors import DatasetError
-from mic.storage.tables import read_rows
+from mic.manifest.tables import read_rows
 
 # What people call the expressions, by our names.
 _SYNONYMS = {

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 
 from mic import mi
 from mic.config import load
-from mic.mi import known
+from mic.experiments import known_pairs
 from mic.publishing import results
 
 SIZES, SEEDS = (1000, 300, 3000), (0, 1, 2)
@@ -44,7 +44,7 @@ def run(path: Path, seconds: float) -> None:
         path.write_text(",".join(HEAD) + "\n")
     with path.open("a", newline="") as file:
         lines = csv.writer(file)
-        cells = itertools.product(SEEDS, SIZES, NAMES, known.pairs())
+        cells = itertools.product(SEEDS, SIZES, NAMES, known_pairs.pairs())
         for seed, count, name, pair in cells:
             if (pair.name, pair.dimensions, name, count, seed) in done:
                 continue
@@ -72,7 +72,7 @@ def summary(measured: pd.DataFrame) -> pd.DataFrame:
     table["relative_error"] = table["estimate"] / table["truth"] - 1
     # An estimator that was cut off among the distributions would be ranked on the easy ones.
     asked = table.groupby(["estimator", "n"])["truth"].transform("size")
-    whole = table[asked == len(known.pairs())]
+    whole = table[asked == len(known_pairs.pairs())]
     return whole.sort_values(["distribution", "dimensions", "truth", "n"], kind="stable")
 
 

@@ -7,7 +7,7 @@ import pytest
 from mic import bitstream, config
 from mic.datasets import synth
 from mic.errors import ConfigError, DatasetError
-from mic.inputs.recoded import recoded
+from mic.experiments.recoded import recoded
 from mic.synthface import PROTOCOLS
 
 TINY = dataclasses.replace(

@@ -12,8 +12,8 @@ from mic.experiments import cells as cells_module
 from mic.experiments import removal, removal_tables
 from mic.experiments.cells import Outcome
 from mic.experiments.data import Dataset
+from mic.experiments.privacy.attackers import ATTACKERS, attack
 from mic.experiments.removal import Planting, Way
-from mic.identity.attackers import ATTACKERS, attack
 from mic.inputs.tensors import Representation
 from mic.manifest.manifest import Manifest
 from mic.models.mic import Method

@@ -6,7 +6,7 @@ import squares
 
 from mic import codec, config, experiments
 from mic.experiments import photographs
-from mic.inputs.recoded import recoded
+from mic.experiments.recoded import recoded
 
 CONFIG = config.load("smoke", steps=3, parts=2, folds=2, bootstrap=100, jobs=1)
 CLASSES = ("anger", "happiness")

@@ -16,8 +16,8 @@ from mic.evaluation import leakage
 from mic.fitting import Labelled, class_folders, clips
 from mic.fitting import training as fit_module
 from mic.fitting.clips import understood
+from mic.manifest.tables import read_rows, read_text
 from mic.recognition.recogniser import Recogniser
-from mic.storage.tables import read_rows, read_text
 from mic.training.train import Schedule
 
 SMALL = {

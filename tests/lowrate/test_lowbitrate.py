@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mic.errors import ConfigError
-from mic.lowrate import transmission
+from mic.lowrate import networks, transmission
+from mic.lowrate.networks import SRFCN, Architecture, TargetCNN, TemporalHead, ccc_loss, transfer
 from mic.lowrate.transmission import Channel, downsample, send, upsample
-from mic.models import lowbitrate
-from mic.models.lowbitrate import SRFCN, Architecture, TargetCNN, TemporalHead, ccc_loss, transfer
 
 SMALL = Architecture(channels=(3, 4, 5), hidden=7, size=32)
 
@@ -59,8 +58,8 @@ def test_quadrant_pooling_sees_each_quarter_alone():
 def test_normalisation_ignores_light_or_not(kind):
     architecture = Architecture(channels=(3, 4, 5), hidden=7, size=32, normalisation=kind)
     image = torch.from_numpy(faces(1, 32)).float()
-    plain, offset, scale = lowbitrate.normalise(image, architecture)
-    brighter, _, _ = lowbitrate.normalise(0.5 * image + 60, architecture)
+    plain, offset, scale = networks.normalise(image, architecture)
+    brighter, _, _ = networks.normalise(0.5 * image + 60, architecture)
     assert torch.allclose(plain, brighter, atol=1e-5) == (kind == "contrast")
     assert torch.allclose(plain * scale + offset, image.unsqueeze(1), atol=1e-3)
 
@@ -177,9 +176,9 @@ def test_bad_channels_and_architectures_are_refused():
     with pytest.raises(ConfigError, match="factor is 0"):
         Channel(factor=0)
     with pytest.raises(ConfigError, match="unknown pooling"):
-        lowbitrate.Architecture(pooling="max")
+        networks.Architecture(pooling="max")
     with pytest.raises(ConfigError, match="multiple of 16"):
-        lowbitrate.Architecture(size=90)
+        networks.Architecture(size=90)
 
 
 def test_interpolation_weights_sum_to_one_everywhere():

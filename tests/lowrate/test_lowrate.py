@@ -12,11 +12,11 @@ from mic.errors import DatasetError
 from mic.evaluation import metrics
 from mic.lowrate import bjontegaard, claims, methods, paper, scores, study, training
 from mic.lowrate import sequences as valence
+from mic.lowrate.networks import Architecture
 from mic.lowrate.sequences import FaceSequence
 from mic.lowrate.training import Recipe
 from mic.lowrate.transmission import Channel, downsample, upsample
 from mic.lowrate.views import Corpus
-from mic.models.lowbitrate import Architecture
 
 TINY = Recipe(
     architecture=Architecture(channels=(4, 6, 8), hidden=16, dropout=0.0, size=48, skip=True),

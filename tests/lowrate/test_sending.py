@@ -5,9 +5,9 @@ import pytest
 import squares
 
 from mic import codec, identity
-from mic.codec.ladder import gop_structure
 from mic.config import load
 from mic.experiments.data import Dataset
+from mic.experiments.reencoding import gop_structure
 from mic.faces import Detection, Status
 from mic.lowrate import sending
 from mic.lowrate.residuals import Ladder, Rung

@@ -9,6 +9,7 @@ import torch
 import torchvision
 
 from mic.errors import ConfigError
+from mic.experiments.vote import vote
 from mic.faces.fer import Fer, crop
 from mic.inputs.batch import Batch
 from mic.models import baselines
@@ -16,7 +17,6 @@ from mic.models.baselines.conv_lstm import EnhancedConvLstm
 from mic.models.baselines.frame_attention import draw_snippets, resnet18
 from mic.models.baselines.mode_variational import ModeVariationalLstm
 from mic.models.baselines.optical_flow import LucasKanade, luma, warp
-from mic.models.baselines.vote import vote
 
 CLASSES, STEPS, EDGE = 7, 6, 32
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from mic.errors import ConfigError
+from mic.experiments.privacy.erasure import fit_erasure
 from mic.inputs.batch import Batch
 from mic.models.adversary import Discriminator, GradientReversal
 from mic.models.decoder import ApexDecoder
-from mic.models.erasure import fit_erasure
 from mic.models.expression import ExpressionNetwork, FrameEncoder
 from mic.models.mic import Identity, Method, Mic, Regulariser
 

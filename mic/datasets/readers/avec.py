@@ -23,7 +23,7 @@ from mic.datasets.readers.source import (
 )
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
-from mic.storage.tables import read_text
+from mic.manifest.tables import read_text
 
 DIMENSIONS = ("arousal", "valence")
 SPLITS = {"train": "train", "dev": "val"}

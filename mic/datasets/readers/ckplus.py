@@ -23,7 +23,7 @@ from mic.datasets.readers.source import (
     the_one,
 )
 from mic.manifest.manifest import Fault
-from mic.storage.tables import read_text
+from mic.manifest.tables import read_text
 
 # The numbers of the label files; 0, neutral, is defined but not used by the 327 sequences.
 LABELS = {

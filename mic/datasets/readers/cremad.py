@@ -23,7 +23,7 @@ from mic.datasets.readers.source import (
 )
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
-from mic.storage.tables import read_rows
+from mic.manifest.tables import read_rows
 
 LABELS = {
     "ANG": "anger",

@@ -7,11 +7,11 @@ import torch
 
 from mic import mi
 from mic.errors import ConfigError
-from mic.mi import known
+from mic.experiments import known_pairs
 
 
 @pytest.mark.parametrize(
-    "pair", [p for p in known.pairs() if p.dimensions == 1], ids=lambda p: p.name
+    "pair", [p for p in known_pairs.pairs() if p.dimensions == 1], ids=lambda p: p.name
 )
 def test_truth_is_what_neighbours_find_in_one_dimension(pair):
     x, y = pair.draw(4000, torch.Generator().manual_seed(0))
@@ -21,11 +21,14 @@ def test_truth_is_what_neighbours_find_in_one_dimension(pair):
 
 def test_truths_at_their_limits():
     # A sign that is known from y alone costs exactly one bit; without noise it is always known.
-    clear = known.random_sign(3, 1e-3).truth
+    clear = known_pairs.random_sign(3, 1e-3).truth
     assert clear == pytest.approx(1.5 * math.log1p(1e6) - math.log(2), abs=1e-3)
-    heavy, light = known.student(2, 2.0, 0.5).truth, known.student(2, 4000.0, 0.5).truth
+    heavy, light = (
+        known_pairs.student(2, 2.0, 0.5).truth,
+        known_pairs.student(2, 4000.0, 0.5).truth,
+    )
     assert heavy > light
-    assert light == pytest.approx(known.gaussian(2, 0.5).truth, abs=1e-3)
+    assert light == pytest.approx(known_pairs.gaussian(2, 0.5).truth, abs=1e-3)
 
 
 def test_neighbours_need_more_rows_than_they_are():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mic import codec
-from mic.codec import ladder, tables
+from mic.experiments import reencoding
 
 
 @pytest.fixture(scope="module")
@@ -17,20 +17,20 @@ def clip(tmp_path_factory):
 
 
 def test_before_and_after(clip, tmp_path):
-    table = tables.reencoded({"a": clip, "b": clip}, tmp_path, max_frames=9, vop_quant=6)
-    assert list(table.columns) == list(tables.REENCODED_COLUMNS)
+    table = reencoding.reencoded({"a": clip, "b": clip}, tmp_path, max_frames=9, vop_quant=6)
+    assert list(table.columns) == list(reencoding.REENCODED_COLUMNS)
     assert table["clip"].tolist() == ["a", "b"]
     row = table.iloc[0]
     assert (row["width"], row["height"], row["frames"], row["i_frames"]) == (48, 32, 9, 1)
     assert row["source_bit_rate"] == codec.probe(clip).bit_rate > row["bit_rate"]
     assert row["file_bytes"] == (tmp_path / "a.mp4").stat().st_size
-    assert row["psnr_y"] == ladder.clip_psnr(clip, tmp_path / "a.mp4")
+    assert row["psnr_y"] == reencoding.clip_psnr(clip, tmp_path / "a.mp4")
 
 
 def test_a_setting_a_row(clip, tmp_path):
     settings = {"fine": {"vop_quant": 2}, "coarse": {"vop_quant": 20}}
-    table = tables.by_setting(clip, settings, tmp_path, max_frames=6)
-    assert list(table.columns) == list(tables.SETTING_COLUMNS)
+    table = reencoding.by_setting(clip, settings, tmp_path, max_frames=6)
+    assert list(table.columns) == list(reencoding.SETTING_COLUMNS)
     fine, coarse = table.to_dict("records")
     assert (fine["setting"], coarse["setting"]) == ("fine", "coarse")
     assert fine["bits"] > coarse["bits"]
@@ -38,8 +38,8 @@ def test_a_setting_a_row(clip, tmp_path):
 
 
 def test_groups_of_pictures_and_their_structures(clip, tmp_path):
-    table, structures = tables.by_gop(clip, {"one": None, "four": 4, "intra": 1}, tmp_path)
-    assert list(table.columns) == list(tables.GOP_COLUMNS)
+    table, structures = reencoding.by_gop(clip, {"one": None, "four": 4, "intra": 1}, tmp_path)
+    assert list(table.columns) == list(reencoding.GOP_COLUMNS)
     assert table["i_frames"].tolist() == [1, 3, 12]
     assert np.isnan(table["bits_p"].iloc[2])  # no P-frame, no mean
     for row in table.itertuples():

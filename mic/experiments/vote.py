@@ -30,4 +30,5 @@ def vote(probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
     mean = probabilities.mean(0)
     chosen = np.array([mean[place] if place >= 0 else 0.0 for place in known])
     with np.errstate(divide="ignore"):
-        return np.log(chosen / chosen.sum())
+        found: np.ndarray = np.log(chosen / chosen.sum())
+    return found

@@ -10,7 +10,7 @@ import dataclasses
 
 import numpy as np
 
-from mic.identity.attackers import PairScores
+from mic.experiments.privacy.attackers import PairScores
 
 # False-match rates that verification is read at. A test part has some 5,000 pairs of two people.
 FALSE_MATCHES = (0.01, 0.1)

@@ -6,7 +6,7 @@ expressions only. Each answers with a score a pair, from which everything follow
 any false-match rate, and naming, which is the best-scored of the other clips.
 
 No attacker proves absence. How small an identity each would have seen is what
-`mic.identity.planted` measures, and a result without that is none.
+`mic.experiments.privacy.planted` measures, and a result without that is none.
 """
 
 from __future__ import annotations

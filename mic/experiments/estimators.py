@@ -14,8 +14,8 @@ from collections.abc import Mapping
 import pandas as pd
 import torch
 
+from mic.experiments.known_pairs import gaussian
 from mic.mi import TRAINED, Name, measure
-from mic.mi.known import gaussian
 
 # Samples that are drawn of each distribution, each with critics of its own.
 DRAWS = 3

@@ -16,8 +16,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
-from mic.identity.placebos import DRAWS
-from mic.models.erasure import fit_erasure
+from mic.experiments.privacy.erasure import fit_erasure
+from mic.experiments.privacy.placebos import DRAWS
 from mic.models.mic import Identity
 
 Erase = Callable[[np.ndarray], np.ndarray]
@@ -65,7 +65,7 @@ class Eraser:
 
 
 def _linear(of: Callable[[Material, int], np.ndarray], size: int = _IDENTITY) -> Fit:
-    """Least-squares concept erasure of (a reduction of) what `of` says; `mic.models.erasure`."""
+    """Least-squares concept erasure of (a reduction of) what `of` says; see `fit_erasure`."""
 
     def fit(material: Material, seed: int) -> Erase:
         raw = torch.from_numpy(of(material, seed)).double()
@@ -99,7 +99,7 @@ def _own(material: Material, seed: int) -> np.ndarray:
 
 
 def _given(name: str) -> Callable[[Material, int], np.ndarray]:
-    """What stands in for z_I; see `mic.identity.placebos`."""
+    """What stands in for z_I; see `mic.experiments.privacy.placebos`."""
     return lambda material, seed: DRAWS[name](material.identity, material.subjects, seed)
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from mic.evaluation.leakage import Features
-from mic.identity.attackers import attack
-from mic.identity.rates import drawn, rates
-from mic.models.erasers import ERASERS, Material
+from mic.experiments.privacy.attackers import attack
+from mic.experiments.privacy.erasers import ERASERS, Material
+from mic.experiments.privacy.rates import drawn, rates
 
 
 def features(*, people, seed, first=0, size=12, classes=4, apart=4.0):
