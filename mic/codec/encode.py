@@ -100,7 +100,7 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
         ConfigError: An option is unknown or out of range, or the crop leaves the picture.
         StorageError: The target cannot be written.
     """
-    video, target = Video(source), Path(target)
+    video, target = Video(source, survey=True), Path(target)
     chosen = EncodeOptions.of(options)
     counter = _DamageCounter()
     pictures = counter.watch(video.pictures())

@@ -171,7 +171,7 @@ def decode(
     Raises:
         CodecError: As `probe`, or a packet cannot be decoded.
     """
-    for picture in Video(path).pictures(threads=threads):
+    for picture in Video(path, survey=True).pictures(threads=threads):
         yield luma(picture.frame) if pixel_format == "luma" else picture.rgb
 
 

@@ -59,7 +59,7 @@ class Decoded:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self._video = Video(self.path)
+        self._video = Video(self.path, survey=True)
         check_codec(self._video)
         check_cropping(self._video)
         self.codec = self._video.codec

@@ -81,7 +81,7 @@ def clip_psnr(source: str | Path, target: str | Path, **options: Any) -> float:
         CodecError: As `probe`, or the target is longer than the source.
         ConfigError: An option is unknown or out of range.
     """
-    info, video = probe(target), Video(source)
+    info, video = probe(target), Video(source, survey=True)
     chosen = EncodeOptions.of({"vop_quant": 2, **options})
     frames = (picture.frame for picture in video.pictures())
     shown = prepared(frames, chosen, video.path, sample_aspect=video.sample_aspect)

@@ -12,6 +12,7 @@ import peaks
 import pytest
 
 from mic import codec
+from mic.codec import reading
 from mic.errors import CodecError, ConfigError
 from mic.experiments import reencoding
 from mic.storage import assets
@@ -391,3 +392,19 @@ def test_psnr_of_known_errors():
     assert reencoding.luma_psnr(black, black) == float("inf")
     with pytest.raises(CodecError, match="differ"):
         reencoding.luma_psnr(black, grey[:1])
+
+
+@pytest.mark.parametrize("codec_name", ["mpeg4", "h264"])
+def test_a_video_is_read_once_for_its_index_and_once_for_its_pictures(
+    tmp_path, monkeypatch, codec_name
+):
+    source = tmp_path / "s.mp4"
+    codec.encode_frames(moving_square(6), source, frame_rate=25, codec=codec_name, vop_quant=10)
+    read = []
+    real = reading.open_container
+    monkeypatch.setattr(reading, "open_container", lambda path: [read.append(path), real(path)][1])
+    assert len(list(codec.decode(source))) == 6
+    assert read == [source, source]
+    if codec_name == "mpeg4":  # of others a picture is decoded for how all of them are shown
+        codec.reencode(source, tmp_path / "t.mp4")
+        assert read == [source] * 4
