@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from mic.models.baselines.padding import lengths_of, mask_of
+from mic.models.baselines.size import Size
 from mic.models.expression import Expression
 
 
@@ -24,28 +25,17 @@ class C3dGru(nn.Module):
 
     Args:
         classes: Number of expressions.
-        width: Feature maps of the first layer; doubled by each next one.
-        feature_size: Width of the GRU's state.
-        dropout: In front of the GRU and of the classifier.
-        grid: Edge of the grid that each step is averaged to.
+        size: Its features are the GRU's state; each step is averaged to its grid.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        *,
-        width: int = 16,
-        feature_size: int = 512,
-        dropout: float = 0.3,
-        grid: int = 4,
-    ) -> None:
+    def __init__(self, classes: int, size: Size) -> None:
         super().__init__()
-        self.z_size, self.grid = feature_size, grid
+        self.z_size, self.grid = size.features, size.grid
         self.input_norm = nn.BatchNorm3d(3)
         self.layers = nn.ModuleList()
         channels = 3
         for layer in range(4):
-            wide = width * 2**layer
+            wide = size.width * 2**layer
             # C3D pools after a full-size first layer; a stride there saves most of its cost.
             stride = (1, 2, 2) if layer == 0 else 1
             self.layers.append(
@@ -57,9 +47,9 @@ class C3dGru(nn.Module):
                 )
             )
             channels = wide
-        self.drop = nn.Dropout(dropout)
-        self.gru = nn.GRU(channels * grid**2, feature_size, batch_first=True)
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))
+        self.drop = nn.Dropout(size.dropout)
+        self.gru = nn.GRU(channels * size.grid**2, size.features, batch_first=True)
+        self.classifier = size.classifier(classes)
 
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None

@@ -17,9 +17,8 @@ these it gets is chosen on validation people, as for all (`mic.experiments.equal
 
 from __future__ import annotations
 
-from torch import Tensor
-
-from mic.models.expression import Expression, ExpressionNetwork
+from mic.models.baselines.size import Size
+from mic.models.expression import ExpressionNetwork
 
 
 class CnnLstm(ExpressionNetwork):
@@ -27,32 +26,15 @@ class CnnLstm(ExpressionNetwork):
 
     Args:
         classes: Number of expressions.
-        width: Feature maps of the first layer.
-        feature_size: Width of the frame feature and of the LSTM's state.
-        dropout: In front of the classifier and inside the frame encoder.
-        grid: Edge of the grid that the frame CNN's maps are averaged to.
+        size: Of the frame CNN; the LSTM's state is as wide as its features.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        *,
-        width: int = 16,
-        feature_size: int = 512,
-        dropout: float = 0.3,
-        grid: int = 1,
-    ) -> None:
+    def __init__(self, classes: int, size: Size) -> None:
         super().__init__(
             classes,
-            width=width,
-            grid=grid,
-            feature_size=feature_size,
-            z_size=feature_size,
-            dropout=dropout,
+            width=size.width,
+            grid=size.grid,
+            feature_size=size.features,
+            z_size=size.features,
+            dropout=size.dropout,
         )
-
-    def forward(
-        self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
-    ) -> Expression:
-        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), logits."""
-        return super().forward(clips, lengths, motion)

@@ -18,26 +18,15 @@ from torch import Tensor, nn
 
 from mic.errors import ConfigError
 from mic.models.baselines.padding import encode_valid, masked_mean
-from mic.models.expression import Expression, FrameEncoder
+from mic.models.baselines.size import Size
+from mic.models.expression import Expression
 
 KINDS = {"picture": 3, "residual": 3, "motion": 2}  # what a stream carries, and its planes
 
 
-def encoders(feature_size: int, *, width: int, grid: int, dropout: float) -> nn.ModuleDict:
-    """A frame CNN for each kind of what a stream carries; see `FrameEncoder`."""
-    return nn.ModuleDict(
-        {
-            kind: FrameEncoder(
-                "cnn4",
-                channels=channels,
-                feature_size=feature_size,
-                width=width,
-                grid=grid,
-                dropout=dropout,
-            )
-            for kind, channels in KINDS.items()
-        }
-    )
+def encoders(size: Size) -> nn.ModuleDict:
+    """A frame CNN for each kind of what a stream carries."""
+    return nn.ModuleDict({kind: size.encoder(channels=planes) for kind, planes in KINDS.items()})
 
 
 class CompressedFusion(nn.Module):
@@ -45,30 +34,14 @@ class CompressedFusion(nn.Module):
 
     Args:
         classes: Number of expressions.
-        width: Feature maps of each network's first layer.
-        feature_size: Width of each network's feature; z has three of them.
-        dropout: In front of the classifiers and inside the frame encoders.
-        grid: Edge of the grid that the frame CNN's maps are averaged to.
+        size: Of each of the three networks; z holds the features of all.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        *,
-        width: int = 16,
-        feature_size: int = 256,
-        dropout: float = 0.3,
-        grid: int = 1,
-    ) -> None:
+    def __init__(self, classes: int, size: Size) -> None:
         super().__init__()
-        self.z_size = len(KINDS) * feature_size
-        self.encoders = encoders(feature_size, width=width, grid=grid, dropout=dropout)
-        self.classifiers = nn.ModuleDict(
-            {
-                kind: nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))
-                for kind in KINDS
-            }
-        )
+        self.z_size = len(KINDS) * size.features
+        self.encoders = encoders(size)
+        self.classifiers = nn.ModuleDict({kind: size.classifier(classes) for kind in KINDS})
 
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None

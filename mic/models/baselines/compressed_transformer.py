@@ -17,6 +17,7 @@ from mic.errors import ConfigError
 from mic.models.baselines.compressed_fusion import KINDS, encoders
 from mic.models.baselines.frame_transformer import LONGEST, layers
 from mic.models.baselines.padding import encode_valid, lengths_of, mask_of
+from mic.models.baselines.size import Size
 from mic.models.expression import Expression
 
 
@@ -25,31 +26,20 @@ class CompressedTransformer(nn.Module):
 
     Args:
         classes: Number of expressions.
-        width: Feature maps of each frame CNN's first layer.
-        feature_size: Width of a token.
-        dropout: In the layers and in front of the classifier.
-        grid: Edge of the grid that the frame CNNs' maps are averaged to.
+        size: Of each frame CNN; a token is as wide as its features.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        *,
-        width: int = 16,
-        feature_size: int = 128,
-        dropout: float = 0.3,
-        grid: int = 2,
-    ) -> None:
+    def __init__(self, classes: int, size: Size) -> None:
         super().__init__()
-        self.z_size = feature_size
-        self.encoders = encoders(feature_size, width=width, grid=grid, dropout=dropout)
+        self.z_size = size.features
+        self.encoders = encoders(size)
         self.kind = nn.ParameterDict(
-            {kind: nn.Parameter(0.02 * torch.randn(feature_size)) for kind in KINDS}
+            {kind: nn.Parameter(0.02 * torch.randn(size.features)) for kind in KINDS}
         )
-        self.step = nn.Parameter(0.02 * torch.randn(LONGEST, feature_size))
-        self.attend = layers(feature_size, depth=2, heads=4, dropout=dropout / 3)
-        self.norm = nn.LayerNorm(feature_size)
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))
+        self.step = nn.Parameter(0.02 * torch.randn(LONGEST, size.features))
+        self.attend = layers(size.features, depth=2, heads=4, dropout=size.dropout / 3)
+        self.norm = nn.LayerNorm(size.features)
+        self.classifier = size.classifier(classes)
 
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None

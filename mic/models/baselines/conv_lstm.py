@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from mic.models.baselines.optical_flow import LucasKanade, flow_from_first
 from mic.models.baselines.padding import at_last, encode_valid
+from mic.models.baselines.size import Size
 from mic.models.expression import Expression
 
 
@@ -91,35 +92,24 @@ class TwoStreamConvLstm(nn.Module):
 
     Args:
         classes: Number of expressions.
-        width: See `Stream`.
-        feature_size: Width of the joint feature.
-        dropout: In front of the joint layer and of the classifier.
-        grid: Edge of the grid that the last states are averaged to.
+        size: Its width is that of each `Stream`; the last states are averaged to its grid.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        *,
-        width: int = 16,
-        feature_size: int = 512,
-        dropout: float = 0.3,
-        grid: int = 4,
-    ) -> None:
+    def __init__(self, classes: int, size: Size) -> None:
         super().__init__()
-        self.z_size = feature_size
+        self.z_size = size.features
         self.flow = LucasKanade()
-        self.pictures = Stream(3, width=width)
-        self.motion = Stream(2, width=width)
+        self.pictures = Stream(3, width=size.width)
+        self.motion = Stream(2, width=size.width)
         self.joint = nn.Sequential(
-            nn.AdaptiveAvgPool2d(grid),
+            nn.AdaptiveAvgPool2d(size.grid),
             nn.Flatten(),
-            nn.Dropout(dropout),
-            nn.Linear(2 * width * grid**2, feature_size),
-            nn.BatchNorm1d(feature_size),
+            nn.Dropout(size.dropout),
+            nn.Linear(2 * size.width * size.grid**2, size.features),
+            nn.BatchNorm1d(size.features),
             nn.ReLU(),
         )
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))
+        self.classifier = size.classifier(classes)
 
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from mic.models.baselines.padding import encode_valid, lengths_of, mask_of
+from mic.models.baselines.size import Size
 from mic.models.expression import Expression
 
 SNIPPETS = 3
@@ -83,23 +84,20 @@ class FrameAttention(nn.Module):
 
     Args:
         classes: Number of expressions.
-        width: Feature maps of the ResNet's first stage.
-        dropout: Of the frame features and in front of the classifier.
-        grid: See `resnet18`.
+        size: Width and grid are those of the ResNet, which decide how wide its features are.
     """
 
-    def __init__(
-        self, classes: int, *, width: int = 64, dropout: float = 0.3, grid: int = 1
-    ) -> None:
+    def __init__(self, classes: int, size: Size) -> None:
         super().__init__()
-        size = 8 * width * grid**2
-        self.z_size = 2 * size
-        self.encoder = nn.Sequential(nn.BatchNorm2d(3), resnet18(3, width=width, grid=grid))
+        features = 8 * size.width * size.grid**2
+        self.z_size = 2 * features
+        network = resnet18(3, width=size.width, grid=size.grid)
+        self.encoder = nn.Sequential(nn.BatchNorm2d(3), network)
         self.encoder.to(memory_format=torch.channels_last)
-        self.drop = nn.Dropout(dropout)
-        self.self_attention = nn.Linear(size, 1)
-        self.relation_attention = nn.Linear(2 * size, 1)
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(2 * size, classes))
+        self.drop = nn.Dropout(size.dropout)
+        self.self_attention = nn.Linear(features, 1)
+        self.relation_attention = nn.Linear(2 * features, 1)
+        self.classifier = size.classifier(classes, inputs=2 * features)
 
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None

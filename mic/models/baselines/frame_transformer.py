@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from mic.models.baselines.padding import encode_valid, lengths_of, mask_of, masked_mean
+from mic.models.baselines.size import Size
 from mic.models.expression import Expression, cnn4
 
 LONGEST = 128  # frames that there are learnt places for
@@ -63,30 +64,23 @@ class FrameTransformer(nn.Module):
 
     Args:
         classes: Number of expressions.
-        width: Feature maps of the CNN's first layer.
-        feature_size: Width of a token.
-        dropout: In the layers and in front of the classifier.
-        grid: Edge of the grid of places that a frame has.
+        size: A token is as wide as its features; its grid is that of a frame's places.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        *,
-        width: int = 16,
-        feature_size: int = 128,
-        dropout: float = 0.3,
-        grid: int = 4,
-    ) -> None:
+    def __init__(self, classes: int, size: Size) -> None:
         super().__init__()
-        self.z_size = feature_size
+        self.z_size = size.features
         self.frame = FrameFeatures(
-            3, width=width, size=feature_size, grid=grid, dropout=dropout / 3
+            3,
+            width=size.width,
+            size=size.features,
+            grid=size.grid,
+            dropout=size.dropout / 3,
         )
-        self.step = nn.Parameter(0.02 * torch.randn(LONGEST, feature_size))
-        self.attend = layers(feature_size, depth=2, heads=4, dropout=dropout / 3)
-        self.norm = nn.LayerNorm(feature_size)
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))
+        self.step = nn.Parameter(0.02 * torch.randn(LONGEST, size.features))
+        self.attend = layers(size.features, depth=2, heads=4, dropout=size.dropout / 3)
+        self.norm = nn.LayerNorm(size.features)
+        self.classifier = size.classifier(classes)
 
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None

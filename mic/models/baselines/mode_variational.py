@@ -27,7 +27,8 @@ import torch
 from torch import Tensor, nn
 
 from mic.models.baselines.padding import at_last, encode_valid
-from mic.models.expression import Expression, FrameEncoder
+from mic.models.baselines.size import Size
+from mic.models.expression import Expression
 
 
 class ModeVariationalLstm(nn.Module):
@@ -73,28 +74,15 @@ class ModeVariational(nn.Module):
 
     Args:
         classes: Number of expressions.
-        width: Feature maps of the CNN's first layer.
-        feature_size: Width of the frame feature and of the LSTM's states.
-        dropout: In front of the classifier and inside the frame encoder.
-        grid: Edge of the grid that the frame CNN's maps are averaged to.
+        size: Of the frame CNN; the states are as wide as its features.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        *,
-        width: int = 16,
-        feature_size: int = 512,
-        dropout: float = 0.3,
-        grid: int = 1,
-    ) -> None:
+    def __init__(self, classes: int, size: Size) -> None:
         super().__init__()
-        self.z_size = feature_size
-        self.encoder = FrameEncoder(
-            "cnn4", feature_size=feature_size, width=width, grid=grid, dropout=dropout
-        )
-        self.lstm = ModeVariationalLstm(feature_size, feature_size)
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))
+        self.z_size = size.features
+        self.encoder = size.encoder()
+        self.lstm = ModeVariationalLstm(size.features, size.features)
+        self.classifier = size.classifier(classes)
 
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mic.models.baselines.padding import encode_valid, masked_mean
-from mic.models.expression import Expression, FrameEncoder
+from mic.models.baselines.size import Size
+from mic.models.expression import Expression
 
 # BT.601 luma.
 LUMA = (0.299, 0.587, 0.114)
@@ -148,33 +149,15 @@ class FlowCnn(nn.Module):
 
     Args:
         classes: Number of expressions.
-        width: Feature maps of the CNN's first layer.
-        feature_size: Width of the frame feature.
-        dropout: In front of the classifier and inside the frame encoder.
-        grid: Edge of the grid that the frame CNN's maps are averaged to.
+        size: Of the frame CNN.
     """
 
-    def __init__(
-        self,
-        classes: int,
-        *,
-        width: int = 16,
-        feature_size: int = 512,
-        dropout: float = 0.3,
-        grid: int = 1,
-    ) -> None:
+    def __init__(self, classes: int, size: Size) -> None:
         super().__init__()
-        self.z_size = feature_size
+        self.z_size = size.features
         self.flow = LucasKanade()
-        self.encoder = FrameEncoder(
-            "cnn4",
-            channels=2,
-            feature_size=feature_size,
-            width=width,
-            grid=grid,
-            dropout=dropout,
-        )
-        self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(feature_size, classes))
+        self.encoder = size.encoder(channels=2)
+        self.classifier = size.classifier(classes)
 
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None

@@ -22,6 +22,7 @@ from mic.models.baselines.frame_attention import FrameAttention
 from mic.models.baselines.frame_transformer import FrameTransformer
 from mic.models.baselines.mode_variational import ModeVariational
 from mic.models.baselines.optical_flow import FlowCnn
+from mic.models.baselines.size import Size
 from mic.models.baselines.voting import FrameVoting
 from mic.models.expression import Expression
 
@@ -34,7 +35,7 @@ class Peer:
 
     Attributes:
         title: Its name in tables.
-        network: Builds it: `network(classes, width=..., dropout=...)`.
+        network: Builds it: `network(classes, size)`.
         reads: `pictures` (decoded frames), `compressed` (I-picture, residuals, motion) or
             `residuals` (accumulated).
         paper_width: `width` at which it has the size of its source; for those built on the
@@ -42,6 +43,8 @@ class Peer:
         published: Its row in `results/paper.csv`, or empty.
         source: Author and year.
         differs: What is not as in the source, in one sentence.
+        features: See `Size`.
+        grid: See `Size`.
         any_rate: Whether it may be trained on fewer frames a clip than it is tested on; not those
             whose convolutions or gates reach over neighbouring frames, nor the one whose first
             row is the I-picture.
@@ -54,6 +57,8 @@ class Peer:
     published: str
     source: str
     differs: str
+    features: int = 512
+    grid: int = 1
     any_rate: bool = True
 
 
@@ -97,6 +102,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             source="Tran et al. 2015, Cho et al. 2014",
             differs="four 3-D convolutions, from random weights, instead of C3D's eight",
             any_rate=False,
+            grid=4,
         ),
         "e-convlstm": Peer(
             title="E-ConvLSTM",
@@ -107,6 +113,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             source="Miyoshi et al. 2019",
             differs="gates written from the description; Lucas-Kanade flow; random weights",
             any_rate=False,
+            grid=4,
         ),
         "coviar": Peer(
             title="CoViAR fusion",
@@ -117,6 +124,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             source="Wu et al. 2018",
             differs=f"three small networks instead of ResNet-152 and ResNet-18; {_COMMON_CNN}",
             any_rate=False,
+            features=256,
         ),
         "flow-cnn": Peer(
             title="Flow CNN",
@@ -144,6 +152,8 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             published="",
             source="Zhao and Liu 2021",
             differs="one spatial, two temporal layers instead of four and three; random weights",
+            features=128,
+            grid=4,
         ),
         "residual-transformer": Peer(
             title="Residual transformer",
@@ -153,6 +163,8 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             published="",
             source="Zhao and Liu 2021",
             differs="as the frame transformer, on residuals instead of frames; random weights",
+            features=128,
+            grid=4,
         ),
         "compressed-transformer": Peer(
             title="Compressed-video transformer",
@@ -163,6 +175,8 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             source="Chen and Ho 2022",
             differs=f"one token a frame and kind instead of patches; {_COMMON_CNN}",
             any_rate=False,
+            features=128,
+            grid=2,
         ),
     }
 )
@@ -205,10 +219,13 @@ class PeerModel(nn.Module):
         self.method = method
         self.regulariser = None
         peer = PEERS[method.peer]
-        grid = {"grid": method.grid} if method.grid else {}
-        self.network = peer.network(
-            classes, width=method.width or peer.paper_width, dropout=method.dropout, **grid
+        size = Size(
+            width=method.width or peer.paper_width,
+            features=peer.features,
+            grid=method.grid or peer.grid,
+            dropout=method.dropout,
         )
+        self.network = peer.network(classes, size)
 
     def parameters_of_encoder(self) -> list[nn.Parameter]:
         """All parameters: a peer has no critic."""
