@@ -1,4 +1,4 @@
-"""Video in and out: probe, demux, decode, re-encode to the MPEG-4 that `mic.bitstream` reads.
+"""Video in and out: probe, decode, re-encode to the MPEG-4 that `mic.bitstream` reads.
 
 Replaces the replication's `reencode.sh`. PyAV does the work, so no FFmpeg is built or called.
 
@@ -16,24 +16,21 @@ from mic.codec.encode import EncodeReport, encode_frames, reencode
 from mic.codec.folders import VIDEO_SUFFIXES, videos_below, videos_in
 from mic.codec.live import LiveEncoder
 from mic.codec.options import EncodeOptions
-from mic.codec.probe import Demuxed, EncodedPacket, VideoInfo, decode, demux, probe
+from mic.codec.probe import VideoInfo, decode, probe
 from mic.codec.tree import ClipOutcome, TreeReport, reencode_tree
 from mic.codec.video import Picture, Video
 
 __all__ = [
     "VIDEO_SUFFIXES",
     "ClipOutcome",
-    "Demuxed",
     "EncodeOptions",
     "EncodeReport",
-    "EncodedPacket",
     "LiveEncoder",
     "Picture",
     "TreeReport",
     "Video",
     "VideoInfo",
     "decode",
-    "demux",
     "encode_frames",
     "probe",
     "reencode",

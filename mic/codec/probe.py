@@ -1,8 +1,7 @@
-"""Short forms of `mic.codec.Video`: what a file is, its packets, its frames; memory stays flat."""
+"""Short forms of `mic.codec.Video`: what a file is, and its frames; memory stays flat."""
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -59,44 +58,6 @@ class VideoInfo:
         return self.bits / (self.frames * self.width * self.height)
 
 
-@dataclass(frozen=True, slots=True)
-class EncodedPacket:
-    """One coded picture as the container holds it.
-
-    Attributes:
-        data: The coded bytes.
-        pts: Presentation time in units of `time_base`, or None (raw streams have none).
-        time_base: Seconds a unit of `pts`.
-        is_keyframe: Whether the container marks it as a point where decoding can start.
-    """
-
-    data: bytes
-    pts: int | None
-    time_base: Fraction
-    is_keyframe: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Demuxed:
-    """A video stream's headers and an iterator over its packets, which is read once.
-
-    Attributes:
-        codec: libavcodec's name of the codec.
-        extradata: Headers that the container keeps apart from the packets; may be empty.
-        width: Coded width in samples.
-        height: Coded height in samples.
-        frame_rate: Frames a second, as the headers say.
-        packets: The packets in coding order, read lazily from the file.
-    """
-
-    codec: str
-    extradata: bytes
-    width: int
-    height: int
-    frame_rate: Fraction
-    packets: Iterator[EncodedPacket]
-
-
 def probe(path: str | Path) -> VideoInfo:
     """Reads what a video file holds, without decoding it.
 
@@ -124,34 +85,6 @@ def probe(path: str | Path) -> VideoInfo:
         bits=8 * (index.headers + int(index.sizes[~index.discarded].sum())),
         file_bytes=video.path.stat().st_size,
     )
-
-
-@contextlib.contextmanager
-def demux(path: str | Path) -> Iterator[Demuxed]:
-    """Opens a video for reading its coded packets.
-
-    Use as `with demux(path) as video: for packet in video.packets: ...`.
-
-    Args:
-        path: A file of any container that libavformat reads, raw elementary streams included,
-            also ones misnamed .mp4.
-
-    Raises:
-        CodecError: As `probe`.
-    """
-    video = Video(path)
-    with contextlib.closing(video.packets()) as packets:
-        yield Demuxed(
-            codec=video.codec,
-            extradata=video.extradata,
-            width=video.width,
-            height=video.height,
-            frame_rate=video.header_rate,
-            packets=(
-                EncodedPacket(bytes(packet), packet.pts, packet.time_base, packet.is_keyframe)
-                for packet in packets
-            ),
-        )
 
 
 def decode(

@@ -34,15 +34,14 @@ def flat_luma(values, height=32, width=48):
 def vop_quants(path):
     """Type and vop_quant of each VOP of a stream at 25 frames/s (clauses 6.2.5 and 6.2.3)."""
     found = []
-    with codec.demux(path) as video:
-        for packet in video.packets:
-            start = packet.data.index(b"\x00\x00\x01\xb6") + 4
-            bits = "".join(f"{byte:08b}" for byte in packet.data[start : start + 8])
-            position = bits.index("0", 2) + 1  # modulo_time_base
-            position += 1 + 5 + 1 + 1  # marker, vop_time_increment, marker, vop_coded
-            position += 1 if bits[:2] == "01" else 0  # vop_rounding_type
-            position += 3  # intra_dc_vlc_thr
-            found.append((int(bits[:2], 2), int(bits[position : position + 5], 2)))
+    for packet in map(bytes, codec.Video(path).packets()):
+        start = packet.index(b"\x00\x00\x01\xb6") + 4
+        bits = "".join(f"{byte:08b}" for byte in packet[start : start + 8])
+        position = bits.index("0", 2) + 1  # modulo_time_base
+        position += 1 + 5 + 1 + 1  # marker, vop_time_increment, marker, vop_coded
+        position += 1 if bits[:2] == "01" else 0  # vop_rounding_type
+        position += 3  # intra_dc_vlc_thr
+        found.append((int(bits[:2], 2), int(bits[position : position + 5], 2)))
     return found
 
 
@@ -179,8 +178,7 @@ def test_reads_a_raw_stream_misnamed_mp4_as_the_script_writes_it(tmp_path):
     raw = codec.encode_frames(moving_square(), tmp_path / "raw.m4v", frame_rate=25).target
     misnamed = raw.rename(tmp_path / "misnamed.mp4")
     assert codec.probe(misnamed).container == "m4v"
-    with codec.demux(misnamed) as video:
-        assert len(list(video.packets)) == 12
+    assert len(list(codec.Video(misnamed).packets())) == 12
 
 
 @pytest.mark.parametrize(("name", "lowest"), [("h264", 0), ("hevc", 0), ("av1", 1)])

@@ -127,8 +127,7 @@ def test_the_film_shows_all_parts_side_by_side(folder, tmp_path):
 
 def test_damage_is_an_error_or_marked(folder, tmp_path):
     data = bytearray((folder / "mpeg4.mp4").read_bytes())
-    with codec.demux(folder / "mpeg4.mp4") as video:
-        packet = [p.data for p in video.packets][5]
+    packet = [bytes(p) for p in codec.Video(folder / "mpeg4.mp4").packets()][5]
     place = data.find(packet)
     data[place + len(packet) // 2 : place + len(packet) // 2 + 8] = b"\xff" * 8
     broken = tmp_path / "broken.mp4"
