@@ -21,6 +21,7 @@ from torch import nn
 
 from mic.errors import ConfigError
 from mic.evaluation.leakage import Features, discriminants, pairs, without_expression
+from mic.training.descent import Descent, descend, seeded
 
 # scikit-learn is imported where it is needed, see `mic.evaluation.leakage`.
 
@@ -152,18 +153,18 @@ def _network(z: np.ndarray, people: np.ndarray, seed: int) -> Embedding | None:
     if len(names) < 2:
         return None
     hidden = 128
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with seeded(seed):
         first = nn.Sequential(nn.Dropout(0.3), nn.Linear(z.shape[1], hidden), nn.ReLU())
         last = nn.Sequential(nn.Dropout(0.3), nn.Linear(hidden, len(names)))
-        parameters = [*first.parameters(), *last.parameters()]
-        optimizer = torch.optim.AdamW(parameters, lr=3e-3, weight_decay=0.1)
+        whole = nn.Sequential(first, last)
         inputs, target = torch.from_numpy(z).float(), torch.from_numpy(numbers)
-        for _ in range(200):
-            optimizer.zero_grad()
-            F.cross_entropy(last(first(inputs)), target, label_smoothing=0.1).backward()
-            optimizer.step()
-        first.eval()
+        descend(
+            whole,
+            range(200),
+            lambda _: F.cross_entropy(whole(inputs), target, label_smoothing=0.1),
+            Descent([whole.parameters()], weight_decay=0.1),
+            rate=lambda _: 3e-3,
+        )
 
     @torch.no_grad()
     def embed(new: np.ndarray) -> np.ndarray:
