@@ -53,7 +53,7 @@ COLUMNS: Mapping[str, str] = {
     "accuracy_low": "95 % interval over people",
     "accuracy_high": "95 % interval over people",
     "attacked": "what the strongest attacker looks at",
-    "attacker": "the strongest; see mic.experiments.privacy.attackers",
+    "attacker": "the strongest of six ways to tell whether two clips show one person",
     "auc": "its AUC, same person? 0.5: no idea; mean over parts",
     "auc_low": "95 % interval over people",
     "auc_high": "95 % interval over people",
