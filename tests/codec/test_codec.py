@@ -14,7 +14,6 @@ import pytest
 from mic import codec
 from mic.codec import reading
 from mic.errors import CodecError, ConfigError
-from mic.experiments import reencoding
 from mic.storage import assets
 
 
@@ -343,26 +342,10 @@ def test_an_unknown_suffix_asks_for_a_container(tmp_path):
     assert codec.probe(report.target).container == "avi"
 
 
-def test_ladder_on_a_real_face_loses_bits_and_quality_together():
-    table = reencoding.rate_ladder(
-        assets.path("carphone"), quantisers=(1, 4, 12, 31), crop=(40, 20, 96, 96)
-    )
-    assert list(table["vop_quant"]) == [1, 4, 12, 31]
-    assert table["bits"].is_monotonic_decreasing
-    assert table["psnr_y"].is_monotonic_decreasing
-    assert table["psnr_y"].iloc[0] > 45
-    assert (table["i_frames"] == 1).all()
-    expected = table["bits"] / (table["frames"] * 96 * 96)
-    assert np.allclose(table["bits_per_pixel"], expected)
-
-
 def test_only_the_first_frames_are_taken(tmp_path):
     source = assets.path("carphone")
     report = codec.reencode(source, tmp_path / "short.mp4", max_frames=7)
     assert report.frames == codec.probe(report.target).frames == 7
-    table = reencoding.rate_ladder(source, quantisers=(2,), max_frames=7)
-    assert (table["frames"] == 7).all()
-    assert table["psnr_y"][0] > 40
 
 
 def test_damage_in_the_source_is_counted(tmp_path):
@@ -374,22 +357,6 @@ def test_damage_in_the_source_is_counted(tmp_path):
     report = codec.reencode(source, tmp_path / "t.mp4")
     assert report.frames == 40
     assert report.damaged_frames >= 1
-
-
-def test_gop_structure_accounts_for_every_bit(tmp_path):
-    report = codec.encode_frames(moving_square(), tmp_path / "g.m4v", frame_rate=25, gop=5)
-    table = reencoding.gop_structure(report.target)
-    assert "".join(table["type"]) == "IPPPPIPPPPIP"
-    assert list(table["gop"]) == [0] * 5 + [1] * 5 + [2] * 2
-    assert table["bits"].sum() == report.bits == 8 * report.file_bytes
-
-
-def test_psnr_of_known_errors():
-    black, grey = list(flat_luma([0, 0])), list(flat_luma([5, 5]))
-    assert reencoding.luma_psnr(black, grey) == pytest.approx(10 * np.log10(255**2 / 25))
-    assert reencoding.luma_psnr(black, black) == float("inf")
-    with pytest.raises(CodecError, match="differ"):
-        reencoding.luma_psnr(black, grey[:1])
 
 
 @pytest.mark.parametrize("codec_name", ["mpeg4", "h264"])

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from mic import codec
+from mic.errors import CodecError
 from mic.experiments import reencoding
+from mic.storage import assets
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +47,38 @@ def test_groups_of_pictures_and_their_structures(clip, tmp_path):
     for row in table.itertuples():
         pictures = structures[row.structure]
         assert pictures.loc[pictures["type"] == "I", "bits"].mean() == row.bits_i
+
+
+def test_ladder_on_a_real_face_loses_bits_and_quality_together():
+    table = reencoding.rate_ladder(
+        assets.path("carphone"), quantisers=(1, 4, 12, 31), crop=(40, 20, 96, 96)
+    )
+    assert list(table["vop_quant"]) == [1, 4, 12, 31]
+    assert table["bits"].is_monotonic_decreasing
+    assert table["psnr_y"].is_monotonic_decreasing
+    assert table["psnr_y"].iloc[0] > 45
+    assert (table["i_frames"] == 1).all()
+    expected = table["bits"] / (table["frames"] * 96 * 96)
+    assert np.allclose(table["bits_per_pixel"], expected)
+
+
+def test_gop_structure_accounts_for_every_bit(clip, tmp_path):
+    report = codec.reencode(clip, tmp_path / "g.m4v", gop=5)
+    table = reencoding.gop_structure(report.target)
+    assert "".join(table["type"]) == "IPPPPIPPPPIP"
+    assert list(table["gop"]) == [0] * 5 + [1] * 5 + [2] * 2
+    assert table["bits"].sum() == report.bits == 8 * report.file_bytes
+
+
+def test_psnr_of_known_errors():
+    black, grey = (np.full((2, 32, 48), value, np.uint8) for value in (0, 5))
+    assert reencoding.luma_psnr(black, grey) == pytest.approx(10 * np.log10(255**2 / 25))
+    assert reencoding.luma_psnr(black, black) == float("inf")
+    with pytest.raises(CodecError, match="differ"):
+        reencoding.luma_psnr(black, grey[:1])
+
+
+def test_a_ladder_of_the_first_frames():
+    table = reencoding.rate_ladder(assets.path("carphone"), quantisers=(2,), max_frames=7)
+    assert (table["frames"] == 7).all()
+    assert table["psnr_y"][0] > 40
