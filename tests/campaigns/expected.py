@@ -28,7 +28,7 @@ from mic.experiments.data import Dataset
 from mic.experiments.forecast import fitted_clips, trainings
 from mic.manifest import Clip, Manifest
 from mic.processes.workers import torch_threads
-from mic.synthface.tools.published_layouts import LAYOUTS
+from mic.synthface.tools.layouts import LAYOUTS
 from mic.training.initial import initial_network
 from mic.training.train import Training
 

@@ -165,6 +165,19 @@ def test_people_are_sampled_into_ten_parts_in_the_order_of_their_names(ckplus):
     }
 
 
+def test_the_writing_of_a_tree_goes_on_where_it_was_stopped(trees, ckplus):
+    whole = {path.relative_to(ckplus): path.read_bytes() for path in ckplus.rglob("*.*")}
+    begun = sorted((ckplus / "Emotion").glob("*/0*/*_emotion.txt"))[3]
+    pictures = ckplus / "cohn-kanade-images" / Path(*begun.parts[-3:-1])
+    for late in sorted(pictures.iterdir())[4:]:
+        late.unlink()
+    kept = {path: path.stat().st_mtime_ns for path in ckplus.glob("cohn*/*/*/*.png")}
+    published_layouts.write("ckplus", ckplus, clips=14, size=80)
+    assert whole == {path.relative_to(ckplus): path.read_bytes() for path in ckplus.rglob("*.*")}
+    drawn = [path for path, when in kept.items() if path.stat().st_mtime_ns != when]
+    assert {path.parent for path in drawn if "_00000003" in path.name} == {pictures}
+
+
 def test_a_missing_a_damaged_and_a_mislabelled_clip_are_named_and_counted(ckplus, capsys):
     sequences = sorted((ckplus / "Emotion").glob("*/0*/*_emotion.txt"))
     missing, damaged = (path.parts[-3:-1] for path in sequences[:2])
