@@ -1,5 +1,7 @@
 """Long files first, notebooks in their order, and at the end what the exactness tests counted."""
 
+from pathlib import Path
+
 import pytest
 
 from mic import synthface
@@ -16,6 +18,15 @@ LONG_FILES = (
     "test_jupyterlab.py",
     "test_real_clips.py",
 )
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--kept",
+        type=Path,
+        metavar="FOLDER",
+        help="where trees and results of test_given_data_long.py stay, for the next run to go on",
+    )
 
 
 def _place(item: pytest.Item) -> tuple[int, str, int]:
