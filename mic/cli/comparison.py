@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from mic.errors import ConfigError
+from mic.errors import ConfigError, ResultError
 from mic.storage import atomic, provenance
 
 # The paper's tables by their numbers.
@@ -38,8 +38,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _compare(options: argparse.Namespace) -> int:
+    import matplotlib.pyplot as plt
+
     from mic.models.baselines import PEERS
     from mic.publishing import comparison
+    from mic.publishing.plots import STYLE
     from mic.publishing.report import latex
 
     own = options.table not in {*_TABLES, *_TABLES.values()}
@@ -61,7 +64,7 @@ def _compare(options: argparse.Namespace) -> int:
     atomic.write_text(
         folder / f"{name}.tex", latex.table(table, name=name, caption=f"{dataset}: {note}.")
     )
-    with atomic.replacing(folder / f"{name}.png") as temporary:
+    with plt.style.context(STYLE), atomic.replacing(folder / f"{name}.png") as temporary:
         comparison.figure({f"{dataset}: {data}": table}).savefig(
             temporary, metadata={"Software": None}
         )
@@ -93,8 +96,20 @@ def _of_shape(dataset: str, folder: Path) -> str:
     names: list[str] = []
     for record in results.records(folder):
         names += [name for name in provenance.read(record)["data"] if ", " not in name]
+    if not names:
+        raise ResultError(
+            "holds no results",
+            file=folder,
+            remedy="give the folder that `mic run` names in its last line",
+        )
     mine = [name for name in dict.fromkeys(names) if given.counterpart(name) == dataset]
     mine = [name for name in mine if given.shown(name)] or mine[:1]
+    if not mine:
+        raise ResultError(
+            f"holds nothing of {dataset} or of its shape, but {', '.join(dict.fromkeys(names))}",
+            file=folder,
+            remedy="give the results of a run on it, or choose with --data NAME",
+        )
     return _only("", mine, "--data")
 
 

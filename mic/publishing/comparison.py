@@ -209,7 +209,9 @@ def read_published(path: str | Path) -> pd.DataFrame:
         frame = pd.read_csv(path)
     except (OSError, ValueError) as error:
         raise ResultError(
-            f"cannot be read: {error}", file=path, remedy="give a CSV file"
+            f"cannot be read: {error}",
+            file=path,
+            remedy="give 1, 3 or 4, a table of the paper, or a CSV file",
         ) from error
     missing = {"dataset", "method", "accuracy"} - set(frame.columns)
     if missing or not pd.api.types.is_numeric_dtype(frame["accuracy"]):

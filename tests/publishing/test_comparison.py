@@ -1,5 +1,7 @@
 """Published and own numbers side by side: nothing lost, nothing mixed, nothing unexplained."""
 
+import json
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -108,7 +110,22 @@ def test_the_command_sets_committed_results_beside_the_paper(tmp_path, capsys):
     assert line["accuracy"] == mine["accuracy"]
     assert line["difference_low"] < line["difference"] < line["difference_high"]
     assert r"\label{tab:compare_synth_mmi}" in (tmp_path / "compare_synth_mmi.tex").read_text()
-    assert (tmp_path / "compare_synth_mmi.png").read_bytes().startswith(b"\x89PNG")
+    drawn = plt.imread(tmp_path / "compare_synth_mmi.png")
+    assert (drawn[:, :2] == 1).all()  # no label is cut off
+    assert (drawn[:, :, 0] < 1).any()
+
+
+def test_results_that_are_not_there_are_said_so(tmp_path, capsys):
+    assert main(["compare", "1", str(tmp_path)]) == 1
+    assert "holds no results" in capsys.readouterr().err
+    record = provenance.read(provenance.repository() / "results/04_training/provenance.json")
+    (tmp_path / "04_training").mkdir()
+    text = json.dumps(record | {"data": {"mmi": "0"}})
+    (tmp_path / "04_training" / "provenance.json").write_text(text)
+    assert main(["compare", "4", str(tmp_path)]) == 1
+    assert "nothing of AFEW or of its shape, but mmi" in capsys.readouterr().err
+    assert main(["compare", "2", str(tmp_path)]) == 1
+    assert "1, 3 or 4" in capsys.readouterr().err
 
 
 def test_somebody_elses_table_is_compared_too(tmp_path, capsys):
