@@ -124,6 +124,16 @@ def parse(texts: Sequence[str]) -> tuple[Given, ...]:
                 remedy=f"write {name} alone, or give the folder another name: mine={path}",
             )
         found[name] = one
+    places: dict[str, Given] = {}
+    for one in found.values():
+        if one.kind == "published" and one.path is not None:
+            other = places.setdefault(datasets.DATASETS[one.name].folder_name, one)
+            if other.path is not None and other.path.resolve() != one.path.resolve():
+                raise ConfigError(
+                    f"{other.name} and {one.name} share their clips, which are made of one folder",
+                    place=f"{one.name}={one.path}",
+                    remedy="give both the same, or run them one after the other",
+                )
     return tuple(found.values())
 
 

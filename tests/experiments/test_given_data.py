@@ -257,6 +257,7 @@ def test_anybodys_class_folders_and_manifests_are_data_too(trees, tmp_path):
         (["synth-ck=/a"], "takes no folder"),
         (["My Data=/a"], "cannot name"),
         (["ckplus="], "names no folder"),
+        (["ckplus=/a", "ckplus-six=/b"], "share their clips"),
     ],
 )
 def test_what_cannot_be_data_is_refused(texts, word):
