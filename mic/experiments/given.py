@@ -9,27 +9,20 @@ generated protocols, in the profile's sizes.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import os
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from mic import codec, datasets
+from mic import datasets
 from mic.config import Profile
 from mic.datasets import published, synth
-from mic.datasets.readers.build import build
-from mic.datasets.readers.source import Dataset as Reader
-from mic.datasets.readers.source import Scan, Source
 from mic.errors import ConfigError, DatasetError
+from mic.experiments import own
 from mic.experiments.data import Dataset
-from mic.fitting.clips import Labelled, class_folders
 from mic.inputs.coverage import LeftOut, check_share
 from mic.manifest.manifest import Manifest
 from mic.storage import provenance
-from mic.storage.home import home, locked
 
 # Generated protocol and the dataset whose shape it has.
 COUNTERPARTS = {
@@ -40,12 +33,7 @@ COUNTERPARTS = {
 }
 LABELLED = ("synth-ck", "synth-mmi", "synth-afew")
 RATED = "synth-avec"
-# What folders of classes are called, and people are not.
-_EXPRESSIONS = frozenset(label for one in datasets.DATASETS.values() for label in one.classes) | {
-    *("angry", "disgusted", "fearful", "happy", "sad", "surprised"),
-}
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
-_LONGEST = 200  # bytes of a clip's name: file systems allow 255, suffixes included
 
 Progress = Callable[[int, int], None]
 
@@ -232,7 +220,8 @@ def load(one: Given, config: Profile, *, progress: Progress | None = None) -> Da
     if one.kind == "generated":
         return Dataset(manifest=synth.load(one.name, config, progress=progress))
     if one.kind == "own":
-        return _own(one, config, progress)
+        assert one.path is not None  # `parse` saw to it
+        return own.load(one.name, one.path, config, progress=progress)
     if one.path is None:
         return Dataset(
             manifest=datasets.load(one.name, config, progress=progress),
@@ -275,122 +264,3 @@ def load(one: Given, config: Profile, *, progress: Progress | None = None) -> Da
         absent=absent,
         published=datasets.DATASETS[one.name].clips,
     )
-
-
-def _own(one: Given, config: Profile, progress: Progress | None) -> Dataset:
-    """Class folders, or a manifest, whose clips are made anew unless they are MPEG-4 already."""
-    path = one.path
-    assert path is not None  # `parse` saw to it
-    if not path.is_dir() and not (path.is_file() and path.suffix.lower() == ".csv"):
-        raise DatasetError(
-            "is no folder and no manifest" if path.exists() else "does not exist",
-            file=path,
-            remedy="give a folder with a folder a class, or a manifest (.csv); unpack an archive",
-        )
-    table = path if path.suffix.lower() == ".csv" else path / "manifest.csv"
-    if table.is_file():
-        manifest = dataclasses.replace(Manifest.load(table), name=one.name)
-        if not manifest.classes or len(manifest) == 0:
-            raise DatasetError("has no labelled clips", file=table)
-        if all(codec.probe(manifest.path(clip)).codec == "mpeg4" for clip in manifest):
-            return Dataset(manifest=manifest)
-        root, classes = manifest.root, manifest.classes
-        sources = [
-            Source(
-                clip_id=clip.clip_id,
-                files=(clip.clip,),
-                subject=clip.subject,
-                label=clip.label,
-                apex=clip.apex,
-                split=clip.split,
-                fold=clip.fold,
-            )
-            for clip in manifest
-        ]
-    else:
-        root = path
-        videos = _classified(path)
-        classes = tuple(sorted({video.label for video in videos}))
-        below = [video.path.relative_to(path).as_posix() for video in videos]
-        sources = [
-            Source(
-                clip_id=name,
-                files=(file,),
-                subject=video.subject,
-                label=video.label,
-                apex="found",
-            )
-            for name, file, video in zip(_names(below), below, videos, strict=True)
-        ]
-    reader = Reader(
-        name=one.name,
-        title=one.name,
-        reference="",
-        home="",
-        licence="the owner's",
-        access="",
-        layout="",
-        classes=classes,
-        expected={},
-        scan=_nothing,
-    )
-    target = home() / "datasets" / f"own-{one.name}-{config.size}"
-    with locked(target.with_name(f".{target.name}.lock")):
-        manifest, faults = build(
-            reader,
-            root,
-            Scan(sources=tuple(sources), faults=(), counts={}),
-            target,
-            size=config.size,
-            jobs=config.worker_count(),
-            progress=progress,
-        )
-    absent = tuple(
-        LeftOut(path=root / fault.file, reason=fault.message, clip=fault.clip)
-        for fault in faults
-        if fault.clip
-    )
-    check_share(absent, len(manifest) + len(absent))
-    return Dataset(manifest=manifest, absent=absent)
-
-
-def _classified(folder: Path) -> list[Labelled]:
-    """The videos of class folders; refused one level too high or low, where classes are others."""
-    one_class = folder.resolve().name.casefold() in _EXPRESSIONS
-    remedy = f"give {folder.resolve().parent}, whose folders are the classes"
-    try:
-        videos = class_folders(folder)
-    except DatasetError as error:
-        if one_class:
-            raise DatasetError("is the folder of one class", file=folder, remedy=remedy) from error
-        raise
-    labels = {video.label.casefold() for video in videos}
-    people = {video.subject.casefold() for video in videos}
-    if one_class and not labels & _EXPRESSIONS:
-        raise DatasetError("is the folder of one class", file=folder, remedy=remedy)
-    if 2 * len(people & _EXPRESSIONS) > len(people):
-        raise DatasetError(
-            f"its people would be called {', '.join(sorted(people))}: classes lie a level deeper",
-            file=folder,
-            remedy="give the folder whose folders are the classes; to keep a division into "
-            "training and validation, write a manifest with the column split",
-        )
-    return videos
-
-
-def _names(paths: Sequence[str]) -> list[str]:
-    """Names of clips that can be files' names: unique without case, and not too long."""
-    plain = [re.sub(r"[^\w-]", "_", path) for path in paths]
-    count = Counter(name.casefold() for name in plain)
-    return [
-        name
-        if count[name.casefold()] == 1 and len(name.encode()) <= _LONGEST
-        else f"{name[: _LONGEST // 4]}-{hashlib.sha256(os.fsencode(path)).hexdigest()[:12]}"
-        for name, path in zip(plain, paths, strict=True)
-    ]
-
-
-def _nothing(root: Path) -> Scan:
-    """The scan of a dataset whose clips are known already."""
-    del root
-    return Scan(sources=(), faults=(), counts={})

@@ -239,7 +239,7 @@ class Manifest:
         path = Path(path)
         try:
             lines = read_text(path).splitlines()
-            head = json.loads(lines[0].removeprefix("# "))
+            head = _heading(lines[0])
             name, classes = head["name"], tuple(head["classes"])
             if not all(isinstance(text, str) for text in (name, *classes)):
                 raise ValueError("name and classes are not text")
@@ -258,6 +258,8 @@ class Manifest:
         clips = []
         for number, row in enumerate(rows, start=3):
             try:
+                if len(row) != len(COLUMNS):
+                    raise ValueError(f"it has {len(row)} columns of {len(COLUMNS)}")
                 clips.append(_clip(dict(zip(COLUMNS, row, strict=True))))
             except (ValueError, ZeroDivisionError) as error:
                 raise DatasetError(
@@ -267,7 +269,21 @@ class Manifest:
                     remedy="make it again with `mic fetch`",
                 ) from error
         folder = path.parent if root is None else root
-        return cls(name=name, root=Path(folder), classes=classes, clips=tuple(clips))
+        try:
+            return cls(name=name, root=Path(folder), classes=classes, clips=tuple(clips))
+        except DatasetError as error:
+            raise DatasetError(
+                error.message, file=path, place=error.place, remedy=error.remedy
+            ) from error
+
+
+def _heading(line: str) -> Any:
+    """Name and classes, which the first line of a manifest has as JSON."""
+    try:
+        return json.loads(line.removeprefix("# "))
+    except ValueError as error:
+        example = '# {"name": "mine", "classes": ["happy", "sad"]}'
+        raise ValueError(f"its first line is none such as {example}") from error
 
 
 def _problem(clip: Clip, classes: tuple[str, ...]) -> str | None:

@@ -13,7 +13,7 @@ from mic import config, datasets
 from mic.datasets import published
 from mic.datasets.readers.source import Scan
 from mic.errors import DatasetError
-from mic.experiments import given
+from mic.experiments import given, own
 
 
 @pytest.fixture(autouse=True)
@@ -229,7 +229,7 @@ def test_a_variant_that_keeps_nothing_says_why(tmp_path):
 
 
 def test_own_clips_of_alike_or_long_names_stay_apart(tmp_path):
-    names = given._names(["a/b c.mp4", "a/b_c.mp4", "A/b c.mp4", "ok.mp4", f"{'é' * 150}.mp4"])
+    names = own._names(["a/b c.mp4", "a/b_c.mp4", "A/b c.mp4", "ok.mp4", f"{'é' * 150}.mp4"])
     assert len({name.casefold() for name in names}) == 5
     assert names[3] == "ok_mp4"
     assert all(len(name.encode()) < 251 for name in names)

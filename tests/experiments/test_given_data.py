@@ -247,6 +247,14 @@ def test_anybodys_class_folders_and_manifests_are_data_too(trees, tmp_path):
     again = given.labelled([f"theirs={source.root / 'manifest.csv'}"], SMOKE)["theirs"]
     assert again.manifest.clips == source.clips
     assert again.name == "theirs"
+    # A clip that is gone is left out by the run, as it is of a published dataset.
+    copy = shutil.copytree(source.root, tmp_path / "copy")
+    (copy / source.clips[2].clip).unlink()
+    less = given.labelled([f"less={copy}"], SMOKE)["less"]
+    assert len(less.manifest) == 6
+    assert [row for row in less.manifest if not less.manifest.path(row).is_file()] == [
+        source.clips[2]
+    ]
 
 
 @pytest.mark.parametrize(

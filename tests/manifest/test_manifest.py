@@ -121,6 +121,22 @@ def test_a_hostile_manifest_is_refused_at_once(tmp_path, old, new):
         Manifest.load(file)
 
 
+def test_the_reason_is_in_the_words_of_the_table(tmp_path):
+    file = tmp_path / "manifest.csv"
+    make_manifest(make_clip(0), make_clip(1)).save(file)
+    text = file.read_text()
+    for spoilt, message in (
+        (text[: text.rindex(",20,")], "it has .* columns of 12"),
+        (text.replace(",", ";"), "first line is none such as"),
+        ("file,label\na.mp4,happy\n", "first line is none such as"),
+        (text + text.splitlines()[2] + "\n", "stands in another row too"),
+    ):
+        file.write_text(spoilt)
+        with pytest.raises(DatasetError, match=message) as caught:
+            Manifest.load(file)
+        assert caught.value.file == file
+
+
 def test_a_missing_file_is_refused_with_a_remedy(tmp_path):
     with pytest.raises(DatasetError, match="mic fetch"):
         Manifest.load(tmp_path / "none.csv")
