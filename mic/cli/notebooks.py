@@ -89,7 +89,9 @@ def _run(options: argparse.Namespace) -> int:
     fields = {name: value for name, value in given.items() if hasattr(preset, name)}
     profile = config.load(options.profile, **fields)
     notebooks = options.notebooks or provenance.repository() / "notebooks"
-    texts, prepared, suited = _prepared(options.data, profile)
+    texts, prepared, suited = _prepared(
+        options.data, profile, only=options.only if options.notebooks is None else ()
+    )
     digests = {name: data.manifest.digest() for name, data in prepared.items()}
     runner = Runner(
         notebooks,
@@ -141,9 +143,14 @@ def _announce(
 
 
 def _prepared(
-    texts: Sequence[str], profile: config.Profile
+    texts: Sequence[str], profile: config.Profile, *, only: Sequence[str] = ()
 ) -> tuple[list[str], dict[str, Dataset], list[str]]:
     """Builds the given data, says what is there and what is left out.
+
+    Args:
+        texts: As `--data` has them.
+        profile: Decides how large the clips are built.
+        only: Notebooks that are asked for: each must be one that such data suit.
 
     Returns:
         The texts with absolute paths (notebooks run elsewhere), the datasets by name, and the
@@ -154,6 +161,14 @@ def _prepared(
     from mic.experiments import given
 
     chosen = given.parse(texts)
+    suited = list(_LABELLED_STUDIES) if any(not one.rated for one in chosen) else []
+    suited += list(_RATED_STUDIES) if any(one.rated for one in chosen) else []
+    if unfit := [name for name in only if name[:2] not in suited]:
+        raise ConfigError(
+            f"notebook {unfit[0]} does not run on {', '.join(one.name for one in chosen)}",
+            remedy=f"clips with classes go with {', '.join(_LABELLED_STUDIES)}, recordings with "
+            f"traces, as recola, with {', '.join(_RATED_STUDIES)}; run others without --data",
+        )
     absolute = [
         one.name if one.path is None else f"{one.name}={one.path.resolve()}" for one in chosen
     ]
@@ -166,8 +181,6 @@ def _prepared(
         for clip in data.absent:
             print(f"  left out: {clip.clip}: {clip.path.name}: {clip.reason}")
         prepared[one.name] = data
-    suited = list(_LABELLED_STUDIES) if any(not one.rated for one in chosen) else []
-    suited += list(_RATED_STUDIES) if any(one.rated for one in chosen) else []
     return absolute, prepared, sorted(suited)
 
 

@@ -196,10 +196,12 @@ def rated(texts: Sequence[str], config: Profile) -> Manifest:
     Faces are shown half as large again as the profile says, so that a crop of 96 samples is not
     enlarged.
     """
-    chosen = [one for one in parse(texts) if one.rated] or [Given(name=RATED)]
-    if len(chosen) > 1:
-        names = ", ".join(one.name for one in chosen)
-        raise ConfigError(f"{names}: one dataset with traces at a time", remedy="give one of them")
+    chosen = [one for one in parse(texts or [RATED]) if one.rated]
+    if len(chosen) != 1:
+        raise ConfigError(
+            f"{', '.join(texts)}: {'no' if not chosen else 'more than one'} dataset with traces",
+            remedy="give one, as recola=FOLDER",
+        )
     return load(chosen[0], dataclasses.replace(config, size=config.size * 3 // 2)).manifest
 
 

@@ -299,6 +299,21 @@ def test_own_folders_are_refused_where_they_would_be_read_wrongly(place, word, t
     assert caught.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("data", "only"), [("recola=/a", "04"), ("ckplus=/a", "08"), ("ckplus=/a", "01_reencoding")]
+)
+def test_a_notebook_that_data_do_not_suit_is_refused_before_anything_is_built(data, only, capsys):
+    assert main(["run", "--profile", "smoke", "--data", data, "--only", only]) == 1
+    assert f"notebook {only} does not run on" in capsys.readouterr().err
+
+
+def test_recordings_are_not_replaced_by_generated_ones():
+    with pytest.raises(ConfigError, match="no dataset with traces"):
+        given.rated(["ckplus=/a"], SMOKE)
+    with pytest.raises(ConfigError, match="more than one"):
+        given.rated(["recola=/a", "synth-avec"], SMOKE)
+
+
 def test_results_of_given_data_never_replace_committed_ones():
     base = ROOT / "results"
     folder = results.folder_of(SMOKE, datasets=["ckplus=/data", "mmi"])
