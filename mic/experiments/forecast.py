@@ -21,6 +21,7 @@ from mic.experiments.data import Dataset
 from mic.inputs.coverage import UNREADABLE
 from mic.models.baselines import PEERS
 from mic.processes.workers import torch_threads
+from mic.publishing.run_times import in_words
 from mic.training.initial import initial_network
 from mic.training.train import Training
 
@@ -55,9 +56,10 @@ class Forecast:
         todo = f"{self.trainings} trainings to do, {self.stored} stored"
         if math.isnan(self.seconds):
             return f"{todo}; not timed, because a clip cannot be read"
+        shared = "one core" if self.cores == 1 else f"{self.cores} cores"
         return (
             f"{todo}; one of MIC just took {1e3 * self.seconds:.3g} ms a clip and epoch on one "
-            f"core here: about {self.hours:.2g} h on {self.cores} cores, other rows cost more "
+            f"core here: about {in_words(3600 * self.hours)} on {shared}, other rows cost more "
             "or less"
         )
 

@@ -193,6 +193,8 @@ def test_what_is_left_to_train_is_counted_once_and_one_training_timed(data, monk
     assert found.clip_epochs == found.trainings * 16 * default.epochs
     assert found.hours == pytest.approx(found.clip_epochs * 0.5 / 2 / 3600)
     assert "500 ms a clip" in str(found)
+    assert f"{60 * found.hours:.0f} min on 2 cores" in str(found)
+    assert "30 s on one core" in str(dataclasses.replace(found, clip_epochs=60, cores=1))
     first = forecast.forecast({data.name: data}, default, ["04"])
     assert first.trainings == 3
     monkeypatch.setattr(forecast, "is_stored", lambda data, cell: True)
