@@ -149,6 +149,6 @@ def _drawn_points(
         bits, pixels = (
             np.bincount(per_subject, weights=values) for values in (view.bits, view.pixels)
         )
-        rates.append((study.draws.counts @ bits) / (study.draws.counts @ pixels))
+        rates.append((study.draws @ bits) / (study.draws @ pixels))
         scores.append(study.drawn(cell, channel)[:, METRICS.index("ccc")])
     return list(zip(np.stack(rates, 1), np.stack(scores, 1), strict=True))

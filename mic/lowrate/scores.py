@@ -8,7 +8,6 @@ scores, which makes thousands of draws cheap and differences between methods pai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -17,30 +16,11 @@ from numpy.typing import NDArray
 METRICS = ("rmse", "cc", "ccc")
 
 
-@dataclass(frozen=True)
-class Draws:
-    """Which subjects each bootstrap sample holds, the same for all methods.
-
-    Attributes:
-        counts: (resamples + 1, subjects): how often each is drawn; the first row is the sample
-            as it is.
-    """
-
-    counts: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, subjects: int, *, resamples: int = 2000, seed: int = 0) -> Draws:
-        """Draws `resamples` samples of as many subjects as there are."""
-        chosen = np.random.default_rng(seed).integers(subjects, size=(resamples, subjects))
-        counts = np.stack([np.bincount(row, minlength=subjects) for row in chosen])
-        return cls(np.concatenate([np.ones((1, subjects), np.int64), counts]))
-
-
 def drawn_scores(
     truth: NDArray[np.float32],
     predicted: NDArray[np.float32],
     subjects: NDArray[np.int64],
-    draws: Draws,
+    draws: NDArray[np.int64],
 ) -> NDArray[np.float64]:
     """RMSE, CC and CCC of every draw.
 
@@ -48,7 +28,8 @@ def drawn_scores(
         truth: (N,) labels.
         predicted: (N,).
         subjects: (N,) numbers from 0.
-        draws: Samples of subjects.
+        draws: (resamples + 1, subjects) how often each is drawn, the sample as it is first; see
+            `mic.experiments.privacy.rates.drawn`.
 
     Returns:
         (resamples + 1, 3) in the order of `METRICS`; constant predictions have CC and CCC 0.
@@ -56,7 +37,7 @@ def drawn_scores(
     t, p = np.asarray(truth, float), np.asarray(predicted, float)
     rows = np.stack([np.ones_like(t), t, p, t * t, p * p, t * p])
     sums = np.stack([np.bincount(subjects, weights=row) for row in rows], 1)
-    n, st, sp, stt, spp, stp = (draws.counts @ sums).T
+    n, st, sp, stt, spp, stp = (draws @ sums).T
     mean_t, mean_p = st / n, sp / n
     var_t, var_p = stt / n - mean_t**2, spp / n - mean_p**2
     covariance = stp / n - mean_t * mean_p

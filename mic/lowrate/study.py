@@ -12,10 +12,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mic.config import Profile
+from mic.experiments.privacy.rates import drawn
 from mic.lowrate import methods, training
 from mic.lowrate.methods import Cell, predictions, recogniser_of
 from mic.lowrate.networks import Architecture
-from mic.lowrate.scores import Draws, difference, drawn_scores, hull, summary
+from mic.lowrate.scores import difference, drawn_scores, hull, summary
 from mic.lowrate.sequences import smoothed
 from mic.lowrate.training import Recipe
 from mic.lowrate.transmission import Channel
@@ -79,10 +80,10 @@ class Study:
     jobs: int = 1
 
     @cached_property
-    def draws(self) -> Draws:
-        """The samples of test subjects that all intervals share."""
+    def draws(self) -> NDArray[np.int64]:
+        """The samples of test subjects that all intervals share: how often each is drawn."""
         count = len(np.unique(self.test.subjects))
-        return Draws.of(count, resamples=self.resamples, seed=self.recipe.seed)
+        return drawn(count, resamples=self.resamples, seed=self.recipe.seed)
 
     @property
     def mix(self) -> tuple[int, ...]:
@@ -126,7 +127,7 @@ class Study:
 
     def sizes(self) -> dict[str, int]:
         """`n` test frames and `subjects`, for tables."""
-        return {"n": len(self.test.valence), "subjects": self.draws.counts.shape[1]}
+        return {"n": len(self.test.valence), "subjects": self.draws.shape[1]}
 
 
 def factor_table(study: Study, *, without: Sequence[str] = ()) -> pd.DataFrame:
@@ -262,11 +263,11 @@ def temporal_table(study: Study, cell: Cell, factor: int) -> pd.DataFrame:
     head = training.fit_temporal(parts[0], labels, study.recipe)
     predicted = np.concatenate([training.over_time(head, part) for part in parts[1]])
     rows = []
-    for name, drawn in (
+    for name, scored in (
         ("per frame", study.drawn(cell, channel)),
         ("LSTM, CCC loss", study.drawn_of(predicted)),
     ):
-        rows.append({"head": name, "factor": factor} | summary(drawn) | study.sizes())
+        rows.append({"head": name, "factor": factor} | summary(scored) | study.sizes())
     return pd.DataFrame(rows)
 
 
