@@ -10,7 +10,7 @@ from test_people import write
 import mic
 from mic import codec
 from mic.faces.blazeface import BlazeFace
-from mic.faces.covering import COVERED, doubt
+from mic.faces.covering import COVERED, doubt, hidden
 from mic.faces.landmarks import Landmarker, roi_of_box
 from mic.recognition import Caption, Task
 from mic.recognition.live import CameraSession
@@ -44,7 +44,7 @@ def looked(landmarker, picture):
 
 
 def painted(picture, mesh, what):
-    """With a mask, a band over the eyes, or half of the face painted over."""
+    """With a mask, a band over the eyes, dark glasses, or half of the face painted over."""
     left, top, right, bottom = mesh.box.astype(int)
     nose, eyes = mesh.points[1].astype(int), mesh.points[[33, 263]].mean(0).astype(int)
     picture = picture.copy()
@@ -55,6 +55,12 @@ def painted(picture, mesh, what):
         case "band":
             high = (bottom - top) // 7
             picture[eyes[1] - high : eyes[1] + high, across] = 12
+        case "glasses":
+            for eye in ((33, 133), (263, 362)):
+                x, y = mesh.points[list(eye), :2].mean(0).astype(int)
+                wide, high = (right - left) // 6, (bottom - top) // 9
+                lens = picture[y - high : y + high, max(0, x - wide) : x + wide]
+                lens[:] = lens // 10 + 14
         case "half":
             picture[max(0, top - 4) : bottom + 4, across.start : nose[0]] = (120, 110, 100)
     return picture
@@ -81,13 +87,23 @@ def test_points_that_are_guessed_at_wander(landmarker, frames):
         face = looked(landmarker, picture)
         assert doubt(landmarker, picture, face) < COVERED
         for what in ("mask", "band", "half"):
-            hidden = painted(picture, face, what)
-            there = landmarker.look(hidden, face.roi)
-            mesh = landmarker.look(hidden, there.roi)
-            caught.append((what, doubt(landmarker, hidden, mesh) > COVERED))
+            worse = painted(picture, face, what)
+            there = landmarker.look(worse, face.roi)
+            mesh = landmarker.look(worse, there.roi)
+            caught.append((what, doubt(landmarker, worse, mesh) > COVERED))
     # A band over the eyes of a drawn head is often guessed at from the brows and the nose.
     assert np.mean([found for _, found in caught]) > 0.5, caught
     assert np.mean([found for what, found in caught if what == "half"]) > 0.6, caught
+
+
+def test_eyes_behind_dark_glasses_are_hidden(landmarker, frames):
+    for picture in (frames[0], frames[71], *(generated(0, seed=seed) for seed in (3, 4, 5))):
+        face = looked(landmarker, picture)
+        assert hidden(landmarker, picture, face) < 0.5
+        worn = painted(picture, face, "glasses")
+        assert hidden(landmarker, worn, looked(landmarker, worn)) == 1
+        darker = picture // 4  # so is everything else
+        assert hidden(landmarker, darker, landmarker.look(darker, face.roi)) < 1
 
 
 def test_a_covered_face_has_no_label_in_any_row(tmp_path, landmarker, frames):
