@@ -1,4 +1,4 @@
-"""The gap between raw residuals and decoded pictures: what is read, and what each step is worth."""
+"""Raw residuals and decoded pictures: what is read of each, and what each step is worth."""
 
 import numpy as np
 import pandas as pd
