@@ -69,7 +69,8 @@ def pictures(data: Dataset, config: Profile, kind: Kind) -> np.ndarray:
     residual = clips.residual.numpy()[np.arange(len(clips))[:, None], moments]
     count, steps, channels, height, width = residual.shape
     blocks = (count, steps, channels, EDGE, height // EDGE, EDGE, width // EDGE)
-    return residual.reshape(blocks).mean((4, 6), dtype=np.float32).reshape(count, -1)
+    averaged: np.ndarray = residual.reshape(blocks).mean((4, 6), dtype=np.float32)
+    return averaged.reshape(count, -1)
 
 
 def read(
