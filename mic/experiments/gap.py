@@ -23,7 +23,7 @@ from mic.evaluation.inference import compare, holm
 from mic.experiments import equal
 from mic.experiments.cells import splits
 from mic.experiments.data import Dataset
-from mic.inputs.recoded import recoded
+from mic.experiments.recoded import recoded
 from mic.inputs.tensors import Kind, Representation, sampled
 
 if TYPE_CHECKING:
