@@ -10,7 +10,7 @@ import numpy as np
 
 from mic.codec import Video
 from mic.recognition.motion import Motion, Region
-from mic.recognition.persons import Pixels
+from mic.recognition.persons import Pixels, cut
 
 # Parts of its sides by which a planned region is larger than the carried square, on each side.
 _MARGINS = (0.12, 0.06, 0.03)
@@ -82,6 +82,8 @@ class Parts:
         make: Makes a part.
         whole: All of the picture.
         made: What is there already.
+        rim: So much of a region, in parts of its sides, may be missing at each side of what is
+            there, and is black then: for where to make a part is dear.
     """
 
     def __init__(
@@ -89,16 +91,19 @@ class Parts:
         make: Callable[[Region], np.ndarray],
         whole: Region,
         made: list[tuple[Region, np.ndarray]] | None = None,
+        *,
+        rim: float = 0.0,
     ) -> None:
-        self._make, self._whole, self._made = make, whole, list(made or [])
+        self._make, self._whole, self._made, self._rim = make, whole, list(made or []), rim
 
     def __call__(self, region: Region | None) -> np.ndarray:
         """A region, or all, as uint8 (h, w, 3) RGB."""
         left, top, right, bottom = region or self._whole
+        x, y = self._rim * (right - left), self._rim * (bottom - top)
         for box, picture in self._made:
-            if box[0] <= left and box[1] <= top and box[2] >= right and box[3] >= bottom:
-                part = picture[top - box[1] : bottom - box[1], left - box[0] : right - box[0]]
-                return np.ascontiguousarray(part)
+            across = box[0] <= left + x and box[2] >= right - x
+            if across and box[1] <= top + y and box[3] >= bottom - y:
+                return cut(picture, box, (left, top, right, bottom))
         box = wider((left, top, right, bottom), self._whole[2:])
         self._made.append((box, self._make(box)))
         return self((left, top, right, bottom))

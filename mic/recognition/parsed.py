@@ -19,6 +19,7 @@ from mic.recognition.motion import Motion, Region, median
 from mic_bitstream.records import INTRA, INTRA_Q
 
 _PLANNED_SECONDS = 10.0  # of a parsed video are planned, and reconstructed, together
+_RIM = 0.02  # of a region may be missing: to make it once more costs as much as all others
 
 
 class Parsed:
@@ -108,7 +109,7 @@ class Parsed:
         return made
 
     def _parts(self, number: int, made: list[tuple[Region, np.ndarray]]) -> Parts:
-        return Parts(lambda region: self.make([number], [region])[0], self.whole, made)
+        return Parts(lambda region: self.make([number], [region])[0], self.whole, made, rim=_RIM)
 
     def make(self, numbers: list[int], boxes: list[Region]) -> list[np.ndarray]:
         """Regions of pictures as RGB; the work is counted."""

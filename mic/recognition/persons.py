@@ -103,12 +103,22 @@ class Held:
 
     def pixels(self, region: Region | None) -> np.ndarray:
         """As `Pixels`; black where nothing was kept."""
-        left, top, right, bottom = region or (0, 0, *self.size)
-        part = np.zeros((bottom - top, right - left, 3), np.uint8)
-        x, y = max(left, self.region[0]), max(top, self.region[1])
-        x_end, y_end = min(right, self.region[2]), min(bottom, self.region[3])
-        if x < x_end and y < y_end:
-            kept = self.picture[y - self.region[1] : y_end - self.region[1]]
-            kept = kept[:, x - self.region[0] : x_end - self.region[0]]
-            part[y - top : y_end - top, x - left : x_end - left] = kept
-        return part
+        return cut(self.picture, self.region, region or (0, 0, *self.size))
+
+
+def cut(picture: np.ndarray, where: Region, region: Region) -> np.ndarray:
+    """A region of which a part of the picture is known, uint8 (h, w, 3); black elsewhere.
+
+    Args:
+        picture: uint8 (h, w, 3), what is known.
+        where: The region that it is.
+        region: The region that is wanted.
+    """
+    left, top, right, bottom = region
+    part = np.zeros((bottom - top, right - left, 3), np.uint8)
+    x, y = max(left, where[0]), max(top, where[1])
+    x_end, y_end = min(right, where[2]), min(bottom, where[3])
+    if x < x_end and y < y_end:
+        known = picture[y - where[1] : y_end - where[1], x - where[0] : x_end - where[0]]
+        part[y - top : y_end - top, x - left : x_end - left] = known
+    return part

@@ -16,7 +16,7 @@ from mic.errors import CodecError, ConfigError
 from mic.faces.landmarks import ACTION_UNITS, BLENDSHAPES
 from mic.recognition import Task
 from mic.recognition.follower import around
-from mic.recognition.moments import Work
+from mic.recognition.moments import Parts, Work
 from mic.recognition.motion import Vectors
 from mic.recognition.people import CLASSES, planned, shared_recogniser
 from mic.recognition.rows import plan
@@ -320,6 +320,24 @@ def test_a_box_moves_with_the_median_of_its_blocks():
     motion = Vectors(places, steps)
     assert motion.of(np.array([0, 0, 40, 40])).tolist() == [4, 1]
     assert motion.of(np.array([90, 90, 95, 95])).tolist() == [0, 0]
+
+
+def test_a_region_that_is_known_but_for_a_rim_is_not_made_again():
+    made: list[tuple[int, int, int, int]] = []
+
+    def make(region):
+        made.append(region)
+        return np.full((region[3] - region[1], region[2] - region[0], 3), 9, np.uint8)
+
+    known = ((4, 0, 320, 180), np.full((180, 316, 3), 7, np.uint8))
+    parts = Parts(make, (0, 0, 320, 180), [known], rim=0.02)
+    part = parts((0, 0, 300, 180))
+    assert not made
+    assert part.shape == (180, 300, 3)
+    assert (part[:, :4] == 0).all()
+    assert (part[:, 4:] == 7).all()
+    assert (Parts(make, (0, 0, 320, 180), [known])((0, 0, 300, 180)) == 9).all()
+    assert len(made) == 1
 
 
 def test_a_region_is_even_and_inside():
