@@ -65,7 +65,7 @@ fuzz-replay: environment
 
 test-long: environment
 	@$(bin)/python -m pytest -q -p no:randomly --timeout 0 -m long tests
-	@MIC_PROFILE=smoke $(bin)/python -m pytest -q $(nbval) $(wildcard notebooks/*.ipynb)
+	@MIC_PROFILE=smoke $(bin)/python -m pytest -q -p no:randomly $(nbval) $(wildcard notebooks/*.ipynb)
 
 lab: environment
 	@$(bin)/jupyter lab --notebook-dir notebooks

@@ -1,11 +1,13 @@
 """Long files first, notebooks in their order, and at the end what the exactness tests counted."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from mic import synthface
 from mic.manifest import Manifest
+from mic.storage.home import locked
 
 # Of a few long tests each: begun last, they would keep one worker busy and the other idle. The
 # longest is first; notebooks under nbval, of some ten seconds each, follow.
@@ -45,8 +47,15 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def generated(tmp_path_factory) -> Manifest:
-    """Ten generated people, a clip each of 128 x 128; whoever changes a file copies it first."""
-    return synthface.generate("synth-ck", tmp_path_factory.mktemp("made"), subset=10, size=128)
+    """Ten generated people, a clip each of 128 x 128; whoever changes a file copies it first.
+
+    The first of pytest-xdist's workers to ask makes them, the other finds them there.
+    """
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    with locked(folder / "made.lock"):
+        return synthface.generate("synth-ck", folder / "made", subset=10, size=128)
 
 
 def pytest_terminal_summary(terminalreporter):

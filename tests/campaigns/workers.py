@@ -96,12 +96,16 @@ def killed_once(task: tuple[Path, Path, Path, dict[str, Any]]) -> dict[str, Any]
 
 
 def until_restartable() -> None:
-    """Returns when the worker that calls it has come up: its nanny restarts no other."""
+    """Returns when the worker that calls it has come up: its nanny restarts no other.
+
+    A worker may have a task before its nanny has heard that it runs; the nanny's own status tells
+    of the first start only, that of its process of each.
+    """
     here = distributed.get_worker().address
     client = distributed.get_client()
-    while client.run(_nanny_status, nanny=True, workers=[here])[here] != "running":
+    while client.run(_started, nanny=True, workers=[here])[here] != {"running"}:
         time.sleep(0.01)
 
 
-def _nanny_status(dask_worker: distributed.Nanny) -> str:
-    return dask_worker.status.name
+def _started(dask_worker: distributed.Nanny) -> set[str]:
+    return {dask_worker.status.name, dask_worker.process.status.name}

@@ -109,7 +109,7 @@ def test_every_parameter_gets_a_gradient(name):
 
 
 def test_learns_a_handful_of_clips_by_heart(name):
-    model = _model(name, width=8).train()
+    model = _model(name).train()
     clips, motion = _clips(name, 8)
     labels = torch.arange(8) % 4
     lengths = torch.full((8,), STEPS)
