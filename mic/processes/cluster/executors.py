@@ -28,6 +28,7 @@ _LARGE = 100_000  # bytes: such arguments travel once and not with every task
 _PATIENCE = {
     # A busy process answers late; one that is gone is noticed by its closed connection.
     "distributed.scheduler.worker-ttl": None,
+    "distributed.comm.timeouts.connect": "5 minutes",
     # Elsewhere workers may still be on their way; here none follows when all are gone.
     "distributed.scheduler.no-workers-timeout": "5 minutes",
 }
