@@ -10,6 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from mic.publishing import plots
+
 _MARKS = "os^vDPX*<>hpd"
 
 
@@ -26,7 +28,12 @@ def inputs(table: pd.DataFrame, *, classes: Mapping[str, int]) -> Figure:
     for axis, (name, part) in zip(axes, table.groupby("protocol", sort=False), strict=True):
         places = [kinds.index(row) for row in part["row"]]
         axis.errorbar(
-            part["accuracy"], places, xerr=_reach(part), fmt="o", linestyle="", capsize=3
+            part["accuracy"],
+            places,
+            xerr=plots.reach(part, "accuracy"),
+            fmt="o",
+            linestyle="",
+            capsize=3,
         )
         _dotted(axis, 1 / classes[str(name)])
         axis.set(xlabel="accuracy", xlim=(0, 1), title=name)
@@ -45,7 +52,12 @@ def wild(parts: Mapping[str, pd.DataFrame], *, name: str, classes: int) -> Figur
     figure, axis = plt.subplots(figsize=(6.4, 3.0))
     for (origin, part), mark in zip(parts.items(), _MARKS, strict=False):
         axis.errorbar(
-            part["accuracy"], part["row"], xerr=_reach(part), fmt=mark, capsize=3, label=origin
+            part["accuracy"],
+            part["row"],
+            xerr=plots.reach(part, "accuracy"),
+            fmt=mark,
+            capsize=3,
+            label=origin,
         )
     _dotted(axis, 1 / classes)
     axis.set(xlabel=f"accuracy on {name}", xlim=(0, 1))
@@ -66,12 +78,12 @@ def leakage(table: pd.DataFrame) -> Figure:
     places = np.arange(len(table))
     figure, axes = plt.subplots(1, 3, figsize=(11, 0.33 * len(table) + 1.2), sharey=True)
     interval = {"capsize": 3, "fmt": "o"}
-    axes[0].errorbar(table["accuracy"], places, xerr=_reach(table), **interval)
+    axes[0].errorbar(table["accuracy"], places, xerr=plots.reach(table, "accuracy"), **interval)
     axes[0].set(xlabel="accuracy", xlim=(0, 1))
     axes[0].set_yticks(places, table["row"])
     axes[0].invert_yaxis()
     axes[1].errorbar(
-        table["auc"], places, xerr=_reach(table, "auc"), label="similarity", **interval
+        table["auc"], places, xerr=plots.reach(table, "auc"), label="similarity", **interval
     )
     axes[1].plot(table["trained_auc"], places, "s", fillstyle="none", label="trained directions")
     _dotted(axes[1], 0.5)
@@ -94,7 +106,9 @@ def sweeps(table: pd.DataFrame) -> Figure:
     knobs = list(table.groupby("knob", sort=False))
     for axis, (knob, part) in zip(panels, knobs, strict=False):
         places = np.arange(len(part))
-        axis.errorbar(places, part["accuracy"], yerr=_reach(part), fmt="o-", capsize=3)
+        axis.errorbar(
+            places, part["accuracy"], yerr=plots.reach(part, "accuracy"), fmt="o-", capsize=3
+        )
         axis.set_xticks(places, part["value"], fontsize=7)
         axis.set(xlabel=str(knob), xlim=(-0.4, len(part) - 0.6))
     for axis in panels[len(knobs) :]:
@@ -106,9 +120,3 @@ def sweeps(table: pd.DataFrame) -> Figure:
 
 def _dotted(axis: Axes, place: float) -> None:
     axis.axvline(place, color="0.35", linestyle=":")
-
-
-def _reach(part: pd.DataFrame, column: str = "accuracy") -> np.ndarray:
-    """(2, rows) how far the column's interval reaches below and above."""
-    below = part[column] - part[f"{column}_low"]
-    return np.stack([below, part[f"{column}_high"] - part[column]])

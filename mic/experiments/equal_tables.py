@@ -15,6 +15,7 @@ from mic.evaluation import metrics
 from mic.evaluation.inference import compare, holm
 from mic.experiments.cells import splits
 from mic.experiments.data import Dataset
+from mic.publishing import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -187,10 +188,8 @@ def figure(table: pd.DataFrame, *, title: str) -> Figure:
     made = Figure(figsize=(7, 0.3 * len(table) + 1.2), layout="constrained")
     axes = made.add_subplot()
     place = np.arange(len(table))[::-1]
-    low, high = (table["accuracy"] - table["accuracy_low"], table["accuracy_high"])
-    axes.errorbar(
-        table["accuracy"], place, xerr=[low, high - table["accuracy"]], fmt="ko", capsize=3, ms=4
-    )
+    reach = plots.reach(table, "accuracy")
+    axes.errorbar(table["accuracy"], place, xerr=reach, fmt="ko", capsize=3, ms=4)
     axes.set_yticks(place, table["row"])
     axes.set_xlim(0, 1)
     axes.grid(axis="x", alpha=0.4)

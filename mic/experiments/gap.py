@@ -25,6 +25,7 @@ from mic.experiments.cells import splits
 from mic.experiments.data import Dataset
 from mic.experiments.recoded import recoded
 from mic.inputs.tensors import Kind, Representation, sampled
+from mic.publishing import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -201,8 +202,7 @@ def figure(table: pd.DataFrame) -> Figure:
         part = table[table["dataset"] == name]
         for turn, (quantiser, some) in enumerate(part.groupby("quantiser")):
             places = [-rows.index(row) - 0.16 * turn for row in some["row"]]
-            low, high = some["accuracy_low"], some["accuracy_high"]
-            reach = [some["accuracy"] - low, high - some["accuracy"]]
+            reach = plots.reach(some, "accuracy")
             axis.errorbar(
                 some["accuracy"], places, xerr=reach, fmt="o", ms=4, capsize=3,
                 color=f"C{turn}", label=f"quantiser {quantiser}",

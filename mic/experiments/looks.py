@@ -20,6 +20,7 @@ from mic.evaluation.inference import compare, holm
 from mic.experiments import embeddings, equal, equal_tables
 from mic.experiments.data import Dataset
 from mic.inputs.tensors import Representation, sampled
+from mic.publishing import plots
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -188,9 +189,7 @@ def figure(looked: pd.DataFrame) -> Figure:
         part = looked[looked["dataset"] == name]
         for turn, (rule, line) in enumerate(part.groupby("rule", sort=False)):
             places = np.array([counts.index(count) for count in line["looks"]]) + 0.12 * (turn - 1)
-            reach = np.stack(
-                [line["accuracy"] - line["accuracy_low"], line["accuracy_high"] - line["accuracy"]]
-            )
+            reach = plots.reach(line, "accuracy")
             axis.errorbar(places, line["accuracy"], reach, marker="osD"[turn], label=rule)
         axis.set_xticks(range(len(counts)), [str(count) for count in counts])
         axis.set(title=name, xlabel="pictures beside the I-frame", ylim=(0, 1))

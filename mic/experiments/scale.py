@@ -28,6 +28,7 @@ from mic.experiments.cells import Cell, grid
 from mic.experiments.data import Dataset
 from mic.inputs.tensors import Kind, Representation
 from mic.manifest.manifest import Clip, Manifest
+from mic.publishing import plots
 from mic.training.schedules import Schedule
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def figure(table: pd.DataFrame) -> Figure:
     for turn, (row, part) in enumerate(table.groupby("row", sort=False)):
         # Side by side, so that intervals can be told apart.
         places = part["learned"] * 1.06 ** (turn - len(ROWS) / 2)
-        reach = [part["accuracy"] - part["accuracy_low"], part["accuracy_high"] - part["accuracy"]]
+        reach = plots.reach(part, "accuracy")
         # With and without MI: the same colour, hollow and full.
         hue = f"C{[kind for kind, _ in ROWS.values()].index(ROWS[str(row)][0])}"
         with_mi = not ROWS[str(row)][1]

@@ -193,10 +193,11 @@ def reach(frame: pd.DataFrame, value: str) -> np.ndarray:
         value: Column to draw.
 
     Returns:
-        (2, rows): below and above the value, at least 0 where rounding left less.
+        (2, rows): below and above the value, at least 0 where rounding left less; NaN, which is
+        not drawn, where a row has no interval.
     """
     low, middle, high = (frame[f"{value}{end}"].to_numpy() for end in ("_low", "", "_high"))
-    return np.fmax([middle - low, high - middle], 0)
+    return np.maximum([middle - low, high - middle], 0)
 
 
 def intervals(

@@ -63,7 +63,7 @@ def people(table: pd.DataFrame) -> Figure:
                 axis.errorbar(
                     part["people"],
                     part[name],
-                    yerr=_reach(part, name),
+                    yerr=plots.reach(part, name),
                     fmt=mark,
                     capsize=3,
                     label=label,
@@ -84,7 +84,7 @@ def units(table: pd.DataFrame) -> Figure:
     places = np.arange(len(table))
     for axis, (name, title) in zip(axes, {"f1": "F1", "pcc": "correlation"}.items(), strict=True):
         axis.errorbar(
-            table[name], places, xerr=_reach(table, name), fmt="o", capsize=3, label="student"
+            table[name], places, xerr=plots.reach(table, name), fmt="o", capsize=3, label="student"
         )
         axis.set(xlabel=title, xlim=(-0.25, 1))
         axis.axvline(0, color="0.4", linewidth=0.8)
@@ -106,7 +106,7 @@ def clips(table: pd.DataFrame) -> Figure:
         (("r2", "R² against no change", _LIMITS), ("pcc", "correlation", (-0.25, 1))),
         strict=True,
     ):
-        axis.errorbar(table[name], places, xerr=_reach(table, name), fmt="o", capsize=3)
+        axis.errorbar(table[name], places, xerr=plots.reach(table, name), fmt="o", capsize=3)
         axis.axvline(0, color="0.4", linewidth=0.8)
         axis.set(xlabel=title, xlim=limits)
     axes[0].set_yticks(places, table["clip"])
@@ -122,7 +122,7 @@ def looks(table: pd.DataFrame) -> Figure:
         axis.errorbar(
             part["interval"] + spacing * (number - 1.5),
             part["gain"],
-            yerr=_reach(part, "gain"),
+            yerr=plots.reach(part, "gain"),
             fmt="os^D"[number % 4] + "-",
             capsize=3,
             label=str(method),
@@ -141,7 +141,7 @@ def codings(table: pd.DataFrame) -> Figure:
     places = np.arange(len(table))
     titles = {"r2": "R² against no change", "difference": "added to interpolation"}
     for axis, (name, title) in zip(axes, titles.items(), strict=True):
-        axis.errorbar(table[name], places, xerr=_reach(table, name), fmt="o", capsize=3)
+        axis.errorbar(table[name], places, xerr=plots.reach(table, name), fmt="o", capsize=3)
         axis.axvline(0, color="0.4", linewidth=0.8)
         axis.set(xlabel=title, xlim=(-0.5, 1))
     axes[0].set_yticks(places, table["coding"])
@@ -153,7 +153,7 @@ def _scores(table: pd.DataFrame, names: list[str]) -> Figure:
     figure, axes = plt.subplots(1, len(_SCORES), figsize=(9, 0.28 * len(table) + 1.2), sharey=True)
     places = np.arange(len(table))
     for axis, (name, title) in zip(axes, _SCORES.items(), strict=True):
-        axis.errorbar(table[name], places, xerr=_reach(table, name), fmt="o", capsize=3)
+        axis.errorbar(table[name], places, xerr=plots.reach(table, name), fmt="o", capsize=3)
         axis.axvline(0, color="0.4", linewidth=0.8)
         axis.set(xlim=(-0.5, 1))
         axis.set_title(title, fontsize=8)
@@ -162,11 +162,3 @@ def _scores(table: pd.DataFrame, names: list[str]) -> Figure:
     first.invert_yaxis()
     figure.supxlabel("R² against no change", fontsize=9)
     return figure
-
-
-def _reach(table: pd.DataFrame, name: str) -> np.ndarray:
-    """(2, n) from the values down to and up to the ends of their intervals."""
-    value = table[name].to_numpy(float)
-    ends = np.stack([value - table[f"{name}_low"], table[f"{name}_high"] - value])
-    reach: np.ndarray = np.maximum(ends, 0)
-    return reach
