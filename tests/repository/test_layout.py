@@ -31,7 +31,7 @@ LINES = (
     ("__main__",),
 )
 ORDER = [name for line in LINES for name in line]
-# `mic.predict` and its like load what they need when they are first asked for; see there.
+# `mic.predict` and its like load what they need when they are first asked for.
 LAZY = {"__init__.py"}
 
 
