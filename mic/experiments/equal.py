@@ -22,7 +22,7 @@ from scipy.special import softmax
 
 from mic.config import Profile
 from mic.experiments import plan
-from mic.experiments.cells import Cell, Outcome, grid
+from mic.experiments.cells import Cell, Outcome, grid, splits
 from mic.experiments.data import Dataset
 from mic.inputs.tensors import Kind, Representation
 from mic.models.baselines import PEERS, PeerMethod
@@ -34,6 +34,8 @@ SCHEDULES = ((30, 2e-3), (60, 1e-3))
 GRIDS = (2, 4)
 # Parts that the people are divided into: each fold trains on four fifths.
 PARTS = 5
+# Columns of `search_table` that tell candidates of one row apart.
+CANDIDATE = ["input", "grid", "epochs", "learning_rate"]
 _PICTURES: tuple[Kind, ...] = ("decoded_frames", "decoded")
 
 
@@ -183,6 +185,37 @@ def choices(table: pd.DataFrame) -> pd.DataFrame:
     best = order.groupby(keys, sort=False, as_index=False).first()
     tries = table.groupby(keys, as_index=False).size().rename(columns={"size": "tries"})
     return best.merge(tries, on=keys)
+
+
+def whole(table: pd.DataFrame) -> pd.DataFrame:
+    """The lines of candidates that were tried on every fold: a search cut short is no choice."""
+    folds = table.groupby(["dataset", "row", *CANDIDATE])["split"].transform("nunique")
+    return table[folds == folds.groupby(table["dataset"]).transform("max")]
+
+
+def carried(table: pd.DataFrame, data: Dataset, *, parts: int = PARTS) -> pd.DataFrame:
+    """Choices for one dataset that were made on the people of another one.
+
+    Where a search of a dataset's own is too dear, every row is trained with the candidate that was
+    best over all folds of the dataset that was searched, whose people are all other people.
+
+    Args:
+        table: Of the other dataset; see `search_table` and `whole`.
+        data: The dataset to be tested.
+        parts: Parts that its people are divided into.
+
+    Returns:
+        As `choices`, a line a row and fold, but for `tries`.
+    """
+    means = table.groupby(["row", *CANDIDATE], as_index=False)[
+        ["accuracy", "cross_entropy"]
+    ].mean()
+    order = means.sort_values(["accuracy", "cross_entropy"], ascending=[False, True])
+    best = order.groupby("row", sort=False, as_index=False).first()
+    folds = splits(data.manifest, parts=parts)
+    return pd.concat(
+        [best.assign(dataset=data.name, split=fold.name) for fold in folds], ignore_index=True
+    )
 
 
 def final_cells(

@@ -34,7 +34,9 @@ SEARCHED: Mapping[str, str] = {
     "folds": "parts of the people that it was tried on",
 }
 ACCURACY: Mapping[str, str] = {
-    "row": "method; 'linear': a logistic regression on frozen embeddings of the frames named",
+    "dataset": "generated protocol",
+    "row": "method, see mic.experiments.equal.ROWS; 'linear': a logistic regression on frozen "
+    "embeddings of the frames named",
     "accuracy": "share of the clips of unseen people whose expression is named",
     "accuracy_low": "95 % interval over the people",
     "accuracy_high": "its upper end",
@@ -48,6 +50,14 @@ ACCURACY: Mapping[str, str] = {
     "people": "people seen in them",
     "folds": "parts of the people that were tested",
     "seeds": "repetitions with other weights and batches",
+}
+PREDICTIONS: Mapping[str, str] = {
+    "dataset": "generated protocol",
+    "clip": "clip",
+    "subject": "who is seen",
+    "label": "the expression shown",
+    "split": "part of the people that it was tested in",
+    "seed": "of weights and order",
 }
 # The strength of the probe's penalty; the embeddings have unit length.
 _C = 10.0
@@ -181,18 +191,49 @@ def accuracy_table(
     return table
 
 
-def figure(table: pd.DataFrame, *, title: str) -> Figure:
-    """Accuracies with their intervals, best on top; the axis begins at zero."""
+def predictions(answers: pd.DataFrame) -> pd.DataFrame:
+    """Answers of all rows to one clip side by side.
+
+    Args:
+        answers: Of any datasets; see `mic.experiments.tables.answers`.
+
+    Returns:
+        One line a clip and seed; columns: those of `PREDICTIONS`, then one a row, empty where it
+        was not tested.
+    """
+    keys = list(PREDICTIONS)
+    wide = answers.pivot_table(index=keys, columns="row", values="predicted", aggfunc="first")
+    return wide.rename_axis(columns=None).reset_index()
+
+
+def counted(table: pd.DataFrame) -> str:
+    """What stands behind an accuracy table: clips, people, parts and seeds of each dataset."""
+    found = []
+    for name, part in table.groupby("dataset", sort=False):
+        clips = int((part["n"] / part["seeds"]).max())
+        folds, seeds = int(part["folds"].max()), int(part["seeds"].max())
+        parts = "1 part" if folds == 1 else f"{folds} parts"
+        trainings = "1 seed" if seeds == 1 else f"{seeds} seeds"
+        found.append(f"{name}: n {clips}, {part['people'].max()} people, {parts}, {trainings}")
+    return "; ".join(found) + "."
+
+
+def figure(table: pd.DataFrame) -> Figure:
+    """Accuracies with their intervals, a panel a dataset, best on top; axes begin at zero."""
     from matplotlib.figure import Figure
 
-    made = Figure(figsize=(7, 0.3 * len(table) + 1.2), layout="constrained")
-    axes = made.add_subplot()
-    place = np.arange(len(table))[::-1]
-    reach = plots.reach(table, "accuracy")
-    axes.errorbar(table["accuracy"], place, xerr=reach, fmt="ko", capsize=3, ms=4)
-    axes.set_yticks(place, table["row"])
-    axes.set_xlim(0, 1)
-    axes.grid(axis="x", alpha=0.4)
-    axes.set_xlabel("accuracy, 95 % interval over new people")
-    made.suptitle(title, fontsize=10)
+    groups = [(str(name), part) for name, part in table.groupby("dataset", sort=False)]
+    heights = [len(part) for _, part in groups]
+    made = Figure(figsize=(7.5, 0.22 * sum(heights) + 0.9 * len(groups)), layout="constrained")
+    panels = made.subplots(len(groups), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
+    for axes, (_, part) in zip(panels, groups, strict=True):
+        place = np.arange(len(part))[::-1]
+        reach = plots.reach(part, "accuracy")
+        axes.errorbar(part["accuracy"], place, xerr=reach, fmt="ko", capsize=3, ms=4)
+        axes.set_yticks(place, part["row"], fontsize=8)
+        axes.set_ylim(-0.7, len(part) - 0.3)
+        axes.set_xlim(0, 1)
+        axes.grid(axis="x", alpha=0.4)
+        axes.set_title(counted(part), fontsize=9)
+    panels[-1].set_xlabel("accuracy, 95 % interval over new people")
     return made

@@ -45,6 +45,11 @@ PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
 )
 
 
+# How a row of ours came by its settings, see `COLUMNS`.
+CHOSEN, DEFAULT = "chosen", "default"
+# Columns of a row of ours, for `table`.
+ROW = ("row", "accuracy", "accuracy_low", "accuracy_high", "n", "settings")
+
 # What the columns of `with_difference` mean.
 COLUMNS: Mapping[str, str] = MappingProxyType(
     {
@@ -55,6 +60,8 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "accuracy_low": "95 % bootstrap interval over people",
         "accuracy_high": "95 % bootstrap interval over people",
         "n": "our predictions",
+        "settings": "ours: 'chosen': input, grid and schedule chosen on validation people, the "
+        "same search for all rows (results/equal); 'default': one setting for all",
         "fps": "ours, file to label, one thread (notebook 07)",
         "difference": "ours less the published accuracy",
         "difference_low": "95 % interval: ours over people, Wilson's for the published clips",
@@ -121,7 +128,8 @@ def table(
 
     Args:
         accuracy: Our rows, from `mic.experiments.accuracy_table`: row, accuracy, accuracy_low,
-            accuracy_high, n. A row with a published row's name is set beside it.
+            accuracy_high, n, and settings where not all are `DEFAULT`. A row with a published
+            row's name is set beside it.
         paper: `results/paper.csv`.
         dataset: As the paper calls it: a key of `PROTOCOL_NOTES`.
         differs: What is not as published, by row.
@@ -131,8 +139,8 @@ def table(
 
     Returns:
         The paper's rows in its order, then ours that it does not have: method,
-        published_accuracy, published_fps, accuracy, accuracy_low, accuracy_high, n, fps, remark;
-        accuracies in 0..1.
+        published_accuracy, published_fps, accuracy, accuracy_low, accuracy_high, n, settings, fps,
+        remark; accuracies in 0..1.
 
     Raises:
         ResultError: A published row is neither run nor excused.
@@ -233,35 +241,62 @@ def rows_of(folder: str | Path, data: str) -> pd.DataFrame:
         data: The dataset as its rows are called: `synth-ck`, `ckplus`.
 
     Returns:
-        Columns row, accuracy, accuracy_low, accuracy_high, n: MIC and its ablations (notebooks 04
-        and 05) and the peers where notebook 07 ran on this dataset.
+        Columns `ROW`: rows of the search with equal chances, then MIC and its ablations (notebooks
+        04 and 05) and the peers (notebook 07) as far as the search has not had them.
 
     Raises:
         ResultError: None of these tables has it.
     """
-    parts: list[pd.DataFrame] = []
-    for name in ("ablation_rows", "training_accuracy"):
+    found = chosen_rows(folder, data)
+    for name in ("ablation_rows", "training_accuracy", "peers_accuracy"):
         path = results.table_path(name, folder=folder)
-        if path is not None and not parts:
-            frame = pd.read_csv(path)
+        if path is None:
+            continue
+        frame = pd.read_csv(path)
+        if "protocol" in frame:
             frame = frame[frame["protocol"] == data]
-            if len(frame):
-                parts.append(frame if "row" in frame else frame.assign(row="MIC"))
-    peers = results.table_path("peers_accuracy", folder=folder)
-    if peers is not None:
-        record = provenance.read(peers.parent / results.PROVENANCE)
-        if data in record["data"]:
-            frame = pd.read_csv(peers)
-            mine = set(parts[0]["row"]) if parts else set()
-            parts.append(frame[~frame["row"].isin(mine)])
-    if not parts:
+        elif data not in provenance.read(path.parent / results.PROVENANCE)["data"]:
+            continue
+        found = preferring(found, frame if "row" in frame else frame.assign(row="MIC"))
+    if found.empty:
         raise ResultError(
             f"holds no accuracies of {data}",
             file=folder,
             remedy="run notebooks 04, 05 or 07 on it: `mic run --data ...`",
         )
-    columns = ["row", "accuracy", "accuracy_low", "accuracy_high", "n"]
-    return pd.concat([part[columns] for part in parts], ignore_index=True)
+    return found
+
+
+def chosen_rows(folder: str | Path, data: str, *, digest: str | None = None) -> pd.DataFrame:
+    """Rows whose input, grid and schedule were chosen on validation people.
+
+    Args:
+        folder: Of the results.
+        data: Name of the dataset.
+        digest: Of its clips; rows of other clips under the same name are left out. None: any.
+
+    Returns:
+        Columns `ROW`; empty if the folder holds no search of this data.
+    """
+    path = results.table_path("equal_accuracy", folder=folder)
+    nothing = pd.DataFrame(columns=list(ROW))
+    if path is None:
+        return nothing
+    known = provenance.read(path.parent / results.PROVENANCE)["data"]
+    if digest is not None and known.get(data) != digest:
+        return nothing
+    frame = pd.read_csv(path)
+    frame = frame[frame["dataset"] == data].assign(settings=CHOSEN)
+    return frame[list(ROW)].reset_index(drop=True)
+
+
+def preferring(first: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
+    """The first rows, and those of the others that are not among them; columns `ROW`."""
+    if "settings" not in others:
+        others = others.assign(settings=DEFAULT)
+    others = others.loc[~others["row"].isin(set(first["row"])), list(ROW)]
+    parts = [part for part in (first, others) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else first
 
 
 def figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
@@ -321,11 +356,13 @@ def _line(
     )
     if ours is not None:
         mine = {name: ours[name] for name in mine}
+    settings = "" if ours is None else ours.get("settings", DEFAULT)
     return {
         "method": method,
         "published_accuracy": published.get("accuracy", nothing) / 100,
         "published_fps": published.get("fps", nothing),
         **mine,
+        "settings": settings,
         "fps": nothing if rate is None else rate,
         "remark": remark,
     }

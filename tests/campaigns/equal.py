@@ -1,11 +1,14 @@
 """The search with equal chances on a machine that is lent for minutes, and its published tables.
 
-    python -m campaigns.equal run OUT --device cuda --jobs 15 --seconds 560
-    python -m campaigns.equal publish OUT --results FOLDER --machine "one H100, torch 2.11.0"
+    python -m campaigns.equal run OUT --device cuda --jobs 15 --seconds 560 --machine "one H100"
+    python -m campaigns.equal run OUT --dataset synth-mmi --chosen-on synth-ck
+    python -m campaigns.equal publish OUT --results FOLDER
 
 `run` searches what OUT does not hold yet, tests the choices, most wanted first, and leaves
-search.csv and answers.csv there before the time is over, to be continued by the next lease. Cells
-that are in the store cost nothing.
+search.csv and answers.csv there before the time is over, to be continued by the next call. With
+`--chosen-on` nothing is searched: each row is trained as was best on that dataset's validation
+people. Cells that are in the store cost nothing. `publish` writes what OUT holds of all datasets,
+beside the probes of a frozen face network and the majority class.
 """
 
 import argparse
@@ -16,15 +19,17 @@ import pandas as pd
 
 from mic.config import load
 from mic.datasets import synth
-from mic.experiments import embeddings, equal, equal_tables, tables
-from mic.experiments.cells import Dataset
+from mic.experiments import embeddings, equal, equal_tables, plan, tables
+from mic.experiments.cells import Cell, Dataset, splits
 from mic.experiments.runner import extract
 from mic.experiments.timed import run_until
 from mic.processes import workers
 from mic.publishing import results
 
 SEARCH, ANSWERS = "search.csv", "answers.csv"
-KEYS = ["row", "split", "input", "grid", "epochs", "learning_rate"]
+KEYS = ["dataset", "row", "split", *equal.CANDIDATE]
+TESTED = ["dataset", "row", "split", "seed"]
+REFERENCES = ["FAN+ResNet18", "MobileFaceNet, linear, mean of the frames"]
 _MARGIN = 8.0  # seconds that writing takes
 
 
@@ -34,75 +39,109 @@ def run(options: argparse.Namespace) -> None:
     config = load(options.profile, jobs=options.jobs)
     options.out.mkdir(parents=True, exist_ok=True)
     data = Dataset(manifest=synth.load(options.dataset, config))
-    prior = _stored(options.out / SEARCH)
-    known = set() if prior is None else set(prior[KEYS].itertuples(index=False, name=None))
-    cells = [cell for cell in equal.search_cells(data, config) if _key(cell) not in known]
     with workers.pool(options.jobs) as pool:
-        extract([(data, [cell.representation for cell in cells])], executor=pool)
-        found = run_until(
-            deadline,
-            [(data, cell) for cell in cells],
-            executor=pool,
-            device=options.device,
-            progress=print,
-        )
-        parts = ([] if prior is None else [prior]) + ([equal.search_table(found)] if found else [])
-        searched = pd.concat(parts, ignore_index=True)
-        searched.to_csv(options.out / SEARCH, index=False, float_format="%.6g")
-        # A candidate that some fold has not tried is nobody's choice.
-        folds = searched.groupby(["row", *KEYS[2:]])["split"].transform("nunique")
-        chosen = equal.choices(searched[folds == folds.max()])
-        work = [(data, cell) for cell in equal.final_cells(data, config, chosen)]
-        tested = run_until(deadline, work, executor=pool, device=options.device, progress=print)
-        if tested:
-            old = _stored(options.out / ANSWERS)
-            new = tables.answers(tested)
-            both = pd.concat(([] if old is None else [old]) + [new], ignore_index=True)
-            both = both.drop_duplicates(["row", "split", "seed", "clip"], keep="last")
-            both.to_csv(options.out / ANSWERS, index=False, float_format="%.6g")
+
+        def until(cells: list[Cell]) -> list[equal.Outcome]:
+            extract([(data, [cell.representation for cell in cells])], executor=pool)
+            work = [(data, cell) for cell in cells]
+            return run_until(deadline, work, executor=pool, device=options.device, progress=print)
+
+        searched = _stored(options.out / SEARCH)
+        if not options.chosen_on:
+            known = _known(searched, KEYS)
+            wanted = [
+                c for c in equal.search_cells(data, config) if _candidate(data, c) not in known
+            ]
+            found = until(wanted)
+            searched = _added(searched, equal.search_table(found) if found else None)
+            searched.to_csv(options.out / SEARCH, index=False, float_format="%.6g")
+        tried = equal.whole(searched)
+        source = options.chosen_on or data.name
+        tried = tried[tried["dataset"] == source]
+        chosen = equal.carried(tried, data) if options.chosen_on else equal.choices(tried)
+        prior = _stored(options.out / ANSWERS)
+        known = _known(prior, TESTED)
+        cells = equal.final_cells(data, config, chosen, seeds=range(options.seeds))
+        found = until([c for c in cells if (data.name, c.row, c.split, c.seed) not in known])
+    if found:
+        new = tables.answers(found).assign(machine=options.machine, chosen_on=source)
+        _added(prior, new).to_csv(options.out / ANSWERS, index=False, float_format="%.6g")
 
 
 def publish(options: argparse.Namespace) -> None:
     """Tables and figure of what `run` left, rows of all folds only, beside the probes."""
-    config = load(options.profile, jobs=options.jobs)
-    data = Dataset(manifest=synth.load(options.dataset, config))
-    summaries = embeddings.summaries(embeddings.of_dataset(data, steps=config.steps))
+    config = load(options.profile, jobs=1)
     answers = pd.read_csv(options.out / ANSWERS)
-    folds = answers.groupby("row")["split"].transform("nunique")
-    answers = pd.concat(
-        [answers[folds == folds.max()], equal_tables.marks(data, summaries, parts=equal.PARTS)]
+    names = ["equal_accuracy", "equal_search", "equal_predictions"]
+    run = results.Run("equal", config, tables=names, figures=names[:1], folder=options.results)
+    parts, complete = [], []
+    for name in plan.PROTOCOLS:
+        data = Dataset(manifest=synth.load(name, config))
+        run.uses(data.name, data.manifest.digest())
+        trained = answers[answers["dataset"] == name]
+        folds = trained.groupby(["row", "seed"])["split"].transform("nunique")
+        trained = trained[folds == len(splits(data.manifest, parts=equal.PARTS))]
+        complete.append(trained)
+        summaries = embeddings.summaries(embeddings.of_dataset(data, steps=config.steps))
+        probes = equal_tables.marks(data, summaries, parts=equal.PARTS)
+        rows = pd.concat([trained, probes])
+        reference = next(row for row in REFERENCES if row in set(rows["row"]))
+        table = equal_tables.accuracy_table(rows, reference=reference)
+        table.insert(0, "dataset", name)
+        parts.append(table)
+    table = pd.concat(parts, ignore_index=True)
+    searched = pd.read_csv(options.out / SEARCH)
+    on = " and ".join(searched["dataset"].unique())
+    caption = (
+        f"Accuracy at equal chances: input, grid and schedule of every trained row were chosen on "
+        f"validation people of {on}, a fold at a time there, over all its folds for other "
+        f"datasets. {equal_tables.counted(table)} Profile {config.name}."
     )
-    table = equal_tables.accuracy_table(answers, reference=options.reference)
-    names = ["equal_accuracy", "equal_search"]
-    run = results.Run(
-        "equal_chances", config, tables=names, figures=names[:1], folder=options.results
-    )
-    run.uses(data.name, data.manifest.digest())
+    run.table(table, names[0], caption=caption, columns=equal_tables.ACCURACY)
     run.table(
-        table,
-        names[0],
-        caption=f"Accuracy on {data.name} at equal chances, trained on {options.machine}.",
-        columns=equal_tables.ACCURACY,
-    )
-    searched = equal_tables.searched(pd.read_csv(options.out / SEARCH))
-    run.table(
-        searched,
+        equal_tables.searched(searched),
         names[1],
-        caption="Candidates on validation people.",
+        caption=f"The search on validation people of {on}: each candidate fitted to the inner "
+        "training people of its folds, read on their validation people. Candidates with fewer "
+        "folds than others were cut short by the end of a lease and could not be chosen.",
         columns=equal_tables.SEARCHED,
     )
-    run.figure(equal_tables.figure(table, title=f"{data.name} at equal chances"), names[0])
+    answers = pd.concat(complete)
+    wide = equal_tables.predictions(answers)
+    rows = wide.columns.drop(list(equal_tables.PREDICTIONS))
+    run.table(
+        wide,
+        names[2],
+        caption="What each trained row answered to each test clip: all that equal_accuracy is "
+        "made of but the linear probes.",
+        columns=equal_tables.PREDICTIONS | dict.fromkeys(rows, "answer of this row"),
+    )
+    run.figure(equal_tables.figure(table), names[0])
     run.complete()
+    trained = answers.drop_duplicates(["dataset", "row", "split", "seed"])
+    machines = {
+        machine: sorted({f"{one.row} on {one.dataset}" for one in part.itertuples()})
+        for machine, part in trained.groupby("machine")
+    }
+    results.note(Path(options.results), "equal", {"trained on": machines})
 
 
-def _key(cell: equal.Cell) -> tuple:
-    schedule = cell.schedule
-    kind = cell.representation.kind
-    return cell.row, cell.split, kind, cell.method.grid, schedule.epochs, schedule.learning_rate
+def _candidate(data: Dataset, cell: Cell) -> tuple:
+    schedule, kind = cell.schedule, cell.representation.kind
+    chosen = kind, cell.method.grid, schedule.epochs, schedule.learning_rate
+    return data.name, cell.row, cell.split, *chosen
+
+
+def _known(table: pd.DataFrame | None, keys: list[str]) -> set[tuple]:
+    return set() if table is None else set(table[keys].itertuples(index=False, name=None))
 
 
 def _stored(path: Path) -> pd.DataFrame | None:
     return pd.read_csv(path) if path.is_file() else None
+
+
+def _added(old: pd.DataFrame | None, new: pd.DataFrame | None) -> pd.DataFrame:
+    return pd.concat([part for part in (old, new) if part is not None], ignore_index=True)
 
 
 def main() -> None:
@@ -111,13 +150,14 @@ def main() -> None:
     parser.add_argument("what", choices=["run", "publish"])
     parser.add_argument("out", type=Path)
     parser.add_argument("--dataset", default="synth-ck")
+    parser.add_argument("--chosen-on", default="", metavar="DATASET")
     parser.add_argument("--profile", default="default")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--machine", default="two processors, float32")
     parser.add_argument("--results", default="")
-    parser.add_argument("--reference", default="FAN+ResNet18")
-    parser.add_argument("--machine", default="this machine")
     options = parser.parse_args()
     (run if options.what == "run" else publish)(options)
 

@@ -12,6 +12,7 @@ import torch
 
 from mic import config
 from mic.experiments import equal
+from mic.experiments.cells import Dataset, splits
 from mic.experiments.timed import run_until
 from mic.models.baselines import PEERS
 from mic.models.expression import ExpressionNetwork
@@ -49,6 +50,25 @@ def test_the_best_is_chosen_a_fold_and_equals_by_cross_entropy():
     assert (chosen.loc["fold 0", "grid"], chosen.loc["fold 0", "epochs"]) == (4, 60)
     assert chosen.loc["fold 0", "tries"] == 3
     assert chosen.loc["fold 1", "grid"] == 2
+
+
+def test_choices_are_carried_to_other_people_and_a_search_cut_short_is_no_choice(generated):
+    data = Dataset(manifest=generated)
+    table = pd.DataFrame(
+        [
+            ("d", "MIC", "fold 0", "raw", 2, 30, 1e-3, 0.9, 0.5, 10),
+            ("d", "MIC", "fold 1", "raw", 2, 30, 1e-3, 0.8, 0.5, 10),
+            ("d", "MIC", "fold 0", "raw", 4, 30, 1e-3, 0.7, 0.4, 10),
+            ("d", "MIC", "fold 1", "raw", 4, 30, 1e-3, 0.9, 0.4, 10),
+            ("d", "MIC", "fold 0", "raw", 4, 60, 1e-3, 1.0, 0.1, 10),
+        ],
+        columns=["dataset", "row", "split", *equal.CANDIDATE,
+                 "accuracy", "cross_entropy", "clips"],
+    )  # fmt: skip
+    chosen = equal.carried(equal.whole(table), data, parts=3)
+    assert set(chosen["dataset"]) == {data.name}
+    assert chosen["split"].tolist() == [fold.name for fold in splits(generated, parts=3)]
+    assert set(zip(chosen["grid"], chosen["epochs"], strict=True)) == {(2, 30)}
 
 
 @dataclasses.dataclass

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mic.experiments.equal_tables import accuracy_table, figure, searched
+from mic.experiments.equal_tables import accuracy_table, counted, figure, predictions, searched
 
 
 def answers():
@@ -27,8 +27,26 @@ def test_people_are_the_units_and_the_reference_is_compared_with_nobody():
     assert table.loc["bad", "difference_high"] < 0
     assert (table["n"] == 120).all()
     assert (table["people"] == 40).all()
-    axes = figure(table.reset_index(), title="t").axes[0]
-    assert axes.get_xlim() == (0, 1)
+
+
+def test_each_dataset_has_its_panel_and_says_what_stands_behind_it():
+    one = accuracy_table(answers(), reference="good", resamples=100).assign(dataset="a")
+    other = one[one["row"] != "bad"].assign(dataset="b", folds=3)
+    table = pd.concat([one, other])
+    first, second = figure(table).axes
+    assert first.get_xlim() == (0, 1)
+    assert [len(axes.get_yticks()) for axes in (first, second)] == [3, 2]
+    assert counted(table) == (
+        "a: n 120, 40 people, 1 part, 1 seed; b: n 120, 40 people, 3 parts, 1 seed."
+    )
+
+
+def test_answers_stand_side_by_side_and_what_was_not_tested_is_empty():
+    lines = answers().assign(dataset="d", label="joy", predicted="fear")
+    wide = predictions(lines[(lines["row"] != "bad") | (lines["subject"] != "3")])
+    assert len(wide) == 120
+    assert wide.loc[wide["subject"] == "3", "bad"].isna().all()
+    assert (wide["good"] == "fear").all()
 
 
 def test_candidates_are_weighed_by_their_folds_clips():

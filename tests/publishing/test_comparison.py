@@ -104,8 +104,7 @@ def test_the_command_sets_committed_results_beside_the_paper(tmp_path, capsys):
     assert "published: 213 sequences" in out
     assert "ours: generated clips" in out
     table = pd.read_csv(tmp_path / "compare_synth_mmi.csv").set_index("method")
-    ours = pd.read_csv(results / "05_ablations/ablation_rows.csv")
-    mine = ours[(ours["protocol"] == "synth-mmi") & (ours["row"] == "MIC")].iloc[0]
+    mine = comparison.rows_of(results, "synth-mmi").set_index("row").loc["MIC"]
     line = table.loc["MIC"]
     assert line["accuracy"] == mine["accuracy"]
     assert line["difference_low"] < line["difference"] < line["difference_high"]
@@ -113,6 +112,23 @@ def test_the_command_sets_committed_results_beside_the_paper(tmp_path, capsys):
     drawn = plt.imread(tmp_path / "compare_synth_mmi.png")
     assert (drawn[:, :2] == 1).all()  # no label is cut off
     assert (drawn[:, :, 0] < 1).any()
+
+
+def test_rows_that_chose_their_settings_stand_before_those_of_one_setting(tmp_path):
+    results = provenance.repository() / "results"
+    found = comparison.rows_of(results, "synth-ck").set_index("row")
+    assert found.index.is_unique
+    chosen = pd.read_csv(results / "equal/equal_accuracy.csv").set_index("row")
+    chosen = chosen[chosen["dataset"] == "synth-ck"]
+    taken = found[found["settings"] == "chosen"]
+    np.testing.assert_array_equal(taken["accuracy"], chosen.loc[taken.index, "accuracy"])
+    assert set(taken.index) == set(chosen.index)
+    assert "majority class" in taken.index
+    table = comparison.table(found.reset_index(), PAPER, dataset="CK+").set_index("method")
+    assert table.loc["CNN+LSTM", "settings"] == "chosen"
+    assert table.loc["NST", "settings"] == ""
+    assert comparison.chosen_rows(results, "synth-ck", digest="of other clips").empty
+    assert comparison.chosen_rows(tmp_path, "synth-ck").empty
 
 
 def test_results_that_are_not_there_are_said_so(tmp_path, capsys):
