@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 
 from mic.errors import ResultError
 from mic.evaluation.metrics import wilson
+from mic.experiments import equal
 from mic.models.baselines import PEERS
 from mic.publishing import plots, results
 from mic.storage import provenance
@@ -46,7 +47,7 @@ PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
 
 
 # How a row of ours came by its settings, see `COLUMNS`.
-CHOSEN, DEFAULT = "chosen", "default"
+CHOSEN, DEFAULT, PROBE = "chosen", "default", "probe"
 # Columns of a row of ours, for `table`.
 ROW = ("row", "accuracy", "accuracy_low", "accuracy_high", "n", "settings")
 
@@ -61,7 +62,8 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "accuracy_high": "95 % bootstrap interval over people",
         "n": "our predictions",
         "settings": "ours: 'chosen': input, grid and schedule chosen on validation people, the "
-        "same search for all rows (results/equal); 'default': one setting for all",
+        "same search for all rows (results/equal); 'default': one setting for all; 'probe': the "
+        "most frequent class, or a linear reader of a frozen face network",
         "fps": "ours, file to label, one thread (notebook 07)",
         "difference": "ours less the published accuracy",
         "difference_low": "95 % interval: ours over people, Wilson's for the published clips",
@@ -276,7 +278,7 @@ def chosen_rows(folder: str | Path, data: str, *, digest: str | None = None) -> 
         digest: Of its clips; rows of other clips under the same name are left out. None: any.
 
     Returns:
-        Columns `ROW`; empty if the folder holds no search of this data.
+        Columns `ROW`, probes of the same people among them; empty where there was no search.
     """
     path = results.table_path("equal_accuracy", folder=folder)
     nothing = pd.DataFrame(columns=list(ROW))
@@ -286,7 +288,9 @@ def chosen_rows(folder: str | Path, data: str, *, digest: str | None = None) -> 
     if digest is not None and known.get(data) != digest:
         return nothing
     frame = pd.read_csv(path)
-    frame = frame[frame["dataset"] == data].assign(settings=CHOSEN)
+    frame = frame[frame["dataset"] == data]
+    trained = frame["row"].isin(list(equal.ROWS))
+    frame = frame.assign(settings=np.where(trained, CHOSEN, PROBE))
     return frame[list(ROW)].reset_index(drop=True)
 
 
