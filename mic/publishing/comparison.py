@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 
 from mic.errors import ResultError
 from mic.evaluation.metrics import wilson
-from mic.experiments import equal
 from mic.models.baselines import PEERS
 from mic.publishing import plots, results
 from mic.storage import provenance
@@ -289,7 +288,7 @@ def chosen_rows(folder: str | Path, data: str, *, digest: str | None = None) -> 
         return nothing
     frame = pd.read_csv(path)
     frame = frame[frame["dataset"] == data]
-    trained = frame["row"].isin(list(equal.ROWS))
+    trained = frame["row"].isin(set(pd.read_csv(path.with_name("equal_search.csv"))["row"]))
     frame = frame.assign(settings=np.where(trained, CHOSEN, PROBE))
     return frame[list(ROW)].reset_index(drop=True)
 
