@@ -1,9 +1,13 @@
 """Long files first, notebooks in their order, and at the end what the exactness tests counted."""
 
+import contextlib
 import os
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+import warm_kernels
 
 from mic import synthface
 from mic.manifest import Manifest
@@ -29,6 +33,44 @@ def pytest_addoption(parser):
         metavar="FOLDER",
         help="where trees and results of test_given_data_long.py stay, for the next run to go on",
     )
+
+
+# Where Jupyter finds the kernelspec of `warm_kernels`, in every process of a session with one.
+_WARM = "MIC_TESTS_WARM_KERNELS"
+
+
+# Tests that run them, besides nbval.
+_RUN_NOTEBOOKS = (
+    "test_smoke_run_data.py",
+    "test_smoke_run_speed.py",
+    "test_smoke_run_training.py",
+    "test_given_data.py",
+)
+
+
+class _Kernels:
+    """Gives the repository's notebooks warm kernels, all others a user's.
+
+    A plugin of its own, since the hooks of a conftest.py do not see items of other folders.
+    """
+
+    @pytest.hookimpl(tryfirst=True)  # before nbval starts a kernel
+    def pytest_runtest_setup(self, item):
+        if item.path.suffix == ".ipynb" or item.path.name in _RUN_NOTEBOOKS:
+            os.environ["JUPYTER_PATH"] = os.environ[_WARM]
+        else:
+            os.environ.pop("JUPYTER_PATH", None)
+
+
+def pytest_configure(config):
+    worker = hasattr(config, "workerinput")
+    if not worker and config.option.nbval_lax and sys.platform == "linux":
+        kernels = contextlib.ExitStack()
+        config.add_cleanup(kernels.close)
+        folder = Path(kernels.enter_context(tempfile.TemporaryDirectory()))
+        os.environ[_WARM] = str(kernels.enter_context(warm_kernels.serving(folder)))
+    if _WARM in os.environ:
+        config.pluginmanager.register(_Kernels())
 
 
 def _place(item: pytest.Item) -> tuple[int, str, int]:
