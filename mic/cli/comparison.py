@@ -40,7 +40,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _compare(options: argparse.Namespace) -> int:
     import matplotlib.pyplot as plt
 
-    from mic.models.baselines import PEERS
+    from mic.peers import PEERS
     from mic.publishing import comparison
     from mic.publishing.plots import STYLE
     from mic.publishing.report import latex

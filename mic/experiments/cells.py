@@ -18,9 +18,9 @@ from mic.inputs.coverage import LeftOut
 from mic.inputs.tensors import ClipTensors, Representation
 from mic.manifest.manifest import Manifest
 from mic.manifest.protocols import Split, given_split, subject_folds
-from mic.models.baselines import PeerMethod
 from mic.models.mic import Identity, Method
 from mic.models.trainable import Trainable
+from mic.peers import PeerMethod
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 from mic.storage.home import home

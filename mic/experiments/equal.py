@@ -25,8 +25,8 @@ from mic.experiments import plan
 from mic.experiments.cells import Cell, Outcome, grid, splits
 from mic.experiments.data import Dataset
 from mic.inputs.tensors import Kind, Representation
-from mic.models.baselines import PEERS, PeerMethod
 from mic.models.mic import Method
+from mic.peers import PEERS, PeerMethod
 from mic.training.schedules import Schedule
 
 # (epochs, peak learning rate): a short, fast training and a long, careful one.
@@ -46,7 +46,7 @@ class Row:
     Attributes:
         kinds: Inputs it may choose of.
         changes: Of MIC; empty for a peer.
-        peer: A key of `mic.models.baselines.PEERS`; empty for MIC.
+        peer: A key of `mic.peers.PEERS`; empty for MIC.
         motion: Whether motion comes with the input.
     """
 

@@ -19,7 +19,7 @@ from mic.experiments import ablations, peers, plan
 from mic.experiments.cells import Cell, is_stored, splits
 from mic.experiments.data import Dataset
 from mic.inputs.coverage import UNREADABLE
-from mic.models.baselines import PEERS
+from mic.peers import PEERS
 from mic.processes.workers import torch_threads
 from mic.publishing.run_times import in_words
 from mic.training.initial import initial_network

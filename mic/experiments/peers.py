@@ -17,7 +17,7 @@ from mic.experiments.photographs import decoded, probabilities
 from mic.experiments.vote import vote
 from mic.faces.fer import Fer
 from mic.inputs.tensors import Representation
-from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
+from mic.peers import PEERS, PeerMethod, PeerModel, parameter_count
 
 OUTSIDER = "fer, every frame"
 # Feature maps of the first layer, as in MIC, so that no peer is better or worse for its size.
@@ -29,7 +29,7 @@ COLUMNS: Mapping[str, str] = {
     "published": "its row in the paper's tables",
     "parameters": "of the network as it is trained here, as wide as MIC's",
     "parameters_paper": "as wide as in its source",
-    "differs": "what is not as in the source; `mic.models.baselines` tells what that leaves open",
+    "differs": "what is not as in the source; `mic.peers` tells what that leaves open",
 }
 
 

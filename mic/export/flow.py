@@ -9,8 +9,8 @@ import torch
 from onnx import TensorProto
 
 from mic.export.graph import Graph, convolution
-from mic.models.baselines.conv_lstm import EnhancedConvLstm
-from mic.models.baselines.optical_flow import LUMA, LucasKanade
+from mic.peers.conv_lstm import EnhancedConvLstm
+from mic.peers.optical_flow import LUMA, LucasKanade
 
 _END = 2**31
 Size = tuple[int, int]

@@ -18,16 +18,16 @@ from mic.export.graph import (
     pool_to_grid,
     recurrent,
 )
-from mic.models.baselines.c3d_gru import C3dGru
-from mic.models.baselines.compressed_fusion import CompressedFusion
-from mic.models.baselines.conv_lstm import EnhancedConvLstm, Stream, TwoStreamConvLstm
-from mic.models.baselines.frame_attention import FrameAttention
-from mic.models.baselines.mode_variational import ModeVariational
-from mic.models.baselines.optical_flow import FlowCnn
-from mic.models.baselines.registry import PeerModel
-from mic.models.baselines.voting import FrameVoting
 from mic.models.expression import ExpressionNetwork, FrameEncoder
 from mic.models.mic import Mic
+from mic.peers.c3d_gru import C3dGru
+from mic.peers.compressed_fusion import CompressedFusion
+from mic.peers.conv_lstm import EnhancedConvLstm, Stream, TwoStreamConvLstm
+from mic.peers.frame_attention import FrameAttention
+from mic.peers.mode_variational import ModeVariational
+from mic.peers.optical_flow import FlowCnn
+from mic.peers.registry import PeerModel
+from mic.peers.voting import FrameVoting
 
 INPUTS = {"clips": 3, "motion": 2}
 # Their loops over time are unrolled, or time is a dimension of their convolutions.

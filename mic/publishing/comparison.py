@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 
 from mic.errors import ResultError
 from mic.evaluation.metrics import wilson
-from mic.models.baselines import PEERS
+from mic.peers import PEERS
 from mic.publishing import plots, results
 from mic.storage import provenance
 

@@ -40,7 +40,7 @@ def train(
     Args:
         data: The dataset.
         config: The profile.
-        who: Keys of `mic.models.baselines.PEERS`.
+        who: Keys of `mic.peers.PEERS`.
         executor: As of `mic.experiments.run`.
     """
     few = dataclasses.replace(config, folds=peers.folds(config))

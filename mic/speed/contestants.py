@@ -18,9 +18,9 @@ from mic.experiments import plan
 from mic.experiments.peers import OUTSIDER, WIDTH
 from mic.faces.fer import Fer
 from mic.inputs.tensors import Representation
-from mic.models.baselines import PEERS, PeerMethod, PeerModel, parameter_count
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Method
+from mic.peers import PEERS, PeerMethod, PeerModel, parameter_count
 from mic.recognition.recogniser import network_options
 from mic.speed import pipelines
 from mic.speed.clips import TimedClip

@@ -11,7 +11,7 @@ import pandas as pd
 
 from mic.config import Profile
 from mic.inputs.tensors import Kind, Representation
-from mic.models.baselines import PEERS
+from mic.peers import PEERS
 from mic.processes.workers import torch_threads
 from mic.speed import measure, pipelines
 from mic.speed.clips import TimedClip

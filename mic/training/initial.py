@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import overload
 
 from mic.inputs.tensors import ClipTensors
-from mic.models.baselines import PeerMethod, PeerModel
 from mic.models.mic import Method, Mic
+from mic.peers import PeerMethod, PeerModel
 from mic.training.descent import seeded
 
 

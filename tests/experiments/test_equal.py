@@ -14,8 +14,8 @@ from mic import config
 from mic.experiments import equal
 from mic.experiments.cells import Dataset, splits
 from mic.experiments.timed import run_until
-from mic.models.baselines import PEERS
 from mic.models.expression import ExpressionNetwork
+from mic.peers import PEERS
 
 
 def test_every_peer_has_a_row_and_rows_of_as_many_inputs_have_as_many_tries():
@@ -122,7 +122,7 @@ def test_attention_weighs_the_valid_states_and_no_padding():
 
 
 def test_peers_take_another_grid():
-    from mic.models.baselines import PeerMethod, PeerModel
+    from mic.peers import PeerMethod, PeerModel
 
     for name in PEERS:
         model = PeerModel(PeerMethod(peer=name, width=4, grid=2), classes=3)

@@ -17,8 +17,8 @@ from mic.experiments import plan, training_tables
 from mic.inputs.tensors import Representation, clip_arrays
 from mic.inputs.tensors import load as load_tensors
 from mic.manifest.manifest import Manifest
-from mic.models.baselines import PeerMethod
 from mic.models.mic import Method
+from mic.peers import PeerMethod
 from mic.storage import cache
 from mic.training.train import Schedule
 

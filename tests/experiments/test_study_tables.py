@@ -12,7 +12,7 @@ from mic import config, experiments
 from mic.experiments import ablations, cells, confusions, forecast, marks, peers, plan
 from mic.inputs.coverage import LeftOut
 from mic.manifest.manifest import Clip, Manifest
-from mic.models.baselines import PEERS
+from mic.peers import PEERS
 from mic.speed import study
 
 SMOKE = config.load("smoke", bootstrap=50)

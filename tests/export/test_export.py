@@ -12,15 +12,14 @@ import recogniser_factory
 import torch
 from torch import nn
 
-from mic import bitstream, cli, config, export
+from mic import bitstream, cli, config, export, peers
 from mic.errors import ConfigError, WeightsError
 from mic.experiments import plan
 from mic.export.flow import flow_from_first
 from mic.export.graph import Graph, layers, pool_to_grid
-from mic.models import baselines
-from mic.models.baselines.optical_flow import LucasKanade
-from mic.models.baselines.optical_flow import flow_from_first as torchs_flow_from_first
 from mic.models.expression import ExpressionNetwork
+from mic.peers.optical_flow import LucasKanade
+from mic.peers.optical_flow import flow_from_first as torchs_flow_from_first
 from mic.recognition.recogniser import Recogniser
 from mic.speed import clips, parity
 
@@ -58,10 +57,8 @@ def _input(count, steps=STEPS, *, motion=False, seed=0):
 
 def _network(kind):
     torch.manual_seed(0)
-    if kind in baselines.PEERS:
-        return _disturb(
-            baselines.PeerModel(baselines.PeerMethod(peer=kind, width=4), classes=CLASSES)
-        )
+    if kind in peers.PEERS:
+        return _disturb(peers.PeerModel(peers.PeerMethod(peer=kind, width=4), classes=CLASSES))
     options = {
         "mic": {},
         "mic-mean": {"pooling": "mean"},
@@ -85,7 +82,7 @@ def test_networks_without_onnx_form_are_refused_by_name(kind, tmp_path):
         export.build(network, size=(EDGE, EDGE), steps=STEPS)
 
 
-@pytest.mark.parametrize("kind", [*MIC, *sorted(set(baselines.PEERS) - set(WITHOUT_ONNX))])
+@pytest.mark.parametrize("kind", [*MIC, *sorted(set(peers.PEERS) - set(WITHOUT_ONNX))])
 def test_onnx_says_what_torch_says(kind, tmp_path):
     network = _network(kind)
     motion = kind in ("mic+T", "coviar")
@@ -168,7 +165,7 @@ TRACED = ("mic+T", "mic-attention")
     "kind",
     [
         pytest.param(kind, marks=[] if kind in TRACED else [pytest.mark.long])
-        for kind in (*MIC, *baselines.PEERS)
+        for kind in (*MIC, *peers.PEERS)
     ],
 )
 def test_a_program_says_what_torch_says(kind, tmp_path):

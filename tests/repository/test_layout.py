@@ -24,6 +24,7 @@ LINES = (
     ("bitstream", "identity"),
     ("inputs", "extraction", "synthface"),
     ("models", "datasets"),
+    ("peers",),
     ("training", "recognition", "publishing"),
     ("export", "fitting", "experiments", "demo"),
     ("lowrate", "speed", "transfer"),

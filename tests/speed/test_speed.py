@@ -9,11 +9,10 @@ import pandas as pd
 import pytest
 import torch
 
-from mic import codec, config, faces
+from mic import codec, config, faces, peers
 from mic.experiments import plan
 from mic.faces.fer import Fer
 from mic.inputs.tensors import Representation
-from mic.models import baselines
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Mic
 from mic.speed import clips, contestants, measure, pipelines, worth
@@ -40,7 +39,7 @@ def test_clips_have_the_size_that_was_asked_for_and_are_made_once(clip):
 def _networks():
     torch.manual_seed(0)
     mic = ExpressionNetwork(7, width=4, feature_size=32, z_size=32).eval()
-    peer = baselines.PeerModel(baselines.PeerMethod(peer="voting", width=4), classes=7).eval()
+    peer = peers.PeerModel(peers.PeerMethod(peer="voting", width=4), classes=7).eval()
     return mic, peer
 
 
@@ -248,17 +247,17 @@ def test_every_row_of_the_plan_is_timed_as_it_is_trained(clip):
     sizes = {one.row: one.parameters for one in who}
     for row, variant in plan.SPEED_ROWS.items():
         trained = Mic(variant.method(smoke), classes=contestants.CLASSES, identity=torch.eye(20))
-        assert sizes[row] == baselines.parameter_count(trained.expression), row
+        assert sizes[row] == peers.parameter_count(trained.expression), row
     assert sizes["MIC-fast"] < sizes["MIC"] / 4
 
 
-@pytest.mark.parametrize("name", baselines.PEERS)
+@pytest.mark.parametrize("name", peers.PEERS)
 def test_every_peer_is_timed_on_the_input_that_it_reads(clip, name):
     smoke = config.load("smoke", steps=3)
     (peer, *_) = contestants.contestants(
         clip, smoke, rows={}, peers=(name,), width=4, outsider=False
     )
-    reads = baselines.PEERS[name].reads
+    reads = peers.PEERS[name].reads
     assert peer.domain == ("pictures" if reads == "pictures" else "compressed")
     watch = measure.Stopwatch()
     assert peer.answer([clip.path], watch).shape == (1,)

@@ -21,10 +21,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mic.models.baselines.optical_flow import LucasKanade, flow_from_first
-from mic.models.baselines.padding import at_last, encode_valid
-from mic.models.baselines.size import Size
 from mic.models.expression import Expression
+from mic.peers.optical_flow import LucasKanade, flow_from_first
+from mic.peers.padding import at_last, encode_valid
+from mic.peers.size import Size
 
 
 class EnhancedConvLstm(nn.Module):

@@ -26,9 +26,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mic.models.baselines.padding import at_last, encode_valid
-from mic.models.baselines.size import Size
 from mic.models.expression import Expression
+from mic.peers.padding import at_last, encode_valid
+from mic.peers.size import Size
 
 
 class ModeVariationalLstm(nn.Module):

@@ -22,9 +22,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mic.models.baselines.padding import encode_valid, lengths_of, mask_of
-from mic.models.baselines.size import Size
 from mic.models.expression import Expression
+from mic.peers.padding import encode_valid, lengths_of, mask_of
+from mic.peers.size import Size
 
 SNIPPETS = 3
 

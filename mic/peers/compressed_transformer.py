@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from mic.errors import ConfigError
-from mic.models.baselines.compressed_fusion import KINDS, encoders
-from mic.models.baselines.frame_transformer import LONGEST, layers
-from mic.models.baselines.padding import encode_valid, lengths_of, mask_of
-from mic.models.baselines.size import Size
 from mic.models.expression import Expression
+from mic.peers.compressed_fusion import KINDS, encoders
+from mic.peers.frame_transformer import LONGEST, layers
+from mic.peers.padding import encode_valid, lengths_of, mask_of
+from mic.peers.size import Size
 
 
 class CompressedTransformer(nn.Module):

@@ -17,8 +17,8 @@ these it gets is chosen on validation people, as for all (`mic.experiments.equal
 
 from __future__ import annotations
 
-from mic.models.baselines.size import Size
 from mic.models.expression import ExpressionNetwork
+from mic.peers.size import Size
 
 
 class CnnLstm(ExpressionNetwork):

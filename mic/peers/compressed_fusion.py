@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from mic.errors import ConfigError
-from mic.models.baselines.padding import encode_valid, masked_mean
-from mic.models.baselines.size import Size
 from mic.models.expression import Expression
+from mic.peers.padding import encode_valid, masked_mean
+from mic.peers.size import Size
 
 KINDS = {"picture": 3, "residual": 3, "motion": 2}  # what a stream carries, and its planes
 

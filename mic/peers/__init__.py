@@ -3,12 +3,12 @@
 Each module holds one family, written from its paper's description; its docstring says which
 paper, what that leaves open and what is left out. No peer starts from weights learnt elsewhere.
 
-    model = baselines.PeerModel(baselines.PeerMethod(peer="fan"), classes=7)
+    model = peers.PeerModel(peers.PeerMethod(peer="fan"), classes=7)
     z, logits = model(pictures, lengths)            # (B, T, 3, H, W), (B,)
-    baselines.parameter_count(model)
+    peers.parameter_count(model)
 """
 
-from mic.models.baselines.registry import (
+from mic.peers.registry import (
     PEERS,
     Input,
     Peer,

@@ -13,18 +13,18 @@ from torch.nn import functional
 
 from mic.errors import ConfigError
 from mic.inputs.batch import Batch
-from mic.models.baselines.c3d_gru import C3dGru
-from mic.models.baselines.cnn_lstm import CnnLstm
-from mic.models.baselines.compressed_fusion import CompressedFusion
-from mic.models.baselines.compressed_transformer import CompressedTransformer
-from mic.models.baselines.conv_lstm import TwoStreamConvLstm
-from mic.models.baselines.frame_attention import FrameAttention
-from mic.models.baselines.frame_transformer import FrameTransformer
-from mic.models.baselines.mode_variational import ModeVariational
-from mic.models.baselines.optical_flow import FlowCnn
-from mic.models.baselines.size import Size
-from mic.models.baselines.voting import FrameVoting
 from mic.models.expression import Expression
+from mic.peers.c3d_gru import C3dGru
+from mic.peers.cnn_lstm import CnnLstm
+from mic.peers.compressed_fusion import CompressedFusion
+from mic.peers.compressed_transformer import CompressedTransformer
+from mic.peers.conv_lstm import TwoStreamConvLstm
+from mic.peers.frame_attention import FrameAttention
+from mic.peers.frame_transformer import FrameTransformer
+from mic.peers.mode_variational import ModeVariational
+from mic.peers.optical_flow import FlowCnn
+from mic.peers.size import Size
+from mic.peers.voting import FrameVoting
 
 Input = Literal["pictures", "compressed", "residuals"]
 

@@ -17,9 +17,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from mic.models.baselines.padding import encode_valid, lengths_of, mask_of, masked_mean
-from mic.models.baselines.size import Size
 from mic.models.expression import Expression, cnn4
+from mic.peers.padding import encode_valid, lengths_of, mask_of, masked_mean
+from mic.peers.size import Size
 
 LONGEST = 128  # frames that there are learnt places for
 

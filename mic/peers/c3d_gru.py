@@ -15,9 +15,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from mic.models.baselines.padding import lengths_of, mask_of
-from mic.models.baselines.size import Size
 from mic.models.expression import Expression
+from mic.peers.padding import lengths_of, mask_of
+from mic.peers.size import Size
 
 
 class C3dGru(nn.Module):

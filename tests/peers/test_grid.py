@@ -6,7 +6,7 @@ import squares
 
 from mic import config, experiments
 from mic.experiments import peers, plan
-from mic.models.baselines import PEERS
+from mic.peers import PEERS
 
 CONFIG = config.load("smoke", steps=3, parts=2, epochs=1, bootstrap=100)
 CLASSES = ("anger", "happiness", "contempt")

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mic.models.baselines.padding import encode_valid, masked_mean
-from mic.models.baselines.size import Size
 from mic.models.expression import Expression
+from mic.peers.padding import encode_valid, masked_mean
+from mic.peers.size import Size
 
 # BT.601 luma.
 LUMA = (0.299, 0.587, 0.114)

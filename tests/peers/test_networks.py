@@ -8,28 +8,28 @@ import pytest
 import torch
 import torchvision
 
+from mic import peers
 from mic.errors import ConfigError
 from mic.experiments.vote import vote
 from mic.faces.fer import Fer, crop
 from mic.inputs.batch import Batch
-from mic.models import baselines
-from mic.models.baselines.conv_lstm import EnhancedConvLstm
-from mic.models.baselines.frame_attention import draw_snippets, resnet18
-from mic.models.baselines.mode_variational import ModeVariationalLstm
-from mic.models.baselines.optical_flow import LucasKanade, luma, warp
+from mic.peers.conv_lstm import EnhancedConvLstm
+from mic.peers.frame_attention import draw_snippets, resnet18
+from mic.peers.mode_variational import ModeVariationalLstm
+from mic.peers.optical_flow import LucasKanade, luma, warp
 
 CLASSES, STEPS, EDGE = 7, 6, 32
 
 
-@pytest.fixture(params=sorted(baselines.PEERS))
+@pytest.fixture(params=sorted(peers.PEERS))
 def name(request):
     return request.param
 
 
 def _model(name, *, width=4, seed=0):
     torch.manual_seed(seed)
-    method = baselines.PeerMethod(peer=name, width=width)
-    return baselines.PeerModel(method, classes=CLASSES)
+    method = peers.PeerMethod(peer=name, width=width)
+    return peers.PeerModel(method, classes=CLASSES)
 
 
 def _clips(name, count, *, seed=1):
@@ -39,13 +39,13 @@ def _clips(name, count, *, seed=1):
     big = torch.nn.functional.interpolate(coarse, 48, mode="bicubic", align_corners=False)
     steps = [big[..., t : t + EDGE, 2 * t : 2 * t + EDGE] for t in range(STEPS)]
     motion = None
-    if baselines.PEERS[name].reads == "compressed":
+    if peers.PEERS[name].reads == "compressed":
         motion = torch.randn(count, STEPS, 2, EDGE // 8, EDGE // 8, generator=generator)
     return torch.stack(steps, 1), motion
 
 
 def test_every_peer_says_where_it_is_from_and_what_that_leaves_open(name):
-    peer = baselines.PEERS[name]
+    peer = peers.PEERS[name]
     told = inspect.getmodule(peer.network).__doc__
     assert "Source: " in told
     assert "Left open" in told
@@ -135,7 +135,7 @@ def test_same_seed_same_weights_and_answers(name):
 
 def test_unknown_peer_is_refused():
     with pytest.raises(ConfigError, match="there is no peer 'fann'"):
-        baselines.PeerMethod(peer="fann")
+        peers.PeerMethod(peer="fann")
 
 
 def test_the_fusion_refuses_to_run_without_motion():
@@ -146,7 +146,7 @@ def test_the_fusion_refuses_to_run_without_motion():
 def test_resnet18_at_width_64_is_torchvisions():
     ours, theirs = resnet18(3), torchvision.models.resnet18(num_classes=1)
     theirs.fc = torch.nn.Identity()
-    assert baselines.parameter_count(ours) == baselines.parameter_count(theirs) == 11_176_512
+    assert peers.parameter_count(ours) == peers.parameter_count(theirs) == 11_176_512
     state = theirs.state_dict()
     ours.load_state_dict(dict(zip(ours.state_dict(), state.values(), strict=True)))
     picture = torch.randn(2, 3, 64, 64)
