@@ -24,7 +24,7 @@ from mic.peers import PeerMethod
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 from mic.storage.home import home
-from mic.training.initial import initial_network
+from mic.training.initial import Buildable, initial_network
 from mic.training.train import EpochRecord, Schedule, Training, predict
 
 # The code version of a prediction: raised when the same cell gives other answers.
@@ -256,7 +256,8 @@ def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
     key = hashlib.sha256(text.encode()).hexdigest()
     checkpoint = home() / "checkpoints" / f"{key}.safetensors"
     with torch_threads(1):
-        model: Trainable = initial_network(cell.method, clips, fitted, seed=cell.seed)
+        method: Buildable[Trainable] = cell.method
+        model = initial_network(method, clips, fitted, seed=cell.seed)
 
         def evaluate(model: Trainable) -> dict[str, Any]:
             logits = predict(model, clips, tested, device=device).logits

@@ -9,6 +9,7 @@ it enters training only. Testing needs residuals alone.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from mic import mi
 from mic.errors import ConfigError
 from mic.inputs.batch import Batch
+from mic.inputs.tensors import ClipTensors
 from mic.models.adversary import Discriminator, GradientReversal
 from mic.models.decoder import ApexDecoder
 from mic.models.expression import Backbone, Expression, ExpressionNetwork, Pooling
@@ -76,6 +78,17 @@ class Method:
                 raise ConfigError(f"{name} is {getattr(self, name)}, not in [0, 1]")
         if self.literal_min_min and self.regulariser != "mine":
             raise ConfigError("the literal min-min game is defined for 'mine' only")
+
+    def network(self, data: ClipTensors, rows: Sequence[int], *, seed: int) -> Mic:
+        """`Mic` in the shapes of `data`, z_I reduced to what it is fitted to on `rows`."""
+        return Mic(
+            self,
+            classes=len(data.classes),
+            identity=data.identity[list(rows)].cpu(),
+            apex_size=None if data.apex is None else (data.apex.shape[1], data.apex.shape[2]),
+            steps=data.residual.shape[1],
+            seed=seed,
+        )
 
 
 class Identity(nn.Module):

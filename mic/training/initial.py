@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import overload
+from typing import Protocol, TypeVar
 
 from mic.inputs.tensors import ClipTensors
-from mic.models.mic import Method, Mic
-from mic.peers import PeerMethod, PeerModel
+from mic.models.trainable import Trainable
 from mic.training.descent import seeded
 
-
-@overload
-def initial_network(
-    method: Method, data: ClipTensors, rows: Sequence[int], *, seed: int
-) -> Mic: ...
+_Network = TypeVar("_Network", bound=Trainable, covariant=True)
 
 
-@overload
-def initial_network(
-    method: PeerMethod, data: ClipTensors, rows: Sequence[int], *, seed: int
-) -> PeerModel: ...
+class Buildable(Protocol[_Network]):
+    """What decides a network, as `mic.models.mic.Method` does and `mic.peers.PeerMethod`."""
 
-
-@overload
-def initial_network(
-    method: Method | PeerMethod, data: ClipTensors, rows: Sequence[int], *, seed: int
-) -> Mic | PeerModel: ...
+    def network(self, data: ClipTensors, rows: Sequence[int], *, seed: int) -> _Network:
+        """See `initial_network`; the weights come from torch's generator."""
+        ...
 
 
 def initial_network(
-    method: Method | PeerMethod, data: ClipTensors, rows: Sequence[int], *, seed: int
-) -> Mic | PeerModel:
+    method: Buildable[_Network], data: ClipTensors, rows: Sequence[int], *, seed: int
+) -> _Network:
     """The network of a method with random weights, on the CPU.
 
     Args:
@@ -41,13 +32,4 @@ def initial_network(
         seed: Of the weights. The caller's generators are left as they were.
     """
     with seeded(seed):
-        if isinstance(method, PeerMethod):
-            return PeerModel(method, classes=len(data.classes))
-        return Mic(
-            method,
-            classes=len(data.classes),
-            identity=data.identity[list(rows)].cpu(),
-            apex_size=None if data.apex is None else (data.apex.shape[1], data.apex.shape[2]),
-            steps=data.residual.shape[1],
-            seed=seed,
-        )
+        return method.network(data, rows, seed=seed)
