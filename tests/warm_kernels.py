@@ -24,14 +24,14 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-# In the order in which notebooks meet them. Not pyplot: it would choose its backend in the server.
+# Not matplotlib_inline, which enables itself in the IPython that there is when it is imported.
 LIBRARIES = (
     "ipykernel.kernelapp",
-    "matplotlib_inline.config",
     "pandas",
     "PIL.Image",
     "av",
-    "matplotlib.figure",
+    "matplotlib.pyplot",
+    "matplotlib.backends.backend_agg",
     "torch._dynamo",  # which an optimiser imports as it is made
     "torchvision.models",
     "scipy.stats",
@@ -40,6 +40,7 @@ LIBRARIES = (
     "sklearn.metrics",
     "sklearn.manifold",
     "pyarrow",
+    "seaborn",
 )
 
 # For the server, so that none is lost in a fork; Arrow's allocator would begin one for itself.
@@ -54,10 +55,10 @@ ONE_THREAD = {
 def serving(folder: Path) -> Iterator[Path]:
     """A server and its kernelspec, for as long as the block lasts.
 
+    Stdin's end ends the server, also where this process was killed.
+
     Args:
         folder: Empty; a short name, since a socket's address has at most a hundred letters.
-
-    Stdin's end ends the server, also where this process was killed.
 
     Yields:
         The folder to put on JUPYTER_PATH.
@@ -73,24 +74,33 @@ def serving(folder: Path) -> Iterator[Path]:
     path = folder / "kernels/python3/kernel.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(spec))
-    environment = os.environ | ONE_THREAD
-    command = [sys.executable, program, str(address)]
-    server = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE)
+    # It listens from here on, so that whoever asks while libraries are imported waits.
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address))
+        listener.listen(64)
+        number = listener.fileno()
+        server = subprocess.Popen(
+            [sys.executable, program, str(number)],
+            env=os.environ | ONE_THREAD,
+            stdin=subprocess.PIPE,
+            pass_fds=[number],
+        )
     try:
         yield folder
     finally:
         server.communicate()
 
 
-def _serve(address: str) -> None:
-    """Listens, imports, and forks a kernel for each that asks, until stdin ends."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(address)
-    listener.listen(64)
+def _serve(number: int) -> None:
+    """Imports, and forks a kernel for each that asks at a socket, until stdin ends."""
+    listener = socket.socket(fileno=number)
+    # As ipykernel says; matplotlib listens when it is imported.
+    os.environ["MPLBACKEND"] = "module://matplotlib_inline.backend_inline"
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
     del sys.path[0]  # this file's folder
     for name in LIBRARIES:
         importlib.import_module(name)
+    assert "matplotlib_inline" not in sys.modules
     threads = len(list(Path("/proc/self/task").iterdir()))
     assert threads == 1, f"{threads} threads cannot be forked"
     while True:
@@ -144,8 +154,8 @@ def _ask(address: str, arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    _, address, *arguments = sys.argv
+    _, place, *arguments = sys.argv
     if arguments:
-        _ask(address, arguments)
+        _ask(place, arguments)
     else:
-        _serve(address)
+        _serve(int(place))
