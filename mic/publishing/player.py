@@ -56,7 +56,9 @@ def encode_preview(
         stream = container.add_stream("libx264", rate=Fraction(rate))
         stream.pix_fmt = "yuv420p"
         stream.thread_count = 1  # the same bytes whatever the number of cores
-        stream.options = {"crf": str(crf), "preset": "slow", "movflags": "faststart"}
+        # So do not B pictures give: where blocks are weighed by what later pictures take from them
+        # (mbtree), x264 reads memory for them that it never wrote.
+        stream.options = {"crf": str(crf), "preset": "slow", "bf": "0", "movflags": "faststart"}
         for frame in frames:
             picture = np.kron(frame, np.ones((zoom, zoom, 1), np.uint8))
             picture = picture[: picture.shape[0] // 2 * 2, : picture.shape[1] // 2 * 2]

@@ -1,7 +1,9 @@
 """The film player of the notebooks: in a real browser, its slider moves the film."""
 
+import ctypes
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +62,19 @@ def test_a_film_says_its_frames_and_needs_nothing_else(frames):
     assert not re.search(r"(src|href)=\"(?!data:)", shown)
     with pytest.raises(ConfigError, match="2 labels for 4 frames"):
         player.show(frames, labels=["a", "b"], caption="")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fills memory by the allocator of glibc")
+def test_a_film_does_not_depend_on_what_memory_held():
+    y, x = np.mgrid[:180, :320]
+    planes = [[x + 3 * k, 2 * y + k, x * y // 50 + 5 * k] for k in range(10)]
+    film = np.stack([np.stack(plane, -1) for plane in planes]).astype(np.uint8)
+    fill, perturb = ctypes.CDLL(None).mallopt, -6
+    films = set()
+    try:
+        for byte in (165, 1):
+            assert fill(perturb, byte)
+            films.add(player.encode_preview(film))
+    finally:
+        fill(perturb, 0)
+    assert len(films) == 1

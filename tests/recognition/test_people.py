@@ -37,6 +37,10 @@ WAYS = {
 
 def write(path, frames, name="libx264", options=None, rate=30):
     """Encodes RGB pictures, as ordinary programs do."""
+    if name == "libx264":
+        # Weighing blocks by what later pictures take from them, beside B pictures it reads memory
+        # that it never wrote: another clip each time, of which one in many has other labels.
+        options = {"mbtree": "0"} | (options or {})
     with av.open(path, "w") as container:
         stream = container.add_stream(name, rate=rate, options=options or {})
         stream.height, stream.width = frames[0].shape[:2]
