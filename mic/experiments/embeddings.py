@@ -83,6 +83,11 @@ def of_dataset(data: Dataset, *, steps: int) -> np.ndarray:
     return table
 
 
+def titled(embedded: np.ndarray, title: str = "MobileFaceNet") -> dict[str, np.ndarray]:
+    """`summaries` by the row of the probe that reads them: "MobileFaceNet, linear, last frame"."""
+    return {f"{title}, linear, {name}": one for name, one in summaries(embedded).items()}
+
+
 def summaries(embedded: np.ndarray) -> dict[str, np.ndarray]:
     """What a linear probe is given of (N, 1 + T, D): (N, D) by name."""
     return {

@@ -82,13 +82,14 @@ def searched(table: pd.DataFrame) -> pd.DataFrame:
     return found
 
 
-def marks(data: Dataset, summaries: Mapping[str, np.ndarray], *, parts: int) -> pd.DataFrame:
+def marks(data: Dataset, probes: Mapping[str, np.ndarray], *, parts: int) -> pd.DataFrame:
     """Answers that no network had to be trained for, on the same folds.
 
     Args:
         data: The dataset.
-        summaries: (N, D) by name; see `mic.experiments.embeddings.summaries`. A logistic
-            regression is fitted to each on a fold's training and validation people.
+        probes: (N, D) by row; see `mic.experiments.embeddings.titled` and
+            `mic.experiments.landmarks.probes`. A logistic regression is fitted to each on a
+            fold's training and validation people.
         parts: As of the rows that are compared.
 
     Returns:
@@ -107,10 +108,10 @@ def marks(data: Dataset, summaries: Mapping[str, np.ndarray], *, parts: int) -> 
         tested = [row for row in split.test if row in kept]
         names, counts = np.unique(labels[fitted], return_counts=True)
         predictions = {MAJORITY: np.full(len(tested), names[counts.argmax()])}
-        for name, features in summaries.items():
+        for row, features in probes.items():
             probe = make_pipeline(StandardScaler(), LogisticRegression(C=_C, max_iter=2000))
             probe.fit(features[fitted], labels[fitted])
-            predictions[f"MobileFaceNet, linear, {name}"] = probe.predict(features[tested])
+            predictions[row] = probe.predict(features[tested])
         for row, predicted in predictions.items():
             lines += [
                 {

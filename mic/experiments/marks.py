@@ -20,8 +20,8 @@ from mic.experiments.cells import Outcome
 from mic.experiments.data import Dataset
 from mic.experiments.tables import answers, paired
 
-# The summaries of a clip that tell most: where clips begin neutral, and where they do not.
-SUMMARIES = ("last minus first", "mean of the frames")
+# The probes that tell most: where clips begin neutral, and where they do not.
+PROBES = ("MobileFaceNet, linear, last minus first", "MobileFaceNet, linear, mean of the frames")
 
 COLUMNS: Mapping[str, str] = {
     "dataset": "dataset or generated protocol",
@@ -66,8 +66,8 @@ def marks_table(
     data = dataclasses.replace(data, left_out=broken)
     if executor is not None:
         _embed(data, config.steps, executor)
-    summaries = embeddings.summaries(embeddings.of_dataset(data, steps=config.steps))
-    chosen = {name: summaries[name] for name in SUMMARIES}
+    probes = embeddings.titled(embeddings.of_dataset(data, steps=config.steps))
+    chosen = {row: probes[row] for row in PROBES}
     marked = equal_tables.marks(data, chosen, parts=config.parts)
     tested = {outcome.cell.split for outcome in outcomes}
     found = pd.concat([answers(outcomes), marked[marked["split"].isin(tested)]])

@@ -19,7 +19,7 @@ import pandas as pd
 
 from mic.config import load
 from mic.datasets import synth
-from mic.experiments import embeddings, equal, equal_tables, plan, tables
+from mic.experiments import embeddings, equal, equal_tables, landmarks, plan, tables
 from mic.experiments.cells import Cell, Dataset, splits
 from mic.experiments.runner import extract
 from mic.experiments.timed import run_until
@@ -82,9 +82,9 @@ def publish(options: argparse.Namespace) -> None:
         folds = trained.groupby(["row", "seed"])["split"].transform("nunique")
         trained = trained[folds == len(splits(data.manifest, parts=equal.PARTS))]
         complete.append(trained)
-        summaries = embeddings.summaries(embeddings.of_dataset(data, steps=config.steps))
-        probes = equal_tables.marks(data, summaries, parts=equal.PARTS)
-        rows = pd.concat([trained, probes])
+        frozen = embeddings.titled(embeddings.of_dataset(data, steps=config.steps))
+        frozen |= landmarks.probes(data, steps=config.steps)
+        rows = pd.concat([trained, equal_tables.marks(data, frozen, parts=equal.PARTS)])
         reference = next(row for row in REFERENCES if row in set(rows["row"]))
         table = equal_tables.accuracy_table(rows, reference=reference)
         table.insert(0, "dataset", name)
