@@ -62,6 +62,7 @@ def run(options: argparse.Namespace) -> None:
         prior = _stored(options.out / ANSWERS)
         known = _known(prior, TESTED)
         cells = equal.final_cells(data, config, chosen, seeds=range(options.seeds))
+        cells = [c for c in cells if not options.rows or c.row in options.rows]
         found = until([c for c in cells if (data.name, c.row, c.split, c.seed) not in known])
     if found:
         new = tables.answers(found).assign(machine=options.machine, chosen_on=source)
@@ -151,6 +152,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--dataset", default="synth-ck")
     parser.add_argument("--chosen-on", default="", metavar="DATASET")
+    parser.add_argument("--rows", nargs="*", default=[], help="test only these")
     parser.add_argument("--profile", default="default")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--jobs", type=int, default=1)
