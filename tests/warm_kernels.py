@@ -124,6 +124,7 @@ def _be_kernel(asked: socket.socket) -> None:
     _, streams, _, _ = socket.recv_fds(asked, 1, 3)
     with asked.makefile() as file:
         order = json.loads(file.readline())
+    asked.sendall(b"b")
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -143,13 +144,21 @@ def _end_with(asked: socket.socket) -> None:
 
 
 def _ask(address: str, arguments: list[str]) -> None:
-    """What Jupyter takes for the kernel; that ends as it is asked to, not by an interrupt."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """What Jupyter takes for the kernel; that ends as it is asked to, not by an interrupt.
+
+    Where the server could not begin or has ended, it becomes a kernel as a user has it.
+    """
     server = socket.socket(socket.AF_UNIX)
-    server.connect(address)
-    socket.send_fds(server, [b"k"], [0, 1, 2])
     order = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ)}
-    server.sendall(json.dumps(order).encode() + b"\n")
+    begun = b""
+    with contextlib.suppress(OSError):
+        server.connect(address)
+        socket.send_fds(server, [b"k"], [0, 1, 2])
+        server.sendall(json.dumps(order).encode() + b"\n")
+        begun = server.recv(1)
+    if not begun:
+        os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *arguments])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     server.recv(1)
 
 
