@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from mic.demo.live import LiveFrame, LivePerson
 from mic.demo.sources import Camera, Film, Shown, Source
 from mic.errors import MicError
 from mic.faces.landmarks import BLENDSHAPES
-from mic.recognition.live import LiveFrame, LivePerson
 from mic.recognition.people import CLASSES, SUMMARY
 
 _PAGE = {

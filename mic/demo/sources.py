@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from mic import codec
+from mic.demo.live import CameraSession, LiveFrame, film_frames
 from mic.errors import CodecError, StorageError
-from mic.recognition.live import CameraSession, LiveFrame, film_frames
 from mic.recognition.sources import source_of
 
 _SHOWN_WIDTH = 640

@@ -24,13 +24,14 @@ from PIL import Image
 from mic import bitstream, codec, extras, faces, identity
 from mic.errors import MicError
 from mic.evaluation import metrics
-from mic.evaluation.verification import RocCurve
 from mic.faces import Detection, Status
 from mic.manifest.manifest import Clip, Manifest
 from mic.storage import assets
 from mic.synthface import camera
 from mic.synthface.action_units import CODES, face_units
 from mic.synthface.camera import View
+from mic.synthface.judging.verification import RocCurve, roc_curve
+from mic.synthface.judging.verification import verification as verified
 from mic.synthface.model import head
 from mic.synthface.raster import rasterize
 from mic.synthface.subject import subject
@@ -140,7 +141,7 @@ def verification(
         resamples: Bootstrap resamples.
 
     Returns:
-        The ROC curve over all pairs, and `mic.identity.verification`'s table.
+        The ROC curve over all pairs, and `mic.synthface.judging.verification`'s table.
     """
     judge = identity.load(network)
     embeddings = np.full((len(seen.frames), judge.dimensions), np.nan, np.float32)
@@ -150,8 +151,8 @@ def verification(
         if there
     ]
     embeddings[seen.seen] = judge.embed(np.stack(crops))
-    table = identity.verification(embeddings, seen.subjects, seed=seed, resamples=resamples)
-    return identity.roc_curve(embeddings, seen.subjects), table
+    table = verified(embeddings, seen.subjects, seed=seed, resamples=resamples)
+    return roc_curve(embeddings, seen.subjects), table
 
 
 NETWORK_COLUMNS: Mapping[str, str] = {

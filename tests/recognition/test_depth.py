@@ -9,11 +9,11 @@ from test_people import write
 
 import mic
 from mic import codec
+from mic.demo.live import CameraSession
 from mic.faces.blazeface import BlazeFace
 from mic.faces.covering import COVERED, doubt, hidden
 from mic.faces.landmarks import Landmarker, roi_of_box
 from mic.recognition import Caption, Task
-from mic.recognition.live import CameraSession
 from mic.recognition.people import CLASSES, Look, Passed, PeopleRecogniser
 from mic.recognition.rows import rows
 from mic.storage import assets
