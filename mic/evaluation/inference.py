@@ -14,6 +14,9 @@ import numpy as np
 
 from mic.errors import ConfigError
 
+# Columns of `PersonTest.record`.
+RECORD = ("difference", "difference_low", "difference_high", "p", "p_equivalent")
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PersonTest:
@@ -34,6 +37,11 @@ class PersonTest:
     p: float
     p_equivalent: float
     people: int
+
+    def record(self) -> dict[str, float]:
+        """What a table says of the comparison, by the names of `RECORD`."""
+        values = (self.difference, self.low, self.high, self.p, self.p_equivalent)
+        return dict(zip(RECORD, values, strict=True))
 
 
 def compare(

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mic.evaluation import metrics
-from mic.evaluation.inference import compare, holm
+from mic.evaluation.inference import RECORD, compare, holm
 from mic.experiments.cells import splits
 from mic.experiments.data import Dataset
 from mic.publishing import plots
@@ -160,8 +160,7 @@ def accuracy_table(
             "accuracy_low": value.low,
             "accuracy_high": value.high,
         }
-        names = ("difference", "difference_low", "difference_high", "p", "p_equivalent")
-        line |= dict.fromkeys(names, float("nan"))
+        line |= dict.fromkeys(RECORD, float("nan"))
         if row != reference:
             both = one.join(part.set_index(keys), how="inner", suffixes=("_reference", ""))
             found = compare(
@@ -171,13 +170,7 @@ def accuracy_table(
                 margin=margin,
                 resamples=resamples,
             )
-            line |= {
-                "difference": found.difference,
-                "difference_low": found.low,
-                "difference_high": found.high,
-                "p": found.p,
-                "p_equivalent": found.p_equivalent,
-            }
+            line |= found.record()
         lines.append(
             line
             | {

@@ -177,13 +177,7 @@ def table(
         if other in by_key:
             before = by_key[other].loc[part.index, "correct"].to_numpy()
             found = compare(before, right, people, margin=margin, resamples=resamples)
-            line |= {
-                "difference": found.difference,
-                "difference_low": found.low,
-                "difference_high": found.high,
-                "p": found.p,
-                "p_equivalent": found.p_equivalent,
-            }
+            line |= found.record()
         lines.append(line)
     made = pd.DataFrame(lines)
     made["p_holm"] = holm(made["p"].to_numpy())

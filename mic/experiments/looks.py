@@ -16,7 +16,7 @@ import pandas as pd
 
 from mic.config import Profile
 from mic.evaluation import metrics
-from mic.evaluation.inference import compare, holm
+from mic.evaluation.inference import RECORD, compare, holm
 from mic.experiments import embeddings, equal, equal_tables
 from mic.experiments.data import Dataset
 from mic.inputs.tensors import Representation, sampled
@@ -154,7 +154,6 @@ def table(
                 resamples=resamples,
             )
             same = rule == EVEN and looks == whole["looks"].max()
-            nothing = float("nan")
             lines.append(
                 {
                     "dataset": dataset,
@@ -163,11 +162,7 @@ def table(
                     "accuracy": value.value,
                     "accuracy_low": value.low,
                     "accuracy_high": value.high,
-                    "difference": nothing if same else found.difference,
-                    "difference_low": nothing if same else found.low,
-                    "difference_high": nothing if same else found.high,
-                    "p": nothing if same else found.p,
-                    "p_equivalent": nothing if same else found.p_equivalent,
+                    **(dict.fromkeys(RECORD, float("nan")) if same else found.record()),
                     "n": len(part),
                     "people": part["subject"].nunique(),
                 }

@@ -270,11 +270,7 @@ def differences(
                     "row": row,
                     "reference": reference,
                     "learned": learned,
-                    "difference": found.difference,
-                    "difference_low": found.low,
-                    "difference_high": found.high,
-                    "p": found.p,
-                    "p_equivalent": found.p_equivalent,
+                    **found.record(),
                     "n": len(both),
                     "people": both["subject"].nunique(),
                 }
