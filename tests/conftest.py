@@ -13,15 +13,26 @@ from mic import synthface
 from mic.manifest import Manifest
 from mic.storage.home import locked
 
-# Of a few long tests each: begun last, they would keep one worker busy and the other idle. The
-# longest is first; notebooks under nbval, of some ten seconds each, follow.
+# Begun last, they would keep one worker busy and the other idle: those of over ten seconds, the
+# longest first, but for notebooks under nbval, of some five seconds each, which follow.
 LONG_FILES = (
-    "test_smoke_run_data.py",
     "test_smoke_run_speed.py",
     "test_smoke_run_training.py",
+    "test_smoke_run_data.py",
     "test_given_data.py",
-    "test_kills.py",
+    "test_notebook_sabotage.py",
     "test_jupyterlab.py",
+    "test_mi.py",
+    "test_lowrate.py",
+    "test_notebook_runner.py",
+    "test_cluster.py",
+    "test_experiments.py",
+    "test_lowrate_residuals.py",
+    "test_bitstream_damage.py",
+    "test_fitting.py",
+    "test_kills.py",
+    "test_prediction_memory.py",
+    "test_readme.py",
     "test_real_clips.py",
 )
 

@@ -1,6 +1,7 @@
 """Stages on a dask cluster of worker processes: the same bytes, also when a worker is killed.
 
-Nothing here imports torch, which each worker would take seconds for; the grid and the large
+Workers import this file with the tasks that it gives them, so it imports neither torch nor, but
+where it is needed, nbformat: each worker would take seconds for them. The grid and the large
 campaign are in `test_cluster_long.py`.
 """
 
@@ -12,7 +13,6 @@ import sys
 from pathlib import Path
 
 import dask
-import notebook_factory
 import numpy as np
 import pytest
 from campaigns.workers import killed_once, until_restartable
@@ -108,6 +108,8 @@ with cluster.connected() as executor:
 
 
 def test_mic_run_hands_the_cluster_to_its_kernels(remote, tmp_path, capsys):
+    import notebook_factory
+
     # The kernel's client sees a worker die, and may not say so: stderr fails a notebook.
     notebook_factory.write(tmp_path / "notebooks", sabotage=IN_A_NOTEBOOK)
     command = ["run", "--profile", "smoke", "--notebooks", str(tmp_path / "notebooks")]
