@@ -27,6 +27,8 @@ LONG_FILES = (
     "test_notebook_runner.py",
     "test_cluster.py",
     "test_experiments.py",
+    "test_synthface.py",
+    "test_synthface_faces.py",
     "test_lowrate_residuals.py",
     "test_bitstream_damage.py",
     "test_fitting.py",
