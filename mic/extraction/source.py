@@ -223,7 +223,7 @@ def coded(path: str | Path, *, method: Method = "auto", **options: object) -> It
     path = Path(path)
     if method not in METHODS:
         raise ConfigError(f"method is {method!r}", remedy=f"choose of {', '.join(METHODS)}")
-    video = codec.Video(path)
+    video = codec.Video(path, survey=True)
     if method == "decoded":
         yield _described("decoded", video, None)
         return
@@ -244,7 +244,7 @@ def coded(path: str | Path, *, method: Method = "auto", **options: object) -> It
         target = Path(folder) / "coded.mp4"
         codec.reencode(path, target, **options)
         with bitstream.open(target) as stream:
-            yield _described("reencoded", codec.Video(target), stream)
+            yield _described("reencoded", codec.Video(target, survey=True), stream)
 
 
 def _described(method: str, video: codec.Video, stream: bitstream.Stream | None) -> Coded:

@@ -278,7 +278,7 @@ def _read(
         "residual": np.empty((0, 3, 1, 1), np.int16),
         "identity": np.zeros(1, np.float32),
     }
-    pictures = codec.Video(path).pictures()
+    pictures = codec.Video(path, survey=True).pictures()
     first, found = _first_face(pictures)
     if first is None or found is None:
         return nothing

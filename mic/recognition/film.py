@@ -82,7 +82,7 @@ def overlay(
         CodecError: The video cannot be decoded.
         StorageError: The film cannot be written.
     """
-    opened = codec.Video(video)
+    opened = codec.Video(video, survey=True)
     codec.encode_frames(
         _drawn(opened, windows, classes),
         target,
