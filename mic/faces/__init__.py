@@ -19,14 +19,16 @@ from mic.faces.alignment import (
     similarity,
     warp,
 )
-from mic.faces.detection import Detection, Detector, Status, detector
+from mic.faces.detection import NOTHING, SEEN, Detection, Detector, Status, detector
 from mic.faces.tracking import Track, detect_clip, track, track_clip
 
 __all__ = [
     "CROP_SIZE",
     "DROP",
     "MARGIN",
+    "NOTHING",
     "REFERENCE_POINTS",
+    "SEEN",
     "Detection",
     "Detector",
     "Status",

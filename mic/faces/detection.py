@@ -27,6 +27,10 @@ class Status(enum.IntEnum):
     LOST = 3
 
 
+# A face was taken.
+SEEN = (Status.OK, Status.SEVERAL)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Detection:
     """The face taken in one picture.
@@ -149,6 +153,19 @@ class Detector:
             points=(origin + relative * edge).astype(np.float32),
             score=score,
         )
+
+    def keep(self, frame: np.ndarray, previous: Detection) -> Detection:
+        """The face where it was in the frame before, or by a search where it is there no more.
+
+        Args:
+            frame: uint8 (H, W, 3) RGB.
+            previous: Where it was, if it was seen.
+        """
+        if previous.status in SEEN:
+            found = self.follow(frame, previous)
+            if found.status in SEEN:
+                return found
+        return self.detect([frame])[0]
 
 
 @functools.lru_cache(maxsize=4)

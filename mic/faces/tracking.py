@@ -11,7 +11,7 @@ import numpy as np
 
 from mic import codec
 from mic.errors import FaceError
-from mic.faces.detection import NOTHING, Detection, Detector, Status, detector
+from mic.faces.detection import NOTHING, SEEN, Detection, Detector, Status, detector
 from mic.storage import cache
 
 STAGE = cache.Stage(name="faces", version=1)
@@ -60,10 +60,8 @@ def track(frames: Iterable[np.ndarray], *, using: Detector | None = None, every:
         if (count - 1) % every:
             continue
         last = looked[-1][1] if looked else NOTHING
-        if last.status in (Status.OK, Status.SEVERAL):
-            now = using.follow(frame, last)
-            if now.status is Status.LOST:  # a quick movement: one full look before giving up
-                now = _first(using.detect([frame])[0], lost=True)
+        if last.status in SEEN:
+            now = _first(using.keep(frame, last), lost=True)
         elif misses % 10 == 0:
             now = _first(using.detect([frame])[0], lost=bool(looked) and _ever(looked))
         else:
@@ -140,7 +138,7 @@ def _assemble(looked: list[tuple[int, Detection]], count: int) -> Track:
     )
     # NaN spreads to the frames between a face and none, whose status is then that of none.
     spread = np.stack([np.interp(np.arange(count), at, column) for column in rows.T], axis=1)
-    there = np.isin(statuses, (Status.OK, Status.SEVERAL)) & np.isfinite(spread).all(1)
+    there = np.isin(statuses, SEEN) & np.isfinite(spread).all(1)
     spread[~there] = np.nan
     first = looked[0][1].status
     if first is Status.NO_FACE and there.any():

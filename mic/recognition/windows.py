@@ -23,7 +23,7 @@ from PIL import Image
 
 from mic import bitstream, codec, faces
 from mic.errors import BitstreamError, CodecError, ConfigError, UnsupportedSyntaxError
-from mic.faces import Detection, Status
+from mic.faces import NOTHING, SEEN, Detection, Status
 from mic.recognition.framing import Framing
 from mic.recognition.recogniser import Recogniser
 from mic_bitstream.packets import PacketStream
@@ -37,7 +37,6 @@ _FEWEST = 6
 _LOOK, _SEARCH = 5, 12
 # Faces are looked for in pictures of about this size; more costs time and finds bystanders.
 _SOUGHT = 640
-_SEEN = (Status.OK, Status.SEVERAL)
 # In parts of the crop's edge: a face that has moved so far is not in it any more. Far less already
 # changes answers: of 28 generated clips that were panned within a second, the label stayed for 22
 # where the face had moved by 0.15 at the end, for 19 at 0.2, for 16 at 0.25 and at 0.34. A man who
@@ -264,12 +263,8 @@ class _Tracker:
         small = picture.rgb
         if step > 1:
             small = np.asarray(Image.fromarray(small).reduce(step))
-        found = None
-        if self._last is not None and self._last[1].status in _SEEN:
-            found = self._detector.follow(small, _scaled(self._last[1], 1 / step))
-        if found is None or found.status not in _SEEN:
-            found = self._detector.detect([small])[0]
-        found = _scaled(found, step)
+        last = NOTHING if self._last is None else self._last[1]
+        found = _scaled(self._detector.keep(small, _scaled(last, 1 / step)), step)
         self._last = picture.number, found
         return found
 
@@ -296,12 +291,12 @@ class _Open:
         number = picture.number - self.first
         if self._framing is None and number % _SEARCH == 0:
             self._begin(tracker.look(picture), packet)
-        elif self._framing is not None and self._status in _SEEN and number % _LOOK == 0:
+        elif self._framing is not None and self._status in SEEN and number % _LOOK == 0:
             now = tracker.look(picture)
             self._status = now.status
-            if now.status not in _SEEN or self._framing.drift(now.points) > _DRIFT:
+            if now.status not in SEEN or self._framing.drift(now.points) > _DRIFT:
                 self._status = Status.LOST
-        if self._framing is None or self._status not in _SEEN:
+        if self._framing is None or self._status not in SEEN:
             return
         if self._method == "bitstream":
             self._stream.append(packet.data)
@@ -311,7 +306,7 @@ class _Open:
             self._stream.append(self._encoder.encode(crop, intra=first))
 
     def _begin(self, found: Detection, packet: _Packet) -> None:
-        if found.status not in _SEEN:
+        if found.status not in SEEN:
             return
         card = self._recogniser.card
         self._status, self._framing = found.status, self._recogniser.frame(found.points)

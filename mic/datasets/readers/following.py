@@ -14,11 +14,10 @@ from PIL import Image
 from scipy.ndimage import uniform_filter1d
 
 from mic import faces
-from mic.faces import CROP_SIZE, DROP, MARGIN, Status
+from mic.faces import CROP_SIZE, DROP, MARGIN, SEEN
 
 EVERY = 5  # frames between two looks
 _SMOOTH = 13  # frames of the moving average over the cut's place: half a second of film
-_SHOWN = (Status.OK, Status.SEVERAL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +55,7 @@ def path(frames: Iterable[np.ndarray], *, every: int = EVERY) -> Path:
     found = faces.track(noted(), every=every)
     count = len(found.statuses)
     height, width = shape[0][:2]
-    known = np.flatnonzero(np.isin(found.statuses, _SHOWN) & np.isfinite(found.points).all((1, 2)))
+    known = np.flatnonzero(np.isin(found.statuses, SEEN) & np.isfinite(found.points).all((1, 2)))
     if not len(known):
         middle = np.array([width / 2, height / 2])
         return Path(centres=np.tile(middle, (count, 1)), edge=min(height, width), coverage=0.0)
