@@ -53,9 +53,10 @@ reproduce: environment
 	@echo "== reproduce: profile $(PROFILE)"
 	@$(bin)/mic run --profile $(PROFILE) --compare
 
+# Bytecode is kept whatever the shell says: a hundred processes and each later run would compile anew.
 test: environment lint fuzz-replay
 	@echo "== tests, and notebooks: every cell runs, tagged outputs compare"
-	@MIC_PROFILE=smoke $(bin)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
+	@MIC_PROFILE=smoke PYTHONDONTWRITEBYTECODE= $(bin)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
 	  -m "not long" $(nbval) tests $(notebooks)
 
 # Built here, where nothing waits for it: under sanitizers it takes minutes of a busy machine.
