@@ -148,6 +148,26 @@ def written(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     return overall
 
 
+def side_table(doc: str, name: str, measure: Callable[[int], pd.DataFrame], rounds: int) -> int:
+    """The program of a bench beside the grid: measures, writes its table and prints it.
+
+    Args:
+        doc: The bench's text, of which `--help` shows the first line.
+        name: Of the table in results/bitstream_speed.
+        measure: Makes the table of so many rounds.
+        rounds: Unless `--rounds` says otherwise.
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--folder", type=Path, default=provenance.repository() / "results")
+    arguments = parser.parse_args()
+    table = measure(arguments.rounds)
+    text = table.to_csv(index=False, lineterminator="\n")
+    atomic.write_text(arguments.folder / "bitstream_speed" / f"{name}.csv", text)
+    print(results.to_markdown(table))
+    return 0
+
+
 def main() -> int:
     """Measures, writes, prints the summary."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

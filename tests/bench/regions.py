@@ -8,7 +8,6 @@ sides. Prints a table, and writes it to results/bitstream_speed/speed_regions.cs
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import random
 import sys
@@ -20,11 +19,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pandas as pd
-from bench import encoded
+from bench import encoded, side_table
 
 import mic.bitstream
-from mic.publishing import results
-from mic.storage import atomic, provenance
 
 FRAMES, LOOKS = 60, range(0, 60, 5)
 # (asset, crop, size, region of a tenth of the picture around the face)
@@ -96,18 +93,5 @@ def measure(rounds: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def main() -> int:
-    """Measures, writes, prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--folder", type=Path, default=provenance.repository() / "results")
-    arguments = parser.parse_args()
-    table = measure(arguments.rounds)
-    text = table.to_csv(index=False, lineterminator="\n")
-    atomic.write_text(arguments.folder / "bitstream_speed" / "speed_regions.csv", text)
-    print(results.to_markdown(table))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(side_table(__doc__, "speed_regions", measure, rounds=15))

@@ -9,7 +9,6 @@ results/bitstream_speed/speed_threads.csv. The machine must be idle.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import multiprocessing
 import sys
@@ -20,11 +19,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from bench import encoded
+from bench import encoded, side_table
 
 import mic.bitstream
-from mic.publishing import results
-from mic.storage import atomic, provenance
 
 CHUNK_BYTES = 2 << 20  # a thread, so that each stays in its cache
 # (asset, crop, size, frames)
@@ -113,18 +110,5 @@ def measure(rounds: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def main() -> int:
-    """Measures, writes, prints."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--folder", type=Path, default=provenance.repository() / "results")
-    arguments = parser.parse_args()
-    table = measure(arguments.rounds)
-    text = table.to_csv(index=False, lineterminator="\n")
-    atomic.write_text(arguments.folder / "bitstream_speed" / "speed_threads.csv", text)
-    print(results.to_markdown(table))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(side_table(__doc__, "speed_threads", measure, rounds=9))
