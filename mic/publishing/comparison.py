@@ -45,6 +45,10 @@ PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
 )
 
 
+# What a linear probe is given of a clip where it stands beside trained rows: what the face did
+# since the first frame, and what it looked like. The other probes stand in results/equal.
+_PROBED = ("mean minus first", "mean of the frames")
+
 # How a row of ours came by its settings, see `COLUMNS`.
 CHOSEN, DEFAULT, PROBE = "chosen", "default", "probe"
 # Columns of a row of ours, for `table`.
@@ -280,7 +284,8 @@ def chosen_rows(folder: str | Path, data: str, *, digest: str | None = None) -> 
         digest: Of its clips; rows of other clips under the same name are left out. None: any.
 
     Returns:
-        Columns `ROW`, probes of the same people among them; empty where there was no search.
+        Columns `ROW`, and of the same people the majority class and probes of two summaries of
+        each frozen network; empty where there was no search.
     """
     path = results.table_path("equal_accuracy", folder=folder)
     nothing = pd.DataFrame(columns=list(ROW))
@@ -293,6 +298,8 @@ def chosen_rows(folder: str | Path, data: str, *, digest: str | None = None) -> 
     frame = frame[frame["dataset"] == data]
     trained = frame["row"].isin(set(pd.read_csv(path.with_name("equal_search.csv"))["row"]))
     frame = frame.assign(settings=np.where(trained, CHOSEN, PROBE))
+    linear = frame["row"].str.contains(", linear, ")
+    frame = frame[~linear | frame["row"].str.endswith(_PROBED)]
     return frame[list(ROW)].reset_index(drop=True)
 
 
