@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> None:
             return run_until(deadline, work, executor=pool, device=options.device, progress=print)
 
         searched = _stored(options.out / SEARCH)
-        if not options.chosen_on:
+        if not (options.chosen_on or options.no_search):
             known = _known(searched, KEYS)
             wanted = [
                 c for c in equal.search_cells(data, config) if _candidate(data, c) not in known
@@ -152,6 +152,7 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--dataset", default="synth-ck")
     parser.add_argument("--chosen-on", default="", metavar="DATASET")
+    parser.add_argument("--no-search", action="store_true", help="only test what was searched")
     parser.add_argument("--rows", nargs="*", default=[], help="test only these")
     parser.add_argument("--profile", default="default")
     parser.add_argument("--device", default="cpu")
