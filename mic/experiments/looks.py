@@ -154,6 +154,7 @@ def table(
                 resamples=resamples,
             )
             same = rule == EVEN and looks == whole["looks"].max()
+            nothing = {name: float("nan") for name in RECORD}
             lines.append(
                 {
                     "dataset": dataset,
@@ -162,7 +163,7 @@ def table(
                     "accuracy": value.value,
                     "accuracy_low": value.low,
                     "accuracy_high": value.high,
-                    **(dict.fromkeys(RECORD, float("nan")) if same else found.record()),
+                    **(nothing if same else found.record()),
                     "n": len(part),
                     "people": part["subject"].nunique(),
                 }
