@@ -34,7 +34,6 @@ SEARCHED: Mapping[str, str] = {
     "folds": "parts of the people that it was tried on",
 }
 ACCURACY: Mapping[str, str] = {
-    "dataset": "generated protocol",
     "row": "method, see mic.experiments.equal.ROWS; 'linear': a logistic regression on frozen "
     "embeddings of the frames named",
     "accuracy": "share of the clips of unseen people whose expression is named",

@@ -98,7 +98,8 @@ def publish(options: argparse.Namespace) -> None:
         f"validation people of {on}, a fold at a time there, over all its folds for other "
         f"datasets. {equal_tables.counted(table)} Profile {config.name}."
     )
-    run.table(table, names[0], caption=caption, columns=equal_tables.ACCURACY)
+    columns = {"dataset": "generated protocol"} | equal_tables.ACCURACY
+    run.table(table, names[0], caption=caption, columns=columns)
     run.table(
         equal_tables.searched(searched),
         names[1],
