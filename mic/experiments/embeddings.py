@@ -38,17 +38,12 @@ def of_frames(
     """
 
     def compute() -> dict[str, np.ndarray]:
-        found = faces.track_clip(path, folder=folder)
-        wanted = [0, *sampled(len(found.statuses), steps).tolist()]
-        frames = dict(enumerate(itertools.islice(codec.decode(path), wanted[-1] + 1)))
-        seen = np.flatnonzero(~np.isnan(found.points[: wanted[-1] + 1]).any((1, 2)))
-        rows = np.full((len(wanted), network.dimensions), np.nan, np.float32)
-        if len(seen):
-            nearest = [int(seen[np.abs(seen - number).argmin()]) for number in wanted]
-            crops = [network.crop(frames[number], found.points[number]) for number in nearest]
-            with torch_threads(1):
-                rows = network.embed(np.stack(crops))
-        return {"embeddings": rows}
+        seen = looks(path, steps=steps, folder=folder)
+        if not seen:
+            return {"embeddings": np.full((1 + steps, network.dimensions), np.nan, np.float32)}
+        crops = [network.crop(frame, points) for frame, _, points in seen]
+        with torch_threads(1):
+            return {"embeddings": network.embed(np.stack(crops))}
 
     return cache.fetch(
         STAGE,
@@ -57,6 +52,24 @@ def of_frames(
         compute=compute,
         folder=folder,
     )["embeddings"]
+
+
+def looks(
+    path: Path, *, steps: int, folder: Path | None = None
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """The pictures that a frozen network is asked about: (picture, box, five points) of each.
+
+    The I-frame, then the sampled frames; one on which the face is lost is replaced by the nearest
+    on which it was seen. Empty without any face.
+    """
+    found = faces.track_clip(path, folder=folder)
+    wanted = [0, *sampled(len(found.statuses), steps).tolist()]
+    seen = np.flatnonzero(~np.isnan(found.points[: wanted[-1] + 1]).any((1, 2)))
+    if not len(seen):
+        return []
+    frames = dict(enumerate(itertools.islice(codec.decode(path), wanted[-1] + 1)))
+    nearest = [int(seen[np.abs(seen - number).argmin()]) for number in wanted]
+    return [(frames[number], found.boxes[number], found.points[number]) for number in nearest]
 
 
 def embed(data: Dataset, steps: int) -> list[np.ndarray]:

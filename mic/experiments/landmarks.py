@@ -9,16 +9,13 @@ they are asked for the I-frame and for the sampled frames and are never trained,
 from __future__ import annotations
 
 import functools
-import itertools
 from pathlib import Path
 
 import numpy as np
 
-from mic import codec, faces
 from mic.experiments import embeddings
 from mic.experiments.data import Dataset
 from mic.faces.landmarks import BLENDSHAPES, POINTS, Landmarker, roi_of_box
-from mic.inputs.tensors import sampled
 from mic.processes.workers import torch_threads
 from mic.storage import assets, cache
 
@@ -42,19 +39,14 @@ def of_frames(path: Path, *, steps: int, folder: Path | None = None) -> dict[str
     """
 
     def compute() -> dict[str, np.ndarray]:
-        found = faces.track_clip(path, folder=folder)
-        wanted = [0, *sampled(len(found.statuses), steps).tolist()]
-        frames = dict(enumerate(itertools.islice(codec.decode(path), wanted[-1] + 1)))
-        seen = np.flatnonzero(~np.isnan(found.points[: wanted[-1] + 1]).any((1, 2)))
-        points = np.full((len(wanted), POINTS, 2), np.nan, np.float32)
-        shapes = np.full((len(wanted), len(BLENDSHAPES)), np.nan, np.float32)
-        for row, number in enumerate(wanted if len(seen) else ()):
-            nearest = int(seen[np.abs(seen - number).argmin()])
-            roi = roi_of_box(found.boxes[nearest], found.points[nearest])
+        points = np.full((1 + steps, POINTS, 2), np.nan, np.float32)
+        shapes = np.full((1 + steps, len(BLENDSHAPES)), np.nan, np.float32)
+        seen = embeddings.looks(path, steps=steps, folder=folder)
+        for row, (frame, box, five) in enumerate(seen):
             with torch_threads(1):
                 # A detected box is loose; the second look is centred on the points of the first.
-                mesh = landmarker().look(frames[nearest], roi)
-                mesh = landmarker().look(frames[nearest], mesh.roi)
+                mesh = landmarker().look(frame, roi_of_box(box, five))
+                mesh = landmarker().look(frame, mesh.roi)
                 shapes[row] = landmarker().blendshapes(mesh)
             points[row] = upright(mesh.points[:, :2])
         return {"points": points, "blendshapes": shapes}
