@@ -40,8 +40,13 @@ def main() -> None:
     made.table(
         table,
         "looks_accuracy",
-        caption="A linear probe on a frozen face network, by how many pictures it sees and which;"
-        f" float32, one thread; profile {config.name}.",
+        caption=made.caption(
+            "A linear probe on a frozen face network, by how many pictures it sees and which.",
+            *dict.fromkeys(
+                f"{line.dataset}: n {line.n}, {line.people} people" for line in table.itertuples()
+            ),
+            "float32, one thread",
+        ),
         columns={name: looks.COLUMNS[name] for name in table},
     )
     made.figure(looks.figure(table), "looks_accuracy")

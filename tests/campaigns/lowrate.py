@@ -131,6 +131,11 @@ def sending_figure(table: pd.DataFrame) -> Figure:
     return made
 
 
+def _sizes(table: pd.DataFrame) -> list[str]:
+    """What a table was asked about, for its caption: pictures or clips, and people."""
+    return [f"n {table['n'].max()}", f"{table['subjects'].max()} people"]
+
+
 def publish(compared: study.Study, folder: str, *, seeds: int, quick: bool) -> None:
     """Writes the tables and the figure."""
     names = ("lowrate_people", "lowrate_people_gains", "lowrate_people_claims")
@@ -154,7 +159,8 @@ def publish(compared: study.Study, folder: str, *, seeds: int, quick: bool) -> N
             "The paper's claims on uncoded faces.",
         ),
     ):
-        made.table(frame, name, caption=caption, columns=claims.describe(frame))
+        text = made.caption(caption, *_sizes(frame))
+        made.table(frame, name, caption=text, columns=claims.describe(frame))
     made.figure(figure(table), names[0])
     everything = senders(load("default", jobs=1))
     for source, digest in everything.data.sources().items():
@@ -162,7 +168,10 @@ def publish(compared: study.Study, folder: str, *, seeds: int, quick: bool) -> N
     made.table(
         found := sending.table(everything),
         sent,
-        caption="What may be sent of a clip: rate, accuracy, and what it tells of the person.",
+        caption=made.caption(
+            "What may be sent of a clip: rate, accuracy, and what it tells of the person.",
+            *_sizes(found),
+        ),
         columns=sending.COLUMNS,
     )
     made.figure(sending_figure(found), sent)

@@ -143,8 +143,14 @@ def publish(folder: str) -> None:
     )
     for name in examples.REAL:
         made.uses(name, assets.sha256_of(assets.path(name)))
+    sizes = [
+        f"{len(one)} frames of {len(set(one.people))} {kind} people"
+        for one, kind in ((asked.generated, "generated"), (asked.real, "real"))
+    ]
+    about = {"transfer_people": sizes, "transfer_units": sizes[:1]}
     for name, (table, caption, columns) in tables.items():
-        made.table(table, name, caption=caption, columns=columns)
+        text = made.caption(caption, *about.get(name, sizes[1:]))
+        made.table(table, name, caption=text, columns=columns)
     for name, figure in drawn.items():
         made.figure(figure, name)
     made.complete()
