@@ -8,35 +8,14 @@
 #include <cstring>
 #include <type_traits>
 
-#include "aligned.hpp"
 #include "bilinear.hpp"
+#include "surface.hpp"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
 namespace mic::mpeg4 {
-
-/// A plane of whole macroblocks; samples outside repeat its border (7.6.4).
-template <typename T>
-struct Surface {
-    int width = 0;
-    int height = 0;
-    AlignedVector<T> samples;
-
-    Surface() = default;
-    Surface(int width, int height)
-        : width(width),
-          height(height),
-          samples(static_cast<std::size_t>(width) * static_cast<std::size_t>(height)) {}
-
-    [[nodiscard]] const T* at(int x, int y) const {
-        return samples.data() + static_cast<std::ptrdiff_t>(y) * width + x;
-    }
-    [[nodiscard]] T* at(int x, int y) {
-        return samples.data() + static_cast<std::ptrdiff_t>(y) * width + x;
-    }
-};
 
 /// A displacement in units of 1 / 2^bits sample.
 struct Displacement {
@@ -59,37 +38,6 @@ inline float eight_taps(const std::array<float, 8>& s) {
 inline std::uint8_t eight_taps(const std::array<std::uint8_t, 8>& s) {
     return static_cast<std::uint8_t>(s[0] | s[1] | s[2] | s[3] | s[4] | s[5] | s[6] | s[7]);
 }
-
-/// A window of a reference plane, copied when it reaches beyond the border.
-template <typename T, int kSide>
-class Window {
-  public:
-    Window(const Surface<T>& from, int x, int y) {
-        if (x >= 0 && y >= 0 && x + kSide <= from.width && y + kSide <= from.height) [[likely]] {
-            data_ = from.at(x, y);
-            stride_ = from.width;
-            return;
-        }
-        T* to = copy_.data();
-        for (int row = 0; row < kSide; ++row) {
-            const T* line = from.at(0, std::clamp(y + row, 0, from.height - 1));
-            for (int column = 0; column < kSide; ++column)
-                *to++ = line[std::clamp(x + column, 0, from.width - 1)];
-        }
-        data_ = copy_.data();
-        stride_ = kSide;
-    }
-    Window(const Window&) = delete;
-    Window& operator=(const Window&) = delete;
-
-    [[nodiscard]] const T* row(int y) const { return data_ + y * stride_; }
-    [[nodiscard]] std::ptrdiff_t stride() const { return stride_; }
-
-  private:
-    std::array<T, static_cast<std::size_t>(kSide) * kSide> copy_;
-    const T* data_;
-    std::ptrdiff_t stride_;
-};
 
 inline std::int16_t sum(std::int16_t a, std::int16_t b) {
     return static_cast<std::int16_t>(std::clamp(a + b, -32768, 32767));

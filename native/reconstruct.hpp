@@ -9,9 +9,9 @@
 #include "coded_vop.hpp"
 #include "compensate.hpp"
 #include "idct.hpp"
-#include "interpolate.hpp"
 #include "mpeg4.hpp"
 #include "residual.hpp"
+#include "surface.hpp"
 
 namespace mic::mpeg4 {
 
