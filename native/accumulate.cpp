@@ -37,6 +37,21 @@ bool breaks(MacroblockType type) {
     return is_intra(type) || type == MacroblockType::missing;
 }
 
+/// Calls a template of the samples that a macroblock's side has at this scale.
+template <typename Function>
+void with_side(int scale, const Function& function) {
+    switch (scale) {
+        case 1:
+            return function.template operator()<16>();
+        case 2:
+            return function.template operator()<8>();
+        case 4:
+            return function.template operator()<4>();
+        default:
+            return function.template operator()<2>();
+    }
+}
+
 /// Interpolation and the rounding of chroma vectors reach less far beyond a block.
 constexpr int kMargin = 4;
 
@@ -48,41 +63,97 @@ Accumulator<T>::Accumulator(const VideoObjectLayer& layer, int scale, bool displ
       scale_(scale),
       scale_bits_(std::countr_zero(static_cast<unsigned>(scale))),
       with_displacement_(displacement) {
-    const int width = layer.mb_width() * 16 / scale, height = layer.mb_height() * 16 / scale;
-    for (std::size_t k = 0; k < 3; ++k)
-        sums_[k] = k == 0 ? Surface<T>(width, height) : Surface<T>(width / 2, height / 2);
-    if (displacement)
-        displacement_ = {Surface<T>(width, height), Surface<T>(width, height)};
-    broken_ = {Surface<std::uint8_t>(width, height), Surface<std::uint8_t>(width / 2, height / 2)};
-    marked_.resize(static_cast<std::size_t>(layer.mb_count()));
-    fates_.resize(marked_.size());
+    const auto count = static_cast<std::size_t>(layer.mb_count());
+    with_side(scale, [&]<int kSide>() {
+        sums_.resize(count * Slot<kSide>::samples(displacement));
+        broken_.resize(count * Slot<kSide>::marks);
+    });
+    marked_.resize(count);
+    fates_.resize(count);
+}
+
+/// A plane of sums or of displacements that has as many samples as luma.
+template <typename T>
+template <int kSide>
+BlockPlane<T, kSide> Accumulator<T>::luma_plane(std::size_t offset) const {
+    const std::size_t step = Slot<kSide>::samples(with_displacement_);
+    return {sums_.data() + offset, static_cast<std::ptrdiff_t>(step), layer_.mb_width(),
+            layer_.mb_height()};
+}
+
+template <typename T>
+template <int kSide>
+BlockPlane<T, kSide / 2> Accumulator<T>::chroma_plane(std::size_t plane) const {
+    const std::size_t step = Slot<kSide>::samples(with_displacement_);
+    return {sums_.data() + Slot<kSide>::offset[plane], static_cast<std::ptrdiff_t>(step),
+            layer_.mb_width(), layer_.mb_height()};
+}
+
+/// Marks of luma where `kBlock` is `kSide`, else of chroma.
+template <typename T>
+template <int kSide, int kBlock>
+BlockPlane<std::uint8_t, kBlock> Accumulator<T>::marks_plane() const {
+    return {broken_.data() + (kBlock == kSide ? 0 : Slot<kSide>::luma), Slot<kSide>::marks,
+            layer_.mb_width(), layer_.mb_height()};
 }
 
 template <typename T>
 void Accumulator<T>::reset() {
-    for (auto& plane : sums_)
-        std::fill(plane.samples.begin(), plane.samples.end(), T{});
-    for (auto& plane : displacement_)
-        std::fill(plane.samples.begin(), plane.samples.end(), T{});
-    for (auto& plane : broken_)
-        std::fill(plane.samples.begin(), plane.samples.end(), std::uint8_t{0});
+    std::fill(sums_.begin(), sums_.end(), T{});
+    std::fill(broken_.begin(), broken_.end(), std::uint8_t{0});
     std::fill(marked_.begin(), marked_.end(), std::uint8_t{0});
 }
 
 template <typename T>
 void Accumulator<T>::reset(const std::array<const std::uint8_t*, 3>& samples) {
     reset();
-    for (std::size_t k = 0; k < 3; ++k)
-        std::transform(samples[k], samples[k] + sums_[k].samples.size(), sums_[k].samples.begin(),
-                       [](std::uint8_t sample) { return static_cast<T>(sample); });
+    const int columns = layer_.mb_width();
+    T* to = sums_.data();
+    for (int index = 0; index < layer_.mb_count();
+         ++index, to += Slot<16>::samples(with_displacement_))
+        for (std::size_t k = 0; k < 3; ++k) {
+            const int side = k == 0 ? 16 : 8;
+            const std::ptrdiff_t stride = std::ptrdiff_t{side} * columns;
+            const std::uint8_t* from =
+                samples[k] + index / columns * side * stride + index % columns * side;
+            for (int row = 0; row < side; ++row, from += stride)
+                std::transform(from, from + side, to + Slot<16>::offset[k] + row * side,
+                               [](std::uint8_t sample) { return static_cast<T>(sample); });
+        }
 }
 
 template <typename T>
 void Accumulator<T>::lose() {
     reset();
-    for (auto& plane : broken_)
-        std::fill(plane.samples.begin(), plane.samples.end(), std::uint8_t{1});
+    std::fill(broken_.begin(), broken_.end(), std::uint8_t{1});
     std::fill(marked_.begin(), marked_.end(), std::uint8_t{1});
+}
+
+template <typename T>
+void Accumulator<T>::write_sums(std::size_t plane, const PlaneOf<T>& to) const {
+    with_side(scale_, [&]<int kSide>() {
+        if (plane == 0)
+            write_rows(luma_plane<kSide>(0), to);
+        else
+            write_rows(chroma_plane<kSide>(plane), to);
+    });
+}
+
+template <typename T>
+void Accumulator<T>::write_displacement(std::size_t axis, const PlaneOf<T>& to) const {
+    with_side(scale_, [&]<int kSide>() {
+        write_rows(luma_plane<kSide>(Slot<kSide>::offset[3 + axis]), to);
+    });
+}
+
+template <typename T>
+void Accumulator<T>::write_broken(std::size_t plane, const PlaneOf<std::uint8_t>& to) const {
+    with_side(scale_, [&]<int kSide>() {
+        if (plane == 0)
+            write_rows(marks_plane<kSide, kSide>(), to);
+        else
+            write_rows(marks_plane<kSide, kSide / 2>(), to);
+    });
 }
 
 /// Whether prediction is a copy from the same place.
@@ -104,25 +175,25 @@ bool Accumulator<T>::is_still(const std::array<const std::int16_t*, 4>& v) const
 
 /// 7.6.2: one luma block; `kSamples` is false for planes that are not samples (displacement).
 template <typename T>
-template <int kSide, bool kSamples, typename U>
-void Accumulator<T>::carry_luma(const Surface<U>& from, int x, int y, const std::int16_t* v,
-                                Target<U> to) {
+template <int kSide, bool kSamples, typename U, int kBlock>
+void Accumulator<T>::carry_luma(const BlockPlane<U, kBlock>& from, int x, int y,
+                                const std::int16_t* v, const Target<U>& to) {
     if constexpr (std::is_same_v<T, std::int16_t>) {
-        predict_whole<U, kSide>(from, x + v[0] / (4 * scale_), y + v[1] / (4 * scale_), to);
+        predict_whole<kSide>(from, x + v[0] / (4 * scale_), y + v[1] / (4 * scale_), to);
     } else {
         if constexpr (kSamples && kSide >= 8)
             if (layer_.quarter_sample && scale_ == 1 && ((v[0] | v[1]) & 3) != 0)
-                return predict_quarter<U, kSide>(from, x, y, {v[0], v[1], 2}, to);
-        predict_bilinear<U, kSide>(from, x, y, {v[0], v[1], 2 + scale_bits_}, to);
+                return predict_quarter<kSide>(from, x, y, {v[0], v[1], 2}, to);
+        predict_bilinear<kSide>(from, x, y, {v[0], v[1], 2 + scale_bits_}, to);
     }
 }
 
 /// 7.6.5, then 7.6.2.1: one chroma block of a macroblock.
 template <typename T>
 template <int kSide, typename U>
-void Accumulator<T>::carry_chroma(const Surface<U>& from, int x, int y,
+void Accumulator<T>::carry_chroma(const BlockPlane<U, kSide>& from, int x, int y,
                                   const std::array<const std::int16_t*, 4>& v, bool four,
-                                  Target<U> to) {
+                                  const Target<U>& to) {
     std::array<std::array<int, 4>, 2> parts{};
     std::array<int, 2> total{};
     for (std::size_t axis = 0; axis < 2; ++axis)
@@ -132,21 +203,21 @@ void Accumulator<T>::carry_chroma(const Surface<U>& from, int x, int y,
         }
     if constexpr (std::is_same_v<T, std::int16_t>) {
         const int unit = 32 * scale_;  // four vectors, quarter samples, half resolution
-        predict_whole<U, kSide>(from, x + total[0] / unit, y + total[1] / unit, to);
+        predict_whole<kSide>(from, x + total[0] / unit, y + total[1] / unit, to);
     } else if (scale_ == 1) {
         const Displacement by{chroma_halves(parts[0], four, layer_.quarter_sample),
                               chroma_halves(parts[1], four, layer_.quarter_sample), 1};
-        predict_bilinear<U, kSide>(from, x, y, by, to);
+        predict_bilinear<kSide>(from, x, y, by, to);
     } else {
-        predict_bilinear<U, kSide>(from, x, y, {total[0], total[1], 5 + scale_bits_}, to);
+        predict_bilinear<kSide>(from, x, y, {total[0], total[1], 5 + scale_bits_}, to);
     }
 }
 
 template <typename T>
-template <int kSide>
+template <int kSide, int kBlock>
 void Accumulator<T>::carry_displacement(std::size_t axis, int x, int y, const std::int16_t* v,
-                                        Target<T> to) {
-    carry_luma<kSide, false>(displacement_[axis], x, y, v, to);
+                                        const Target<T>& to) {
+    carry_luma<kSide, false>(luma_plane<kBlock>(Slot<kBlock>::offset[3 + axis]), x, y, v, to);
     T step;
     if constexpr (std::is_same_v<T, std::int16_t>)
         step = static_cast<T>(v[axis] / (4 * scale_));
@@ -160,20 +231,6 @@ void Accumulator<T>::carry_displacement(std::size_t axis, int x, int y, const st
             else
                 value += step;
         }
-}
-
-template <typename T>
-template <int kSide>
-void Accumulator<T>::clear(int mb_x, int mb_y) {
-    for (std::size_t k = 0; k < 3; ++k) {
-        const int side = k == 0 ? kSide : kSide / 2;
-        fill(sums_[k], mb_x * side, mb_y * side, side, T{});
-    }
-    if (with_displacement_)
-        for (auto& plane : displacement_)
-            fill(plane, mb_x * kSide, mb_y * kSide, kSide, T{});
-    fill<std::uint8_t>(broken_[0], mb_x * kSide, mb_y * kSide, kSide, 1);
-    fill<std::uint8_t>(broken_[1], mb_x * kSide / 2, mb_y * kSide / 2, kSide / 2, 1);
 }
 
 /// Whether a macroblock's prediction may touch broken samples; if not, it is entered as whole.
@@ -248,12 +305,14 @@ void Accumulator<T>::gather(int index, const PredictedVop& vop) {
         const int x = mb_x * kSide + bx, y = mb_y * kSide + by;
         const auto at = static_cast<std::size_t>(by * kSide + bx);
         const std::int16_t* vector = v[static_cast<std::size_t>(block)];
-        carry_luma<kBlock, true>(sums_[0], x, y, vector, target(values, residual, at, kSide));
+        carry_luma<kBlock, true>(luma_plane<kSide>(0), x, y, vector,
+                                 target(values, residual, at, kSide));
         if (fate == Fate::marked)
-            carry_luma<kBlock, true>(broken_[0], x, y, vector, target(marks, nullptr, at, kSide));
+            carry_luma<kBlock, true>(marks_plane<kSide, kSide>(), x, y, vector,
+                                     target(marks, nullptr, at, kSide));
         if (with_displacement_)
             for (std::size_t axis = 0; axis < 2; ++axis)
-                carry_displacement<kBlock>(
+                carry_displacement<kBlock, kSide>(
                     axis, x, y, vector,
                     target(values + Slot<kSide>::offset[3 + axis], nullptr, at, kSide));
     };
@@ -264,10 +323,10 @@ void Accumulator<T>::gather(int index, const PredictedVop& vop) {
         carry.template operator()<kSide>(0);
     const int x = mb_x * half, y = mb_y * half;
     for (std::size_t plane = 1; plane < 3; ++plane)
-        carry_chroma<half>(sums_[plane], x, y, v, four,
+        carry_chroma<half>(chroma_plane<kSide>(plane), x, y, v, four,
                            target(values, residual, Slot<kSide>::offset[plane], half));
     if (fate == Fate::marked)
-        carry_chroma<half>(broken_[1], x, y, v, four,
+        carry_chroma<half>(marks_plane<kSide, half>(), x, y, v, four,
                            target(marks, nullptr, Slot<kSide>::luma, half));
 }
 
@@ -275,43 +334,32 @@ void Accumulator<T>::gather(int index, const PredictedVop& vop) {
 template <typename T>
 template <int kSide>
 void Accumulator<T>::settle(int index, const PredictedVop& vop) {
-    constexpr int half = kSide / 2;
-    const int columns = layer_.mb_width();
-    const int mb_x = index % columns, mb_y = index / columns;
-    const Fate fate = fates_[static_cast<std::size_t>(index)];
-    std::uint8_t& mark = marked_[static_cast<std::size_t>(index)];
+    const std::size_t size = Slot<kSide>::samples(with_displacement_);
+    const auto macroblock = static_cast<std::size_t>(index);
+    T* sums = sums_.data() + macroblock * size;
+    std::uint8_t* marks = broken_.data() + macroblock * Slot<kSide>::marks;
+    const Fate fate = fates_[macroblock];
     if (fate == Fate::still) {
-        const std::int16_t* residual = residual_of<kSide>(vop, index);
-        if (residual == nullptr)
-            return;
-        add<kSide>(sums_[0], mb_x * kSide, mb_y * kSide, residual);
-        for (std::size_t plane = 1; plane < 3; ++plane)
-            add<half>(sums_[plane], mb_x * half, mb_y * half,
-                      residual + Slot<kSide>::offset[plane]);
+        if (const std::int16_t* residual = residual_of<kSide>(vop, index))
+            add<kSide>(sums, residual);
         return;
     }
+    std::uint8_t& mark = marked_[macroblock];
     if (fate == Fate::broken) {
-        clear<kSide>(mb_x, mb_y);
+        std::fill_n(sums, size, T{});
+        std::fill_n(marks, Slot<kSide>::marks, std::uint8_t{1});
         mark = 1;
         return;
     }
-    const auto slot = static_cast<std::size_t>(mb_y % held_ * columns + mb_x);
-    const T* values = pending_.data() + slot * Slot<kSide>::samples(with_displacement_);
-    put<kSide>(sums_[0], mb_x * kSide, mb_y * kSide, values);
-    for (std::size_t plane = 1; plane < 3; ++plane)
-        put<half>(sums_[plane], mb_x * half, mb_y * half, values + Slot<kSide>::offset[plane]);
-    if (with_displacement_)
-        for (std::size_t axis = 0; axis < 2; ++axis)
-            put<kSide>(displacement_[axis], mb_x * kSide, mb_y * kSide,
-                       values + Slot<kSide>::offset[3 + axis]);
+    const int columns = layer_.mb_width();
+    const auto slot =
+        static_cast<std::size_t>(index / columns % held_ * columns + index % columns);
+    std::copy_n(pending_.data() + slot * size, size, sums);
     if (fate == Fate::marked) {
-        const std::uint8_t* marks = pending_marks_.data() + slot * Slot<kSide>::marks;
-        put<kSide>(broken_[0], mb_x * kSide, mb_y * kSide, marks);
-        put<half>(broken_[1], mb_x * half, mb_y * half, marks + Slot<kSide>::luma);
+        std::copy_n(pending_marks_.data() + slot * Slot<kSide>::marks, Slot<kSide>::marks, marks);
         mark = 1;
     } else if (mark != 0) {
-        fill<std::uint8_t>(broken_[0], mb_x * kSide, mb_y * kSide, kSide, 0);
-        fill<std::uint8_t>(broken_[1], mb_x * half, mb_y * half, half, 0);
+        std::fill_n(marks, Slot<kSide>::marks, std::uint8_t{0});
         mark = 0;
     }
 }
@@ -340,20 +388,7 @@ void Accumulator<T>::advance_all(const PredictedVop& vop) {
 
 template <typename T>
 void Accumulator<T>::advance(const PredictedVop& vop) {
-    switch (scale_) {
-        case 1:
-            advance_all<16>(vop);
-            break;
-        case 2:
-            advance_all<8>(vop);
-            break;
-        case 4:
-            advance_all<4>(vop);
-            break;
-        default:
-            advance_all<2>(vop);
-            break;
-    }
+    with_side(scale_, [&]<int kSide>() { advance_all<kSide>(vop); });
 }
 
 template class Accumulator<std::int16_t>;

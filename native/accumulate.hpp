@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "aligned.hpp"
+#include "blocks.hpp"
 #include "interpolate.hpp"
 #include "mpeg4.hpp"
 
@@ -37,9 +39,9 @@ struct PredictedVop {
 
 /// The running sums of one clip; T is std::int16_t for coviar, float for standard.
 ///
-/// There is one copy of the sums. Most of a face's surroundings stand still, so a macroblock that
-/// is predicted from its own place is left there; the values of one that moves wait until no later
-/// macroblock can look up the old ones.
+/// There is one copy of the sums, macroblock by macroblock (blocks.hpp). Most of a face's
+/// surroundings stand still, so a macroblock that is predicted from its own place is left there;
+/// the values of one that moves wait until no later macroblock can look up the old ones.
 template <typename T>
 class Accumulator {
   public:
@@ -62,16 +64,17 @@ class Accumulator {
     /// The next P-VOP.
     void advance(const PredictedVop& vop);
 
-    /// Y, Cb, Cr, of whole macroblocks.
-    [[nodiscard]] const std::array<Surface<T>, 3>& sums() const { return sums_; }
+    /// Writes Y, Cb or Cr, from the picture's upper left corner, as much as `to` is large.
+    void write_sums(std::size_t plane, const PlaneOf<T>& to) const;
 
-    /// Where in the I-VOP the chain of each luma sample starts, relative to it: x and y in samples
-    /// of the luma plane.
-    [[nodiscard]] const std::array<Surface<T>, 2>& displacement() const { return displacement_; }
+    /// Writes where in the I-VOP the chain of each luma sample starts, relative to it: x (axis 0)
+    /// or y in samples of the luma plane.
+    void write_displacement(std::size_t axis, const PlaneOf<T>& to) const;
 
-    /// Per luma and per chroma sample: 1 where the chain to the I-VOP is broken by an intra or
-    /// missing macroblock, on the way or now. The sums are zero at the break, and go on from it.
-    [[nodiscard]] const std::array<Surface<std::uint8_t>, 2>& broken() const { return broken_; }
+    /// Writes, per luma (plane 0) or per chroma sample (1): 1 where the chain to the I-VOP is
+    /// broken by an intra or missing macroblock, on the way or now. The sums are zero at the
+    /// break, and go on from it.
+    void write_broken(std::size_t plane, const PlaneOf<std::uint8_t>& to) const;
 
   private:
     /// What a P-VOP does to a macroblock.
@@ -87,29 +90,34 @@ class Accumulator {
     void gather(int index, const PredictedVop& vop);
     template <int kSide>
     void settle(int index, const PredictedVop& vop);
-    template <int kSide, bool kSamples, typename U>
-    void carry_luma(const Surface<U>& from, int x, int y, const std::int16_t* v, Target<U> to);
+    template <int kSide, bool kSamples, typename U, int kBlock>
+    void carry_luma(const BlockPlane<U, kBlock>& from, int x, int y, const std::int16_t* v,
+                    const Target<U>& to);
     template <int kSide, typename U>
-    void carry_chroma(const Surface<U>& from, int x, int y,
-                      const std::array<const std::int16_t*, 4>& v, bool four, Target<U> to);
-    template <int kSide>
-    void carry_displacement(std::size_t axis, int x, int y, const std::int16_t* v, Target<T> to);
+    void carry_chroma(const BlockPlane<U, kSide>& from, int x, int y,
+                      const std::array<const std::int16_t*, 4>& v, bool four, const Target<U>& to);
+    template <int kSide, int kBlock>
+    void carry_displacement(std::size_t axis, int x, int y, const std::int16_t* v,
+                            const Target<T>& to);
     template <int kSide>
     int plan(const std::int16_t* motion, const std::uint8_t* types);
     template <int kSide>
     [[nodiscard]] bool reaches_marks(int index, const std::array<const std::int16_t*, 4>& v) const;
     template <int kSide>
-    void clear(int mb_x, int mb_y);
+    [[nodiscard]] BlockPlane<T, kSide> luma_plane(std::size_t offset) const;
+    template <int kSide>
+    [[nodiscard]] BlockPlane<T, kSide / 2> chroma_plane(std::size_t plane) const;
+    template <int kSide, int kBlock>
+    [[nodiscard]] BlockPlane<std::uint8_t, kBlock> marks_plane() const;
     [[nodiscard]] bool is_still(const std::array<const std::int16_t*, 4>& v) const;
 
     VideoObjectLayer layer_;
     int scale_;
     int scale_bits_;
     bool with_displacement_;
-    std::array<Surface<T>, 3> sums_;
-    std::array<Surface<T>, 2> displacement_;
-    std::array<Surface<std::uint8_t>, 2> broken_;
-    std::vector<std::uint8_t> marked_;  ///< macroblocks with broken samples
+    AlignedVector<T> sums_;               ///< a `Slot` for each macroblock
+    AlignedVector<std::uint8_t> broken_;  ///< marks of luma, then of chroma, for each macroblock
+    std::vector<std::uint8_t> marked_;    ///< macroblocks with broken samples
     std::vector<Fate> fates_;
     int held_ = 1;  ///< rows of macroblocks that wait
     AlignedVector<T> pending_;

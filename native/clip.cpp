@@ -99,10 +99,10 @@ class Errors {
     std::map<std::size_t, BatchError> errors_;
 };
 
-/// Copies planes of whole macroblocks to one row of the output, cut to the picture's size.
-template <typename T>
-void deliver(const std::array<PlaneOf<const T>, 3>& from, const VideoObjectLayer& layer,
-             const SumOutput<T>& output, std::size_t row, std::vector<T>& scratch) {
+/// Fills one row of the output: `write(k, plane)` writes plane k as far as its size goes.
+template <typename T, typename Write>
+void deliver(const Write& write, const VideoObjectLayer& layer, const SumOutput<T>& output,
+             std::size_t row, std::vector<T>& scratch) {
     std::array<PlaneOf<T>, 3> to;
     std::array<std::size_t, 3> sizes{};
     for (std::size_t k = 0; k < 3; ++k) {
@@ -122,21 +122,10 @@ void deliver(const std::array<PlaneOf<const T>, 3>& from, const VideoObjectLayer
         } else {
             continue;
         }
-        for (int y = 0; y < to[k].height; ++y)
-            std::copy_n(from[k].data + y * from[k].stride, to[k].width,
-                        to[k].data + y * to[k].stride);
+        write(k, to[k]);
     }
     if (output.pixels != nullptr)
         interleave(to, output.space, output.pixels + row * sizes[0] * 3);
-}
-
-template <typename T>
-std::array<PlaneOf<const T>, 3> planes_of(const std::array<Surface<T>, 3>& surfaces) {
-    std::array<PlaneOf<const T>, 3> planes;
-    for (std::size_t k = 0; k < 3; ++k)
-        planes[k] = {surfaces[k].samples.data(), surfaces[k].width, surfaces[k].width,
-                     surfaces[k].height};
-    return planes;
 }
 
 /// One thread's share of `accumulate`: whole groups of pictures, one after the other.
@@ -233,15 +222,18 @@ class Chain {
     }
     void write(std::size_t row) {
         const VideoObjectLayer& layer = *stream_.any_layer();
-        deliver(planes_of(accumulator_.sums()), layer, output_, row, scratch_);
+        const auto sums = [&](std::size_t k, const PlaneOf<T>& to) {
+            accumulator_.write_sums(k, to);
+        };
+        deliver(sums, layer, output_, row, scratch_);
         for (std::size_t k = 0; k < 2; ++k) {
             const int width = scaled_side(layer.width, output_.scale, k > 0);
             const int height = scaled_side(layer.height, output_.scale, k > 0);
-            for (int y = 0; y < height && output_.broken[k] != nullptr; ++y)
-                std::copy_n(accumulator_.broken()[k].at(0, y), width,
-                            output_.broken[k] + (row * static_cast<std::size_t>(height) +
-                                                 static_cast<std::size_t>(y)) *
-                                                    static_cast<std::size_t>(width));
+            if (output_.broken[k] != nullptr)
+                accumulator_.write_broken(
+                    k, {output_.broken[k] + row * static_cast<std::size_t>(width) *
+                                                static_cast<std::size_t>(height),
+                        width, width, height});
         }
         if (output_.displacement != nullptr)
             write_displacement(row);
@@ -250,14 +242,17 @@ class Chain {
         const VideoObjectLayer& layer = *stream_.any_layer();
         const int width = scaled_side(layer.width, output_.scale, false);
         const int height = scaled_side(layer.height, output_.scale, false);
-        const auto& [dx, dy] = accumulator_.displacement();
-        T* to = output_.displacement +
-                row * 2 * static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
-        for (int y = 0; y < height; ++y)
-            for (int x = 0; x < width; ++x) {
-                *to++ = *dx.at(x, y);
-                *to++ = *dy.at(x, y);
-            }
+        const std::size_t size =
+            static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+        scratch_.resize(2 * size);
+        for (std::size_t axis = 0; axis < 2; ++axis)
+            accumulator_.write_displacement(axis,
+                                            {scratch_.data() + axis * size, width, width, height});
+        T* to = output_.displacement + row * 2 * size;
+        for (std::size_t k = 0; k < size; ++k) {
+            *to++ = scratch_[k];
+            *to++ = scratch_[size + k];
+        }
     }
 
     const Stream& stream_;
@@ -326,12 +321,12 @@ std::vector<BatchError> sum_segments(const Stream& stream, std::span<const std::
             }
             if (!started)
                 return;
-            std::array<PlaneOf<const std::int32_t>, 3> planes;
-            for (std::size_t k = 0; k < 3; ++k) {
-                const Plane& plane = frame->planes()[k];
-                planes[k] = {sums[k].data(), plane.stride, plane.width, plane.height};
-            }
-            deliver(planes, layer, output, segment, scratch);
+            const auto write = [&](std::size_t k, const PlaneOf<std::int32_t>& to) {
+                const std::int32_t* from = sums[k].data();
+                for (int y = 0; y < to.height; ++y, from += frame->planes()[k].stride)
+                    std::copy_n(from, to.width, to.data + y * to.stride);
+            };
+            deliver(write, layer, output, segment, scratch);
         };
     });
     return errors.in_order();

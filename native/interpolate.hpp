@@ -9,7 +9,7 @@
 #include <type_traits>
 
 #include "bilinear.hpp"
-#include "surface.hpp"
+#include "blocks.hpp"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
@@ -104,10 +104,10 @@ struct Target {
     }
 };
 
-/// The block at whole-sample displacement; fractions are ignored.
-template <typename T, int kSide>
-void predict_whole(const Surface<T>& from, int x, int y, Target<T> to) {
-    const Window<T, kSide> window(from, x, y);
+/// The block of `kSide` at whole-sample displacement; fractions are ignored.
+template <int kSide, typename T, int kBlock>
+void predict_whole(const BlockPlane<T, kBlock>& from, int x, int y, const Target<T>& to) {
+    const BlockWindow<T, kBlock, kSide> window(from, x, y);
     if constexpr (std::is_same_v<T, float> && kSide % 8 == 0)
         if (kBilinear<kSide> != nullptr)
             return kBilinear<kSide>({window.row(0), window.stride(), 0, 0, to.residual,
@@ -117,9 +117,9 @@ void predict_whole(const Surface<T>& from, int x, int y, Target<T> to) {
 }
 
 /// Marks of a block at a fraction of a sample: those of any sample that it is made of.
-template <int kSide>
-void predict_marks(const Window<std::uint8_t, kSide + 1>& window, bool across, bool down,
-                   Target<std::uint8_t> to) {
+template <int kSide, int kBlock>
+void predict_marks(const BlockWindow<std::uint8_t, kBlock, kSide + 1>& window, bool across,
+                   bool down, const Target<std::uint8_t>& to) {
     // Many at a time: it does not matter to `|` where one ends.
     using Word = std::conditional_t<(kSide >= 8), std::uint64_t,
                                     std::conditional_t<(kSide >= 2), std::uint16_t, std::uint8_t>>;
@@ -143,29 +143,32 @@ void predict_marks(const Window<std::uint8_t, kSide + 1>& window, bool across, b
 }
 
 /// 7.6.2.1 without its rounding: bilinear, first along rows, then along columns.
-template <typename T, int kSide>
-void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by, Target<T> to) {
+template <int kSide, typename T, int kBlock>
+void predict_bilinear(const BlockPlane<T, kBlock>& from, int x, int y, Displacement by,
+                      const Target<T>& to) {
     const int mask = (1 << by.bits) - 1;
     x += by.x >> by.bits;
     y += by.y >> by.bits;
     if (((by.x | by.y) & mask) == 0)
-        return predict_whole<T, kSide>(from, x, y, to);
+        return predict_whole<kSide>(from, x, y, to);
+    const bool between_x = (by.x & mask) != 0, between_y = (by.y & mask) != 0;
     const float unit = 1.0F / static_cast<float>(1 << by.bits);
     const float wx = unit * static_cast<float>(by.x & mask);
     const float wy = unit * static_cast<float>(by.y & mask);
-    const Window<T, kSide + 1> window(from, x, y);
+    const int width = kSide + (between_x ? 1 : 0), height = kSide + (between_y ? 1 : 0);
+    const BlockWindow<T, kBlock, kSide + 1> window(from, x, y, width, height);
     if constexpr (std::is_same_v<T, std::uint8_t>)
-        return predict_marks<kSide>(window, (by.x & mask) != 0, (by.y & mask) != 0, to);
+        return predict_marks<kSide>(window, between_x, between_y, to);
     if constexpr (std::is_same_v<T, float> && kSide % 8 == 0) {
         if (kBilinear<kSide> != nullptr)
             return kBilinear<kSide>({window.row(0), window.stride(), wx, wy, to.residual,
                                      to.residual_stride, to.data, to.stride});
     }
     std::array<T, static_cast<std::size_t>(kSide + 1) * kSide> across;
-    for (int row = 0; row <= kSide; ++row) {
+    for (int row = 0; row < height; ++row) {
         const T* line = window.row(row);
         T* out = across.data() + row * kSide;
-        if ((by.x & mask) == 0)
+        if (!between_x)
             std::memcpy(out, line, kSide * sizeof(T));
         else
             for (int column = 0; column < kSide; ++column)
@@ -173,7 +176,7 @@ void predict_bilinear(const Surface<T>& from, int x, int y, Displacement by, Tar
     }
     for (int row = 0; row < kSide; ++row) {
         T* upper = across.data() + row * kSide;
-        if ((by.y & mask) != 0)
+        if (between_y)
             for (int column = 0; column < kSide; ++column)
                 upper[column] = mix(upper[column], upper[column + kSide], wy);
         to.template put_row<kSide>(row, upper);
@@ -194,10 +197,11 @@ void quarter_row(const std::array<const T*, 8>& taps, const T* near, T* __restri
 }
 
 /// 7.6.2.2 without its rounding, for a block of 8x8 or 16x16 and a vector in quarter samples.
-template <typename T, int kSide>
-void predict_quarter(const Surface<T>& from, int x, int y, Displacement by, Target<T> to) {
+template <int kSide, typename T, int kBlock>
+void predict_quarter(const BlockPlane<T, kBlock>& from, int x, int y, Displacement by,
+                     const Target<T>& to) {
     const int fx = by.x & 3, fy = by.y & 3;
-    const Window<T, kSide + 1> window(from, x + (by.x >> 2), y + (by.y >> 2));
+    const BlockWindow<T, kBlock, kSide + 1> window(from, x + (by.x >> 2), y + (by.y >> 2));
     // The reference block, kSide + 1 samples wide and high, is mirrored at its own border.
     constexpr int reach = 3;
     std::array<T, static_cast<std::size_t>(kSide + 1) * kSide> across;

@@ -1,5 +1,5 @@
 #pragma once
-/// The samples of one macroblock on their way from one step of an accumulation to the next.
+/// The samples of one macroblock in an accumulation, side by side in memory.
 
 #include <algorithm>
 #include <array>
@@ -19,8 +19,9 @@ struct Slot {
     static constexpr std::size_t luma = std::size_t{kSide} * kSide;
     static constexpr std::array<std::size_t, 5> offset{0, luma, luma * 5 / 4, luma * 3 / 2,
                                                        luma * 5 / 2};
+    static constexpr std::size_t sums = luma * 3 / 2;
     static constexpr std::size_t samples(bool displacement) {
-        return displacement ? luma * 7 / 2 : luma * 3 / 2;
+        return displacement ? luma * 7 / 2 : sums;
     }
     static constexpr std::size_t marks = luma * 5 / 4;
 };
@@ -32,32 +33,34 @@ Target<T> target(T* slot, const std::int16_t* residual, std::size_t offset,
     return {slot + offset, stride, residual == nullptr ? nullptr : residual + offset, stride};
 }
 
-/// Copies a block, stored row after row, to its place.
-template <int kSide, typename U>
-void put(Surface<U>& to, int x, int y, const U* values) {
-    if constexpr (std::is_same_v<U, float> && kSide % 8 == 0)
-        if (kBilinear<kSide> != nullptr)
-            return kBilinear<kSide>({values, kSide, 0, 0, nullptr, 0, to.at(x, y), to.width});
-    for (int row = 0; row < kSide; ++row)
-        std::memcpy(to.at(x, y + row), values + row * kSide, kSide * sizeof(U));
+/// Adds the residual of a macroblock, laid out as its sums are.
+template <int kSide, typename T>
+void add(T* sums, const std::int16_t* residual) {
+    constexpr int luma = static_cast<int>(Slot<kSide>::luma);
+    if constexpr (std::is_same_v<T, float> && kSide % 8 == 0)
+        if (kBilinear<kSide> != nullptr) {
+            kBilinear<kSide>({sums, kSide, 0, 0, residual, kSide, sums, kSide});
+            return add_row<luma / 2>(sums + luma, residual + luma);
+        }
+    add_row<luma * 3 / 2>(sums, residual);
 }
 
-/// Adds a residual, stored row after row, to a block.
-template <int kSide, typename U>
-void add(Surface<U>& to, int x, int y, const std::int16_t* residual) {
-    if constexpr (std::is_same_v<U, float> && kSide % 8 == 0)
-        if (kBilinear<kSide> != nullptr)
-            return kBilinear<kSide>(
-                {to.at(x, y), to.width, 0, 0, residual, kSide, to.at(x, y), to.width});
-    for (int row = 0; row < kSide; ++row)
-        add_row<kSide>(to.at(x, y + row), residual + row * kSide);
-}
-
-/// Sets a block of `side` x `side`.
-template <typename U>
-void fill(Surface<U>& to, int x, int y, int side, U value) {
-    for (int row = 0; row < side; ++row)
-        std::fill_n(to.at(x, y + row), side, value);
+/// Copies the blocks of a plane to rows, cut to the size of `to`.
+template <int kBlock, typename T>
+void write_rows(const BlockPlane<T, kBlock>& from, const PlaneOf<T>& to) {
+    for (int y = 0; y < to.height; y += kBlock)
+        for (int x = 0; x < to.width; x += kBlock) {
+            const int columns = std::min(kBlock, to.width - x);
+            const int rows = std::min(kBlock, to.height - y);
+            const T* line = from.block(x / kBlock, y / kBlock);
+            T* out = to.data + y * to.stride + x;
+            for (int row = 0; row < rows; ++row, line += kBlock, out += to.stride) {
+                if (columns == kBlock) [[likely]]
+                    std::memcpy(out, line, kBlock * sizeof(T));
+                else
+                    std::copy_n(line, columns, out);
+            }
+        }
 }
 
 }  // namespace mic::mpeg4
