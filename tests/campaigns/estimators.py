@@ -125,7 +125,8 @@ def publish(path: Path, folder: str) -> None:
     made.table(
         table,
         names[0],
-        caption=f"Estimators of mutual information on distributions whose truth is known. {behind}",
+        caption="Estimators of mutual information on distributions whose truth is known. "
+        + behind,
         columns={
             "distribution": "what is drawn; its information is known by formula or quadrature",
             "dimensions": "of each of the two variables",
