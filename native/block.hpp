@@ -2,6 +2,7 @@
 /// Clauses 6.2.7 and 7.4: the coefficients of one 8x8 block, decoded, unscanned, dequantised.
 
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -113,16 +114,36 @@ inline PairLookup make_pair_lookup(int quantiser) {
     return lookup;
 }
 
+/// The pairs of one quantiser, 1 to 31, made when it is first used and kept until the process
+/// ends: they are the same for every stream, and a decoder of one short clip would be busier
+/// making them than decoding.
+///
+/// Two threads that want one at the same moment may both make it, and the first stays. Without a
+/// lock, none can be held by a thread that a fork leaves behind.
+inline const PairLookup& pair_lookup(int quantiser) {
+    static constinit std::array<std::atomic<const PairLookup*>, 32> kept{};
+    std::atomic<const PairLookup*>& slot = kept[static_cast<std::size_t>(quantiser)];
+    const PairLookup* found = slot.load(std::memory_order_acquire);
+    if (found == nullptr) {
+        auto made = std::make_unique<const PairLookup>(make_pair_lookup(quantiser));
+        if (slot.compare_exchange_strong(found, made.get(), std::memory_order_acq_rel))
+            found = made.release();
+    }
+    return *found;
+}
+
 /// Everything that inverse quantisation of inter blocks with one quantiser needs.
 struct InterQuantiser {
     int quantiser;
-    PairLookup pairs{};                      ///< H.263 method
+    const PairLookup* pairs = nullptr;       ///< H.263 method
     std::array<std::int32_t, 64> weights{};  ///< MPEG method: W * quantiser by scan position
 
     InterQuantiser(int value, bool mpeg, const std::array<std::uint8_t, 64>& matrix)
         : quantiser(value) {
-        if (!mpeg)
-            pairs = make_pair_lookup(value);
+        if (!mpeg) {
+            pairs = &pair_lookup(value);
+            return;
+        }
         for (std::size_t position = 0; position < 64; ++position)
             weights[position] = matrix[kZigzagScan[position]] * value;
     }
@@ -165,6 +186,7 @@ template <Detail kDetail, typename Store>
 [[gnu::always_inline]] inline int read_coefficient_pairs(BitReader& reader,
                                                          const InterQuantiser& with, Store store) {
     constexpr int pairs_per_refill = 56 / kPairBits;
+    const PairLookup& pairs = *with.pairs;
     BitReader bits = reader;  // a copy stays in registers; the caller's would go through memory
     int position = -1;
     for (;;) {
@@ -173,7 +195,7 @@ template <Detail kDetail, typename Store>
         SymbolPair pair;
         int first, second;
         do {
-            pair = with.pairs[bits.peek(kPairBits)];
+            pair = pairs[bits.peek(kPairBits)];
             first = position + pair.first_run;
             second = first + pair.second_run;
             if (second > 63)
