@@ -69,7 +69,7 @@ def interleaved(
         raise ConfigError(f"{rounds} rounds of {burst} runs measure nothing")
     names = list(tasks)
     rows = []
-    with _only_new_garbage():
+    with only_new_garbage():
         for number in range(-warm_up, rounds):
             shift = number % len(names)
             for name in names[shift:] + names[:shift]:
@@ -90,7 +90,7 @@ def interleaved(
 
 
 @contextlib.contextmanager
-def _only_new_garbage() -> Iterator[None]:
+def only_new_garbage() -> Iterator[None]:
     """Collections within look at new objects only; all of torch's take a quarter of a second."""
     gc.collect()
     gc.freeze()

@@ -19,7 +19,7 @@ from mic.speed.contestants import Contestant, scale_for
 from mic.speed.pipelines import Answer
 
 STAGES = ("demux", "parse", "decode", "colour", "face detection", "network")
-# Runs of a method one after another: a user has more than one clip.
+# Runs of a method one after another, by `burst`: a user has more than one clip.
 BURST = 3
 PARTS = ("demux", "entropy", "transform", "accumulation", "colour")
 
@@ -109,13 +109,14 @@ def method_table(
     """
     tasks = {one.row: pipelines.on([clip.path] * batch, one.answer) for one in who}
     with torch_threads(threads):
-        timings = measure.interleaved(tasks, rounds=rounds, burst=BURST)
-        peaks = {
-            row: measure.peak_memory(functools.partial(task, measure.Stopwatch()))
-            if memory
-            else float("nan")
-            for row, task in tasks.items()
-        }
+        timings = measure.interleaved(tasks, rounds=rounds, burst=burst(rounds))
+        with measure.only_new_garbage():
+            peaks = {
+                row: measure.peak_memory(functools.partial(task, measure.Stopwatch()))
+                if memory
+                else float("nan")
+                for row, task in tasks.items()
+            }
     wall = measure.medians(timings) / batch
     cpu = measure.medians(timings, column="cpu_seconds") / batch
     relative = measure.ratios(timings, reference)
@@ -180,7 +181,7 @@ def parts_table(clip: TimedClip, *, rounds: int, steps: int = 16) -> pd.DataFram
         for title, (split, _) in rows.items()
         for name, answer in split.items()
     }
-    timings = measure.interleaved(tasks, rounds=rounds, burst=BURST)
+    timings = measure.interleaved(tasks, rounds=rounds, burst=burst(rounds))
     total = 1e3 * measure.medians(timings, column="cpu_seconds")[measure.TOTAL]
     lines = []
     for title, (_, chain) in rows.items():
@@ -224,6 +225,11 @@ class Scope:
     together: tuple[int, ...]
 
 
+def burst(rounds: int) -> int:
+    """Runs a round: one where nothing but a single round is taken, whose times nobody quotes."""
+    return BURST if rounds > 1 else 1
+
+
 def counted(text: str, scope: Scope, config: Profile) -> str:
     """A caption that ends with how often everything was timed, and in which profile.
 
@@ -233,7 +239,8 @@ def counted(text: str, scope: Scope, config: Profile) -> str:
         config: The profile.
     """
     rounds = f"{scope.rounds} round{'' if scope.rounds == 1 else 's'}"
-    return f"{text} {rounds} of {BURST} runs each; profile {config.name}."
+    runs = f"{burst(scope.rounds)} run{'' if burst(scope.rounds) == 1 else 's'}"
+    return f"{text} {rounds} of {runs} each; profile {config.name}."
 
 
 def scope(config: Profile) -> Scope:

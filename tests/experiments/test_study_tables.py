@@ -105,8 +105,10 @@ def embedded(monkeypatch):
 def test_a_caption_ends_with_what_stands_behind_the_table(data):
     text = experiments.counted("Rows.", outcomes_of(data, seeds=(0, 1)), SMOKE)
     assert text == "Rows. made-up: n 24, 12 people; 2 seeds; profile smoke."
-    scope = study.scope(SMOKE)
-    assert study.counted("Times.", scope, SMOKE) == "Times. 1 round of 3 runs each; profile smoke."
+    once = study.scope(SMOKE)
+    twice = dataclasses.replace(once, rounds=2)
+    assert study.counted("Ms.", once, SMOKE) == "Ms. 1 round of 1 run each; profile smoke."
+    assert study.counted("Ms.", twice, SMOKE) == "Ms. 2 rounds of 3 runs each; profile smoke."
 
 
 def test_marks_stand_beside_a_row_on_the_same_clips(data, embedded):
