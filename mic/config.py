@@ -121,7 +121,7 @@ PROFILES: Mapping[str, Profile] = {
         repeats=2,
         bootstrap=200,
         mi_samples=300,
-        mi_steps=10,
+        mi_steps=4,
         jobs=1,
     ),
     "default": _DEFAULT,
