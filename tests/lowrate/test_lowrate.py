@@ -57,8 +57,8 @@ def home(tmp_path_factory):
 @pytest.fixture
 def tiny(home, monkeypatch):
     monkeypatch.setenv("MIC_HOME", str(home))
-    train = Corpus.store([drawn_face(k) for k in range(5)], step=1)
-    test = Corpus.store([drawn_face(k) for k in range(5, 9)], step=1)
+    train = Corpus.store([drawn_face(k, seconds=4) for k in range(5)], step=1)
+    test = Corpus.store([drawn_face(k, seconds=4) for k in range(5, 9)], step=1)
     return study.Study(train, test, (2, 4, 8), TINY, smoothing=0.1, resamples=200)
 
 
@@ -127,7 +127,7 @@ def test_the_network_learns_and_sharp_faces_teach_little_about_small_ones(tiny):
     assert ccc["LR-S", 8] < ccc["LR-S", 2]
     assert table[["ccc_low", "ccc_high", "rmse_low", "cc_high"]].notna().all().all()
     assert ((table["ccc_low"] <= table["ccc"]) & (table["ccc"] <= table["ccc_high"])).all()
-    assert (table["n"] == 4 * 60).all()
+    assert (table["n"] == 4 * 40).all()
     assert (table["subjects"] == 4).all()
     assert set(table.loc[table["seen"], "factor"]) == {4}
     constant = table.set_index("method").loc["constant"]

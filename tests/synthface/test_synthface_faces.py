@@ -22,7 +22,7 @@ from mic.synthface.tools.contact_sheet import contact_sheet, portrait
 
 PEOPLE = [seed_of("tests", k) for k in range(12)]
 REST = np.zeros(len(CODES))
-JUDGED = 16  # people whom other networks are asked about
+JUDGED = 10  # people whom other networks are asked about
 
 
 def acting(**intensity):
