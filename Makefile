@@ -4,6 +4,7 @@
 PYTHON ?= python3
 PROFILE ?= default
 SECONDS ?= 60
+WORKERS ?= 2
 
 bin := .venv/bin
 export OMP_NUM_THREADS ?= 1
@@ -56,7 +57,7 @@ reproduce: environment
 # Bytecode is kept whatever the shell says: a hundred processes and each later run would compile anew.
 test: environment lint fuzz-replay
 	@echo "== tests, and notebooks: every cell runs, tagged outputs compare"
-	@MIC_PROFILE=smoke PYTHONDONTWRITEBYTECODE= $(bin)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder \
+	@MIC_PROFILE=smoke PYTHONDONTWRITEBYTECODE= $(bin)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
 	  -m "not long" $(nbval) tests $(notebooks)
 
 # Built here, where nothing waits for it: under sanitizers it takes minutes of a busy machine.
