@@ -2,15 +2,16 @@
 
     python -m campaigns.distance [--pictures 60] [--folder ../results]      # from tests/
 
-Real faces are coded; of every P-picture's predicted luma samples the residual of `mic.decoded` is
-compared with what is coded: MPEG-4 Part 2 by the parser, H.264 by overwriting the decoder's
-references (`oracles.overwritten`). B-pictures of H.264 are not: their future reference cannot be
-overwritten from outside. Written to results/decoded_distance/.
+Real faces are coded; of the predicted luma samples of all P-pictures, or of all B-pictures, the
+residual of `mic.decoded` is compared with what is coded: MPEG-4 Part 2 by the parser, P-pictures
+of H.264 by overwriting the decoder's references (`oracles.overwritten`), its B-pictures by
+references that were never coded (`oracles.flat_references`). Written to results/decoded_distance/.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from oracles import material, overwritten
+from oracles import flat_references, material, overwritten
 from oracles.encoders import ffmpeg
 
 import mic.bitstream
@@ -33,6 +34,14 @@ H264 = {
     "1 reference": f"{_X264}:ref=1:partitions=p8x8,i4x4",
     "3 references, 4x4 partitions": f"{_X264}:ref=3:partitions=all",
 }
+_B = f"{_X264}:b-adapt=0:b-pyramid=none"
+_ONE = f"{_B}:ref=1:weightb=0"
+H264_B = {
+    "1 reference, no loop filter, 16x16": f"{_ONE}:partitions=none:no-deblock=1",
+    "1 reference, no loop filter": f"{_ONE}:partitions=p8x8,b8x8,i4x4:no-deblock=1",
+    "1 reference": f"{_ONE}:partitions=p8x8,b8x8,i4x4",
+    "3 references, weights, 4x4 partitions": f"{_B}:ref=3:partitions=all",
+}
 MPEG4 = {"half samples": (), "quarter samples, 4 vectors": ("-flags", "+mv4+qpel")}
 QUANTISERS = {"h264": (20, 28, 36), "mpeg4": (2, 5, 12)}
 
@@ -41,41 +50,51 @@ def coded(folder: Path, count: int) -> Iterator[tuple[dict[str, object], Path]]:
     """Every coding of every clip, with what it is."""
     for name, height, width, top, left in CLIPS:
         pictures = material.frames(name, count, height, width, top, left)
-        for coding, options in H264.items():
-            for quantiser in QUANTISERS["h264"]:
+        for kind, between, codings in (("P", "0", H264), ("B", "2", H264_B)):
+            for (coding, options), quantiser in itertools.product(
+                codings.items(), QUANTISERS["h264"]
+            ):
                 path = ffmpeg(
-                    folder / "clip.mkv", pictures, "-c:v", "libx264", "-bf", "0",
+                    folder / "clip.mkv", pictures, "-c:v", "libx264", "-bf", between,
                     "-qp", str(quantiser), "-x264-params", options,
                 )  # fmt: skip
-                yield _row(name, "h264", coding, quantiser), path
+                yield _row(name, "h264", kind, coding, quantiser), path
         for coding, flags in MPEG4.items():
             for quantiser in QUANTISERS["mpeg4"]:
                 path = ffmpeg(
                     folder / "clip.mkv", pictures, "-c:v", "mpeg4", "-g", "600",
                     "-q:v", str(quantiser), *flags,
                 )  # fmt: skip
-                yield _row(name, "mpeg4", coding, quantiser), path
+                yield _row(name, "mpeg4", "P", coding, quantiser), path
 
 
-def _row(clip: str, codec: str, coding: str, quantiser: int) -> dict[str, object]:
-    return {"clip": clip, "codec": codec, "coding": coding, "quantiser": quantiser}
+def _row(clip: str, codec: str, kind: str, coding: str, quantiser: int) -> dict[str, object]:
+    return {
+        "clip": clip,
+        "codec": codec,
+        "pictures": kind,
+        "coding": coding,
+        "quantiser": quantiser,
+    }
 
 
-def oracle(path: Path, codec: str) -> Iterator[np.ndarray]:
+def oracle(path: Path, codec: str, kind: str) -> Iterator[np.ndarray]:
     """The coded luma residual of every picture, saturated to what a picture can show."""
     if codec == "h264":
-        yield from (planes[0] for planes in overwritten.residuals(path))
+        of = overwritten if kind == "P" else flat_references
+        yield from (planes[0] for planes in of.residuals(path))
         return
     with mic.bitstream.open(path) as stream:
         for block in stream.blocks(size=1):
             yield block.y[0].clip(-255, 255)
 
 
-def compared(path: Path, codec: str) -> dict[str, float]:
-    """Correlation and differences over all predicted luma samples of P-pictures."""
+def compared(path: Path, codec: str, kind: str) -> dict[str, float]:
+    """Correlation and differences over all predicted luma samples of P- or of B-pictures."""
     ours, theirs = [], []
-    for frame, right in zip(mic.decoded.open(path).frames(), oracle(path, codec), strict=True):
-        if frame.kind == "P":
+    coded_residual = oracle(path, codec, kind)
+    for frame, right in zip(mic.decoded.open(path).frames(), coded_residual, strict=True):
+        if frame.kind == kind:
             height, width = frame.y.shape
             inter = ~frame.intra.repeat(8, 0).repeat(8, 1)[:height, :width]
             ours.append(frame.y[inter])
@@ -95,7 +114,7 @@ def measure(count: int) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         return pd.DataFrame(
             [
-                what | compared(path, str(what["codec"]))
+                what | compared(path, str(what["codec"]), str(what["pictures"]))
                 for what, path in coded(Path(folder), count)
             ]
         )
