@@ -117,14 +117,15 @@ def afew(root: Path) -> Path:
         for index, name in enumerate(names):
             folder = root / split / (name.upper() if name == "Sad" else name)
             for clip in range(2 if name == "Happy" else 1):
-                video(folder / f"{start + 10 * index + clip:09}.avi", seed=index, count=4)
+                number = start + 10 * index + clip
+                video(folder / f"{number:09}.avi", seed=number, count=4)
         (root / split / "AlignedFaces_LBPTOP_Points" / "Faces").mkdir(parents=True)
         (root / split / "Angry" / "Thumbs.db").write_bytes(b"litter")
     (root / "Test_2017_Faces_Distribution").mkdir()
     return root
 
 
-def arff(path: Path, *, rows: int = 40) -> None:
+def arff(path: Path, *, rows: int = 30) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ["@relation RATINGS", "", "@attribute Instance_name string"]
     lines += ["@attribute frameTime numeric", "@attribute GoldStandard numeric", "", "@data", ""]
@@ -133,8 +134,8 @@ def arff(path: Path, *, rows: int = 40) -> None:
 
 
 def avec(root: Path) -> Path:
-    for name in ("train_1", "train_2", "dev_1", "test_1"):
-        video(root / "recordings_video" / f"{name}.mp4", count=10)
+    for seed, name in enumerate(("train_1", "train_2", "dev_1", "test_1")):
+        video(root / "recordings_video" / f"{name}.mp4", seed=seed, count=10)
         if name != "test_1":
             for dimension in ("arousal", "valence"):
                 arff(root / "ratings_gold_standard" / dimension / f"{name}.arff")
@@ -143,9 +144,12 @@ def avec(root: Path) -> Path:
 
 
 def ravdess(root: Path, *, actors: int = 1) -> Path:
-    """Whole actors: 60 takes each, all of them copies of one small file."""
-    sample = video(root / "sample.mp4", count=3).read_bytes()
-    (root / "sample.mp4").unlink()
+    """Whole actors: 60 takes each, those of one expression copies of one small file."""
+    samples = {}
+    for expression in range(1, 9):
+        file = video(root / "sample.mp4", seed=expression, count=3)
+        samples[expression] = file.read_bytes()
+        file.unlink()
     for actor in range(1, actors + 1):
         folder = root / f"Video_Speech_Actor_{actor:02}" / f"Actor_{actor:02}"
         folder.mkdir(parents=True)
@@ -154,16 +158,18 @@ def ravdess(root: Path, *, actors: int = 1) -> Path:
                 for sentence in (1, 2):
                     for take in (1, 2):
                         rest = f"01-{expression:02}-{intensity:02}-{sentence:02}-{take:02}-"
-                        (folder / f"01-{rest}{actor:02}.mp4").write_bytes(sample)
-        (folder / f"02-01-01-01-01-01-{actor:02}.mp4").write_bytes(sample)  # without sound
-        (folder / f"01-02-03-01-01-01-{actor:02}.mp4").write_bytes(sample)  # a song
+                        take = folder / f"01-{rest}{actor:02}.mp4"
+                        take.write_bytes(samples[expression])
+        (folder / f"02-01-01-01-01-01-{actor:02}.mp4").write_bytes(samples[1])  # without sound
+        (folder / f"01-02-03-01-01-01-{actor:02}.mp4").write_bytes(samples[3])  # a song
         (folder / f"03-01-01-01-01-01-{actor:02}.wav").write_bytes(b"sound")
     return root
 
 
 def cremad(root: Path) -> Path:
-    for name in ("1001_DFA_ANG_XX", "1001_IEO_HAP_HI", "1002_TIE_NEU_XX", "1040_ITH_SAD_X"):
-        video(root / "VideoFlash" / f"{name}.flv", count=4, rate=30)
+    names = ("1001_DFA_ANG_XX", "1001_IEO_HAP_HI", "1002_TIE_NEU_XX", "1040_ITH_SAD_X")
+    for seed, name in enumerate(names):
+        video(root / "VideoFlash" / f"{name}.flv", seed=seed, count=4, rate=30)
     video(root / "VideoFlash" / "1064_IEO_DIS_MD.flv", count=4, rate=30)
     (root / "AudioWAV").mkdir()
     (root / "VideoDemographics.csv").write_text("ActorID,Age\n1001,51\n")

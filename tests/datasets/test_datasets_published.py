@@ -123,7 +123,7 @@ def test_ckplus_names_every_fault(tree):
     (root / "Emotion/S010/002/S010_002_00000004_emotion.txt").write_text("8\n")
     (root / "cohn-kanade-images/S022/001/S022_001_00000003.png").unlink()
     (root / "Emotion/S010/003/S010_003_00000003_emotion.txt").write_text("2.0\n")
-    (root / "Emotion/S010/003/copy of S010_003.txt").write_text("2.0\n")
+    (root / "Emotion/S010/003/S010_003_00000002_emotion.txt").write_text("2.0\n")
     for subject, text in (("S077", "1.0"), ("S078", "")):
         (root / f"Emotion/{subject}/001").mkdir(parents=True)
         file = root / f"Emotion/{subject}/001/{subject}_001_00000009_emotion.txt"

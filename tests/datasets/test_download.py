@@ -187,8 +187,8 @@ def test_cremad_comes_by_its_pointers(site, tmp_path, monkeypatch):
     names = ("1001_DFA_ANG_XX", "1002_TIE_NEU_XX")
     table = "Stimulus_Number,Filename\n" + "".join(f"{k},{name}\n" for k, name in enumerate(names))
     site.files["/text/SentenceFilenames.csv"] = table.encode()
-    for name in names:
-        content = trees.video(tmp_path / f"{name}.flv", count=3).read_bytes()
+    for seed, name in enumerate(names):
+        content = trees.video(tmp_path / f"{name}.flv", seed=seed, count=3).read_bytes()
         digest = hashlib.sha256(content).hexdigest()
         pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\n"
         pointer += f"size {len(content)}\n"

@@ -28,6 +28,7 @@ from mic.manifest.tables import read_text
 DIMENSIONS = ("arousal", "valence")
 SPLITS = {"train": "train", "dev": "val"}
 _NAME = re.compile(r"(train|dev|test)_(\d+)", re.IGNORECASE)
+_LIMIT = 1  # of the raters' scale, at either end
 
 
 def scan(root: Path) -> Scan:
@@ -113,10 +114,11 @@ def scan(root: Path) -> Scan:
 
 
 def read_trace(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Times in seconds and values of one ARFF file of ratings.
+    """Times in seconds and values of one ARFF file of ratings, which lie between -1 and 1.
 
     Raises:
-        DatasetError: It is not such a file; line and remedy are named.
+        DatasetError: It is not such a file, or one of another recording than its name says; line
+            and remedy are named.
     """
     remedy = "unpack ratings_gold_standard.zip again"
     try:
@@ -137,15 +139,22 @@ def read_trace(path: Path) -> tuple[np.ndarray, np.ndarray]:
         raise DatasetError("is not an ARFF file of ratings", file=path, remedy=remedy)
     rows = []
     for number, line in enumerate(lines[start:], start=start + 1):
-        if not line.strip() or line.startswith("%"):
+        if not line.strip() or line.lstrip().startswith("%"):
             continue
         cells = line.split(",")
+        place = f"line {number}"
         try:
             rows.append((float(cells[time]), float(cells[len(names) - 1])))
         except (ValueError, IndexError) as error:
+            raise DatasetError("is not a rating", file=path, place=place, remedy=remedy) from error
+        if abs(rows[-1][1]) > _LIMIT:
+            message = f"the rating {rows[-1][1]:g} is not between -{_LIMIT} and {_LIMIT}"
+            raise DatasetError(message, file=path, place=place, remedy=remedy)
+        recording = cells[0].strip().strip("'\"").lower()
+        if _NAME.fullmatch(recording) and recording != path.stem.lower():
             raise DatasetError(
-                "is not a rating", file=path, place=f"line {number}", remedy=remedy
-            ) from error
+                f"is a rating of {recording}", file=path, place=place, remedy=remedy
+            )
     times, values = np.array(rows or [(0.0, 0.0)]).T
     sound = np.isfinite([times, values]).all() and (np.diff(times) > 0).all()
     if len(rows) < 2 or not sound:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,9 @@ _VERSION = 4  # raised when `build` makes other clips of the same sources
 _SELDOM = 0.5  # of the frames: a clip that shows a face less often is noted
 # What Pillow raises; a broken chunk of a PNG is a SyntaxError to it.
 _BROKEN_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-_LATE = 1.0  # seconds of a recording that its ratings may leave out at either end
+# Seconds by which ratings and recording may differ at either end: more is a recording that was cut
+# short, ratings of another one, or times in another unit.
+_LATE = 1.0
 _WHERE = {False: "at its beginning", True: "in any of the frames that were looked at"}
 
 
@@ -108,6 +110,10 @@ def build(
             )
         if progress:
             progress(done, len(tasks))
+    doubled = _doubled(dataset, scan, rows)
+    faults += doubled
+    lost = {fault.clip for fault in doubled if fault.clip}
+    rows = {index: clip for index, clip in rows.items() if clip.clip_id not in lost}
     if not rows:
         raise DatasetError(
             f"no clip of {dataset.title} could be used",
@@ -124,6 +130,37 @@ def build(
         manifest = manifest.with_folds(sampled_parts(manifest.column("subject"), dataset.parts))
     manifest.save(target / manifest_name(dataset))
     return manifest, tuple(sorted(faults, key=lambda fault: fault.file))
+
+
+def _doubled(dataset: Dataset, scan: Scan, rows: Mapping[int, Clip]) -> list[Fault]:
+    """What is said of clips that show the same pictures, as those of one file copied elsewhere.
+
+    Copies with one label in one part of the data are noted. Where labels, parts or ratings differ,
+    one of them is wrong, or what is trained on is tested, and none of them can be used.
+    """
+    same: dict[str, list[int]] = {}
+    for index, clip in sorted(rows.items()):
+        same.setdefault(clip.sha256, []).append(index)
+    faults = []
+    for first, *others in same.values():
+        alike = {(rows[index].label, rows[index].split) for index in (first, *others)}
+        contradiction = len(alike) > 1 or dataset.read_trace is not None
+        pairs = [(index, first) for index in others]
+        if others and contradiction:
+            pairs.append((first, others[0]))
+        for index, other in pairs:
+            differing = "" if not contradiction else ", labelled or divided otherwise"
+            remedy = "compare with the archives and keep the one that they have"
+            faults.append(
+                Fault(
+                    file=scan.sources[index].files[0],
+                    message=f"shows the pictures of {scan.sources[other].files[0]}{differing}",
+                    remedy=remedy if contradiction else "nothing, if the archives have both",
+                    fatal=False,
+                    clip=rows[index].clip_id if contradiction else "",
+                )
+            )
+    return faults
 
 
 def _at_fault(error: object, root: Path, source: Source) -> str:
@@ -265,7 +302,8 @@ def _traces(dataset: Dataset, root: Path, source: Source, video: Path) -> bytes:
             at, values = dataset.read_trace(root / file)
         except DatasetError as error:
             raise CodecError(f"label trace: {error.message}", file=root / file) from error
-        if at[0] > times[0] + _LATE or at[-1] < times[-1] - _LATE:
+        ends = ((at[0], times[0]), (at[-1], times[-1]))
+        if any(abs(rated - shown) > _LATE for rated, shown in ends):
             raise CodecError(
                 f"label trace: goes from {at[0]:.2f} to {at[-1]:.2f} s, the recording from "
                 f"{times[0]:.2f} to {times[-1]:.2f} s",

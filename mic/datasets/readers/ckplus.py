@@ -117,7 +117,10 @@ def _source(
 ) -> Source | None:
     subject, number = key
     clip_id = f"{subject}_{number}"
-    if len({file.name.lower() for file in emotion_files}) == 1:
+    # Notes that somebody wrote beside a label are none; "..._emotion (1).txt" is one, once more.
+    named = {file: match[0].upper() for file in emotion_files if (match := _NAME.match(file.stem))}
+    emotion_files = list(named) or emotion_files
+    if len(set(named.values())) == 1:
         one = the_one(emotion_files, root, suffix=".txt", clip=clip_id, faults=faults)
         if one is None:
             return None

@@ -113,28 +113,39 @@ def scan(root: Path) -> Scan:
 def crowd_labels(root: Path) -> Mapping[str, str]:
     """What most viewers saw in each clip's face, by the clip's name.
 
-    Several names joined by ":" are a tie. From the column FaceVote of
-    `processedResults/summaryTable.csv`; empty without such a table.
+    Several names joined by ":" are a tie, as rows of one clip are that do not agree. From the
+    column FaceVote of `processedResults/summaryTable.csv`; empty without such a table.
+
+    Raises:
+        DatasetError: The table is none of votes, or a vote is for no expression; its row is named.
     """
     folder = folder_of(root, "processedResults")
     named = [] if folder is None else files_in(folder)
     table = next((file for file in named if file.name.lower() == "summarytable.csv"), None)
     if table is None:
         return {}
-    initials = {code[0]: label for code, label in LABELS.items()}
+    remedy = "clone the home page's repository again"
     try:
-        return {
-            line["FileName"].upper(): ":".join(
-                initials[vote] for vote in line["FaceVote"].split(":")
-            )
-            for line in read_rows(table)
-        }
-    except (OSError, UnicodeDecodeError, KeyError, AttributeError, csv.Error) as error:
+        rows = [(line["FileName"], line["FaceVote"]) for line in read_rows(table)]
+    except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
         raise DatasetError(
-            f"is not CREMA-D's table of votes: {error!r}",
-            file=table,
-            remedy="clone the home page's repository again",
+            f"is not CREMA-D's table of votes: {error!r}", file=table, remedy=remedy
         ) from error
+    initials = {code[0]: label for code, label in LABELS.items()}
+    seen: dict[str, list[str]] = {}
+    for name, votes in rows:
+        initial = [vote.strip().upper() for vote in votes.split(":") if vote.strip()]
+        if unknown := [vote for vote in initial if vote not in initials]:
+            raise DatasetError(
+                f"has a vote {unknown[0]!r}, which is none of {', '.join(initials)}",
+                file=table,
+                place=f"row of {name}",
+                remedy=remedy,
+            )
+        # Some copies name the file, not the take.
+        take = name.upper().removesuffix(".FLV")
+        seen.setdefault(take, []).extend(initials[vote] for vote in initial)
+    return {take: ":".join(dict.fromkeys(labels)) for take, labels in seen.items()}
 
 
 def is_pointer(file: Path) -> bool:

@@ -123,9 +123,14 @@ def _source(
     names = "session.xml", f"{video.stem}.xml"
     try:
         session, clip = (_xml(by_name.get(name.lower()), folder / name) for name in names)
-        emotion = _emotion(clip, folder / names[1])
-        if emotion is None:
-            emotion = _emotion(session, folder / names[0])
+        of_clip = _emotion(clip, folder / names[1])
+        of_session = _emotion(session, folder / names[0])
+        emotion = of_session if of_clip is None else of_clip
+        if of_session not in (None, emotion):
+            raise DatasetError(
+                f"its emotion is {of_clip}, that of {names[0]} is {of_session}",
+                file=folder / names[1],
+            )
     except DatasetError as error:
         file = folder if error.file is None else Path(error.file)
         faults.append(
@@ -212,19 +217,22 @@ def _parsed(file: Path) -> ElementTree.Element:
 
 
 def _emotion(element: ElementTree.Element, file: Path) -> int | None:
+    found: set[int] = set()
     for tag in _all(element, "metatag"):
-        if (_attribute(tag, "name") or "").strip().lower() == "emotion":
-            value = (_attribute(tag, "value") or "").strip()
-            if not value:
-                return None
-            try:
-                number = float(value)
-            except ValueError:
-                number = float("nan")
-            if not number.is_integer():
-                raise DatasetError(f"its emotion is {value!r}, not a number of MMI's", file=file)
-            return int(number)
-    return None
+        value = (_attribute(tag, "value") or "").strip()
+        if (_attribute(tag, "name") or "").strip().lower() != "emotion" or not value:
+            continue
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not number.is_integer() or number < 0:
+            raise DatasetError(f"its emotion is {value!r}, not a number of MMI's", file=file)
+        found.add(int(number))
+    if len(found) > 1:
+        listed = " and ".join(str(number) for number in sorted(found))
+        raise DatasetError(f"names the emotions {listed}", file=file)
+    return next(iter(found), None)
 
 
 def _subject(session: ElementTree.Element, video: Path) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from collections import Counter
 from pathlib import Path
@@ -30,7 +31,9 @@ LABELS = {
     "07": "disgust",
     "08": "surprise",
 }
-SOUND_AND_PICTURE, PICTURE, SPEECH = "01", "02", "01"
+SOUND_AND_PICTURE, PICTURE = "01", "02"
+SPEECH, SONG = "01", "02"
+_ACTORS = 24
 _MOST_NAMED = 6  # missing takes of an actor; beyond it an archive is missing, not takes
 
 
@@ -48,8 +51,9 @@ def scan(root: Path) -> Scan:
             match = _NAME.fullmatch(file.name)
             if match is None:
                 continue
-            modality, channel, expression, *_, actor = match.groups()
-            if modality not in (SOUND_AND_PICTURE, PICTURE) or expression not in LABELS:
+            modality, channel, *_, actor = match.groups()
+            take = file.name[3:-4]
+            if modality not in (SOUND_AND_PICTURE, PICTURE) or take not in _takes(channel, actor):
                 faults.append(
                     Fault(
                         file=relative(file, root),
@@ -67,7 +71,7 @@ def scan(root: Path) -> Scan:
                     )
                 )
             else:
-                takes.setdefault(file.name[3:-4], {}).setdefault(modality, []).append(file)
+                takes.setdefault(take, {}).setdefault(modality, []).append(file)
     chosen = {
         take: the_one(
             files.get(SOUND_AND_PICTURE) or files[PICTURE],
@@ -132,7 +136,8 @@ def _missing(actor: str, channel: str, found: set[str]) -> list[Fault]:
     remedy = f"download Video_{channel.capitalize()}_{actor}.zip again"
     # Whoever wants the spoken takes needs no song.
     fatal = channel == "speech"
-    missing = [take for take in _takes(channel, actor) if take not in found]
+    code = SPEECH if channel == "speech" else SONG
+    missing = [take for take in _takes(code, actor[-2:]) if take not in found]
     if len(missing) > _MOST_NAMED:
         message = f"{len(found)} takes of {channel} instead of {len(found) + len(missing)}"
         return [Fault(file=f"{actor}/", message=message, remedy=remedy, fatal=fatal)]
@@ -148,16 +153,20 @@ def _missing(actor: str, channel: str, found: set[str]) -> list[Fault]:
     ]
 
 
-def _takes(channel: str, actor: str) -> list[str]:
-    """Names of an actor's published takes, without the modality: neutral has one intensity."""
-    code, expressions = (SPEECH, 8) if channel == "speech" else ("02", 6)
-    return [
-        f"{code}-{expression:02}-{intensity:02}-{sentence:02}-{repeat:02}-{actor[-2:]}"
+@functools.cache
+def _takes(channel: str, actor: str) -> tuple[str, ...]:
+    """Names of an actor's published takes, without the modality: neutral has one intensity.
+
+    Empty for a channel that is neither speech nor song, and for an actor who is none of the 24.
+    """
+    expressions = {SPEECH: 8, SONG: 6}.get(channel, 0) if 1 <= int(actor) <= _ACTORS else 0
+    return tuple(
+        f"{channel}-{expression:02}-{intensity:02}-{sentence:02}-{repeat:02}-{actor}"
         for expression in range(1, expressions + 1)
         for intensity in ((1, 2) if expression > 1 else (1,))
         for sentence in (1, 2)
         for repeat in (1, 2)
-    ]
+    )
 
 
 def _spoken(source: Source) -> Source | str:

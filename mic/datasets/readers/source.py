@@ -186,8 +186,8 @@ def missing(path: Path, *names: str, remedy: str) -> Fault:
             of a dataset's folders for the whole of it.
     """
     wanted = {name.lower() for name in names}
-    for above in path.resolve().parents[:2]:
-        if any(sub.name.lower() in wanted for sub in [above, *readable_subfolders(above)]):
+    for above in path.resolve().parents[:3]:
+        if any(sub.name.lower() in wanted for sub in readable_subfolders(above)):
             remedy = f"give {above} instead, which holds it"
             break
     return Fault(file=f"{names[0]}/", message="is missing", remedy=remedy)

@@ -1,0 +1,175 @@
+"""Labels that contradict each other or cannot be: never a silent choice, a clip less and why."""
+
+import shutil
+from pathlib import Path
+
+import dataset_trees as trees
+import pytest
+
+from mic import datasets
+from mic.datasets import published
+from mic.datasets.readers.source import Scan
+from mic.errors import DatasetError
+
+
+@pytest.fixture(autouse=True)
+def own_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("MIC_HOME", str(tmp_path / "home"))
+
+
+def scan(name: str, root: Path) -> Scan:
+    return datasets.DATASETS[name].scan(root)
+
+
+def fetch(name: str, root: Path) -> published.Report:
+    """Whole pictures: the small trees show discs, not faces."""
+    return datasets.fetch(name, path=root, size=None)
+
+
+def replaced(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "copy",
+    ["Val_AFEW/Angry/000000100.avi", "Train_AFEW/Sad/000000999.avi"],
+    ids=["in both parts", "in two classes"],
+)
+def test_a_clip_with_two_labels_or_in_two_parts_is_none(tmp_path, copy):
+    root = trees.afew(tmp_path)
+    (root / copy).parent.mkdir(exist_ok=True)
+    shutil.copy(root / "Train_AFEW/Angry/000000100.avi", root / copy)
+    report = fetch("afew", root)
+    named = {fault.clip: fault.message for fault in report.faults if fault.clip}
+    split = copy[: copy.index("_")].lower()
+    assert named.keys() == {"train-000000100", f"{split}-{Path(copy).stem}"}
+    assert f"shows the pictures of {copy}, labelled or divided" in named["train-000000100"]
+    kept = report.manifest.column("clip_id")
+    assert len(kept) == 15
+    assert not named.keys() & set(kept)
+
+
+def test_a_clip_that_is_there_twice_with_one_label_is_noted(tmp_path):
+    root = trees.afew(tmp_path)
+    folder = root / "Train_AFEW/Angry"
+    shutil.copy(folder / "000000100.avi", folder / "000000999.avi")
+    report = fetch("afew", root)
+    assert len(report.manifest) == 17
+    (note,) = (fault for fault in report.faults if "shows the pictures" in fault.message)
+    assert note.file.endswith("000000999.avi")
+
+
+def test_ratings_of_two_recordings_of_the_same_pictures_are_refused(tmp_path):
+    root = trees.avec(tmp_path)
+    videos = root / "recordings_video"
+    shutil.copy(videos / "train_1.mp4", videos / "train_2.mp4")
+    report = fetch("avec", root)
+    assert report.manifest.column("clip_id") == ["dev_1"]
+    assert {fault.clip for fault in report.faults if fault.clip} == {"train_1", "train_2"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("-0.200000", "37.0", "the rating 37 is not between -1 and 1 at line 9"),
+        ("'train_1'", "'dev_1'", "is a rating of dev_1 at line 9"),
+    ],
+)
+def test_ratings_out_of_range_or_of_another_recording_are_refused(tmp_path, old, new, message):
+    root = trees.avec(tmp_path)
+    replaced(root / "ratings_gold_standard/valence/train_1.arff", old, new)
+    (fault,) = (fault for fault in scan("avec", root).faults if fault.clip == "train_1")
+    assert fault.message == message
+
+
+def test_ratings_in_another_unit_of_time_are_refused(tmp_path):
+    root = trees.avec(tmp_path)
+    file = root / "ratings_gold_standard/valence/train_1.arff"
+    lines = file.read_text().splitlines()
+    lines = [f"{line[:10]}{float(line.split(',')[1]) * 1000},0.1" if line[0:1] == "'" else line
+             for line in lines]  # fmt: skip
+    file.write_text("\n".join(lines))
+    (fault,) = (fault for fault in fetch("avec", root).faults if fault.clip == "train_1")
+    assert "from 0.00 to 1160.00 s, the recording from 0.00 to 0.36 s" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "message"),
+    [
+        ("S001-007.xml", 'Value="1"', 'Value="-3"', "its emotion is '-3', not a number of MMI's"),
+        (
+            "S001-007.xml",
+            '<Metatag Name="Emotion"',
+            '<Metatag Name="Emotion" Value="5"/><Metatag Name="Emotion"',
+            "names the emotions 1 and 5",
+        ),
+        (
+            "session.xml",
+            "<subject",
+            '<Metatag Name="Emotion" Value="5"/><subject',
+            "its emotion is 1, that of session.xml is 5",
+        ),
+    ],
+)
+def test_mmi_takes_no_emotion_that_another_contradicts(tmp_path, file, old, new, message):
+    root = trees.mmi(tmp_path)
+    replaced(root / "Sessions/7" / file, old, new)
+    found = scan("mmi", root)
+    (fault,) = (fault for fault in found.faults if fault.clip == "session-7")
+    assert (fault.file, fault.message) == ("Sessions/7/S001-007.xml", message)
+    assert "session-7" not in {source.clip_id for source in found.sources}
+
+
+def test_ckplus_takes_no_note_for_a_label_and_a_copied_label_for_one(tmp_path):
+    root = trees.ckplus(tmp_path)
+    whole = scan("ckplus", root).sources
+    label = root / "Emotion/S005/001/S005_001_00000005_emotion.txt"
+    label.with_name("notes.txt").write_text("looks angry to me: 1\n")
+    copy = label.with_name(f"{label.stem} (1).txt")
+    shutil.copy(label, copy)
+    assert scan("ckplus", root).sources == whole
+    copy.write_text("1\n")
+    found = scan("ckplus", root)
+    assert [fault.clip for fault in found.faults if fault.fatal] == ["S005_001"]
+
+
+def test_ravdess_reads_no_take_that_was_not_published(tmp_path):
+    root = trees.ravdess(tmp_path)
+    whole = scan("ravdess", root).sources
+    take = root / "Video_Speech_Actor_01/Actor_01/01-01-05-01-01-01-01.mp4"
+    odd = ("01-01-05-07-01-01-01", "01-01-05-01-03-01-01", "01-01-01-02-01-01-01")
+    for name in odd:
+        shutil.copy(take, take.with_name(f"{name}.mp4"))
+    found = scan("ravdess", root)
+    assert found.sources == whole
+    named = {Path(fault.file).stem for fault in found.faults if "does not define" in fault.message}
+    assert named == set(odd)
+
+
+def votes(root: Path, *rows: str) -> None:
+    table = root / "processedResults/summaryTable.csv"
+    table.parent.mkdir(exist_ok=True)
+    table.write_text("\r\n".join(["FileName,VoiceVote,FaceVote", *rows]), encoding="utf-8-sig")
+
+
+def test_cremad_reads_votes_however_they_are_written(tmp_path):
+    root = trees.cremad(tmp_path)
+    votes(root, " 1001_DFA_ANG_XX , A, a ", "1001_IEO_HAP_HI.flv,H,S", "1002_TIE_NEU_XX,N,")
+    crowd = {source.clip_id: source.notes["crowd"] for source in scan("cremad", root).sources}
+    assert crowd["1001_DFA_ANG_XX"] == "anger"
+    assert crowd["1001_IEO_HAP_HI"] == "sadness"
+    assert crowd["1002_TIE_NEU_XX"] == ""
+
+
+def test_cremad_takes_rows_that_disagree_for_a_tie_and_no_vote_for_nothing(tmp_path):
+    root = trees.cremad(tmp_path)
+    votes(root, "1001_DFA_ANG_XX,A,A", "1001_DFA_ANG_XX,A,S", "1001_IEO_HAP_HI,H,H")
+    manifest = fetch("cremad-crowd", root).manifest
+    assert manifest.column("clip_id") == ["1001_IEO_HAP_HI"]
+    votes(root, "1001_DFA_ANG_XX,A,Q")
+    with pytest.raises(DatasetError, match="'Q'") as caught:
+        scan("cremad", root)
+    assert caught.value.place == "row of 1001_DFA_ANG_XX"
+    assert caught.value.remedy
