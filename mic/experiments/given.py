@@ -2,7 +2,7 @@
 
 A name alone is a generated protocol, or a published dataset that was fetched before. A published
 dataset's name with a folder is read from there by its own reader and built below `MIC_HOME` by the
-first who asks. Any other name needs class folders, or a manifest. Without any, a study runs on the
+first who asks. Any other name needs class folders, or a table. Without any, a study runs on the
 generated protocols, in the profile's sizes.
 """
 

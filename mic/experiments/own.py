@@ -1,4 +1,4 @@
-"""Somebody's own clips as data of a study: class folders, or a manifest."""
+"""Somebody's own clips as data of a study: class folders, a list of clips, or a manifest."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from mic.datasets.readers.build import build
 from mic.datasets.readers.source import Dataset as Reader
 from mic.datasets.readers.source import Scan, Source
 from mic.errors import DatasetError
+from mic.experiments import listed
 from mic.experiments.data import Dataset
 from mic.fitting.clips import Labelled, class_folders
 from mic.inputs.coverage import UNREADABLE, LeftOut, check_share
@@ -33,11 +34,11 @@ _LONGEST = 200  # bytes of a clip's name: file systems allow 255, suffixes inclu
 def load(
     name: str, path: Path, config: Profile, *, progress: Callable[[int, int], None] | None = None
 ) -> Dataset:
-    """Class folders, or a manifest, whose clips are made anew unless they are MPEG-4 already.
+    """Class folders, a list, or a manifest, whose clips are made anew unless they are MPEG-4.
 
     Args:
         name: As its rows are called.
-        path: The folder, or the manifest.
+        path: The folder, or the table: `mic.experiments.listed`, or what `mic fetch` writes.
         config: Picture size, `jobs`.
         progress: Called with the number of finished and of all clips.
 
@@ -46,12 +47,20 @@ def load(
     """
     if not path.is_dir() and not (path.is_file() and path.suffix.lower() == ".csv"):
         raise DatasetError(
-            "is no folder and no manifest" if path.exists() else "does not exist",
+            "is no folder and no table" if path.exists() else "does not exist",
             file=path,
-            remedy="give a folder with a folder a class, or a manifest (.csv); unpack an archive",
+            remedy="give a folder with a folder a class, or a table (.csv); unpack an archive",
         )
     table = path if path.suffix.lower() == ".csv" else path / "manifest.csv"
-    if table.is_file():
+    if table.is_file() and listed.is_list(table):
+        root = table.parent
+        rows = listed.read(table)
+        classes = tuple(sorted({row.label for row in rows}))
+        names = _names([row.clip_id for row in rows])
+        sources = [
+            dataclasses.replace(row, clip_id=clip) for row, clip in zip(rows, names, strict=True)
+        ]
+    elif table.is_file():
         manifest = dataclasses.replace(Manifest.load(table), name=name)
         if not manifest.classes or len(manifest) == 0:
             raise DatasetError(
@@ -138,7 +147,16 @@ def _classified(folder: Path) -> list[Labelled]:
         if one_class:
             raise DatasetError("is the folder of one class", file=folder, remedy=remedy) from error
         raise
-    labels = {video.label.casefold() for video in videos}
+    spelt: dict[str, str] = {}
+    for video in videos:
+        usual = spelt.setdefault(video.label.strip().casefold(), video.label)
+        if usual != video.label:
+            raise DatasetError(
+                f"has the folders {usual!r} and {video.label!r} of one class",
+                file=folder,
+                remedy="move their videos into one of them",
+            )
+    labels = set(spelt)
     people = {video.subject.casefold() for video in videos}
     if one_class and not labels & _EXPRESSIONS:
         raise DatasetError("is the folder of one class", file=folder, remedy=remedy)

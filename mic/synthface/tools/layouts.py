@@ -38,6 +38,8 @@ class Take:
         rate: Frames a second; the protocol's own by default.
         gray: Whether pictures are written gray.
         then: Writes the label files, given the finished film.
+        label: The class that the layout says, where the plan's is another: calm faces of RAVDESS
+            are drawn neutral, but copies of one are none of the other.
     """
 
     protocol: str
@@ -47,6 +49,7 @@ class Take:
     rate: Fraction | None = None
     gray: bool = False
     then: Callable[[Film, ClipPlan, Path], None] | None = None
+    label: str = ""
 
 
 def write_video(frames: Iterable[np.ndarray], path: Path, rate: Fraction) -> None:
@@ -299,7 +302,8 @@ def _ravdess(root: Path, clips: int | None, size: int) -> Iterator[Take]:
                 for sentence in (1, 2)
                 for repeat in (1, 2)
             ):
-                label = labels[int(code.split("-")[2]) - 1]
+                expression = code.split("-")[2]
+                label = labels[int(expression) - 1]
                 name = f"{code}-{actor:02}"
                 yield Take(
                     protocol="synth-mmi",
@@ -307,6 +311,7 @@ def _ravdess(root: Path, clips: int | None, size: int) -> Iterator[Take]:
                     files=folder / f"{name}.mp4",
                     size=size,
                     rate=Fraction(30000, 1001),
+                    label=expression,
                 )
             folder.mkdir(parents=True, exist_ok=True)
             (folder / f"03-01-01-01-01-01-{actor:02}.wav").write_bytes(b"RIFF")

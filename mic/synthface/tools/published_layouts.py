@@ -58,7 +58,8 @@ def write(
     copies: list[tuple[Path, Path]] = []
     drawn: dict[tuple[str, str, str], list[Path]] = {}
     for one in LAYOUTS[name](root, clips, size):
-        same = drawn.setdefault((one.plan.subject, one.plan.label, one.plan.split), [])
+        plan = one.plan
+        same = drawn.setdefault((plan.subject, one.label or plan.label, plan.split), [])
         if distinct is not None and len(same) >= distinct and one.then is None:
             copies.append((same[len(copies) % distinct], one.files))
         else:
