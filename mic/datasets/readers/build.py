@@ -143,7 +143,11 @@ def _doubled(dataset: Dataset, scan: Scan, rows: Mapping[int, Clip]) -> list[Fau
         same.setdefault(clip.sha256, []).append(index)
     faults = []
     for first, *others in same.values():
-        alike = {(rows[index].label, rows[index].split) for index in (first, *others)}
+        alike = {
+            # What is acted, where the label is what viewers see: they may differ about the same.
+            (scan.sources[index].notes.get("shown", rows[index].label), rows[index].split)
+            for index in (first, *others)
+        }
         contradiction = len(alike) > 1 or dataset.read_trace is not None
         pairs = [(index, first) for index in others]
         if others and contradiction:

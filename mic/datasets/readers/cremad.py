@@ -103,7 +103,7 @@ def scan(root: Path) -> Scan:
                     files=(relative(one, root),),
                     subject=actor,
                     label=LABELS[code],
-                    notes={"crowd": crowd.get(clip, "")} if crowd else {},
+                    notes={"shown": LABELS[code], "crowd": crowd.get(clip, "")},
                 )
             )
     counts["actors"] = len({source.subject for source in sources})

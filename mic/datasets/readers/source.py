@@ -38,7 +38,8 @@ class Source:
         fold: As in `Clip`.
         frame_rate: Of a picture sequence; a video has its own.
         traces: Paths of label traces by name ("valence"), relative to the folder.
-        notes: What else the dataset says about the clip and variants choose by ("view").
+        notes: What else the dataset says about the clip and variants choose by ("view"); "shown"
+            is the label by what is acted, where a variant labels by what viewers see.
     """
 
     clip_id: str
