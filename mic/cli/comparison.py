@@ -40,6 +40,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def _compare(options: argparse.Namespace) -> int:
     import matplotlib.pyplot as plt
 
+    from mic.experiments import given
     from mic.peers import PEERS
     from mic.publishing import comparison
     from mic.publishing.plots import STYLE
@@ -58,6 +59,8 @@ def _compare(options: argparse.Namespace) -> int:
         n=options.clips or (None if own else comparison.SIZES[dataset]),
     )
     note = _note(dataset, data, options.results)
+    if dataset in _TABLES.values() and given.counterpart(data) != dataset:
+        note += f"; {data} is not {dataset}, so the differences do not compare methods"
     folder = options.out or options.results / "compare"
     name = f"compare_{data}".replace("-", "_")
     atomic.write_text(folder / f"{name}.csv", table.to_csv(index=False, float_format="%.6g"))
@@ -95,7 +98,8 @@ def _of_shape(dataset: str, folder: Path) -> str:
 
     names: list[str] = []
     for record in results.records(folder):
-        names += [name for name in provenance.read(record)["data"] if ", " not in name]
+        # Not those that are derived: re-encoded, or with another identity network.
+        names += [name for name in provenance.read(record)["data"] if " " not in name]
     if not names:
         raise ResultError(
             "holds no results",

@@ -165,3 +165,23 @@ def test_somebody_elses_table_is_compared_too(tmp_path, capsys):
     theirs.write_text("dataset,method,accuracy\nMine,MIC,0.7\n")
     assert main(command) == 1
     assert "not in per cent" in capsys.readouterr().err
+
+
+def test_another_dataset_beside_the_published_numbers_is_said_to_be_one(tmp_path, capsys):
+    results = str(provenance.repository() / "results")
+    command = ["compare", "3", results, "--out", str(tmp_path)]
+    assert main([*command, "--data", "synth-ck"]) == 0
+    assert "synth-ck is not MMI, so the differences do not compare" in capsys.readouterr().out
+    assert main([*command, "--data", "synth-mmi"]) == 0
+    assert "is not MMI" not in capsys.readouterr().out
+
+
+def test_results_of_other_data_are_named_without_what_is_derived_of_them(tmp_path, capsys):
+    data = {"cremad": "1", "cremad (gop 12)": "2", "cremad, z_I by mobilefacenet": "3"}
+    folder = tmp_path / "05_ablations"
+    folder.mkdir()
+    source = provenance.repository() / "results/05_ablations/provenance.json"
+    record = json.loads(source.read_text()) | {"data": data}
+    (folder / "provenance.json").write_text(json.dumps(record))
+    assert main(["compare", "1", str(tmp_path)]) == 1
+    assert "holds nothing of CK+ or of its shape, but cremad. " in capsys.readouterr().err
