@@ -1,8 +1,8 @@
 """What the repository may contain and name: `python tests/audit.py`, which `make audit` calls.
 
 Rules that need no network: every pin hashed, only known file formats, nothing that unpickles, no
-address of a package registry. Known vulnerabilities are asked of `pip-audit` where it is
-installed, and said where it is not.
+text of whatever encoding a machine has, no address of a package registry. Known vulnerabilities
+are asked of `pip-audit` where it is installed, and said where it is not.
 """
 
 import ast
@@ -103,6 +103,8 @@ def _of_code(text: str, name: str) -> Iterator[str]:
             yield f"{name}:{node.lineno}: weights_only={options['weights_only']}"
         if options.get("allow_pickle", "False") != "False":
             yield f"{name}:{node.lineno}: allow_pickle={options['allow_pickle']}"
+        if called.endswith(".read_text") and not node.args and "encoding" not in options:
+            yield f"{name}:{node.lineno}: reads text in whatever encoding the machine has"
         if options.get("shell") == "True":
             yield f"{name}:{node.lineno}: {called} runs text"
 

@@ -77,7 +77,7 @@ class _Kernels:
 
 def pytest_configure(config):
     worker = hasattr(config, "workerinput")
-    if not worker and config.option.nbval_lax and sys.platform == "linux":
+    if not worker and config.getoption("nbval_lax", default=False) and sys.platform == "linux":
         kernels = contextlib.ExitStack()
         config.add_cleanup(kernels.close)
         folder = Path(kernels.enter_context(tempfile.TemporaryDirectory()))

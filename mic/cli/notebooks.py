@@ -227,8 +227,9 @@ def _report(options: argparse.Namespace) -> int:
 
     folder = options.results or provenance.repository() / "results"
     if options.fill is not None:
-        atomic.write_text(options.fill, report.filled(options.fill.read_text(), folder))
-        print(f"{options.fill}: {', '.join(report.names_in(options.fill.read_text()))}")
+        text = options.fill.read_text(encoding="utf-8")
+        atomic.write_text(options.fill, report.filled(text, folder))
+        print(f"{options.fill}: {', '.join(report.names_in(text))}")
         return 0
     if options.latex is not None:
         print(f"{options.latex}: {len(report.export_latex(folder, options.latex))} tables")

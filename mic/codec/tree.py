@@ -141,7 +141,7 @@ def _one_clip(task: tuple[Path, Path, Path, dict[str, Any]]) -> dict[str, Any]:
 
 def _record_of(record: Path, key: str, target: Path) -> dict[str, int] | None:
     try:
-        content = json.loads(record.read_text())
+        content = json.loads(record.read_text(encoding="utf-8"))
         if content["key"] == key and content["sha256"] == sha256_of(target):
             return {name: int(count) for name, count in content["facts"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

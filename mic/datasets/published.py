@@ -299,7 +299,7 @@ def _opened(dataset: Dataset, path: Path) -> Path:
     stamp = f"{status.st_size} {status.st_mtime_ns}\n"
     with locked(folder.with_name(f".{folder.name}.lock")):
         mark = folder / ".archive"
-        if folder.is_dir() and not (mark.is_file() and mark.read_text() == stamp):
+        if folder.is_dir() and not (mark.is_file() and mark.read_text(encoding="utf-8") == stamp):
             shutil.rmtree(folder)  # of an earlier archive of this name
         write_text(mark, stamp)
         archives.extract(path, folder)

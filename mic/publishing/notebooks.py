@@ -271,8 +271,8 @@ class Runner:
         record_path = self.folder / stamp.stem / PROVENANCE
         if not (stamp.is_file() and record_path.is_file()):
             return None
-        record = json.loads(stamp.read_text())
-        outputs = json.loads(record_path.read_text())["outputs"]
+        record = json.loads(stamp.read_text(encoding="utf-8"))
+        outputs = json.loads(record_path.read_text(encoding="utf-8"))["outputs"]
         whole = all(
             (record_path.parent / name).is_file()
             and sha256_of(record_path.parent / name) == digest

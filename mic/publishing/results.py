@@ -331,7 +331,7 @@ def recover(folder: Path) -> None:
 def _promote(staging: Path) -> None:
     # Each rename is atomic and repeatable; the journal goes last, so a crash in between is mended
     # by the next run, which comes here again through `recover`.
-    for name in json.loads((staging / _JOURNAL).read_text()):
+    for name in json.loads((staging / _JOURNAL).read_text(encoding="utf-8")):
         source, target = staging / name, staging.parent / name
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -191,7 +191,7 @@ def in_words(seconds: float) -> str:
 
 def _notes() -> dict[str, dict[str, Any]]:
     try:
-        found = json.loads((home() / _NOTES).read_text())
+        found = json.loads((home() / _NOTES).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}  # none yet, or spoilt: they only tell of time, and are written again
     return found if isinstance(found, dict) else {}

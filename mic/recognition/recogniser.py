@@ -283,7 +283,7 @@ def chosen_device(device: str) -> torch.device:
 
 
 def _pin(name: str) -> str:
-    lines = PINS.read_text().splitlines() if PINS.is_file() else []
+    lines = PINS.read_text(encoding="utf-8").splitlines() if PINS.is_file() else []
     pins = {line.split()[1]: line.split()[0] for line in lines if len(line.split()) == 2}
     if name not in pins:
         raise WeightsError(

@@ -148,5 +148,6 @@ def peak_memory(task: Callable[[], object]) -> float:
 
 
 def _resident(status: Path, field: str) -> float:
-    line = next(line for line in status.read_text().splitlines() if line.startswith(field))
+    lines = status.read_text(encoding="utf-8").splitlines()
+    line = next(line for line in lines if line.startswith(field))
     return 1024.0 * int(line.split()[1])

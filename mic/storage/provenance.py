@@ -80,7 +80,7 @@ def device() -> dict[str, str | int]:
     model = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.is_file():
-        for line in information.read_text().splitlines():
+        for line in information.read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):
                 model = line.partition(":")[2].strip()
                 break
@@ -143,7 +143,7 @@ def read(path: str | Path) -> dict[str, Any]:
         ResultError: It cannot be read, or is no provenance record.
     """
     try:
-        record: dict[str, Any] = json.loads(Path(path).read_text())
+        record: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
         wrong = [name for name, kind in _RECORDED.items() if type(record[name]) is not kind]
         if wrong:
             raise ValueError(f"{', '.join(wrong)} is not what it should be")

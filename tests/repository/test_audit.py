@@ -37,6 +37,7 @@ def faults(tmp_path):
         "import numpy as np\nnp.load(x, allow_pickle=True)",
         "import pandas as pd\npd.read_pickle(x)",
         "import subprocess\nsubprocess.run(x, shell=True)",
+        "from pathlib import Path\nPath(x).read_text()",
         "eval(x)",
     ],
 )

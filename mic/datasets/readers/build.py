@@ -340,7 +340,7 @@ def _key(root: Path, source: Source, size: int | None, options: dict[str, Any]) 
 
 def _recorded(record: Path, key: str, video: Path) -> dict[str, Any] | None:
     try:
-        content = json.loads(record.read_text())
+        content = json.loads(record.read_text(encoding="utf-8"))
         facts: dict[str, Any] = content["facts"]
         if content["key"] == key and sha256_of(video) == facts["sha256"]:
             return facts

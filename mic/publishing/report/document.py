@@ -87,7 +87,8 @@ def _changed(folder: Path, record: dict[str, Any]) -> Iterable[str]:
 
 
 def _document(records: list[dict[str, Any]], sections: list[str], changed: list[str]) -> str:
-    style = resources.files("mic.publishing.report").joinpath("page.css").read_text()
+    package = resources.files("mic.publishing.report")
+    style = package.joinpath("page.css").read_text(encoding="utf-8")
     links = "".join(
         f'<li><a href="#{_text(r["notebook"])}">{_text(_title(r["notebook"]))}</a></li>'
         for r in records
