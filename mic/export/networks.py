@@ -18,12 +18,14 @@ from mic.export.graph import (
     pool_to_grid,
     recurrent,
 )
+from mic.export.local_binary import local_binary
 from mic.models.expression import ExpressionNetwork, FrameEncoder
 from mic.models.mic import Mic
 from mic.peers.c3d_gru import C3dGru
 from mic.peers.compressed_fusion import CompressedFusion
 from mic.peers.conv_lstm import EnhancedConvLstm, Stream, TwoStreamConvLstm
 from mic.peers.frame_attention import FrameAttention
+from mic.peers.local_binary import LbvCnn
 from mic.peers.mode_variational import ModeVariational
 from mic.peers.optical_flow import FlowCnn
 from mic.peers.registry import PeerModel
@@ -31,7 +33,7 @@ from mic.peers.voting import FrameVoting
 
 INPUTS = {"clips": 3, "motion": 2}
 # Their loops over time are unrolled, or time is a dimension of their convolutions.
-_UNROLLED = (ModeVariational, C3dGru, TwoStreamConvLstm)
+_UNROLLED = (ModeVariational, C3dGru, LbvCnn, TwoStreamConvLstm)
 
 
 def tested_part(network: nn.Module) -> nn.Module:
@@ -76,6 +78,8 @@ def build(
         z, logits = _voting(graph, network, size)
     elif isinstance(network, C3dGru):
         z, logits = _c3d_gru(graph, network, size, steps)
+    elif isinstance(network, LbvCnn):
+        z, logits = local_binary(graph, network, size, steps)
     elif isinstance(network, CompressedFusion):
         z, logits = _fusion(graph, network, size, motion_size)
     elif isinstance(network, FlowCnn):

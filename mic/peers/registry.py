@@ -22,6 +22,7 @@ from mic.peers.compressed_transformer import CompressedTransformer
 from mic.peers.conv_lstm import TwoStreamConvLstm
 from mic.peers.frame_attention import FrameAttention
 from mic.peers.frame_transformer import FrameTransformer
+from mic.peers.local_binary import LbvCnn
 from mic.peers.mode_variational import ModeVariational
 from mic.peers.optical_flow import FlowCnn
 from mic.peers.size import Size
@@ -102,6 +103,17 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             published="C3D-GRU",
             source="Tran et al. 2015, Cho et al. 2014",
             differs="four 3-D convolutions, from random weights, instead of C3D's eight",
+            any_rate=False,
+            grid=4,
+        ),
+        "lbvcnn": Peer(
+            title="LBVCNN",
+            network=LbvCnn,
+            reads="pictures",
+            paper_width=32,
+            published="LBVCNN",
+            source="Kumawat et al. 2019",
+            differs="depth, widths and sparsity are ours, as only its abstract was at hand",
             any_rate=False,
             grid=4,
         ),

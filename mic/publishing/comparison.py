@@ -113,7 +113,6 @@ NOT_RUN: Mapping[str, str] = MappingProxyType(
         "3D CNN-DAP": _LANDMARKS,
         "G2-VER": "an ensemble of a network that learned from photographs and of landmarks; "
         "linear readers of a frozen face network and of 478 found landmarks stand for its parts",
-        "LBVCNN": "nobody has written it here yet",
         "NST": _EXTRA,
         "DSTA": "frames and optical flow in two streams; E-ConvLSTM stands for its kind",
         "DenseNet-161": "an image network; Frame voting stands for its kind",

@@ -24,7 +24,7 @@ from mic.recognition.recogniser import Recogniser
 from mic.speed import clips, parity
 
 CLASSES, STEPS, EDGE = 7, 5, 40
-UNROLLED = ("mode-vlstm", "c3d-gru", "e-convlstm")
+UNROLLED = ("mode-vlstm", "c3d-gru", "lbvcnn", "e-convlstm")
 
 
 def _disturb(network):

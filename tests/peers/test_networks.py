@@ -15,6 +15,7 @@ from mic.faces.fer import Fer, crop
 from mic.inputs.batch import Batch
 from mic.peers.conv_lstm import EnhancedConvLstm
 from mic.peers.frame_attention import draw_snippets, resnet18
+from mic.peers.local_binary import LocalBinaryVolume
 from mic.peers.mode_variational import ModeVariationalLstm
 from mic.peers.optical_flow import LucasKanade, luma, warp
 
@@ -131,6 +132,27 @@ def test_same_seed_same_weights_and_answers(name):
     clips, motion = _clips(name, 2)
     one, two = (_model(name, seed=3).eval()(clips, None, motion).logits for _ in range(2))
     assert torch.equal(one, two)
+
+
+def test_local_binary_filters_are_signs_and_stay_what_they_are():
+    model = _model("lbvcnn").train()
+    layers = [part for part in model.modules() if isinstance(part, LocalBinaryVolume)]
+    drawn = [layer.filters.clone() for layer in layers]
+    assert set(torch.cat([one.flatten() for one in drawn]).tolist()) == {-1.0, 0.0, 1.0}
+    assert (drawn[-1] == 0).float().mean() == pytest.approx(0.5, abs=0.05)
+    clips, _ = _clips("lbvcnn", 4)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, weight_decay=0.1)
+    model(clips).logits.square().sum().backward()
+    optimizer.step()
+    assert all(torch.equal(one, layer.filters) for one, layer in zip(drawn, layers, strict=True))
+    # A network that is loaded compares as the one that was saved.
+    assert [key for key in model.state_dict() if key.endswith("filters")]
+
+
+def test_a_local_binary_layer_learns_a_27th_of_a_convolution():
+    layer = LocalBinaryVolume(16, 16)
+    learned = layer.mixture.weight.numel()
+    assert torch.nn.Conv3d(16, 16, 3, bias=False).weight.numel() == 27 * learned
 
 
 def test_unknown_peer_is_refused():
