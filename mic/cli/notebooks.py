@@ -38,7 +38,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         default=[],
         metavar="NAME=PATH",
         help="run on this instead of generated data: ckplus, mmi, afew, recola, cremad, ravdess "
-        "or a variant, with its folder; class folders or a manifest under any other name; a "
+        "or a variant, with its folder; class folders or a table of clips under any other name; a "
         "generated protocol's name alone. Repeatable; results get a folder of their own",
     )
     command.add_argument(

@@ -45,7 +45,7 @@ def test_a_clip_with_two_labels_or_in_two_parts_is_none(tmp_path, copy):
     named = {fault.clip: fault.message for fault in report.faults if fault.clip}
     split = copy[: copy.index("_")].lower()
     assert named.keys() == {"train-000000100", f"{split}-{Path(copy).stem}"}
-    assert f"shows the pictures of {copy}, labelled or divided" in named["train-000000100"]
+    assert f"shows the pictures of {copy}, which has another label" in named["train-000000100"]
     kept = report.manifest.column("clip_id")
     assert len(kept) == 15
     assert not named.keys() & set(kept)

@@ -153,7 +153,7 @@ def _doubled(dataset: Dataset, scan: Scan, rows: Mapping[int, Clip]) -> list[Fau
         if others and contradiction:
             pairs.append((first, others[0]))
         for index, other in pairs:
-            differing = "" if not contradiction else ", labelled or divided otherwise"
+            differing = "" if not contradiction else ", which has another label, part or rating"
             remedy = "compare with the archives and keep the one that they have"
             faults.append(
                 Fault(
