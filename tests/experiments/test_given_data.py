@@ -98,7 +98,7 @@ def test_a_tree_of_ckplus_fills_the_table_the_matrix_and_the_curves(trees, tmp_p
 
 @pytest.mark.parametrize(
     ("name", "clips", "labels"),
-    [("mmi", 6, 6), ("afew", 8, 7), ("cremad", 12, 6)],
+    [("mmi", 6, 6), ("afew", 7, 7), ("cremad", 6, 6)],
 )
 def test_each_layout_is_read_and_cut_to_the_face(name, clips, labels, trees):
     data = given.labelled([f"{name}={trees(name, clips)}"], SMOKE)[name]
@@ -129,7 +129,7 @@ def test_song_is_another_variant_than_speech(trees):
 
 
 def test_viewers_see_what_most_of_them_say(trees):
-    tree = trees("cremad", 12)
+    tree = trees("cremad", 6)
     table = tree / "processedResults/summaryTable.csv"
     names = sorted(path.stem for path in (tree / "VideoFlash").iterdir())
     lines = ['"","FileName","FaceVote"']

@@ -64,7 +64,7 @@ def ladder(manifest, tmp_path, monkeypatch):
         identity=people.astype(np.float32),
         rungs=RUNGS,
         method=Method(width=4, feature_size=16, z_size=16, regulariser="none", beta=0.0),
-        schedule=Schedule(epochs=18, batch=6, learning_rate=5e-3, flip=False, gain=0.0),
+        schedule=Schedule(epochs=12, batch=6, learning_rate=5e-3, flip=False, gain=0.0),
         steps=4,
         edge=32,
     )
@@ -96,7 +96,7 @@ def test_the_table_is_whole_and_the_mixed_model_learns(ladder):
     assert best["dedicated"] >= 0.8
     assert best[residuals.MIXED] >= 0.8
     assert best[residuals.LONGER] >= 0.8
-    assert ladder.epochs(residuals.MIXED) * len(RUNGS) == ladder.epochs(residuals.LONGER) == 18
+    assert ladder.epochs(residuals.MIXED) * len(RUNGS) == ladder.epochs(residuals.LONGER) == 12
     first = table[(table["factor"] == 1)].set_index("model")["accuracy"]
     assert first["finest"] == first["dedicated"]
 
