@@ -21,7 +21,7 @@ from mic.experiments import listed
 from mic.experiments.data import Dataset
 from mic.fitting.clips import Labelled, class_folders
 from mic.inputs.coverage import UNREADABLE, LeftOut, check_share
-from mic.manifest.manifest import Manifest
+from mic.manifest.manifest import Clip, Manifest
 from mic.storage.home import home, locked
 
 # What folders of classes are called, and people are not.
@@ -66,6 +66,7 @@ def load(
             raise DatasetError(
                 "has no labelled clips", file=table, remedy="write rows with clip and label"
             )
+        _check_labels(manifest, table)
         if _codecs(manifest) == {"mpeg4"}:
             return Dataset(manifest=manifest)
         root, classes = manifest.root, manifest.classes
@@ -126,6 +127,20 @@ def load(
     )
     check_share(absent, len(manifest) + len(absent))
     return Dataset(manifest=manifest, absent=absent)
+
+
+def _check_labels(manifest: Manifest, table: Path) -> None:
+    """Refuses a manifest that gives one file two labels, or has it in two parts."""
+    first: dict[str, Clip] = {}
+    for clip in manifest:
+        other = first.setdefault(clip.sha256, clip)
+        if clip.sha256 and (other.label, other.split) != (clip.label, clip.split):
+            raise DatasetError(
+                f"has the pictures of {other.clip_id} again, with another label or part",
+                file=table,
+                place=clip.clip_id,
+                remedy="remove the row that is wrong",
+            )
 
 
 def _codecs(manifest: Manifest) -> set[str]:

@@ -1,11 +1,12 @@
 """Somebody's own list of clips, as people and their spreadsheet programs write it."""
 
+import dataclasses
 from pathlib import Path
 
 import dataset_trees as trees
 import pytest
 
-from mic import config
+from mic import config, datasets
 from mic.errors import DatasetError
 from mic.experiments import given, listed
 
@@ -96,3 +97,16 @@ def test_two_folders_of_one_class_are_refused(tmp_path):
     with pytest.raises(DatasetError, match="'HAPPY' and 'happy' of one class") as caught:
         given.labelled([f"mine={tmp_path}"], SMOKE)
     assert caught.value.remedy
+
+
+def test_a_manifest_that_gives_one_file_two_labels_is_refused(tmp_path):
+    (tmp_path / "mmi").mkdir()
+    manifest = datasets.fetch("mmi", path=trees.mmi(tmp_path / "mmi"), size=None).manifest
+    first, second, *_ = manifest.clips
+    assert first.label != second.label
+    wrong = dataclasses.replace(second, sha256=first.sha256)
+    table = manifest.root / "wrong.csv"
+    dataclasses.replace(manifest, clips=(first, wrong)).save(table)
+    with pytest.raises(DatasetError, match=f"pictures of {first.clip_id} again") as caught:
+        given.labelled([f"mine={table}"], SMOKE)
+    assert (caught.value.file, caught.value.place) == (table, second.clip_id)
