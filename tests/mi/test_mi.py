@@ -47,8 +47,9 @@ def test_trained_estimators_come_near_a_moderate_gaussian(name):
 def test_independence_reads_near_zero(name):
     x, _, _ = gaussian_pair(2000, 3, 0.5, seed=1)
     y, _, _ = gaussian_pair(2000, 3, 0.5, seed=2)
-    options = {"hidden": 16, "batch": 128} if name in mi.TRAINED else {}
-    options |= {"steps": 150} if name in mi.TRAINED or name == "copula" else {}
+    # The copula's critics take all their steps: read on rows they were trained on, they overfit
+    # by more than the tolerance after 400 (0.08), not yet after 150 (0.02).
+    options = {"steps": 150, "hidden": 16, "batch": 128} if name in mi.TRAINED else {}
     options |= {"weight_decay": 0.1} if name in ("mine", "nwj", "smile", "infonce") else {}
     assert abs(mi.measure(x, y, estimator=name, **options)) < 0.05
 
