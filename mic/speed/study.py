@@ -110,13 +110,11 @@ def method_table(
     tasks = {one.row: pipelines.on([clip.path] * batch, one.answer) for one in who}
     with torch_threads(threads):
         timings = measure.interleaved(tasks, rounds=rounds, burst=burst(rounds))
-        with measure.only_new_garbage():
-            peaks = {
-                row: measure.peak_memory(functools.partial(task, measure.Stopwatch()))
-                if memory
-                else float("nan")
-                for row, task in tasks.items()
-            }
+        peaks = dict.fromkeys(tasks, float("nan"))
+        if memory:
+            with measure.only_new_garbage():
+                for row, task in tasks.items():
+                    peaks[row] = measure.peak_memory(functools.partial(task, measure.Stopwatch()))
     wall = measure.medians(timings) / batch
     cpu = measure.medians(timings, column="cpu_seconds") / batch
     relative = measure.ratios(timings, reference)
