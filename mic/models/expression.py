@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from mic.errors import ConfigError
+from mic.models.shortcut import Shortcut
 
 Backbone = Literal["cnn4", "resnet6", "resnet18", "resnet50"]
 Pooling = Literal["last", "mean", "concat", "attention"]
@@ -70,9 +71,7 @@ def resnet6(channels: int, *, width: int = 16, grid: int = 1) -> nn.Sequential:
     from torchvision.models.resnet import BasicBlock
 
     def stage(inputs: int, outputs: int) -> nn.Module:
-        shortcut = nn.Sequential(
-            nn.Conv2d(inputs, outputs, 1, stride=2, bias=False), nn.BatchNorm2d(outputs)
-        )
+        shortcut = nn.Sequential(Shortcut(inputs, outputs, 2), nn.BatchNorm2d(outputs))
         return BasicBlock(inputs, outputs, stride=2, downsample=shortcut)
 
     return nn.Sequential(

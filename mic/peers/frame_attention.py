@@ -23,6 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from mic.models.expression import Expression
+from mic.models.shortcut import Shortcut
 from mic.peers.padding import encode_valid, lengths_of, mask_of
 from mic.peers.size import Size
 
@@ -54,9 +55,7 @@ def resnet18(channels: int, *, width: int = 64, grid: int = 1) -> nn.Sequential:
         outputs, stride = width * 2**stage, 1 if stage == 0 else 2
         shortcut = None
         if stride > 1:
-            shortcut = nn.Sequential(
-                nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), nn.BatchNorm2d(outputs)
-            )
+            shortcut = nn.Sequential(Shortcut(inputs, outputs, stride), nn.BatchNorm2d(outputs))
         layers += [
             BasicBlock(inputs, outputs, stride=stride, downsample=shortcut),
             BasicBlock(outputs, outputs),
