@@ -16,6 +16,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 
 from mic.errors import ResultError
@@ -51,6 +52,14 @@ _PROBED = ("mean minus first", "mean of the frames")
 
 # How a row of ours came by its settings, see `COLUMNS`.
 CHOSEN, DEFAULT, PROBE = "chosen", "default", "probe"
+# What each is called in the figure, its mark and the mark's face.
+_MARKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
+    {
+        CHOSEN: ("ours, settings chosen on validation people", "o", "C0"),
+        DEFAULT: ("ours, one setting for all", "o", "white"),
+        PROBE: ("ours, probe", "s", "C0"),
+    }
+)
 # Columns of a row of ours, for `table`.
 ROW = ("row", "accuracy", "accuracy_low", "accuracy_high", "n", "settings")
 
@@ -312,17 +321,27 @@ def preferring(first: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
 
 
 def figure(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Published and own accuracies, one panel a dataset; crosses are published, dots are ours."""
-    count = max(len(table) for table in tables.values())
-    figure, axes = plt.subplots(1, len(tables), figsize=(4.4 * len(tables), 0.2 * count + 1.0))
+    """Published and own accuracies, one panel a dataset.
+
+    Crosses are published. Of ours, full dots are rows that chose their settings, hollow ones had
+    one setting for all, and squares are probes: only like marks had like chances.
+    """
+    size = 4.4 * len(tables), 0.2 * max(len(table) for table in tables.values()) + 1.4
+    figure, axes = plt.subplots(1, len(tables), figsize=size, layout="constrained")
+    marks: dict[str, Artist] = {}
     for axis, (dataset, table) in zip(np.atleast_1d(axes), tables.items(), strict=True):
         places = np.arange(len(table))[::-1]
-        axis.plot(table["published_accuracy"], places, "x", color="0.35", label="published")
-        reach = plots.reach(table, "accuracy")
-        axis.errorbar(table["accuracy"], places, xerr=reach, fmt="o", capsize=2, label="ours")
+        marks["published"] = axis.plot(table["published_accuracy"], places, "x", color="0.35")[0]
+        for settings, (label, mark, face) in _MARKS.items():
+            mine = (table["settings"] == settings).to_numpy()
+            part, y = table[mine], places[mine]
+            style = {"fmt": mark, "mfc": face, "color": "C0", "capsize": 2}
+            if mine.any():
+                reach = plots.reach(part, "accuracy")
+                marks[label] = axis.errorbar(part["accuracy"], y, xerr=reach, **style)[0]
         axis.set_yticks(places, table["method"], fontsize=7)
         axis.set(title=dataset, xlabel="accuracy", xlim=(0, 1.02))
-    np.atleast_1d(axes)[0].legend(loc="lower left")
+    figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=len(marks))
     return figure
 
 

@@ -74,6 +74,29 @@ def test_the_figure_has_every_row():
     plt.close(drawn)
 
 
+def test_the_figure_tells_rows_that_chose_from_rows_that_did_not():
+    ours = pd.concat([_ours("MIC"), _ours("Frame voting"), _ours("majority class")])
+    ours["settings"] = [comparison.CHOSEN, comparison.DEFAULT, comparison.PROBE]
+    table = comparison.table(ours, PAPER, dataset="CK+")
+    drawn = comparison.figure({"CK+": table})
+    names = [label.get_text() for label in drawn.legends[0].get_texts()]
+    assert names == [
+        "published",
+        "ours, settings chosen on validation people",
+        "ours, one setting for all",
+        "ours, probe",
+    ]
+    places = {row: len(table) - 1 - table["method"].tolist().index(row) for row in ours["row"]}
+    faces = {
+        int(bars.lines[0].get_ydata()[0]): bars.lines[0].get_markerfacecolor()
+        for bars in drawn.axes[0].containers
+    }
+    assert faces[places["MIC"]] != "white"
+    assert faces[places["Frame voting"]] == "white"
+    assert set(faces) == set(places.values())
+    plt.close(drawn)
+
+
 def test_an_unknown_published_row_is_an_error():
     line = {"dataset": "CK+", "method": "New", "accuracy": 99.0, "fps": 1.0, "note": None}
     with pytest.raises(ResultError, match="'New' is neither run nor excused"):
