@@ -195,6 +195,31 @@ def test_converted_copies_beside_the_originals_are_passed_over(name, tree):
     assert clips(found) == clips(whole)
 
 
+@pytest.mark.parametrize(
+    ("name", "layout"),
+    [
+        ("afew", "Train_AFEW/Anger/{}"),
+        ("afew", "Train_AFEW/{}"),
+        ("afew", "Train_AFEW/Angry/other/deep/{}"),
+        ("cremad", "VideoFlash/1001/{}"),
+        ("ravdess", "Speaker_01/{}"),
+        ("ravdess", "Video_Speech_Actor_01/Actor_01/take {}"),
+    ],
+)
+def test_videos_where_the_layout_has_none_are_named(name, layout, tree):
+    file, clip = VICTIMS[name]
+    (old, new) = tree / file, tree / layout.format(Path(file).name)
+    new.parent.mkdir(parents=True, exist_ok=True)
+    old.rename(new)
+    found = scan(name, tree)
+    assert clip not in {one.clip_id for one in found.sources}
+    place = f"{new.parent.relative_to(tree).as_posix()}/"
+    (note,) = (fault for fault in found.faults if "not read: they belong in" in fault.message)
+    assert (note.file, note.fatal) == (place, False)
+    assert "holds a video that is" in note.message
+    assert note.remedy.startswith("move them there")
+
+
 @pytest.mark.parametrize("name", ["afew", "cremad", "ravdess"], indirect=True)
 def test_two_different_files_of_one_clip_cost_it(name, tree):
     file, clip = VICTIMS[name]

@@ -17,6 +17,7 @@ from mic.datasets.readers.source import (
     relative,
     subfolders,
     the_one,
+    unread_videos,
 )
 from mic.manifest.manifest import Fault
 
@@ -52,9 +53,10 @@ def scan(root: Path) -> Scan:
         # The videos may lie one folder deeper, beside the makers' aligned faces.
         if not any(sub.name.lower() in LABELS for sub in inside):
             inside = [inner for sub in inside for inner in subfolders(sub)]
+        seen: set[Path] = set()
         for name, label in LABELS.items():
             same = [sub for sub in inside if sub.name.lower() == name]
-            videos = _videos(same, root, faults)
+            videos = _videos(same, root, seen, faults)
             if not videos:
                 faults.append(
                     Fault(
@@ -81,6 +83,14 @@ def scan(root: Path) -> Scan:
                 )
                 counts[f"{split} {label}"] += 1
                 counts[split] += 1
+        classes = ", ".join(name.capitalize() for name in LABELS)
+        faults += unread_videos(
+            folder,
+            root,
+            seen=seen,
+            belong=f"a folder of their class: {classes}",
+            remedy="move them there, give the folder back its name, or remove it",
+        )
     twice = Counter(source.clip_id for source in sources)
     for source in sources:
         if twice[source.clip_id] > 1:
@@ -96,7 +106,9 @@ def scan(root: Path) -> Scan:
     return Scan(sources=unique, faults=tuple(faults), counts=counts)
 
 
-def _videos(folders: list[Path], root: Path, faults: list[Fault]) -> dict[str, list[Path]]:
+def _videos(
+    folders: list[Path], root: Path, seen: set[Path], faults: list[Fault]
+) -> dict[str, list[Path]]:
     """The videos of a class by their numbers, in its folders or in their namesakes inside."""
     found: dict[str, list[Path]] = {}
     for folder in folders:
@@ -104,6 +116,7 @@ def _videos(folders: list[Path], root: Path, faults: list[Fault]) -> dict[str, l
         for file in (file for place in [folder, *inner] for file in files_in(place)):
             if file.suffix.lower() not in VIDEO_SUFFIXES:
                 continue
+            seen.add(file)
             if file.stem.isdecimal():
                 found.setdefault(file.stem, []).append(file)
                 continue

@@ -20,6 +20,7 @@ from mic.datasets.readers.source import (
     missing,
     relative,
     the_one,
+    unread_videos,
 )
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
@@ -56,7 +57,15 @@ def scan(root: Path) -> Scan:
     counts: Counter[str] = Counter()
     crowd = crowd_labels(root)
     named: dict[str, list[Path]] = {}
-    for file in files_in(folder):
+    listed = files_in(folder)
+    faults += unread_videos(
+        folder,
+        root,
+        seen=set(listed),
+        belong="VideoFlash itself",
+        remedy="move them there, or remove them",
+    )
+    for file in listed:
         if file.suffix.lower() not in VIDEO_SUFFIXES:
             continue
         match = _NAME.fullmatch(file.stem)

@@ -16,6 +16,7 @@ from mic.datasets.readers.source import (
     readable_subfolders,
     relative,
     the_one,
+    unread_videos,
 )
 from mic.manifest.manifest import Fault
 
@@ -46,11 +47,13 @@ def scan(root: Path) -> Scan:
     counts: Counter[str] = Counter()
     faults: list[Fault] = []
     takes: dict[str, dict[str, list[Path]]] = {}
+    seen: set[Path] = set()
     for folder in [root, *_actors(root)]:
         for file in files_in(folder):
             match = _NAME.fullmatch(file.name)
             if match is None:
                 continue
+            seen.add(file)
             modality, channel, *_, actor = match.groups()
             take = file.name[3:-4]
             if modality not in (SOUND_AND_PICTURE, PICTURE) or take not in _takes(channel, actor):
@@ -72,6 +75,13 @@ def scan(root: Path) -> Scan:
                 )
             else:
                 takes.setdefault(take, {}).setdefault(modality, []).append(file)
+    faults += unread_videos(
+        root,
+        root,
+        seen=seen,
+        belong="a folder like Actor_01, named like 01-01-06-01-02-01-01.mp4",
+        remedy="move them there, give them back their names, or remove them",
+    )
     chosen = {
         take: the_one(
             files.get(SOUND_AND_PICTURE) or files[PICTURE],

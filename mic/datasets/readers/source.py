@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import filecmp
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Container, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from mic.codec import VIDEO_SUFFIXES
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
 
@@ -291,6 +293,44 @@ def _alike(one: Path, other: Path) -> bool:
         return filecmp.cmp(one, other, shallow=False)
     except OSError:  # which of them is whole cannot be told
         return False
+
+
+def unread_videos(
+    folder: Path, root: Path, *, seen: Container[Path], belong: str, remedy: str
+) -> list[Fault]:
+    """A note for each folder with videos that no rule of the layout leads to.
+
+    People rename a class, and sort clips into folders of their own: what is not read must not be
+    missing in silence.
+
+    Args:
+        folder: Looked through, however deep; links are not followed.
+        root: The dataset's folder.
+        seen: Files that were read, or of which something was said.
+        belong: Where the layout has videos.
+        remedy: What to do with others.
+    """
+    faults = []
+    for place, inside, names in os.walk(folder):
+        here = Path(place)
+        inside[:] = sorted(name for name in inside if not is_litter(here / name))
+        count = sum(
+            Path(name).suffix.lower() in VIDEO_SUFFIXES
+            and not is_litter(here / name)
+            and here / name not in seen
+            for name in names
+        )
+        if count:
+            videos = "a video that is" if count == 1 else f"{count} videos that are"
+            faults.append(
+                Fault(
+                    file="./" if here == root else f"{relative(here, root)}/",
+                    message=f"holds {videos} not read: they belong in {belong}",
+                    remedy=remedy,
+                    fatal=False,
+                )
+            )
+    return faults
 
 
 def subfolders(path: Path) -> list[Path]:
