@@ -269,10 +269,7 @@ def rows_of(folder: str | Path, data: str) -> pd.DataFrame:
         if path is None:
             continue
         frame = pd.read_csv(path)
-        if "protocol" in frame:
-            frame = frame[frame["protocol"] == data]
-        elif data not in provenance.read(path.parent / results.PROVENANCE)["data"]:
-            continue
+        frame = frame[frame["protocol"] == data]
         found = preferring(found, frame if "row" in frame else frame.assign(row="MIC"))
     if found.empty:
         raise ResultError(

@@ -20,6 +20,7 @@ _SHARED = (
     *("difference", "difference_low", "difference_high", "p"),
 )
 COLUMNS: Mapping[str, str] = {
+    "protocol": "dataset or generated protocol, of which all clips are",
     "row": "method; the last are marks, for which nothing was trained on pictures or residuals",
     **{name: text for name, text in marks.COLUMNS.items() if name in _SHARED},
     "auc": "verification of people from z, area under the curve; 0.5 tells nothing",
@@ -77,4 +78,5 @@ def table(
     parts = [trained, pd.DataFrame([outsider]), marked.reset_index()]
     whole = pd.concat(parts, ignore_index=True)
     whole["fps"] = whole["row"].map(dict(fps))
+    whole["protocol"] = data.name
     return whole[list(COLUMNS)]

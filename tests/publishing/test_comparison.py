@@ -137,6 +137,20 @@ def test_the_command_sets_committed_results_beside_the_paper(tmp_path, capsys):
     assert (drawn[:, :, 0] < 1).any()
 
 
+@pytest.mark.parametrize("name", ["synth-mmi", "synth-afew"])
+def test_no_row_is_of_another_dataset(name):
+    results = provenance.repository() / "results"
+    peers = pd.read_csv(results / "07_speed" / "peers_accuracy.csv")
+    assert set(peers["protocol"]) == {"synth-ck"}
+    found = comparison.rows_of(results, name)
+    assert "MIC" in set(found["row"])
+    assert set(found["n"]) == {
+        pd.read_csv(results / "04_training/training_accuracy.csv")
+        .set_index("protocol")
+        .loc[name, "n"]
+    }
+
+
 def test_rows_that_chose_their_settings_stand_before_those_of_one_setting(tmp_path):
     results = provenance.repository() / "results"
     found = comparison.rows_of(results, "synth-ck").set_index("row")
