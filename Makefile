@@ -55,9 +55,12 @@ reproduce: environment
 	@$(bin)/mic run --profile $(PROFILE) --compare
 
 # Bytecode is kept whatever the shell says: a hundred processes and each later run would compile anew.
+# A process of pytest that crashes ends the run and its test is named: replaced, the others may wait
+# for it for ever.
 test: environment lint fuzz-replay
 	@echo "== tests, and notebooks: every cell runs, tagged outputs compare"
 	@MIC_PROFILE=smoke PYTHONDONTWRITEBYTECODE= $(bin)/python -m pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder \
+	  --max-worker-restart 0 \
 	  -m "not long" $(nbval) tests $(notebooks)
 
 # Built here, where nothing waits for it: under sanitizers it takes minutes of a busy machine.
