@@ -13,10 +13,11 @@ class Shortcut(nn.Conv2d):
     """A 1x1 convolution with a stride and without a bias.
 
     The same as `nn.Conv2d`, and its parameters have the same names. oneDNN 3.12, which computes
-    convolutions for PyTorch 2.14, writes behind its buffers on processors without AVX-512 in the
-    backward pass of this layer in the layout `channels_last`, where there are fewer input channels
-    than one vector holds (4 and 6 of those that were tried): the process ends by "free(): invalid
-    pointer", or later. Such narrow layers are given every `stride`-th sample and no stride.
+    convolutions for PyTorch 2.14, has a fault in the backward pass of this layer in the layout
+    `channels_last` where there are fewer input channels than one vector of the processor holds
+    (uxlfoundation/oneDNN, issue 6035): with AVX2 it writes behind a buffer, and the process ends
+    by "free(): invalid pointer", gets wrong gradients, or waits for ever. Such narrow layers are
+    given every `stride`-th sample and no stride.
 
     Args:
         inputs: Feature maps in.
