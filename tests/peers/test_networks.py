@@ -109,6 +109,27 @@ def test_every_parameter_gets_a_gradient(name):
     assert dead == []
 
 
+def test_gradients_do_not_depend_on_the_library_of_kernels(name):
+    clips, motion = _clips(name, 4)
+    batch = Batch(
+        residual=clips,
+        lengths=torch.full((4,), STEPS),
+        labels=torch.tensor([0, 1, 2, 3]),
+        identity=torch.zeros(4, 1),
+        motion=motion,
+    )
+    found = []
+    for enabled in (True, False):
+        model = _model(name).train()
+        torch.manual_seed(2)  # of dropout, and of the frames that are drawn
+        with torch.backends.mkldnn.flags(enabled=enabled):
+            model.losses(batch, progress=0.5)[0].backward()
+        found.append([parameter.grad for parameter in model.parameters()])
+    largest = max(gradient.abs().max().item() for gradient in found[1])
+    for ours, others in zip(*found, strict=True):
+        torch.testing.assert_close(ours, others, rtol=0, atol=1e-3 * largest)
+
+
 def test_learns_a_handful_of_clips_by_heart(name):
     model = _model(name).train()
     clips, motion = _clips(name, 8)
