@@ -116,7 +116,7 @@ def _run(options: argparse.Namespace) -> int:
     print(f"{len(ran)} notebooks ran in {seconds:.0f} s, {len(outcomes) - len(ran)} unchanged")
     print(f"results: {runner.folder}")
     if options.compare:
-        _compare(runner.folder, runner.config.name)
+        _compare(runner.folder, runner.config.name, [one.name for one in ran])
     return 0
 
 
@@ -203,14 +203,14 @@ def _repeat(options: argparse.Namespace) -> int:
     return 0 if done.holds else 1
 
 
-def _compare(folder: Path, profile: str) -> None:
+def _compare(folder: Path, profile: str, ran: Sequence[str]) -> None:
     from mic.publishing import reproduction
 
     if profile != "default":
         print(f"the committed tables are of the default profile; {profile} has none to compare")
         return
-    table = reproduction.report(folder)
-    print("committed against reproduced, in cells:")
+    table = reproduction.report(folder, only=ran)
+    print("committed against reproduced, in cells; only tables of notebooks that ran:")
     print(table.to_string(index=False, na_rep="") if len(table) else "no committed tables here")
 
 

@@ -13,7 +13,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -35,11 +35,14 @@ _COUNTS: tuple[str, ...] = ("equal", "reproduced", "inside", "outside", "timing"
 MARGIN = 0.01
 
 
-def committed_tables(root: Path | None = None) -> dict[str, pd.DataFrame]:
+def committed_tables(
+    root: Path | None = None, *, only: Collection[str] | None = None
+) -> dict[str, pd.DataFrame]:
     """The tables of the default profile as the current commit has them; empty without Git.
 
     Args:
         root: The checkout; by default the one that `mic` was imported from.
+        only: Folders of the results, as "04_training"; None: all.
     """
     root = root or provenance.repository()
     command = ["git", "-C", str(root)]
@@ -54,7 +57,8 @@ def committed_tables(root: Path | None = None) -> dict[str, pd.DataFrame]:
         return {}
     tables = {}
     for name in listed:
-        if re.fullmatch(r"results/[^/]+/[^/]+\.csv", name):
+        match = re.fullmatch(r"results/([^/]+)/[^/]+\.csv", name)
+        if match and (only is None or match[1] in only):
             text = subprocess.run(
                 [*command, "show", f"HEAD:{name}"], capture_output=True, text=True, check=True
             ).stdout
@@ -66,7 +70,8 @@ def compare(committed: pd.DataFrame, reproduced: pd.DataFrame) -> dict[str, int]
     """Counts of cells by how they compare.
 
     A number that differs may be as good as the same where the committed table has an interval for
-    it, columns `x_low` and `x_high`, and the new number lies in it.
+    it, columns `x_low` and `x_high`, and the new number lies in it. An end of an interval may also
+    lie outside by no more than `MARGIN`: another processor sums in another order.
 
     Args:
         committed: The table as committed.
@@ -92,12 +97,25 @@ def compare(committed: pd.DataFrame, reproduced: pd.DataFrame) -> dict[str, int]
                 counts["equal"] += 1
             elif timing:
                 counts["timing"] += 1
+            elif _is_end(column, shared) and _near(old, new):
+                counts["reproduced"] += 1
             elif _interval(committed.iloc[row], column, new) is not None:
-                near = abs(new - old) <= MARGIN * max(1.0, abs(old))
-                counts["reproduced" if near else "inside"] += 1
+                counts["reproduced" if _near(old, new) else "inside"] += 1
             else:
                 counts["outside"] += 1
     return counts
+
+
+def _near(old: object, new: object) -> bool:
+    if not (isinstance(old, float) and isinstance(new, float)):
+        return False
+    return abs(new - old) <= MARGIN * max(1.0, abs(old))
+
+
+def _is_end(column: str, columns: Collection[str]) -> bool:
+    """Whether a column is an end of the interval of another."""
+    stem = column.removesuffix("_low").removesuffix("_high")
+    return stem != column and {f"{stem}_low", f"{stem}_high"} <= set(columns)
 
 
 def _interval(row: pd.Series, column: str, value: object) -> float | None:
@@ -117,16 +135,18 @@ def widest(committed: pd.DataFrame, reproduced: pd.DataFrame) -> float:
         for row in range(min(len(committed), len(reproduced)))
         if (old := committed[column].iloc[row]) != (new := reproduced[column].iloc[row])
         and (width := _interval(committed.iloc[row], column, new)) is not None
-        and abs(new - old) > MARGIN * max(1.0, abs(old))
+        and not _near(old, new)
     ]
     return max(widths, default=float("nan"))
 
 
-def report(folder: str | Path) -> pd.DataFrame:
-    """Every committed table against the one in `folder`.
+def report(folder: str | Path, *, only: Collection[str] | None = None) -> pd.DataFrame:
+    """Committed tables against those in `folder`.
 
     Args:
         folder: A results folder.
+        only: Folders of the results to compare, as "04_training": those that a run made; a table
+            that was not made again would agree with itself. None: all.
 
     Returns:
         One row a table: `table`, the counts of `compare`, `widest` (see there) and `state`:
@@ -134,7 +154,8 @@ def report(folder: str | Path) -> pd.DataFrame:
         which an interval as wide as `widest` allows; "differs"; "not run".
     """
     lines = [
-        _line(name, committed, Path(folder)) for name, committed in committed_tables().items()
+        _line(name, committed, Path(folder))
+        for name, committed in committed_tables(only=only).items()
     ]
     return pd.DataFrame(lines)
 

@@ -50,13 +50,22 @@ def test_a_number_inside_the_committed_interval_is_told_from_one_outside():
 def test_reproduced_is_told_from_merely_inside_a_wide_interval(
     tmp_path, monkeypatch, accuracy, state, widest
 ):
-    monkeypatch.setattr(reproduction, "committed_tables", lambda: {"accuracy": COMMITTED})
+    monkeypatch.setattr(reproduction, "committed_tables", lambda only: {"accuracy": COMMITTED})
     (tmp_path / "04_training").mkdir()
     again = COMMITTED.assign(accuracy=accuracy)
     again.to_csv(tmp_path / "04_training/accuracy.csv", index=False)
     (line,) = reproduction.report(tmp_path).to_dict("records")
     assert line["state"] == state
     assert line["widest"] == pytest.approx(widest, nan_ok=True)
+
+
+def test_an_end_of_an_interval_may_move_by_the_margin():
+    counts = reproduction.compare(COMMITTED, COMMITTED.assign(accuracy_high=[0.951, 0.5999]))
+    assert counts == dict.fromkeys(counts, 0) | {"equal": 8, "reproduced": 2}
+    counts = reproduction.compare(COMMITTED, COMMITTED.assign(accuracy_low=[0.83, 0.45]))
+    assert counts == dict.fromkeys(counts, 0) | {"equal": 8, "outside": 1, "inside": 1}
+    alone = COMMITTED.drop(columns="accuracy_high")  # no interval, but a name that ends like one
+    assert reproduction.compare(alone, alone.assign(accuracy_low=[0.86, 0.4]))["outside"] == 1
 
 
 def test_rows_and_columns_that_one_has_alone_are_counted():
@@ -78,6 +87,8 @@ def test_the_report_reads_the_commit_and_not_the_working_tree(tmp_path):
     committed = reproduction.committed_tables(tmp_path)
     assert committed["accuracy"]["accuracy"].tolist() == [0.9, 0.5]
     assert reproduction.committed_tables(tmp_path / "results" / "nowhere") == {}
+    assert list(reproduction.committed_tables(tmp_path, only=["04_training"])) == ["accuracy"]
+    assert reproduction.committed_tables(tmp_path, only=["05_ablations"]) == {}
 
 
 @pytest.fixture(scope="module")
