@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -85,36 +85,64 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
             `confidence` (0 to 1).
         videos: Those that it may name.
 
+    Returns:
+        Columns video, window, label, confidence, error; a video without a row is one without an
+        answer. Rows of other videos are left out.
+
     Raises:
-        DatasetError: It is no such table, or names no video of these.
+        DatasetError: It is no such table, names no video of these or several at once, or answers
+            a window twice; the row is named.
     """
     path = Path(path)
     rows = _read(path, ("video", "label"))
     known = _Finder([video.path for video in videos])
-    found = []
-    try:
-        for row in rows:
+    found: dict[tuple[Path, int], dict[str, object]] = {}
+    for number, row in enumerate(rows, start=2):  # as a spreadsheet counts, with the header
+        try:
             place = known.find(row["video"])
             if place is None:
                 continue
-            found.append(
-                {
-                    "video": str(place),
-                    "window": int(row.get("window") or 0),
-                    "label": canonical(row["label"]) if row["label"] else None,
-                    "confidence": float(row.get("confidence") or "nan"),
-                    "error": "",
-                }
-            )
-    except ValueError as error:
-        raise DatasetError(
-            f"has a cell that is no number: {error}", file=path, remedy="mend it"
-        ) from error
+            window, confidence = _window(row), _confidence(row)
+            if (place, window) in found:
+                raise ValueError(f"window {window} of {row['video']} has an answer already")
+        except ValueError as error:
+            raise DatasetError(
+                str(error), file=path, place=f"row {number}", remedy="mend it, or take it out"
+            ) from error
+        found[place, window] = {
+            "video": str(place),
+            "window": window,
+            "label": canonical(row["label"]) if row["label"] else None,
+            "confidence": confidence,
+            "error": "",
+        }
     if not found:
         raise DatasetError(
             "names none of the videos", file=path, remedy="write their paths or ends of these"
         )
-    return pd.DataFrame(found)
+    silent = {video.path for video in videos} - {place for place, _ in found}
+    nothing = {"window": 0, "label": None, "confidence": float("nan"), "error": "no answer"}
+    missing = [{"video": str(place), **nothing} for place in sorted(silent)]
+    return pd.DataFrame([*found.values(), *missing])
+
+
+def _window(row: Mapping[str, str]) -> int:
+    text = row.get("window") or "0"
+    if not text.strip().isdecimal():
+        raise ValueError(f"window {text!r} is no number from 0 on")
+    return int(text)
+
+
+def _confidence(row: Mapping[str, str]) -> float:
+    """From 0 to 1; not a number where nothing is said."""
+    text = row.get("confidence") or "nan"
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not (value != value or 0 <= value <= 1):
+        raise ValueError(f"confidence {text!r} is no number from 0 to 1")
+    return value
 
 
 class _Finder:
@@ -129,21 +157,33 @@ class _Finder:
                 self._by_end[end] = path if end not in self._by_end else None
 
     def find(self, name: str) -> Path | None:
-        """The only video whose path ends so; None if there is none, or several."""
-        return self._by_end.get(Path(name.replace("\\", "/")).parts)
+        """The video whose path ends so; None if there is none.
+
+        Raises:
+            ValueError: Several paths do.
+        """
+        parts = Path(name.replace("\\", "/")).parts
+        path = self._by_end.get(parts)
+        if path is None and parts in self._by_end:
+            raise ValueError(f"names {name!r}, which is several videos")
+        return path
 
 
 def _by_table(paths: Sequence[Path], table: Path) -> list[LabelledVideo]:
     known = _Finder(paths)
     found = []
-    for row in _read(table, ("video", "label")):
-        path = known.find(row["video"])
-        if path is None:
+    for number, row in enumerate(_read(table, ("video", "label")), start=2):
+        try:
+            path = known.find(row["video"])
+            if path is None:
+                raise ValueError(f"names {row['video']!r}, which is none of the videos")
+        except ValueError as error:
             raise DatasetError(
-                f"names {row['video']!r}, which is none of the videos, or several",
+                str(error),
                 file=table,
+                place=f"row {number}",
                 remedy="write paths that end one video only, as a/1.mp4",
-            )
+            ) from error
         person = row.get("person") or row.get("subject") or ""
         found.append(LabelledVideo(path=path, label=canonical(row["label"]), person=person))
     twice = [name for name, count in Counter(one.path for one in found).items() if count > 1]

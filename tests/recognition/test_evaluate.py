@@ -105,10 +105,35 @@ def test_answers_of_others_are_read(clips, tmp_path):
     videos = labelled_videos(clips)
     table = tmp_path / "peer.csv"
     table.write_text("video,label,confidence\nhappy/a.mp4,Happy,0.8\nelse.mp4,sad,\n")
-    assert read_answers(table, videos)["label"].tolist() == ["happiness"]
-    table.write_text("video,label,confidence\nhappy/a.mp4,Happy,much\n")
-    with pytest.raises(DatasetError, match="no number"):
+    read = read_answers(table, videos)
+    assert read["label"].dropna().tolist() == ["happiness"]
+    summary = evaluate(videos, {"peer": read}).summary.loc[0]
+    assert (summary["answered"], summary["videos"]) == (1, len(videos))
+    assert summary["coverage"] == 1 / len(videos)
+
+
+@pytest.mark.parametrize(
+    ("rows", "place", "words"),
+    [
+        (("happy/a.mp4,Happy,much,",), "row 2", "confidence 'much' is no number from 0 to 1"),
+        (("happy/a.mp4,Happy,0.5,", "sad/a.mp4,Sad,1.5,"), "row 3", "confidence '1.5' is no"),
+        (("happy/a.mp4,Happy,80%,",), "row 2", "confidence '80%' is no"),
+        (("happy/a.mp4,Happy,inf,",), "row 2", "confidence 'inf' is no"),
+        (("happy/a.mp4,Happy,,-1",), "row 2", "window '-1' is no number from 0 on"),
+        (("happy/a.mp4,Happy,,", "happy/a.mp4,Sad,,"), "row 3", "window 0 .* has an answer"),
+        (("a.mp4,Happy,,",), "row 2", "names 'a.mp4', which is several videos"),
+    ],
+)
+def test_answers_that_cannot_be_told_are_refused(rows, place, words, tmp_path):
+    videos = [
+        LabelledVideo(path=tmp_path / name / "a.mp4", label=name) for name in ("happy", "sad")
+    ]
+    table = tmp_path / "peer.csv"
+    table.write_text("\n".join(["video,label,confidence,window", *rows]) + "\n")
+    with pytest.raises(DatasetError, match=words) as caught:
         read_answers(table, videos)
+    assert caught.value.place == place
+    assert caught.value.file == table
 
 
 def test_the_command_on_a_real_face(tmp_path, capsys):
