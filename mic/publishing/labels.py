@@ -52,21 +52,29 @@ def labelled_videos(
     """Videos with their labels.
 
     Args:
-        videos: Files or folders.
+        videos: Files or folders; a video that is reached twice counts once.
         labels: A table with the columns `video` (a path, or its end, as `a/1.mp4`) and `label`,
             and perhaps `person`; None: names as CREMA-D's or RAVDESS's, else the name of the
             folder in which a file lies.
 
     Raises:
         DatasetError: The table is no such table, names a video that is not there or several
-            times, or no video has a label.
+            times, or gives it no label; no video has a label; all videos lie in one folder, which
+            is not called as an expression is.
         ConfigError: A path does not exist.
     """
-    paths = videos_in(videos)
+    paths = list({path.resolve(): path for path in reversed(videos_in(videos))}.values())[::-1]
     found = _by_table(paths, Path(labels)) if labels is not None else list(map(_by_name, paths))
     if not found:
         raise DatasetError(
             "no video has a label", file=labels, remedy="check the column `video` of the table"
+        )
+    told = {video.label for video in found}
+    if labels is None and len(told) == 1 and not told & set(_SYNONYMS):
+        raise DatasetError(
+            f"gives all videos the label {told.pop()!r}, which is no expression",
+            file=found[0].path.parent,
+            remedy="sort the videos into folders called as what they show, or give --labels",
         )
     return found
 
@@ -177,12 +185,15 @@ def _by_table(paths: Sequence[Path], table: Path) -> list[LabelledVideo]:
             path = known.find(row["video"])
             if path is None:
                 raise ValueError(f"names {row['video']!r}, which is none of the videos")
+            if not row["label"]:
+                raise ValueError(f"has no label for {row['video']!r}")
         except ValueError as error:
             raise DatasetError(
                 str(error),
                 file=table,
                 place=f"row {number}",
-                remedy="write paths that end one video only, as a/1.mp4",
+                remedy="take it out, or write a label and a path that ends one video only, "
+                "as a/1.mp4",
             ) from error
         person = row.get("person") or row.get("subject") or ""
         found.append(LabelledVideo(path=path, label=canonical(row["label"]), person=person))

@@ -47,10 +47,33 @@ def test_labels_come_from_a_table_by_the_ends_of_paths(clips, tmp_path):
     found = labelled_videos(clips, labels=table)
     assert [(one.label, one.person) for one in found] == [("happiness", "ann"), ("neutral", "bob")]
     for text in ("video,label\na.mp4,sad\n", "video,label\nb.mp4,sad\n", "file,label\nx,y\n",
-                 "video,label\nhappy/a.mp4,sad\nhappy/a.mp4,sad\n"):  # fmt: skip
+                 "video,label\nhappy/a.mp4,sad\nhappy/a.mp4,sad\n",
+                 "video,label\nhappy/a.mp4,\n"):  # fmt: skip
         table.write_text(text)
         with pytest.raises(DatasetError):
             labelled_videos(clips, labels=table)
+
+
+def test_a_video_that_is_reached_twice_counts_once(clips, monkeypatch):
+    once = labelled_videos(clips)
+    assert {one.path.resolve() for one in labelled_videos([clips / "happy/a.mp4", clips])} == {
+        one.path.resolve() for one in once
+    }
+    monkeypatch.chdir(clips)
+    assert len(labelled_videos(["happy", clips, clips / "sad"])) == len(once)
+
+
+def test_one_folder_that_is_called_otherwise_gives_no_label(tmp_path):
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (folder / name).write_bytes(b"")
+    with pytest.raises(DatasetError, match="the label 'recordings', which is no expression"):
+        labelled_videos(folder)
+    (folder / "1001_DFA_ANG_XX.mp4").write_bytes(b"")  # named as CREMA-D's: two labels now
+    assert len(labelled_videos(folder)) == 3
+    folder.rename(tmp_path / "Happy")
+    assert {one.label for one in labelled_videos(tmp_path / "Happy" / "a.mp4")} == {"happiness"}
 
 
 def answers(labels, confidence, videos):
