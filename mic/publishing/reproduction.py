@@ -3,6 +3,7 @@
 An interval that a number fell into may be half the scale wide, and then says little. So a number
 is *reproduced* where it also came within a hundredth of the committed one, a point of accuracy,
 the margin of `mic.evaluation.inference.compare`; beyond that it is merely *inside* its interval.
+A number without an interval is reproduced or it is *outside*.
 """
 
 from __future__ import annotations
@@ -71,19 +72,29 @@ def compare(committed: pd.DataFrame, reproduced: pd.DataFrame) -> dict[str, int]
 
     A number that differs may be as good as the same where the committed table has an interval for
     it, columns `x_low` and `x_high`, and the new number lies in it. An end of an interval may also
-    lie outside by no more than `MARGIN`: another processor sums in another order.
+    lie outside by no more than `MARGIN`, and so far may a number be off that has no interval, in
+    parts of the largest of its column if that is below one: another processor sums in another
+    order.
 
     Args:
         committed: The table as committed.
         reproduced: The table as the run wrote it.
 
     Returns:
-        Counts `equal`; `reproduced` (inside the interval and within `MARGIN`) and `inside` (the
-        interval, but further off); `outside`; `timing` (differing times, which are the machine's);
-        `missing` (rows or columns that only one of the two has).
+        Counts `equal`; `reproduced` (inside the interval, if there is one, and within `MARGIN`)
+        and `inside` (the interval, but further off); `outside`; `timing` (differing times, which
+        are the machine's); `missing` (rows or columns that only one of the two has).
     """
     counts = dict.fromkeys(_COUNTS, 0)
     shared = [column for column in committed if column in reproduced]
+    names = set(shared)
+    stems = {name.removesuffix("_low") for name in names}
+    ends = {
+        f"{stem}_{end}"
+        for stem in stems
+        for end in ("low", "high")
+        if {f"{stem}_low", f"{stem}_high"} <= names
+    }
     rows = min(len(committed), len(reproduced))
     all_cells = max(len(committed), len(reproduced)) * len(
         dict.fromkeys([*committed.columns, *reproduced.columns])
@@ -91,31 +102,31 @@ def compare(committed: pd.DataFrame, reproduced: pd.DataFrame) -> dict[str, int]
     counts["missing"] = all_cells - rows * len(shared)
     for column in shared:
         timing = any(word in column.split("_") for word in _TIMING)
+        bounded = {f"{column}_low", f"{column}_high"} <= names
+        scale = 1.0 if bounded or column in ends else _scale(committed[column])
         for row in range(rows):
             old, new = committed[column].iloc[row], reproduced[column].iloc[row]
+            near = _near(old, new, scale)
             if old == new or (pd.isna(old) and pd.isna(new)):
                 counts["equal"] += 1
             elif timing:
                 counts["timing"] += 1
-            elif _is_end(column, shared) and _near(old, new):
-                counts["reproduced"] += 1
             elif _interval(committed.iloc[row], column, new) is not None:
-                counts["reproduced" if _near(old, new) else "inside"] += 1
+                counts["reproduced" if near else "inside"] += 1
             else:
-                counts["outside"] += 1
+                counts["reproduced" if near and not bounded else "outside"] += 1
     return counts
 
 
-def _near(old: object, new: object) -> bool:
+def _near(old: object, new: object, scale: float = 1.0) -> bool:
     if not (isinstance(old, float) and isinstance(new, float)):
         return False
-    return abs(new - old) <= MARGIN * max(1.0, abs(old))
+    return abs(new - old) <= MARGIN * max(scale, abs(old))
 
 
-def _is_end(column: str, columns: Collection[str]) -> bool:
-    """Whether a column is an end of the interval of another."""
-    stem = column.removesuffix("_low").removesuffix("_high")
-    return stem != column and {f"{stem}_low", f"{stem}_high"} <= set(columns)
+def _scale(column: pd.Series) -> float:
+    """The largest size in a column of numbers, at most one."""
+    return min(1.0, float(column.abs().max())) if column.dtype == float else 1.0
 
 
 def _interval(row: pd.Series, column: str, value: object) -> float | None:

@@ -64,8 +64,24 @@ def test_an_end_of_an_interval_may_move_by_the_margin():
     assert counts == dict.fromkeys(counts, 0) | {"equal": 8, "reproduced": 2}
     counts = reproduction.compare(COMMITTED, COMMITTED.assign(accuracy_low=[0.83, 0.45]))
     assert counts == dict.fromkeys(counts, 0) | {"equal": 8, "outside": 1, "inside": 1}
-    alone = COMMITTED.drop(columns="accuracy_high")  # no interval, but a name that ends like one
-    assert reproduction.compare(alone, alone.assign(accuracy_low=[0.86, 0.4]))["outside"] == 1
+
+
+@pytest.mark.parametrize(
+    ("committed", "again", "state"),
+    [
+        ([0.90, -2.5], [0.909, -2.52], "reproduced"),
+        ([0.90, -2.5], [0.911, -2.5], "outside"),
+        ([0.90, -2.5], [0.90, -2.53], "outside"),
+        ([0.001, 0.002], [0.001, 0.00201], "reproduced"),
+        ([0.001, 0.002], [0.0011, 0.002], "outside"),
+        ([3, 4], [3, 5], "outside"),
+        (["a", "b"], ["a", "c"], "outside"),
+    ],
+)
+def test_a_number_without_an_interval_may_be_off_by_the_margin(committed, again, state):
+    counts = reproduction.compare(pd.DataFrame({"x": committed}), pd.DataFrame({"x": again}))
+    changed = sum(old != new for old, new in zip(committed, again, strict=True))
+    assert counts == dict.fromkeys(counts, 0) | {"equal": 2 - changed, state: changed}
 
 
 def test_rows_and_columns_that_one_has_alone_are_counted():
