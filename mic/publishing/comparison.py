@@ -45,13 +45,12 @@ PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-
 # What a linear probe is given of a clip where it stands beside trained rows: what the face did
 # since the first frame, and what it looked like. The other probes stand in results/equal.
 _PROBED = ("mean minus first", "mean of the frames")
-
 # How a row of ours came by its settings, see `COLUMNS`.
 CHOSEN, DEFAULT, PROBE = "chosen", "default", "probe"
+_PROBE_ROWS = r", linear, |^majority class$"
 # What each is called in the figure, its mark and the mark's face.
 _MARKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
@@ -309,9 +308,14 @@ def chosen_rows(folder: str | Path, data: str, *, digest: str | None = None) -> 
 
 
 def preferring(first: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """The first rows, and those of the others that are not among them; columns `ROW`."""
+    """The first rows, and those of the others that are not among them; columns `ROW`.
+
+    Probes of the others, which are of fewer people, are left out where the first have some.
+    """
     if "settings" not in others:
-        others = others.assign(settings=DEFAULT)
+        probes = others["row"].str.contains(_PROBE_ROWS)
+        others = others.assign(settings=np.where(probes, PROBE, DEFAULT))
+        others = others[~probes | (first["settings"] != PROBE).all()]
     others = others.loc[~others["row"].isin(set(first["row"])), list(ROW)]
     parts = [part for part in (first, others) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else first

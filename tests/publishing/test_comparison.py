@@ -166,6 +166,8 @@ def test_rows_that_chose_their_settings_stand_before_those_of_one_setting(tmp_pa
         for summary in ("last frame", "last minus first", "I-frame")
     }
     assert found.loc["majority class", "settings"] == "probe"
+    marks = comparison.preferring(found.reset_index()[:0], _ours("A, linear, b", "majority class"))
+    assert set(marks["settings"]) == {"probe"}
     table = comparison.table(found.reset_index(), PAPER, dataset="CK+").set_index("method")
     assert table.loc["CNN+LSTM", "settings"] == "chosen"
     assert table.loc["NST", "settings"] == ""
