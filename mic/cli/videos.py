@@ -252,6 +252,11 @@ def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
 def _demo(options: argparse.Namespace) -> int:
     from mic.demo import DemoServer
 
+    if not 0 <= options.port <= 65535:
+        raise ConfigError(
+            f"there is no port {options.port}",
+            remedy="choose one of 1024 to 65535, or leave it out",
+        )
     try:
         server = DemoServer(port=options.port)
     except OSError as error:

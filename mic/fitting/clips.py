@@ -80,8 +80,8 @@ def class_folders(folder: str | Path, *, subject: str | None = None) -> list[Lab
             `.*-(\d\d)` finds 07 in `01-01-03-07.mp4`. None: as above.
 
     Raises:
-        DatasetError: Fewer than two classes have videos, a name has no subject, or the table of
-            valence is not such a table.
+        DatasetError: It is no folder, fewer than two classes have videos, a name has no subject,
+            or the table of valence is not such a table.
         ConfigError: The pattern is no regular expression.
     """
     folder = Path(folder)
@@ -89,6 +89,12 @@ def class_folders(folder: str | Path, *, subject: str | None = None) -> list[Lab
         pattern = re.compile(SUBJECT if subject is None else subject)
     except re.error as error:
         raise ConfigError(f"the subject pattern is wrong: {error}", place=subject) from error
+    if not folder.is_dir():
+        raise DatasetError(
+            "is a file" if folder.exists() else "does not exist",
+            file=folder,
+            remedy="give the folder whose sub-folders are the classes",
+        )
     rated = _rated(folder / VALENCE)
     found = []
     for label in _classes(folder):

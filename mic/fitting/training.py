@@ -105,13 +105,13 @@ def fit(
         folds: One of so many parts of the people is the test.
         seed: Of weights and batches.
         subject: See `class_folders`.
-        network: Identity network that leakage is measured with, or "none".
+        network: Identity network that leakage is measured with, or "none": how well its
+            embedding can be told from the features (R²) is then NaN.
         about: What the videos are, for the card's summary.
         expect: A sentence that ends the summary: what not to expect.
         folder: The cache; by default `MIC_HOME/cache`.
         device: To train on, "cpu" or "cuda". In a group of processes (`mic.training.parallel`)
-        each takes
-            part, and the first one writes.
+            each takes part, and the first one writes.
         progress: Called with a stage ("videos", "epochs"), what is done of it, and all of it.
 
     Raises:
@@ -153,6 +153,9 @@ def fit(
     known = predict(model, clips, train).z
     layer = valence.fitted(known, ratings[train])
     tested = _tested(model, clips, train, known, test, seed)
+    if network == "none":  # z_I was drawn at random
+        unknown = dataclasses.replace(tested.leakage, r2_linear=math.nan, r2_mlp=math.nan)
+        tested = dataclasses.replace(tested, leakage=unknown)
     subjects = np.array(clips.subjects)
     counts = {
         "train_clips": len(train),

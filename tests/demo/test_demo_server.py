@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import mic
-from mic import codec
+from mic import cli, codec
 from mic.demo import DemoServer, server
 from mic.faces.landmarks import BLENDSHAPES
 from mic.recognition.people import CLASSES
@@ -71,6 +71,15 @@ def test_it_listens_on_this_machine_only(demo):
     assert demo.server_address[0] == "127.0.0.1"
     assert demo.address.startswith(f"http://127.0.0.1:{demo.server_port}/")
     assert len(demo.token) >= 20
+
+
+def test_a_port_that_cannot_be_had_is_said(demo, capsys):
+    command = ["demo", "--no-browser", "--port"]
+    assert cli.main([*command, str(demo.server_port)]) == 1
+    assert "choose another --port" in capsys.readouterr().err
+    for port in ("-1", "65536", "99999999"):
+        assert cli.main([*command, port]) == 1
+        assert f"there is no port {port}" in capsys.readouterr().err
 
 
 def test_the_page_is_whole_and_loads_nothing_from_elsewhere(demo):

@@ -72,6 +72,8 @@ def test_a_folder_becomes_a_network_that_predicts(folder, tmp_path, cache):
     facts = json.loads((tmp_path / "model" / "fit.json").read_text())
     assert facts["sha256"] == made.sha256
     assert facts["leakage"]["clips"] == made.test_clips
+    # There is no identity to be told from the features: z_I was drawn at random.
+    assert facts["leakage"]["r2_linear"] is None is facts["leakage"]["r2_mlp"]
     video = next((folder / "moved").glob("*.mp4"))
     row = mic.predict(video, weights=made.weights).iloc[0]
     assert row["label"] in made.classes
@@ -213,8 +215,11 @@ def test_folders_that_cannot_be_trained_on_are_explained(folder, tmp_path, cache
     with pytest.raises(DatasetError, match="fewer than two class folders"):
         fitting.class_folders(tmp_path / "one")
     shutil.move(tmp_path / "one" / "moved", folder / "moved")
-    with pytest.raises(DatasetError, match="fewer than two class folders"):
+    with pytest.raises(DatasetError, match="none: does not exist"):
         fitting.class_folders(tmp_path / "none")
+    (tmp_path / "clips.csv").write_text("video,label\n")
+    with pytest.raises(DatasetError, match=r"clips\.csv: is a file"):
+        fitting.class_folders(tmp_path / "clips.csv")
     with pytest.raises(ConfigError, match="subject pattern"):
         fitting.class_folders(folder, subject="(")
     with pytest.raises(DatasetError, match="does not begin with a subject"):
