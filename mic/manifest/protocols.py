@@ -167,6 +167,12 @@ def _split(
     parts: int,
     turn: int,
 ) -> Split:
+    if len({manifest.clips[index].subject for index in rest}) < 2:
+        raise DatasetError(
+            f"{name} of {manifest.name} leaves one person to train on, and nobody to validate on",
+            file=manifest.root,
+            remedy="add clips of other people, three at least: to train, to validate and to test",
+        )
     train, validation = hold_out(manifest, rest, parts=parts, turn=turn)
     tested = {manifest.clips[index].subject for index in test}
     shared = tested & {manifest.clips[index].subject for index in rest}

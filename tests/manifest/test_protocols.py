@@ -120,6 +120,14 @@ def test_clips_of_one_person_are_refused_by_what_is_wrong_with_them():
     assert "other people" in str(caught.value.remedy)
 
 
+def test_two_people_are_too_few_and_it_is_said():
+    clips = tuple(make_clip(number, subject=f"s{number % 2}") for number in range(8))
+    manifest = Manifest(name="mine", root=Path("a"), classes=("anger", "happiness"), clips=clips)
+    with pytest.raises(DatasetError, match="fold 0 of mine leaves one person to train") as caught:
+        list(subject_folds(manifest, count=2))
+    assert "three at least" in str(caught.value.remedy)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     pairs=st.lists(
