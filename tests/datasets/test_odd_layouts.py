@@ -212,6 +212,18 @@ def test_avec_refuses_ratings_that_end_before_the_recording(tmp_path):
     assert "from 0.00 to 0.36 s, the recording from 0.00 to 3.16 s" in fault.message
 
 
+def test_avec_says_which_recordings_it_does_not_read(tmp_path):
+    root = trees.avec(tmp_path)
+    assert not [fault for fault in scan("avec", root).faults if "not read" in fault.message]
+    trees.video(root / "recordings_video/P16.mp4")
+    trees.video(root / "recordings_video/dev_2 (1).mp4")
+    trees.video(root / "recordings_video/dev/dev_2.mp4")
+    faults = {one.file: one for one in scan("avec", root).faults if "not read" in one.message}
+    assert set(faults) == {"recordings_video/", "recordings_video/dev/"}
+    assert "holds 2 videos that are not read" in faults["recordings_video/"].message
+    assert not any(one.fatal for one in faults.values())
+
+
 def test_one_lost_recording_is_one_clip_less(tmp_path):
     root = trees.avec(tmp_path)
     (root / "recordings_video/train_2.mp4").unlink()

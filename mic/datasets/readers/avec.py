@@ -20,6 +20,7 @@ from mic.datasets.readers.source import (
     missing,
     relative,
     the_one,
+    unread_videos,
 )
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
@@ -50,14 +51,23 @@ def scan(root: Path) -> Scan:
     sources = []
     faults += copies_of(root, "recordings_video") + copies_of(root, "ratings_gold_standard")
     named: dict[str, list[Path]] = {}
+    known = set()
     for file in files_in(recordings):
         match = _NAME.fullmatch(file.stem)
         if match is None or file.suffix.lower() not in VIDEO_SUFFIXES:
             continue
+        known.add(file)
         if match[1].lower() == "test":
             counts["test recordings, without ratings"] += 1
         else:
             named.setdefault(file.stem.lower(), []).append(file)
+    faults += unread_videos(
+        recordings,
+        root,
+        seen=known,
+        belong="recordings_video/ as train_1.mp4, dev_1.mp4",
+        remedy="move them there, or give them back their names",
+    )
     chosen = {
         stem: the_one(files, root, suffix=".mp4", clip=stem, faults=faults)
         for stem, files in named.items()
