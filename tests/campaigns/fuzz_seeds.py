@@ -1,16 +1,22 @@
-"""Seeds for the fuzzers from encoder output: headers, single VOPs and whole small clips.
+"""Seeds for the fuzzers: headers, single VOPs and whole small clips.
+
+Encoders write the half of them; the others are random valid syntax, with the escapes, ranges of
+vectors, steps of the quantiser, header extensions and stuffing that no encoder at hand writes.
 
 The first bytes of each input are what the harness of that name reads before the bitstream.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
+import random
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from oracles import stream
+from oracles import stream, syntax
 from oracles.encoders import Options, ffmpeg, frames, synthetic
 
 
@@ -45,7 +51,25 @@ def clips() -> list[stream.Clip]:
                 found.append(stream.load(path))
             except AssertionError:  # the oracle's own parser does not read this feature
                 continue
+        found += [stream.load(path) for path in random_syntax(Path(folder), count=24)]
     return found
+
+
+def random_syntax(folder: Path, *, count: int) -> Iterator[Path]:
+    """Random valid streams, small enough for the harnesses, one after the other in one file."""
+    path = folder / "random.m4v"
+    for number in range(count):
+        rng = random.Random(number)
+        shape = dataclasses.replace(
+            syntax.shape(rng),
+            width=rng.randint(1, 40),
+            height=rng.randint(1, 32),
+            vops=rng.randint(2, 3),
+            rich=rng.choice([0.05, 0.1, 0.2]),
+            fcode=1 + number % 7,
+        )
+        path.write_bytes(syntax.valid(shape, rng))
+        yield path
 
 
 def layer_bytes(vol: stream.Vol) -> bytes:
