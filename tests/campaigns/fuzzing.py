@@ -166,6 +166,10 @@ def main() -> int:
     parser.add_argument("--coverage", action="store_true", help="count the lines reached")
     parser.add_argument("--minimise", action="store_true", help="renew the committed corpora")
     arguments = parser.parse_args()
+    target, way = ("binaries-traces", "traces") if arguments.traces else ("binaries", "fuzz")
+    lacking = [name for name in arguments.harness if not (BUILD / way / name).is_file()]
+    if lacking:
+        parser.error(f"{', '.join(lacking)}: not built; `make -C native/fuzz {target}` does")
     if not (BUILD / "seeds").is_dir():
         fuzz_seeds.write(BUILD / "seeds")
     seconds = max(1, arguments.seconds // len(arguments.harness))
