@@ -102,22 +102,36 @@ def subject_bootstrap(
         subjects: (N,) who is seen.
         resamples: Bootstrap samples.
         seed: Of the draws.
+
+    Raises:
+        ConfigError: A value is neither.
     """
-    correct = np.asarray(correct, bool)
+    answers = np.asarray(correct)
+    correct = answers.astype(bool)
+    if (answers != correct).any():
+        raise ConfigError("answers are right or wrong", remedy="see mean_over_subjects")
     if correct.all() or not correct.any():
         people = len({*np.asarray(subjects).tolist()})
         alike = wilson(people * int(correct.all()), people)
         return dataclasses.replace(alike, n=len(correct))
-    return _mean_over_subjects(correct, subjects, resamples=resamples, seed=seed)
+    return mean_over_subjects(correct, subjects, resamples=resamples, seed=seed)
 
 
-def _mean_over_subjects(
+def mean_over_subjects(
     values: np.ndarray,
     subjects: Sequence[object] | np.ndarray,
     *,
-    resamples: int,
-    seed: int,
+    resamples: int = 2000,
+    seed: int = 0,
 ) -> Interval:
+    """The mean of any values with an interval over new subjects.
+
+    Args:
+        values: (N,).
+        subjects: (N,) who is seen.
+        resamples: Bootstrap samples.
+        seed: Of the draws.
+    """
     names = np.unique(np.asarray(subjects), return_inverse=True)[1]
     totals, sizes = np.bincount(names, weights=values), np.bincount(names)
     draw = np.random.default_rng(seed)
@@ -169,7 +183,7 @@ def paired_difference(
         people = len({*np.asarray(subjects).tolist()})
         reach = wilson(0, people).high
         return Interval(0.0, -reach, reach, len(difference))
-    return _mean_over_subjects(difference, subjects, resamples=resamples, seed=seed)
+    return mean_over_subjects(difference, subjects, resamples=resamples, seed=seed)
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:

@@ -240,13 +240,37 @@ def _facts(data: Dataset, cell: Cell) -> dict[str, Any]:
     return cell.facts() | ({"left_out": out} if out else {})
 
 
-def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A finished training and what it was done with.
+
+    Attributes:
+        training: Its records, and the model.
+        clips: All clips of the dataset.
+        fitted: Rows that were trained on.
+        tested: Rows of other people.
+    """
+
+    training: Training
+    clips: ClipTensors
+    fitted: tuple[int, ...]
+    tested: tuple[int, ...]
+
+
+def fit(data: Dataset, cell: Cell, *, device: str = "cpu") -> Fitted:
+    """Trains a cell's network, whatever the store holds of its answers; interrupted, it goes on.
+
+    Args:
+        data: The dataset.
+        cell: What is trained, and on which people.
+        device: A name of torch's.
+    """
     split = split_named(cell.split, data.manifest, parts=cell.parts)
     parts = (split.train, split.validation)
     if cell.target == "test":
         parts = (split.train + split.validation, split.test)
     kept = set(data.kept())
-    fitted, tested = ([row for row in rows if row in kept] for rows in parts)
+    fitted, tested = (tuple(row for row in rows if row in kept) for rows in parts)
     clips = data.tensors(cell.representation, device=device)
     if device != "cpu":
         torch.backends.cudnn.benchmark = True  # the same shapes come a thousand times
@@ -277,19 +301,27 @@ def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
             evaluate_every=max(1, cell.schedule.epochs // 10),
         )
         training.finish()
-        evaluated = [record for record in training.records if record.evaluation]
-        history = np.array([_history(record) for record in training.records])
+    checkpoint.unlink(missing_ok=True)
+    return Fitted(training=training, clips=clips, fitted=fitted, tested=tested)
+
+
+def _train(data: Dataset, cell: Cell, device: str) -> dict[str, np.ndarray]:
+    done = fit(data, cell, device=device)
+    model, records = done.training.model, done.training.records
+    clips, fitted = done.clips, done.fitted
+    with torch_threads(1):
+        evaluated = [record for record in records if record.evaluation]
+        history = np.array([_history(record) for record in records])
         z = predict(model, clips, fitted, device=device).z
-        answer = predict(model, clips, tested, device=device)
+        answer = predict(model, clips, done.tested, device=device)
         z = np.concatenate([z, answer.z])
         logits = answer.logits
         if isinstance(cell.method, Method) and cell.method.erase:
             labels = clips.labels[list(fitted)].cpu().numpy()
             z, logits = _erased(cell.method, clips, fitted, z, labels)
-    checkpoint.unlink(missing_ok=True)
     return {
         "train": np.array(fitted),
-        "test": np.array(tested),
+        "test": np.array(done.tested),
         "logits": logits.astype(np.float32),
         "z": z.astype(np.float16),
         "epochs": np.array([record.epoch for record in evaluated]),

@@ -1,0 +1,89 @@
+"""What the MI and the apex term do to a training of MIC, and the apexes it draws; resumable.
+
+    python -m campaigns.terms run [--seconds 3600]                     # from tests/
+    python -m campaigns.terms publish [--results ../results]
+
+`run` trains what is not in the store until the time is over (two to four minutes a cell).
+`publish` trains MIC once more, to draw with it, and writes results/terms/. Faces are generated.
+"""
+
+import argparse
+import time
+
+from mic.config import load
+from mic.experiments import plan, tables, terms
+from mic.experiments.cells import compute
+from mic.processes.workers import torch_threads
+from mic.publishing import results
+
+NAMES = ("terms_convergence", "terms_curves", "terms_reconstruction")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["run", "publish"])
+    parser.add_argument("--profile", default="default")
+    parser.add_argument("--seconds", type=float, default=3600.0)
+    parser.add_argument("--row", choices=list(terms.ROWS), help="run only this one")
+    parser.add_argument("--results", default="../results")
+    options = parser.parse_args()
+    deadline = time.monotonic() + options.seconds
+    config = load(options.profile, jobs=1)
+    data = plan.dataset("synth-ck", config)
+    found = []
+    cells = terms.cells(data, config)
+    with torch_threads(1):
+        for cell in cells:
+            if options.row and cell.row != options.row:
+                continue
+            if time.monotonic() > deadline:
+                print(f"stopped in front of {cell.row}, {cell.split}")
+                return
+            start = time.process_time()
+            found.append(compute(data, cell))
+            print(f"{cell.row}, {cell.split}: {time.process_time() - start:.0f} s", flush=True)
+    if options.what == "run":
+        return
+    made = results.Run(
+        "terms",
+        config,
+        tables=NAMES,
+        figures=(NAMES[0], NAMES[2]),
+        folder=options.results,
+    )
+    for source, digest in data.sources().items():
+        made.uses(source, digest)
+    convergence = made.table(
+        terms.convergence_table(found),
+        NAMES[0],
+        caption=tables.counted(
+            "How early MIC converges, by the terms of its loss.", found, config
+        ),
+        columns=terms.CONVERGENCE,
+    )
+    curves = made.table(
+        terms.curve_table(found),
+        NAMES[1],
+        caption=tables.counted("The epochs that were read, of every training.", found, config),
+        columns=terms.CURVES,
+    )
+    made.figure(terms.curve_figure(curves, convergence), NAMES[0])
+    one = next(k for k, cell in enumerate(cells) if cell.row == terms.BOTH)
+    drawn = terms.reconstruct(data, cells[one])
+    errors = made.table(
+        terms.reconstruction_table(drawn),
+        NAMES[2],
+        caption=tables.counted(
+            f"How far the drawn apex is from the apex frame, {cells[one].split}.",
+            [found[one]],
+            config,
+        ),
+        columns=terms.RECONSTRUCTION,
+    )
+    made.figure(terms.reconstruction_figure(drawn, errors), NAMES[2])
+    made.complete()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""What the terms of MIC's loss do: who converges first, and what the apex decoder draws."""
+
+import numpy as np
+import pytest
+
+from mic.config import load
+from mic.errors import ConfigError
+from mic.experiments import plan, terms
+from mic.experiments.cells import HISTORY, Outcome
+
+EPOCHS = np.arange(1, 6)
+# The epoch from which each row names everybody, of five.
+FROM = {"MIC-MI-Î": 4, "MIC-MI": 2, "MIC-Î": 4, "MIC": 3}
+
+
+@pytest.fixture(scope="module")
+def config():
+    return load("smoke", jobs=1, folds=2)
+
+
+@pytest.fixture(scope="module")
+def data(config):
+    return plan.dataset("synth-ck", config)
+
+
+@pytest.fixture(scope="module")
+def outcomes(data, config):
+    """Two parts of twenty people a row."""
+    found = []
+    for cell in terms.cells(data, config):
+        people = np.repeat([f"{cell.split}/{person}" for person in range(20)], 2)
+        truth = np.tile([0, 1], 20)
+        late = FROM[cell.row] > EPOCHS
+        history = np.full((5, len(HISTORY)), np.nan)
+        history[:, HISTORY.index("expression")] = np.where(late, 0.6, 0.1)
+        found.append(
+            Outcome(
+                cell=cell,
+                dataset="synth-ck",
+                classes=("a", "b"),
+                train=np.arange(0),
+                test=np.arange(40),
+                names=tuple(f"{person}-{take}" for take, person in enumerate(people)),
+                subjects=people,
+                labels=truth,
+                logits=np.eye(2)[truth],
+                z=np.zeros((40, 2)),
+                epochs=EPOCHS,
+                curve=np.where(late[:, None], 0, truth),
+                history=history,
+            )
+        )
+    return found
+
+
+def test_rows_differ_in_the_terms_alone_and_three_of_them_are_notebook_05s(data, config):
+    by_row = {cell.row: cell.method for cell in terms.cells(data, config)}
+    assert list(by_row) == list(terms.ROWS)
+    told = {row: (one.regulariser != "none", one.beta > 0) for row, one in by_row.items()}
+    assert told == {
+        "MIC-MI-Î": (False, False),
+        "MIC-MI": (False, True),
+        "MIC-Î": (True, False),
+        "MIC": (True, True),
+    }
+    papers = {
+        cell.method for cell in plan.cells(data, config, plan.methods(config, plan.PAPER_ROWS))
+    }
+    assert {by_row["MIC"]} <= papers
+
+
+def test_who_names_people_earlier_is_told_with_its_test_over_people(outcomes):
+    table = terms.convergence_table(outcomes, resamples=500).set_index("row")
+    assert list(table.reset_index()) == list(terms.CONVERGENCE)
+    # Half of the clips are of class 0, which is the answer before.
+    assert table.loc["MIC-MI-Î", "early"] == pytest.approx((3 * 0.5 + 2) / 5)
+    assert table.loc["MIC-MI", "difference"] == pytest.approx(0.2)
+    assert table.loc["MIC-MI", "p_holm"] < 0.05
+    assert table.loc["MIC-Î", "difference"] == 0
+    assert table.loc["MIC-Î", "p"] == 1
+    assert np.isnan(table.loc["MIC-MI-Î", "p"])
+    assert table["epochs_to_half"].to_dict() == FROM
+    assert table.loc["MIC", ["n", "people"]].tolist() == [80, 40]
+
+
+def test_a_training_that_never_gets_there_has_no_number_of_epochs(outcomes):
+    slow = next(one for one in outcomes if one.cell.row == "MIC")
+    history = np.full_like(slow.history, 0.6)
+    assert np.isnan(terms.epochs_to_half(history, classes=2))
+    assert terms.epochs_to_half(slow.history, classes=2) == FROM["MIC"]
+
+
+def test_the_curves_and_their_figure_hold_every_row(outcomes):
+    curves = terms.curve_table(outcomes)
+    assert list(curves) == list(terms.CURVES)
+    assert len(curves) == len(terms.ROWS) * 2 * len(EPOCHS)
+    made = terms.curve_figure(curves, terms.convergence_table(outcomes, resamples=100))
+    assert [text.get_text() for text in made.axes[2].get_xticklabels()] == list(terms.ROWS)
+
+
+def test_pictures_are_compared_with_the_apex_of_their_own_clip():
+    rng = np.random.default_rng(0)
+    apex = rng.random((12, 4, 4))
+    found = terms.Reconstruction(
+        names=tuple(f"clip{number}" for number in range(12)),
+        subjects=tuple(f"s{number // 3}" for number in range(12)),
+        labels=tuple("abc"[number % 3] for number in range(12)),
+        apex=apex,
+        pictures={terms.DRAWN: apex, terms.FIRST: apex + 10 / 255, terms.MEAN: apex[::-1]},
+    )
+    table = terms.reconstruction_table(found, resamples=200).set_index("picture")
+    assert table.loc[terms.DRAWN, "error"] == 0
+    assert table.loc[terms.FIRST, "error"] == pytest.approx(10)
+    assert table.loc[terms.FIRST, "difference"] == pytest.approx(10)
+    assert table.loc[terms.MEAN, "error"] > 50
+    made = terms.reconstruction_figure(found, table.reset_index())
+    assert len(made.axes) == 4 * 3  # the apex and three pictures, a column an expression
+
+
+def test_a_trained_decoder_draws_people_that_it_never_saw(data, config):
+    cells = {cell.row: cell for cell in terms.cells(data, config)}
+    found = terms.reconstruct(data, cells["MIC"])
+    assert set(found.pictures) == {
+        terms.DRAWN,
+        terms.OTHER_EXPRESSION,
+        terms.OTHER_PERSON,
+        terms.FIRST,
+        terms.MEAN,
+    }
+    for name, pictures in found.pictures.items():
+        assert pictures.shape == found.apex.shape, name
+        assert np.ptp(pictures) <= 1, name
+    assert np.abs(found.pictures[terms.FIRST] - found.apex).mean() < 0.05
+    assert not np.array_equal(found.pictures[terms.DRAWN], found.pictures[terms.OTHER_PERSON])
+    with pytest.raises(ConfigError, match="draws no apex"):
+        terms.reconstruct(data, cells["MIC-Î"])
+
+
+def test_the_stranger_of_a_swap_is_of_another_kind():
+    kinds = np.array(["a", "a", "b", "a", "c", "c"])
+    chosen = terms.another(kinds)
+    assert (kinds[chosen] != kinds).all()
+    assert terms.another(np.array(["a", "a"])) == [0, 1]  # nobody else is there
