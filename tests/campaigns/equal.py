@@ -4,14 +4,17 @@
     python -m campaigns.equal run OUT --dataset synth-mmi --chosen-on synth-ck
     python -m campaigns.equal publish OUT --results FOLDER
 
-`run` searches what OUT does not hold yet, tests the choices, most wanted first, and leaves
-search.csv and answers.csv there before the time is over, to be continued by the next call. With
-`--chosen-on` nothing is searched: each row is trained as was best on that dataset's validation
-people. Cells that are in the store cost nothing. `publish` writes what OUT holds of all datasets,
-beside the probes of a frozen face network and the majority class.
+An empty OUT begins with the committed tables: their answers, and their search as means over the
+folds, by which a row may then be chosen (`--no-search`) but not searched on. `run` searches what
+OUT does not hold yet, tests the choices, most wanted first, and leaves search.csv and answers.csv
+there before the time is over, to be continued by the next call. With `--chosen-on` nothing is
+searched: each row is trained as was best on that dataset's validation people. Cells that are in
+the store cost nothing. `publish` writes what OUT holds of all datasets, beside the probes of a
+frozen face network and the majority class.
 """
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -27,6 +30,7 @@ from mic.processes import workers
 from mic.publishing import results
 
 SEARCH, ANSWERS = "search.csv", "answers.csv"
+COMMITTED = Path(__file__).parents[2] / "results" / "equal"
 KEYS = ["dataset", "row", "split", *equal.CANDIDATE]
 TESTED = ["dataset", "row", "split", "seed"]
 REFERENCES = ["FAN+ResNet18", "MobileFaceNet, linear, mean of the frames"]
@@ -55,11 +59,14 @@ def run(options: argparse.Namespace) -> None:
             found = until(wanted)
             searched = _added(searched, equal.search_table(found) if found else None)
             searched.to_csv(options.out / SEARCH, index=False, float_format="%.6g")
-        tried = equal.whole(searched)
         source = options.chosen_on or data.name
-        tried = tried[tried["dataset"] == source]
-        chosen = equal.carried(tried, data) if options.chosen_on else equal.choices(tried)
-        prior = _stored(options.out / ANSWERS)
+        if searched is None:
+            chosen = equal.carried(_means(source), data)
+        else:
+            tried = equal.whole(searched)
+            tried = tried[tried["dataset"] == source]
+            chosen = equal.carried(tried, data) if options.chosen_on else equal.choices(tried)
+        prior = _prior(options.out)
         known = _known(prior, TESTED)
         cells = equal.final_cells(data, config, chosen, seeds=range(options.seeds))
         cells = [c for c in cells if not options.rows or c.row in options.rows]
@@ -72,7 +79,7 @@ def run(options: argparse.Namespace) -> None:
 def publish(options: argparse.Namespace) -> None:
     """Tables and figure of what `run` left, rows of all folds only, beside the probes."""
     config = load(options.profile, jobs=1)
-    answers = pd.read_csv(options.out / ANSWERS)
+    answers = _prior(options.out)
     names = ["equal_accuracy", "equal_search", "equal_predictions"]
     run = results.Run("equal", config, tables=names, figures=names[:1], folder=options.results)
     parts, complete = [], []
@@ -91,7 +98,8 @@ def publish(options: argparse.Namespace) -> None:
         table.insert(0, "dataset", name)
         parts.append(table)
     table = pd.concat(parts, ignore_index=True)
-    searched = pd.read_csv(options.out / SEARCH)
+    tried = _stored(options.out / SEARCH)
+    searched = _committed("equal_search") if tried is None else equal_tables.searched(tried)
     on = " and ".join(searched["dataset"].unique())
     caption = (
         f"Accuracy at equal chances: input, grid and schedule of every trained row were chosen on "
@@ -101,7 +109,7 @@ def publish(options: argparse.Namespace) -> None:
     columns = {"dataset": "generated protocol"} | equal_tables.ACCURACY
     run.table(table, names[0], caption=caption, columns=columns)
     run.table(
-        equal_tables.searched(searched),
+        searched,
         names[1],
         caption=f"The search on validation people of {on}: each candidate fitted to the inner "
         "training people of its folds, read on their validation people. Candidates with fewer "
@@ -140,6 +148,36 @@ def _known(table: pd.DataFrame | None, keys: list[str]) -> set[tuple]:
 
 def _stored(path: Path) -> pd.DataFrame | None:
     return pd.read_csv(path) if path.is_file() else None
+
+
+def _committed(name: str) -> pd.DataFrame:
+    return pd.read_csv(COMMITTED / f"{name}.csv")
+
+
+def _means(dataset: str) -> pd.DataFrame:
+    """The committed search of a dataset as one fold; the longer training wins a tie."""
+    table = _committed("equal_search")
+    table = table[(table["dataset"] == dataset) & (table["folds"] == equal.PARTS)]
+    return table.assign(split="all", cross_entropy=-table["epochs"])
+
+
+def _prior(out: Path) -> pd.DataFrame:
+    """What OUT holds of answers, or what is committed of them."""
+    stored = _stored(out / ANSWERS)
+    if stored is not None:
+        return stored
+    keys = list(equal_tables.PREDICTIONS)
+    long = _committed("equal_predictions").melt(keys, var_name="row", value_name="predicted")
+    long = long.dropna(subset="predicted")
+    trained = json.loads((COMMITTED / "provenance.json").read_text("utf-8"))
+    machines = {
+        title: machine for machine, rows in trained["trained on"].items() for title in rows
+    }
+    return long.assign(
+        correct=long["predicted"] == long["label"],
+        machine=(long["row"] + " on " + long["dataset"]).map(machines),
+        chosen_on="synth-ck",
+    )
 
 
 def _added(old: pd.DataFrame | None, new: pd.DataFrame | None) -> pd.DataFrame:
