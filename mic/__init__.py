@@ -1,8 +1,11 @@
 """Facial-expression recognition straight from compressed video.
 
-import mic
+In a notebook:
 
-mic.extract("face.mp4", "face.npz")     # residuals, vectors and I-frames as arrays
+    import mic
+
+    mic.predict("face.mp4")                 # expressions of everybody in it, a row a window
+    mic.extract("face.mp4", "face.npz")     # residuals, vectors and I-frames as arrays
 """
 
 from __future__ import annotations

@@ -1,12 +1,14 @@
 """The parser (`mic_bitstream`, a distribution of its own), and a slow way for other codecs.
 
-clip = mic.bitstream.read("face.mp4")
-clip.residual.y                              # int16 (T, H, W)
+A whole clip, and parts of one:
 
-with mic.bitstream.open("face.mp4") as stream:
-ten = stream.residual(range(0, 300, 30), scale=8, space="rgb")
-stream.motion([7]).blocks                # int16 (1, 2 h, 2 w, 2), quarter samples
-stream.pictures([7], region=(64, 32, 96, 96))[0].rgb()  # uint8 (96, 96, 3), exact
+    clip = mic.bitstream.read("face.mp4")
+    clip.residual.y                              # int16 (T, H, W)
+
+    with mic.bitstream.open("face.mp4") as stream:
+        ten = stream.residual(range(0, 300, 30), scale=8, space="rgb")
+        stream.motion([7]).blocks                # int16 (1, 2 h, 2 w, 2), quarter samples
+        stream.pictures([7], region=(64, 32, 96, 96))[0].rgb()  # uint8 (96, 96, 3), exact
 """
 
 from __future__ import annotations

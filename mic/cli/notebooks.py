@@ -224,13 +224,10 @@ def _literal(text: str) -> object:
 
 def _report(options: argparse.Namespace) -> int:
     from mic.publishing import report
-    from mic.storage import atomic
 
     folder = options.results or provenance.repository() / "results"
     if options.fill is not None:
-        text = options.fill.read_text(encoding="utf-8")
-        atomic.write_text(options.fill, report.filled(text, folder))
-        print(f"{options.fill}: {', '.join(report.names_in(text))}")
+        print(f"{options.fill}: {', '.join(report.fill(options.fill, folder))}")
         return 0
     if options.latex is not None:
         print(f"{options.latex}: {len(report.export_latex(folder, options.latex))} tables")

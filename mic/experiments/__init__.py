@@ -1,9 +1,11 @@
 """The grid: cells (dataset, fold, method, seed, configuration), their predictions, their tables.
 
-data = Dataset(manifest)
-cells = grid(data, methods={"MIC": Method(), "MIC-MI": Method(regulariser="none")}, ...)
-outcomes = run(data, cells, executor=None)      # stored ones are read, the others computed
-accuracy_table(outcomes)                        # tables are functions of predictions only
+From a dataset to a table:
+
+    data = Dataset(manifest)
+    cells = grid(data, methods={"MIC": Method(), "MIC-MI": Method(regulariser="none")}, ...)
+    outcomes = run(data, cells, executor=None)      # stored ones are read, the others computed
+    accuracy_table(outcomes)                        # tables are functions of predictions only
 """
 
 from mic.experiments.cells import Cell, Outcome, compute, grid, splits

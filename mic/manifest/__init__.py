@@ -1,7 +1,9 @@
 """What a dataset is to `mic`: one row a clip, and who trains and who tests.
 
-manifest = Manifest.load("clips/manifest.csv")
-for split in subject_folds(manifest): ...
+As in:
+
+    manifest = Manifest.load("clips/manifest.csv")
+    for split in subject_folds(manifest): ...
 """
 
 from mic.manifest.manifest import Clip, Fault, Manifest

@@ -11,7 +11,7 @@ import pytest
 from environment_file import ROOT
 from playwright.sync_api import sync_playwright
 
-from mic import config
+from mic import cli, config
 from mic.errors import ResultError
 from mic.publishing import report, results
 from mic.publishing.report import latex
@@ -149,6 +149,25 @@ def test_marked_tables_are_renewed_and_nothing_else(folder):
     assert new.endswith("|\n\n<!-- end of table -->\n\nB\n")
     assert report.filled(new, folder) == new
     assert report.names_in(new) == ["speed"]
+
+
+def test_a_page_that_cannot_be_filled_is_said_and_left(folder, tmp_path, capsys):
+    page = tmp_path / "page.md"
+    command = ["report", "--results", str(folder), "--fill", str(page)]
+    for content, fault in (
+        (None, "cannot be read as a page"),
+        (b"\xff\xfe\x00", "cannot be read as a page"),
+        (b"# no table\n", "marks no table"),
+        (b"<!-- table: speed -->\n", "misspelt or lacks its end"),
+    ):
+        if content is not None:
+            page.write_bytes(content)
+        assert cli.main(command) == 1
+        assert fault in capsys.readouterr().err
+        assert content is None or page.read_bytes() == content
+    page.write_text("<!-- table: speed -->\n<!-- end of table -->\n")
+    assert cli.main(command) == 0
+    assert "Scores of speed." in page.read_text()
 
 
 def test_run_times_are_those_that_the_notebooks_say(folder):

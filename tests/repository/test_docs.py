@@ -82,3 +82,33 @@ def test_no_docstring_names_a_substitution():
             prose = re.sub(r"`+[^`]*`+|\.\. code-block:: text\n\n(    .*\n|\n)+", "", text)
             assert not re.search(r"(?<!\\)\|\S", prose), (file, text)
     assert met > 3
+
+
+def test_examples_in_docstrings_are_indented_and_so_read_as_code():
+    """`ruff format` takes the indentation away where nothing but an example follows the title."""
+    files = [*(ROOT / "mic").rglob("*.py"), *(ROOT / "native" / "mic_bitstream").rglob("*.py")]
+    found = []
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+                continue
+            text = ast.get_docstring(node, clean=False) or ""
+            margin = "" if isinstance(node, ast.Module) else " " * (node.col_offset + 4)
+            for paragraph in text.split("\n\n")[1:]:
+                lines = [line.removeprefix(margin) for line in paragraph.strip("\n").split("\n")]
+                if _is_code("\n".join(lines)):
+                    found.append(f"{file.relative_to(ROOT)}: {lines[0]}")
+    assert not found
+    assert _is_code("clip = read(path)\nclip.y  # int16")
+    assert _is_code("import mic")
+    assert not _is_code("Bound of a (see b).")
+    assert not _is_code("    clip = read(path)")
+
+
+def _is_code(text):
+    try:
+        body = ast.parse(text).body
+    except SyntaxError:
+        return False
+    does = ast.Call | ast.Import | ast.ImportFrom | ast.Assign
+    return any(isinstance(node, does) for one in body for node in ast.walk(one))

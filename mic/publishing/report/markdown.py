@@ -1,8 +1,8 @@
 """Tables of `results/` inside a Markdown page, between marks, so that no number is typed.
 
-<!-- table: comparison_ck -->
-(whatever stands here is replaced)
-<!-- end of table -->
+    <!-- table: comparison_ck -->
+    (whatever stands here is replaced)
+    <!-- end of table -->
 
 The name `reliability` means `results/reliability.csv`, the record of the long campaigns, and
 `run_times` what the first cells of the notebooks say.
@@ -19,7 +19,7 @@ from mic.errors import ResultError
 from mic.publishing import reliability, run_times
 from mic.publishing.report import layout
 from mic.publishing.results import PROVENANCE, table_path, to_markdown
-from mic.storage import provenance
+from mic.storage import atomic, provenance
 
 _BLOCK = re.compile(
     r"(?s)(?P<open><!-- table: (?P<name>[\w-]+) -->\n).*?(?P<close><!-- end of table -->)"
@@ -57,6 +57,38 @@ def filled(text: str, folder: str | Path) -> str:
         return f"{match['open']}\n{_table(match['name'], Path(folder))}\n\n{match['close']}"
 
     return _BLOCK.sub(block, text)
+
+
+def fill(page: str | Path, folder: str | Path) -> list[str]:
+    """Renews every marked table of a Markdown file.
+
+    Args:
+        page: The file; it is replaced whole, or left as it was.
+        folder: Of the results.
+
+    Returns:
+        The names of its tables.
+
+    Raises:
+        ResultError: The file cannot be read, has no mark or a wrong one, or there is no table of
+            that name.
+        StorageError: It cannot be written.
+    """
+    try:
+        text = Path(page).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ResultError(
+            f"cannot be read as a page: {error}", file=page, remedy="name a Markdown file"
+        ) from error
+    names = names_in(text)
+    if not names:
+        raise ResultError(
+            "marks no table",
+            file=page,
+            remedy="write `<!-- table: NAME -->`, `<!-- end of table -->`, each on its line",
+        )
+    atomic.write_text(page, filled(text, folder))
+    return names
 
 
 def _table(name: str, folder: Path) -> str:

@@ -1,6 +1,8 @@
 """The contact sheet of generated faces: people by expressions.
 
-python -m mic.synthface.tools.contact_sheet results/00_workflow/synthface_contact_sheet.png
+Run as:
+
+    python -m mic.synthface.tools.contact_sheet results/00_workflow/synthface_contact_sheet.png
 """
 
 from __future__ import annotations
