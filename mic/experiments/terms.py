@@ -353,7 +353,7 @@ def reconstruction_figure(found: Reconstruction, table: pd.DataFrame, *, most: i
             chosen.append(number)
     chosen = chosen[:most]
     rows = {"apex frame": found.apex} | dict(found.pictures)
-    made = Figure(figsize=(1.2 * len(chosen) + 2.6, 1.25 * len(rows) + 0.4), layout="constrained")
+    made = Figure(figsize=(1.2 * len(chosen) + 3.2, 1.25 * len(rows) + 0.4), layout="constrained")
     axes = made.subplots(len(rows), len(chosen), squeeze=False)
     errors = table.set_index("picture")["error"]
     for line, (name, pictures) in zip(axes, rows.items(), strict=True):
@@ -361,7 +361,7 @@ def reconstruction_figure(found: Reconstruction, table: pd.DataFrame, *, most: i
             axis.imshow(pictures[row], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
         told = f"{name}\n{errors[name]:.1f}" if name in errors else name
-        line[0].set_ylabel(told.replace(", ", ",\n"), rotation=0, ha="right", va="center", size=8)
+        line[0].set_ylabel(told, rotation=0, ha="right", va="center", size=8)
     for axis, row in zip(axes[0], chosen, strict=True):
         axis.set_title(found.labels[row], fontsize=9)
     return made
