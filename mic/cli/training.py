@@ -19,12 +19,28 @@ if TYPE_CHECKING:
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the sub-commands of this module."""
     command = commands.add_parser(
-        "train", help="a network from your own videos, in folders named as their classes"
+        "train",
+        help="a network from your own videos, in folders named as their classes",
+        description="Trains a residual network on videos in class folders, and tests it on people "
+        "that it was not trained on. Who is seen is the folder below the class "
+        "(happy/anna/1.mp4), or the name up to the first _, - or space (happy/anna-1.mp4); a table valence.csv may "
+        "rate videos. Stopped and started again, it goes on. `mic predict --weights` reads what "
+        "it writes.",
     )
     command.add_argument("folder", type=Path, help="its sub-folders are the classes")
-    command.add_argument("--out", type=Path, default=None, help="default: FOLDER-model")
-    command.add_argument("--epochs", type=int, default=None)
-    command.add_argument("--folds", type=int, default=5, help="one part of the people is the test")
+    command.add_argument(
+        "--out",
+        type=Path,
+        default=None,
+        help="folder for model.safetensors and its tests; default: FOLDER-model",
+    )
+    command.add_argument("--epochs", type=int, default=None, help="default: 40")
+    command.add_argument(
+        "--folds",
+        type=int,
+        default=5,
+        help="one of so many parts of the people is the test; default: 5",
+    )
     command.add_argument(
         "--subject",
         default=None,
@@ -34,7 +50,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument(
         "--identity", default="mobilefacenet", help="network to measure leakage with, or none"
     )
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=int, default=0, help="of weights and batches; default: 0")
     command.set_defaults(command=_train)
     command = commands.add_parser(
         "train-shipped", help="make the shipped network again, from generated faces"

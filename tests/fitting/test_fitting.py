@@ -248,3 +248,9 @@ def test_the_command_line_tells_the_same(folder, tmp_path, capsys, monkeypatch):
     assert "leakage: linear_probe" in said.out
     assert "left out" in said.err
     assert (tmp_path / "model" / "model.safetensors").is_file()
+
+
+def test_the_help_tells_the_schedule_that_is_used(capsys):
+    with pytest.raises(SystemExit):
+        cli.main(["train", "--help"])
+    assert f"default: {fitting.training.SCHEDULE.epochs}\n" in capsys.readouterr().out
