@@ -23,9 +23,9 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="a network from your own videos, in folders named as their classes",
         description="Trains a residual network on videos in class folders, and tests it on people "
         "that it was not trained on. Who is seen is the folder below the class "
-        "(happy/anna/1.mp4), or the name up to the first _, - or space (happy/anna-1.mp4); a table valence.csv may "
-        "rate videos. Stopped and started again, it goes on. `mic predict --weights` reads what "
-        "it writes.",
+        "(happy/anna/1.mp4), or the name up to the first _, - or space (happy/anna-1.mp4); a "
+        "table valence.csv may rate videos. Stopped and started again, it goes on. `mic predict "
+        "--weights` reads what it writes.",
     )
     command.add_argument("folder", type=Path, help="its sub-folders are the classes")
     command.add_argument(
