@@ -62,7 +62,7 @@ CONVERGENCE: Mapping[str, str] = {
     "difference": "early less that of MIC-MI-Î, mean over people",
     **_TESTED,
     "epochs_to_half": "epochs until the training cross-entropy was below half of that of a guess, "
-    "mean over parts and seeds",
+    "mean over parts and seeds; empty, as epochs_most, where one never got there",
     "epochs_least": "in the fastest of them",
     "epochs_most": "in the slowest of them",
 }
@@ -111,13 +111,13 @@ def convergence_table(outcomes: Sequence[Outcome], *, resamples: int = 10_000) -
             "early_high": value.high,
         }
         line |= _compared(reference, early, "early", row == NEITHER, resamples)
-        epochs = [epochs_to_half(one.history, classes=len(one.classes)) for one in mine]
+        epochs = np.array([epochs_to_half(one.history, classes=len(one.classes)) for one in mine])
         lines.append(
             line
             | {
-                "epochs_to_half": float(np.mean(epochs)),
-                "epochs_least": min(epochs),
-                "epochs_most": max(epochs),
+                "epochs_to_half": epochs.mean(),
+                "epochs_least": np.fmin.reduce(epochs),
+                "epochs_most": epochs.max(),
             }
         )
     return _adjusted(lines)[list(CONVERGENCE)]

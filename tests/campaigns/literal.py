@@ -8,12 +8,10 @@ idle core); the other rows are notebook 05's. `publish` writes results/literal/.
 """
 
 import argparse
-import time
 
+from campaigns import resumed
 from mic.config import load
 from mic.experiments import equal_tables, literal, plan, tables
-from mic.experiments.cells import compute
-from mic.processes.workers import torch_threads
 from mic.publishing import results
 
 
@@ -25,19 +23,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--results", default="../results")
     options = parser.parse_args()
-    deadline = time.monotonic() + options.seconds
     config = load(options.profile, jobs=1)
     data = plan.dataset("synth-ck", config)
-    found = []
-    with torch_threads(1):
-        for cell in literal.cells(data, config):
-            if time.monotonic() > deadline:
-                print(f"stopped in front of {cell.row}, {cell.split}")
-                return
-            start = time.process_time()
-            found.append(compute(data, cell))
-            print(f"{cell.row}, {cell.split}: {time.process_time() - start:.0f} s", flush=True)
-    if options.what == "run":
+    found = resumed.trained(data, literal.cells(data, config), seconds=options.seconds)
+    if options.what == "run" or found is None:
         return
     names = ("literal_accuracy", "literal_curves")
     made = results.Run(

@@ -8,11 +8,10 @@
 """
 
 import argparse
-import time
 
+from campaigns import resumed
 from mic.config import load
 from mic.experiments import plan, tables, terms
-from mic.experiments.cells import compute
 from mic.processes.workers import torch_threads
 from mic.publishing import results
 
@@ -25,25 +24,13 @@ def main() -> None:
     parser.add_argument("what", choices=["run", "publish"])
     parser.add_argument("--profile", default="default")
     parser.add_argument("--seconds", type=float, default=3600.0)
-    parser.add_argument("--row", choices=list(terms.ROWS), help="run only this one")
     parser.add_argument("--results", default="../results")
     options = parser.parse_args()
-    deadline = time.monotonic() + options.seconds
     config = load(options.profile, jobs=1)
     data = plan.dataset("synth-ck", config)
-    found = []
     cells = terms.cells(data, config)
-    with torch_threads(1):
-        for cell in cells:
-            if options.row and cell.row != options.row:
-                continue
-            if time.monotonic() > deadline:
-                print(f"stopped in front of {cell.row}, {cell.split}")
-                return
-            start = time.process_time()
-            found.append(compute(data, cell))
-            print(f"{cell.row}, {cell.split}: {time.process_time() - start:.0f} s", flush=True)
-    if options.what == "run":
+    found = resumed.trained(data, cells, seconds=options.seconds)
+    if options.what == "run" or found is None:
         return
     made = results.Run(
         "terms",
@@ -70,7 +57,8 @@ def main() -> None:
     )
     made.figure(terms.curve_figure(curves, convergence), NAMES[0])
     one = next(k for k, cell in enumerate(cells) if cell.row == terms.BOTH)
-    drawn = terms.reconstruct(data, cells[one])
+    with torch_threads(1):
+        drawn = terms.reconstruct(data, cells[one])
     errors = made.table(
         terms.reconstruction_table(drawn),
         NAMES[2],
