@@ -124,6 +124,8 @@ def test_the_same_clips_however_a_copy_lies_there(name, tree, spoil: Callable[[P
     spoil(tree)
     found = scan(name, tree)
     assert clips(found) == clips(whole)
+    if spoil is linked:
+        assert not any("not read: they belong in" in fault.message for fault in found.faults)
     fatal = [str(fault) for fault in found.faults if fault.fatal]
     assert fatal == [str(fault) for fault in whole.faults if fault.fatal]
     if spoil is doubled:
@@ -195,6 +197,7 @@ def test_converted_copies_beside_the_originals_are_passed_over(name, tree):
     assert clips(found) == clips(whole)
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
 @pytest.mark.parametrize(
     ("name", "layout"),
     [
@@ -206,11 +209,14 @@ def test_converted_copies_beside_the_originals_are_passed_over(name, tree):
         ("ravdess", "Video_Speech_Actor_01/Actor_01/take {}"),
     ],
 )
-def test_videos_where_the_layout_has_none_are_named(name, layout, tree):
+def test_videos_where_the_layout_has_none_are_named(name, layout, is_linked, tree):
     file, clip = VICTIMS[name]
     (old, new) = tree / file, tree / layout.format(Path(file).name)
     new.parent.mkdir(parents=True, exist_ok=True)
     old.rename(new)
+    if is_linked:
+        elsewhere = new.parent.rename(tree.parent / "other disk")
+        new.parent.symlink_to(elsewhere, target_is_directory=True)
     found = scan(name, tree)
     assert clip not in {one.clip_id for one in found.sources}
     place = f"{new.parent.relative_to(tree).as_posix()}/"

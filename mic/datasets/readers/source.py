@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import filecmp
-import os
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from mic.codec import VIDEO_SUFFIXES
+from mic.codec import videos_below
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
 
@@ -296,7 +296,7 @@ def _alike(one: Path, other: Path) -> bool:
 
 
 def unread_videos(
-    folder: Path, root: Path, *, seen: Container[Path], belong: str, remedy: str
+    folder: Path, root: Path, *, seen: Iterable[Path], belong: str, remedy: str
 ) -> list[Fault]:
     """A note for each folder with videos that no rule of the layout leads to.
 
@@ -304,32 +304,25 @@ def unread_videos(
     missing in silence.
 
     Args:
-        folder: Looked through, however deep; links are not followed.
+        folder: Looked through, however deep; links are followed.
         root: The dataset's folder.
         seen: Files that were read, or of which something was said.
         belong: Where the layout has videos.
         remedy: What to do with others.
     """
+    known = {path.resolve() for path in seen}  # a reader may have come by a link
+    unread = Counter(path.parent for path in videos_below(folder) if path.resolve() not in known)
     faults = []
-    for place, inside, names in os.walk(folder):
-        here = Path(place)
-        inside[:] = sorted(name for name in inside if not is_litter(here / name))
-        count = sum(
-            Path(name).suffix.lower() in VIDEO_SUFFIXES
-            and not is_litter(here / name)
-            and here / name not in seen
-            for name in names
-        )
-        if count:
-            videos = "a video that is" if count == 1 else f"{count} videos that are"
-            faults.append(
-                Fault(
-                    file="./" if here == root else f"{relative(here, root)}/",
-                    message=f"holds {videos} not read: they belong in {belong}",
-                    remedy=remedy,
-                    fatal=False,
-                )
+    for here, count in sorted(unread.items()):
+        videos = "a video that is" if count == 1 else f"{count} videos that are"
+        faults.append(
+            Fault(
+                file="./" if here == root else f"{relative(here, root)}/",
+                message=f"holds {videos} not read: they belong in {belong}",
+                remedy=remedy,
+                fatal=False,
             )
+        )
     return faults
 
 
