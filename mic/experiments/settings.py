@@ -117,7 +117,7 @@ SETTINGS: tuple[Setting, ...] = (
         name="identity network",
         value=lambda c: "mobilefacenet, frozen",
         source="chosen",
-        why="the paper's FaceNet weights come from the internet only; notebook 05 compares three",
+        why="the paper's FaceNet weights come from the internet only; notebook 05 compares two",
     ),
     Setting(
         name="alpha, weight of MI",
