@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAJORITY = "majority class"
+# What a probe's row has in its name; see `mic.experiments.embeddings.titled`.
+PROBE = ", linear, "
 # What the columns of `searched` and of `accuracy_table` are.
 SEARCHED: Mapping[str, str] = {
     "dataset": "generated protocol",
@@ -212,7 +214,10 @@ def counted(table: pd.DataFrame) -> str:
 
 
 def figure(table: pd.DataFrame) -> Figure:
-    """Accuracies with their intervals, a panel a dataset, best on top; axes begin at zero."""
+    """Accuracies with their intervals, a panel a dataset, best on top; axes begin at zero.
+
+    Dots are trained rows, squares linear probes of frozen networks; the line is the largest class.
+    """
     from matplotlib.figure import Figure
 
     groups = [(str(name), part) for name, part in table.groupby("dataset", sort=False)]
@@ -221,12 +226,19 @@ def figure(table: pd.DataFrame) -> Figure:
     panels = made.subplots(len(groups), sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (_, part) in zip(panels, groups, strict=True):
         place = np.arange(len(part))[::-1]
-        reach = plots.reach(part, "accuracy")
-        axes.errorbar(part["accuracy"], place, xerr=reach, fmt="ko", capsize=3, ms=4)
+        known = part["row"] == MAJORITY
+        probes = part["row"].str.contains(PROBE, regex=False)
+        for these, mark in ((~probes & ~known, "o"), (probes, "s")):
+            style = {"fmt": mark, "mfc": "C0" if mark == "o" else "none", "color": "C0"}
+            reach = plots.reach(part[these], "accuracy")
+            axes.errorbar(part["accuracy"][these], place[these], xerr=reach, **style, capsize=3)
+        for share in part["accuracy"][known]:
+            axes.axvline(share, color="0.35", ls=":", lw=1.2)
         axes.set_yticks(place, part["row"], fontsize=8)
         axes.set_ylim(-0.7, len(part) - 0.3)
         axes.set_xlim(0, 1)
-        axes.grid(axis="x", alpha=0.4)
+        axes.grid(axis="y", visible=False)
         axes.set_title(counted(part), fontsize=9)
-    panels[-1].set_xlabel("accuracy, 95 % interval over new people")
+    label = "accuracy, 95 % interval over new people; squares: probes of frozen networks"
+    panels[-1].set_xlabel(label)
     return made

@@ -68,8 +68,14 @@ def curve_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def figure(accuracy: pd.DataFrame, curves: pd.DataFrame) -> Figure:
-    """The estimate and the training accuracy by epoch, a line a part; accuracy on new people."""
+def figure(accuracy: pd.DataFrame, curves: pd.DataFrame, *, majority: float) -> Figure:
+    """The estimate and the training accuracy by epoch, a line a part; accuracy on new people.
+
+    Args:
+        accuracy: As `accuracy_table` has it.
+        curves: As `curve_table` has them.
+        majority: Share of the largest class, which an answer that reads nothing reaches.
+    """
     from matplotlib.figure import Figure
 
     made = Figure(figsize=(11, 3.4), layout="constrained")
@@ -77,7 +83,8 @@ def figure(accuracy: pd.DataFrame, curves: pd.DataFrame) -> Figure:
     hues = {row: f"C{number}" for number, row in enumerate(ROWS)}
     for (row, _, _), part in curves.groupby(["row", "split", "seed"], sort=False):
         for axis, column in ((estimate, "dependence"), (learned, "train_accuracy")):
-            axis.plot(part["epoch"], part[column], color=hues[str(row)], lw=1.2)
+            style = {"color": hues[str(row)], "lw": 1.2, "ls": "-", "marker": ""}
+            axis.plot(part["epoch"], part[column], **style)
     estimate.axhline(0, color="0.5", lw=0.6)
     estimate.set_yscale("symlog", linthresh=1)
     estimate.set(xlabel="epoch", ylabel="estimate of MI, nats (symlog)", title="what is descended")
@@ -88,10 +95,14 @@ def figure(accuracy: pd.DataFrame, curves: pd.DataFrame) -> Figure:
             [place], [value], [[value - low], [high - value]], fmt="o", capsize=3, color=hues[row]
         )
     tested.set_xticks(range(len(accuracy)), accuracy["row"].str.replace(", ", ",\n"))
-    tested.set(ylim=(0, 1), xlim=(-0.5, len(accuracy) - 0.5), title="unseen people")
-    tested.set_ylabel("accuracy, 95 % interval over people")
-    tested.grid(axis="y", alpha=0.4)
+    tested.set(
+        ylim=(0, 1), xlim=(-0.5, len(accuracy) - 0.5), title="unseen people, 95 % over people"
+    )
+    tested.set_ylabel("accuracy")
+    for axis in (learned, tested):
+        line = axis.axhline(majority, color="0.4", ls=":", lw=1.2)
+    tested.legend([line], ["largest class"])
     for row in (MINE, LITERAL):
-        estimate.plot([], [], color=hues[row], label=row)
+        estimate.plot([], [], color=hues[row], ls="-", marker="", label=row)
     estimate.legend(fontsize=8, title="a line a part of the people", title_fontsize=8)
     return made

@@ -186,10 +186,11 @@ def figure(looked: pd.DataFrame) -> Figure:
         for turn, (rule, line) in enumerate(part.groupby("rule", sort=False)):
             places = np.array([counts.index(count) for count in line["looks"]]) + 0.12 * (turn - 1)
             reach = plots.reach(line, "accuracy")
-            axis.errorbar(places, line["accuracy"], reach, marker="osD"[turn], label=rule)
+            axis.errorbar(
+                places, line["accuracy"], reach, marker="osD"[turn], capsize=2, label=rule
+            )
         axis.set_xticks(range(len(counts)), [str(count) for count in counts])
-        axis.set(title=name, xlabel="pictures beside the I-frame", ylim=(0, 1))
-        axis.grid(axis="y", alpha=0.4)
+        axis.set(title=name, xlabel="pictures beside the I-frame", ylim=(0, 1.03))
     panels[0].set_ylabel("accuracy (95 % interval over people)")
     panels[0].legend(loc="lower right", fontsize=8)
     return made

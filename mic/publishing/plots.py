@@ -120,7 +120,7 @@ def learning_curves(records: pd.DataFrame, *, published: Mapping[str, float]) ->
     Args:
         records: Columns dataset, epoch, train_accuracy, test_accuracy; several runs are averaged
             and their range is shaded.
-        published: For a dataset, the published accuracy to draw as a line, in 0..1.
+        published: For a dataset, the accuracy that the report gives, in 0..1: of real people.
     """
     datasets = list(dict.fromkeys(records["dataset"]))
     figure, axes = plt.subplots(
@@ -138,10 +138,13 @@ def learning_curves(records: pd.DataFrame, *, published: Mapping[str, float]) ->
                 curve.index, curve["min"], curve["max"], alpha=0.15, color=line.get_color()
             )
         if dataset in published:
-            axis.axhline(published[dataset], color="0.35", linestyle=":", label="published")
+            axis.axhline(
+                published[dataset], color="0.35", linestyle=":", label="report, real data"
+            )
         axis.set(title=dataset, xlabel="epoch", ylim=(0, 1.02))
     axes[0, 0].set_ylabel("accuracy")
-    axes[0, -1].legend(loc="lower right")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 

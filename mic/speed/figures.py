@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -15,7 +17,11 @@ _MARKERS = "osD^vP*Xh<>pd8H"
 
 
 def stages(table: pd.DataFrame) -> Figure:
-    """Stacked bars of the stages, one method a line; hatches tell them apart without colour."""
+    """Stacked bars of the stages, one method a line; hatches tell them apart without colour.
+
+    The axis is linear, or lengths of stacked parts would mean nothing; what is much slower than
+    the others leaves it and says how long it takes.
+    """
     figure, axis = plt.subplots(figsize=(7.2, 0.3 * len(table) + 1.2))
     places = np.arange(len(table))[::-1]
     left = np.zeros(len(table))
@@ -24,8 +30,13 @@ def stages(table: pd.DataFrame) -> Figure:
         axis.barh(places, width, left=left, label=stage, hatch=hatch, edgecolor="white")
         left += width
     axis.set_yticks(places, table["method"])
-    axis.set(xlabel="milliseconds a clip")
-    axis.set_xscale("symlog", linthresh=max(1.0, float(np.median(left))))
+    end = 1.15 * float(left[left <= 5 * np.median(left)].max())
+    for place, total in zip(places, left, strict=True):
+        if total > end:
+            text = f"{total:.0f} ms \N{RIGHTWARDS ARROW} "
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            axis.text(end, place, text, ha="right", va="center", bbox=box)
+    axis.set(xlabel="milliseconds a clip", xlim=(0, end), ylim=(-0.6, len(table) - 0.4))
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 
@@ -88,12 +99,12 @@ def growth(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def value_for_time(table: pd.DataFrame, *, chance: float) -> Figure:
+def value_for_time(table: pd.DataFrame, *, lines: Mapping[str, float]) -> Figure:
     """Accuracy with its interval over milliseconds a clip, one marker a method.
 
     Args:
-        table: Columns method, ms_per_clip, accuracy, accuracy_low, accuracy_high.
-        chance: Drawn as a line.
+        table: Columns method, ms_per_clip, accuracy, accuracy_low, accuracy_high, n, people.
+        lines: Accuracies to hold against, by what they are.
     """
     figure, axis = plt.subplots(figsize=(7.2, 4.0))
     for line, marker in zip(table.itertuples(), _MARKERS * 2, strict=False):
@@ -109,11 +120,13 @@ def value_for_time(table: pd.DataFrame, *, chance: float) -> Figure:
             capsize=2,
             label=line.method,
         )
-    axis.axhline(chance, color="0.35", linestyle=":", label="chance")
+    for (name, level), dash in zip(lines.items(), (":", "--", "-.", "-"), strict=False):
+        axis.axhline(level, color="0.35", linestyle=dash, marker="", label=name)
+    behind = f"{table['n'].max()} clips of {table['people'].max()} people"
     axis.set(
         xscale="log",
         xlabel="milliseconds a clip, file to label",
-        ylabel="accuracy",
+        ylabel=f"accuracy at one setting for all\n({behind})",
         ylim=(0, 1.02),
     )
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)

@@ -14,6 +14,8 @@ from mic.transfer.examples import Examples
 
 # R² and gains: from as much error again as there was change, to all of it.
 _LIMITS = (-1.0, 1.0)
+# Groups of pictures of which an interval is worth drawing.
+_GROUPS = 8
 _SCORES = {
     "real_r2": "real people, blendshapes",
     "generated_r2": "unseen generated, blendshapes",
@@ -79,17 +81,24 @@ def people(table: pd.DataFrame) -> Figure:
 
 
 def units(table: pd.DataFrame) -> Figure:
-    """F1 and correlation of the twelve action units, of `answers.unit_table`."""
+    """F1 and correlation of the twelve action units, of `answers.unit_table`.
+
+    Beside the student stands what costs nothing: the F1 of a constant yes, and the correlation of
+    the teacher on decoded pictures.
+    """
     figure, axes = plt.subplots(1, 2, figsize=(8, 3.8), sharey=True)
     places = np.arange(len(table))
     for axis, (name, title) in zip(axes, {"f1": "F1", "pcc": "correlation"}.items(), strict=True):
         axis.errorbar(
             table[name], places, xerr=plots.reach(table, name), fmt="o", capsize=3, label="student"
         )
-        axis.set(xlabel=title, xlim=(-0.25, 1))
+        axis.set(xlabel=title, xlim=(0, 1) if name == "f1" else (-0.4, 1))
         axis.axvline(0, color="0.4", linewidth=0.8)
+    axes[0].plot(table["always_f1"], places, "|", color="0.2", ms=11, label="always yes")
     axes[1].plot(table["teacher_pcc"], places, "x", color="0.2", label="teacher, decoded")
-    figure.legend(*axes[1].get_legend_handles_labels(), loc="outside upper right", ncols=2)
+    shown = dict(zip(*reversed(axes[0].get_legend_handles_labels()), strict=True))
+    shown |= dict(zip(*reversed(axes[1].get_legend_handles_labels()), strict=True))
+    figure.legend(shown.values(), shown.keys(), loc="outside upper right", ncols=3)
     axes[0].set_yticks(
         places, [name if name == "mean" else f"AU {name}" for name in table["unit"].astype(str)]
     )
@@ -98,7 +107,11 @@ def units(table: pd.DataFrame) -> Figure:
 
 
 def clips(table: pd.DataFrame) -> Figure:
-    """R² and correlation of real clips, of `answers.clip_table`."""
+    """R² and correlation of real clips, of `answers.clip_table`.
+
+    An interval is drawn where it comes of enough groups of pictures: of two or three the bootstrap
+    draws the same ones again and again, and its ends say nothing.
+    """
     figure, axes = plt.subplots(1, 2, figsize=(8, 0.3 * len(table) + 1), sharey=True)
     places = np.arange(len(table))
     for axis, (name, title, limits) in zip(
@@ -106,9 +119,13 @@ def clips(table: pd.DataFrame) -> Figure:
         (("r2", "R² against no change", _LIMITS), ("pcc", "correlation", (-0.25, 1))),
         strict=True,
     ):
-        axis.errorbar(table[name], places, xerr=plots.reach(table, name), fmt="o", capsize=3)
+        reach = plots.reach(table, name)
+        reach[:, table["groups"] < _GROUPS] = np.nan
+        axis.errorbar(table[name], places, xerr=reach, fmt="o", capsize=3)
         axis.axvline(0, color="0.4", linewidth=0.8)
         axis.set(xlabel=title, xlim=limits)
+        if (table["clip"] == "all").iloc[-1]:
+            axis.axhline(len(table) - 1.5, color="0.6", linewidth=0.8)
     axes[0].set_yticks(places, table["clip"])
     axes[0].invert_yaxis()
     return figure

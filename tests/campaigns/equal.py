@@ -27,7 +27,7 @@ from mic.experiments.cells import Cell, Dataset, splits
 from mic.experiments.runner import extract
 from mic.experiments.timed import run_until
 from mic.processes import workers
-from mic.publishing import results
+from mic.publishing import plots, results
 
 SEARCH, ANSWERS = "search.csv", "answers.csv"
 COMMITTED = Path(__file__).parents[2] / "results" / "equal"
@@ -201,6 +201,7 @@ def main() -> None:
     parser.add_argument("--machine", default="two processors, float32")
     parser.add_argument("--results", default="")
     options = parser.parse_args()
+    plots.use_style()
     (run if options.what == "run" else publish)(options)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import itertools
+import textwrap
 import time
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from matplotlib.figure import Figure
 from mic import mi
 from mic.config import load
 from mic.experiments import known_pairs
-from mic.publishing import results
+from mic.publishing import plots, results
 
 SIZES, SEEDS = (1000, 300, 3000), (0, 1, 2)
 TRAINED = ("smile", "mine", "infonce", "nwj", "vclub")
@@ -87,11 +88,17 @@ def ranking(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+_SHOWN = (-1.0, 2.5)  # of estimate over truth
+
+
 def figure(table: pd.DataFrame) -> Figure:
-    """Estimate over truth, a panel a distribution; bars from the least to the largest seed."""
+    """Estimate over truth, a panel a distribution; bars from the least to the largest seed.
+
+    What lies beyond the panel is a triangle at its edge.
+    """
     groups = list(table.groupby(["distribution", "dimensions"], sort=False))
     columns = 4
-    made = Figure(figsize=(11, 2.5 * -(-len(groups) // columns)), layout="constrained")
+    made = Figure(figsize=(11, 2.7 * -(-len(groups) // columns)), layout="constrained")
     axes = made.subplots(-(-len(groups) // columns), columns, sharey=True).ravel()
     for axis in axes[len(groups) :]:
         axis.set_axis_off()
@@ -99,14 +106,27 @@ def figure(table: pd.DataFrame) -> Figure:
         for turn, (estimator, line) in enumerate(part.groupby("estimator", sort=False)):
             ratio = line[["least", "estimate", "largest"]].to_numpy() / line[["truth"]].to_numpy()
             spread = [ratio[:, 1] - ratio[:, 0], ratio[:, 2] - ratio[:, 1]]
-            shifted = line["n"] * 1.06 ** (turn - len(NAMES) / 2)
-            axis.errorbar(shifted, ratio[:, 1], yerr=np.abs(spread), marker=".", label=estimator)
-        axis.axhline(1, color="0.3", linestyle=":")
-        axis.set(xscale="log", ylim=(-1, 2.5))
+            shifted = line["n"].to_numpy() * 1.03 ** (turn - len(NAMES) / 2)
+            drawn = axis.errorbar(shifted, ratio[:, 1], yerr=np.abs(spread), label=estimator)
+            for beyond, edge, mark in (
+                (ratio[:, 1] < _SHOWN[0], _SHOWN[0], "v"),
+                (ratio[:, 1] > _SHOWN[1], _SHOWN[1], "^"),
+            ):
+                style = {"color": drawn[0].get_color(), "ls": "", "clip_on": False}
+                if beyond.any():  # an empty line that is not clipped upsets the layout
+                    axis.plot(shifted[beyond], np.full(beyond.sum(), edge), mark, **style)
+        axis.axhline(1, color="0.3", linestyle=":", marker="")
+        axis.set(xscale="log", ylim=_SHOWN)
         axis.set_xticks(sorted(part["n"].unique()), sorted(part["n"].unique()))
         axis.minorticks_off()
-        axis.set_title(f"{name}, {size} x {size}\n{part['truth'].iloc[0]:.2f} nats", fontsize=7)
-    axes[0].legend(fontsize=6, ncols=2)
+        title = f"{name}, {size} x {size}, {part['truth'].iloc[0]:.2f} nats"
+        axis.set_title(textwrap.fill(title, 34), fontsize=8)
+    seeds = table["seeds"].min()
+    title = f"bars: {seeds} draws, least to largest\ntriangles: beyond the panel"
+    free = axes[len(groups) :]
+    place = free[0] if len(free) else axes[0]
+    shown = place.legend(*axes[0].get_legend_handles_labels(), loc="center", ncols=2, title=title)
+    shown.set_in_layout(False)
     made.supxlabel("samples", fontsize=9)
     made.supylabel("estimate / truth", fontsize=9)
     return made
@@ -166,6 +186,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--results", default="../results")
     options = parser.parse_args()
+    plots.use_style()
     if options.what == "run":
         run(options.path, options.seconds)
     else:

@@ -13,7 +13,7 @@ import pandas as pd
 from mic.config import load
 from mic.experiments import equal, gap, plan
 from mic.processes.workers import torch_threads
-from mic.publishing import results
+from mic.publishing import plots, results
 
 DATASETS = ("synth-ck", "synth-mmi")
 RECODED = "synth-ck"  # the protocol that is coded with coarser quantisers, too
@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--profile", default="default")
     parser.add_argument("--results", default="../results")
     options = parser.parse_args()
+    plots.use_style()
     config = load(options.profile, jobs=1)
     made = results.Run(
         "gap", config, tables=("gap_chain",), figures=("gap_chain",), folder=options.results

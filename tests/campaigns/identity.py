@@ -21,7 +21,7 @@ from mic.experiments.cells import compute, is_stored
 from mic.experiments.data import Dataset
 from mic.experiments.removal import Planting, Way
 from mic.processes.workers import torch_threads
-from mic.publishing import results
+from mic.publishing import plots, results
 
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2)
 # What faces are drawn from.
@@ -189,6 +189,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--results", default="../results")
     options = parser.parse_args()
+    plots.use_style()
     (run if options.what == "run" else publish)(options)
 
 

@@ -9,10 +9,12 @@ idle core); the other rows are notebook 05's. `publish` writes results/literal/.
 
 import argparse
 
+import numpy as np
+
 from campaigns import resumed
 from mic.config import load
 from mic.experiments import equal_tables, literal, plan, tables
-from mic.publishing import results
+from mic.publishing import plots, results
 
 
 def main() -> None:
@@ -23,6 +25,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--results", default="../results")
     options = parser.parse_args()
+    plots.use_style()
     config = load(options.profile, jobs=1)
     data = plan.dataset("synth-ck", config)
     found = resumed.trained(data, literal.cells(data, config), seconds=options.seconds)
@@ -46,7 +49,9 @@ def main() -> None:
         caption=tables.counted("What each game's encoder was told to lower.", found, config),
         columns=literal.CURVES,
     )
-    made.figure(literal.figure(accuracy, curves), "literal")
+    truth = np.concatenate([one.truth for one in found if one.cell.row == literal.NONE])
+    majority = np.bincount(truth).max() / len(truth)
+    made.figure(literal.figure(accuracy, curves, majority=majority), "literal")
     made.complete()
 
 

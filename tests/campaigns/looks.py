@@ -15,7 +15,7 @@ import pandas as pd
 from mic.config import load
 from mic.experiments import looks, plan
 from mic.processes.workers import torch_threads
-from mic.publishing import results
+from mic.publishing import plots, results
 
 
 def main() -> None:
@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--profile", default="default")
     parser.add_argument("--results", default="../results")
     options = parser.parse_args()
+    plots.use_style()
     config = load(options.profile, jobs=1)
     made = results.Run(
         "looks", config, tables=["looks_accuracy"], figures=["looks_accuracy"],

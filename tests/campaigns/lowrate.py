@@ -24,7 +24,7 @@ from mic.lowrate import sequences as valence
 from mic.lowrate.transmission import Channel
 from mic.lowrate.views import Corpus
 from mic.models.mic import Method
-from mic.publishing import results
+from mic.publishing import plots, results
 from mic.training.schedules import Schedule
 
 SEEDS = 15  # of `synth-avec`, from 1 on: 18 people each, none of them trained on
@@ -186,6 +186,7 @@ def main() -> None:
     parser.add_argument("--results", default="../results")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
+    plots.use_style()
     compared = comparison(load("default", jobs=1), options.seeds)
     if options.what == "run":
         run(compared)

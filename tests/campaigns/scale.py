@@ -20,7 +20,7 @@ from mic.experiments import scale, tables
 from mic.experiments.cells import Cell, compute, is_stored
 from mic.experiments.data import Dataset
 from mic.processes.workers import torch_threads
-from mic.publishing import results
+from mic.publishing import plots, results
 
 
 def work(options: argparse.Namespace, config: Profile) -> list[tuple[int, Dataset, list[Cell]]]:
@@ -89,6 +89,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--results", default="../results")
     options = parser.parse_args()
+    plots.use_style()
     (run if options.what == "run" else publish)(options)
 
 

@@ -13,7 +13,7 @@ from campaigns import resumed
 from mic.config import load
 from mic.experiments import plan, tables, terms
 from mic.processes.workers import torch_threads
-from mic.publishing import results
+from mic.publishing import plots, results
 
 NAMES = ("terms_convergence", "terms_curves", "terms_reconstruction")
 
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3600.0)
     parser.add_argument("--results", default="../results")
     options = parser.parse_args()
+    plots.use_style()
     config = load(options.profile, jobs=1)
     data = plan.dataset("synth-ck", config)
     cells = terms.cells(data, config)

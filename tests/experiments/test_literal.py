@@ -73,7 +73,7 @@ def test_curves_are_of_games_and_the_figure_shows_both(outcomes):
     last = curves[curves["epoch"] == 5].groupby("row")["dependence"].mean()
     assert last[literal.LITERAL] == pytest.approx(-1e8)
     assert last[literal.MINE] == pytest.approx(0.4)
-    made = literal.figure(literal.accuracy_table(outcomes, resamples=100), curves)
+    made = literal.figure(literal.accuracy_table(outcomes, resamples=100), curves, majority=0.3)
     estimate, _, tested = made.axes
     assert estimate.get_yscale() == "symlog"
     assert tested.get_ylim() == (0, 1)
