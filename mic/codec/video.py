@@ -35,12 +35,12 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.container import InputContainer
 from numpy.typing import NDArray
 
 from mic.codec.display import Display, rgb
+from mic.codec.endings import breaks_off, stated_end
 from mic.codec.index import Index, index_of
-from mic.codec.reading import breaks_off, frame_rate_of, opened
+from mic.codec.reading import frame_rate_of, opened
 from mic.errors import CodecError, ConfigError
 from mic_bitstream.containers import has_times
 from mic_bitstream.decoding import decoded_frames, no_frames, packets
@@ -130,7 +130,7 @@ class Video:
             self.sample_aspect = Fraction(stream.sample_aspect_ratio or 1)
             self.header_rate = frame_rate_of(container, stream)
             self._timed = has_times(container)
-            self._stated_end = _stated_end(container, stream)
+            self._stated_end = stated_end(container, stream)
             if survey:
                 found = packets(container, stream, self.path)
                 if self.codec == "mpeg4":
@@ -223,7 +223,9 @@ class Video:
         mean = (len(times) - 1) / float(times[-1])
         if abs(float(self.header_rate) / mean - 1) < 0.01:
             return self.header_rate
-        return Fraction(mean).limit_denominator(1001)
+        # Below a picture in a quarter of an hour the nearest such fraction would be none at all.
+        rounded = Fraction(mean).limit_denominator(1001)
+        return rounded or 1 / Fraction(1 / mean).limit_denominator(1)
 
     @property
     def steady(self) -> bool:
@@ -303,11 +305,16 @@ class Video:
 
     def _some(self, wanted: list[int], threads: int) -> Iterator[Picture]:
         for first, group in self.ways(wanted):
-            left = set(group)
-            for picture in self._decoded_from(first, threads):
-                if picture.number in left:
-                    left.remove(picture.number)
-                    yield picture
+            left = list(group)
+            for start in (first, 0) if first else (0,):
+                for picture in self._decoded_from(start, threads):
+                    if start and left and picture.number > left[0]:
+                        break  # the decoder kept it back, as it does while blocks are refreshed
+                    if left and picture.number == left[0]:
+                        left.pop(0)
+                        yield picture
+                    if not left:
+                        break
                 if not left:
                     break
 
@@ -383,17 +390,3 @@ class Video:
             time = times[min(pictures, len(times)) - 1]
             place = f"after frame {pictures - 1} ({time:.2f} s)"
         return CodecError(error.message, file=self.path, place=place, remedy=error.remedy)
-
-
-def _stated_end(container: InputContainer, stream: av.VideoStream) -> float:
-    """Where the container says that the video stream ends, in seconds; 0 if it does not."""
-    name, base = container.format.name, stream.time_base or Fraction(0)
-    if name.startswith("mov") and stream.duration:
-        return float(stream.duration * base)
-    if name == "avi" and stream.frames:
-        return float(stream.frames * base)
-    if name == "matroska,webm" and (text := stream.metadata.get("DURATION")):
-        with contextlib.suppress(ValueError):
-            hours, minutes, seconds = text.split(":")
-            return 3600 * int(hours) + 60 * int(minutes) + float(seconds)
-    return 0.0

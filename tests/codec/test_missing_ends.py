@@ -47,3 +47,47 @@ def test_a_transport_stream_ends_with_a_whole_packet(tmp_path):
     assert Video(path).damage is None
     path.write_bytes(whole[:-100])
     assert Video(path).damage is not None
+
+
+KINDS = [
+    ("a.flv", "flv1"),
+    ("a.wmv", "wmv2"),
+    ("a.mxf", "mpeg2video"),
+    ("a.mpg", "mpeg2video"),
+    ("a.vob", "mpeg2video"),
+    ("b.mpg", "mpeg1video"),
+]
+
+
+@pytest.fixture(params=KINDS, ids=[f"{name} {codec}" for name, codec in KINDS])
+def whole(request, tmp_path):
+    name, codec = request.param
+    return write(tmp_path / name, Film(stamps=range(75), codec=codec))
+
+
+def test_a_file_that_lost_its_end_is_damaged_wherever_it_was_cut(whole):
+    data = whole.read_bytes()
+    count = len(Video(whole))
+    assert Video(whole).damage is None
+    # A program stream that ends between packets may be all that was sent.
+    codes = [k for k in range(len(data)) if data[k : k + 3] == b"\0\0\1" and data[k + 3] > 0xB8]
+    between = {code + more for code in codes for more in range(4)}  # a code begun says nothing
+    for end in range(int(0.3 * len(data)), int(0.8 * len(data)), max(1, len(data) // 200)):
+        if whole.suffix in (".mpg", ".vob") and end in between:
+            continue
+        whole.write_bytes(data[:end])
+        try:
+            is_told = Video(whole).damage is not None
+        except CodecError:
+            is_told = True
+        assert is_told or len(Video(whole)) == count, end
+
+
+@pytest.mark.parametrize("tail", [b"\0" * 50, b"junk"])
+def test_what_follows_the_last_tag_of_an_flv_is_no_damage(tail, tmp_path):
+    path = write(tmp_path / "a.flv", Film(codec="flv1"))
+    data = path.read_bytes()
+    for bytes_ in (data + tail, data[:-4]):
+        path.write_bytes(bytes_)
+        assert Video(path).damage is None
+        assert len(Video(path)) == 12

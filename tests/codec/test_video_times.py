@@ -156,3 +156,21 @@ def test_a_video_can_be_handed_to_another_process(tmp_path):
     video = Video(write(tmp_path / "a.mp4", Film()))
     again = pickle.loads(pickle.dumps(video))
     assert seen(again) == seen(video)
+
+
+def test_slides_of_hours_have_a_rate_above_zero(tmp_path):
+    stamps = (0, 3_600_000, 7_200_000)
+    path = write(tmp_path / "slides.mkv", Film(stamps=stamps, time_base=Fraction(1, 1000)))
+    video = Video(path)
+    assert float(video.frame_rate) == pytest.approx(1 / 3600, rel=1e-3)
+
+
+def test_pictures_that_a_decoder_keeps_back_after_a_jump_come_all_the_same(tmp_path):
+    options = {"x264-params": "intra-refresh=1:keyint=30:bframes=0"}
+    film = Film(stamps=range(0, 120), codec="libx264", options=options)
+    video = Video(write(tmp_path / "refreshed.mkv", film))
+    whole = {picture.number: picture.rgb for picture in video.pictures()}
+    for wanted in ([35], [63, 64], [5, 91, 98], [119]):
+        got = list(video.pictures(wanted))
+        assert [picture.number for picture in got] == wanted
+        assert all(np.array_equal(one.rgb, whole[one.number]) for one in got)
