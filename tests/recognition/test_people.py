@@ -21,6 +21,7 @@ from mic.recognition.motion import Vectors
 from mic.recognition.people import CLASSES, planned, shared_recogniser
 from mic.recognition.rows import plan
 from mic.recognition.sources import source_of
+from mic.recognition.spans import grid
 from mic.storage import assets
 
 # What a file can be, and what PyAV is told for it.
@@ -310,12 +311,50 @@ def test_looks_come_at_the_same_times_at_any_rate():
 
 def test_windows_cover_a_video_to_its_end():
     for duration in (0.1, 2.0, 3.0, 3.01, 4.5, 10.37):
-        windows = plan(duration, window=2.0, hop=None)
+        windows = plan(np.arange(0, duration, 0.04), duration, window=2.0, hop=None)
         assert windows[0][0] == 0
         assert windows[-1][1] == duration
         for (start, end), (later, last) in itertools.pairwise(windows):
             assert start < later <= end < last + 1e-9
-    assert len(plan(3.0, window=2.0, hop=None)) == 1
+    assert len(plan(np.arange(75) / 25, 3.0, window=2.0, hop=None)) == 1
+
+
+def test_a_window_in_which_no_picture_begins_is_left_out():
+    times = np.concatenate(
+        [np.arange(75) / 25, [10.0, 10.04]]
+    )  # three seconds, then seven of the last
+    windows = plan(times, 10.08, window=2.0, hop=None)
+    assert windows == [(0, 2), (1, 3), (2, 4), (8, 10.08)]
+    assert all(((begin <= times) & (times < end)).any() for begin, end in windows)
+    assert plan(times, 10.08, window=1.0, hop=4.0) == [(0, 1), (8, 9)][:1]
+    slides = np.array([0.0, 3600.0, 7199.0])
+    assert plan(slides, 10799.0, window=2.0, hop=None) == [
+        (0, 2),
+        (3599, 3601),
+        (3600, 3602),
+        (7198, 7200),
+        (7199, 7201),
+    ]
+    # What a damaged stamp claims costs no memory.
+    assert len(plan(np.array([0.0, 0.04, 1.7e9]), 1.7e9 + 0.04, window=2.0, hop=None)) == 2
+    assert planned(np.array([0.0, 0.04, 1.7e9]), 0.4) == [0, 2]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_looks_are_those_of_the_whole_grid(seed):
+    rng = np.random.default_rng(seed)
+    times = np.cumsum(rng.choice([0.0, 0.01, 0.04, 0.4, 0.8, 7.0], 60))
+    times -= times[0]
+    moments = np.arange(0.0, times[-1] + 1e-9, 0.4)
+    assert set(grid(times, 0.4)) <= set(moments)
+    after = np.searchsorted(times, moments - 1e-6)
+    assert planned(times, 0.4) == sorted({int(k) for k in after if k < len(times)})
+    anchors = np.flatnonzero(rng.random(60) < 0.3)
+    if len(anchors):
+        nearest = [np.abs(times[anchors] - moment).min() for moment in moments]
+        found = planned(times, 0.4, anchors)
+        assert set(found) <= set(anchors.tolist())
+        assert len(found) <= len(nearest)
 
 
 def test_a_box_moves_with_the_median_of_its_blocks():
