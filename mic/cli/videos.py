@@ -181,7 +181,7 @@ def _predict(options: argparse.Namespace) -> int:
     if options.out is not None:
         prediction.checked_suffix(options.out)
     for place in filter(None, (options.out, options.overlay)):
-        atomic.check_writable(place)
+        atomic.check_writable(place, sources=videos)
     task = prediction.Task(
         network=options.network,
         rows=options.rows,

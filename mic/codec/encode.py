@@ -101,6 +101,7 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
         StorageError: The target cannot be written.
     """
     video, target = Video(source, survey=True), Path(target)
+    atomic.check_writable(target, sources=[source])
     chosen = EncodeOptions.of(options)
     counter = _DamageCounter()
     pictures = counter.watch(video.pictures())

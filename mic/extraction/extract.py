@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def extract(
     if kind == "png" and target.exists() and not target.is_dir():
         raise ConfigError("is a file", file=target, remedy="name a folder for pictures")
     # Refused now, not after the work.
-    atomic.check_writable(target / "x.png" if kind == "png" else target)
+    atomic.check_writable(target / "x.png" if target.is_dir() else target, sources=[video])
     with coded(video, method=method) as source:
         if source.video.damage is not None and on_error == "raise":
             raise source.video.damage
@@ -114,8 +115,16 @@ def extract(
         )
         if kind == "npz":
             shapes = work.arrays(target, compress)
+        elif kind == "png":
+            shapes = {}
+            prefix = f".{target.name[:40]}-"
+            with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as staged:
+                work.pictures(Path(staged))
+                target.mkdir(parents=True, exist_ok=True)
+                for picture in sorted(Path(staged).iterdir()):
+                    picture.replace(target / picture.name)
         else:
-            shapes = work.pictures(target) if kind == "png" else work.film(target)
+            shapes = work.film(target)
         return ExtractReport(
             target=target,
             method=source.method,
@@ -203,7 +212,7 @@ class _Extraction:
             "orientation": str(self.source.display),
         }
 
-    def pictures(self, target: Path) -> dict[str, tuple[int, ...]]:
+    def pictures(self, target: Path) -> None:
         parts = [part for part in self.what if part != "iframe"]
         for chunk in self._chunks(parts) if parts else ():
             self.damaged += int(chunk.damaged.sum())
@@ -213,7 +222,6 @@ class _Extraction:
         for number, picture in self.source.iframes() if "iframe" in self.what else ():
             self.iframes += 1
             _write_png(target / f"iframe_{number:06d}.png", picture)
-        return {}
 
     def film(self, target: Path) -> dict[str, tuple[int, ...]]:
         codec.encode_frames(

@@ -10,7 +10,7 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mic.errors import StorageError
@@ -52,17 +52,23 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def check_writable(path: str | Path) -> None:
+def check_writable(path: str | Path, *, sources: Iterable[str | Path] = ()) -> None:
     """Refuses a place where a file cannot be written, before hours are spent on its content.
 
     Args:
         path: The file to be; its folder is created.
+        sources: What it is made of, which it must not replace.
 
     Raises:
-        StorageError: There is a folder or another kind of file, or the place refuses.
+        StorageError: There is a folder or another kind of file, one of the sources, or the place
+            refuses.
     """
     path = Path(path)
     try:
+        if path.exists() and any(Path(one).exists() and path.samefile(one) for one in sources):
+            raise StorageError(
+                "cannot write: it is what is read", file=path, remedy="choose another name"
+            )
         if path.exists() and not path.is_file():
             kind = "a folder" if path.is_dir() else "something that is no file"
             raise StorageError(

@@ -11,7 +11,7 @@ from PIL import Image
 import mic
 import mic.decoded
 from mic import bitstream, codec
-from mic.errors import BitstreamError, ConfigError, UnsupportedSyntaxError
+from mic.errors import BitstreamError, ConfigError, StorageError, UnsupportedSyntaxError
 from mic.extraction import source
 from mic.extraction.pictures import motion_picture, residual_picture
 
@@ -158,3 +158,29 @@ def test_motion_colours_tell_directions():
     assert shown[0].tolist() == [255, 255, 255]
     assert shown[1].tolist() == [255, 0, 0]
     assert shown[2].tolist() == [0, 255, 255]
+
+
+def test_what_is_read_is_not_written_over(folder, tmp_path):
+    clip = tmp_path / "a.mp4"
+    clip.write_bytes((folder / "mpeg4.mp4").read_bytes())
+    (tmp_path / "link.mp4").symlink_to(clip)
+    before = clip.read_bytes()
+    for target in (clip, tmp_path / "link.mp4"):
+        with pytest.raises(StorageError, match="it is what is read"):
+            mic.extract(clip, target, what=("motion",))
+        with pytest.raises(StorageError, match="it is what is read"):
+            codec.reencode(clip, target)
+    assert clip.read_bytes() == before
+
+
+def test_damage_leaves_no_pictures(folder, tmp_path):
+    clip = tmp_path / "hurt.mp4"
+    data = bytearray((folder / "mpeg4.mp4").read_bytes())
+    with av.open(str(folder / "mpeg4.mp4")) as container:
+        packets = [one for one in container.demux(video=0) if one.size]
+    place = packets[25].pos + packets[25].size // 2
+    data[place : place + 200] = bytes(200)
+    clip.write_bytes(data)
+    with pytest.raises(BitstreamError):
+        mic.extract(clip, tmp_path / "pictures", what=("residual",))
+    assert [path.name for path in tmp_path.iterdir()] == ["hurt.mp4"]

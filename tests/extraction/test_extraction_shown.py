@@ -33,8 +33,8 @@ def test_frames_are_those_that_an_edit_list_shows(tmp_path, first, count, gop):
         assert data["iframe_number"].tolist() == [key - first for key in keys]
         assert [number(picture) for picture in data["iframe"]] == keys
         assert data["iframe"].shape[1:] == (48, 64, 3)
-    assert mic.extract(path, tmp_path / "a.mp4", what=EVERYTHING).frames == count
-    assert len(Video(tmp_path / "a.mp4")) == count
+    assert mic.extract(path, tmp_path / "film.mp4", what=EVERYTHING).frames == count
+    assert len(Video(tmp_path / "film.mp4")) == count
 
 
 def test_arrays_in_coded_orientation_say_so_and_pictures_are_upright(tmp_path):
