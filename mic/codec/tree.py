@@ -166,13 +166,18 @@ def _scan(source: Path, target: Path) -> tuple[list[str], list[str]]:
 
 
 def _target_names(names: list[str], suffix: str) -> list[str]:
-    # a.avi and a.mov would both become a.mp4: then both keep their old suffix before the new.
-    plain = [str(Path(name).with_suffix(suffix)) for name in names]
-    clashes = Counter(plain)
-    return [
-        path if clashes[path] == 1 else f"{name}{suffix}"
-        for name, path in zip(names, plain, strict=True)
-    ]
+    # a.avi and a.mov would both become a.mp4: then both keep their old suffix before the new. The
+    # longer name may be that of a third one, a.avi.mov, which then keeps its own as well.
+    found = [str(Path(name).with_suffix(suffix)) for name in names]
+    while True:
+        clashes = Counter(found)
+        longer = [
+            path if clashes[path] == 1 else f"{name}{suffix}"
+            for name, path in zip(names, found, strict=True)
+        ]
+        if longer == found:
+            return found
+        found = longer
 
 
 def _record_name(path: str) -> Path:

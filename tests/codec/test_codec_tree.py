@@ -189,3 +189,15 @@ def test_a_task_that_kills_its_process_fails_alone(jobs):
     results = dict(run_isolated(die_at_two, list(range(5)), jobs=jobs))
     assert isinstance(results.pop(2), CodecError)
     assert results == {0: 0, 1: 10, 3: 30, 4: 40}
+
+
+@pytest.mark.parametrize(
+    "names", [("a.mp4", "a.avi", "a.avi.mp4"), ("b.mkv", "b.mkv.avi", "b.mkv.mov", "b.mov")]
+)
+def test_no_two_clips_have_one_target(names, tmp_path):
+    for number, name in enumerate(names):
+        clip(tmp_path / "in" / "x" / name, seed=number, codec="mpeg4", container="avi")
+    for status in ("written", "kept"):
+        report = codec.reencode_tree(tmp_path / "in", tmp_path / "out", jobs=1)
+        assert len(report.of(status)) == len(names)
+        assert len({one.target for one in report.clips}) == len(names)
