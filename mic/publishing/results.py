@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 MARKER = "mic-complete:"
 _JOURNAL = "journal.json"
+_FORMER = "former.json"
 _STAGING = ".staging-"
 PROVENANCE = "provenance.json"
 
@@ -236,10 +237,22 @@ class Run:
         text = json.dumps(record, indent=1, sort_keys=True) + "\n"
         atomic.write_text(self._staged / PROVENANCE, text)
         names = [f"{self.notebook}/{name}" for name in (*sorted(found), PROVENANCE)]
-        atomic.write_text(self._staging / _JOURNAL, json.dumps(names))
         with locked(self._staging.parent / ".lock"):
+            # Pictures of people above all must not outlive the run that was to show them.
+            former = self._former() - set(names)
+            atomic.write_text(self._staging / _FORMER, json.dumps(sorted(former)))
+            atomic.write_text(self._staging / _JOURNAL, json.dumps(names))
             _promote(self._staging)
         print(f"{MARKER} {self.notebook}: {len(tables)} tables, {len(figures)} figures")
+
+    def _former(self) -> set[str]:
+        """What the run before wrote, as its record says."""
+        path = self._staging.parent / self.notebook / PROVENANCE
+        try:
+            outputs = provenance.read(path)["outputs"] if path.is_file() else {}
+        except ResultError:  # which files it meant nobody can tell, and this run need not fail
+            outputs = {}
+        return {f"{self.notebook}/{name}" for name in outputs}
 
 
 def write_opaque(drawn: io.BytesIO, path: Path) -> None:
@@ -336,6 +349,9 @@ def _promote(staging: Path) -> None:
         if source.is_file():
             target.parent.mkdir(parents=True, exist_ok=True)
             source.replace(target)
+    if (staging / _FORMER).is_file():
+        for name in json.loads((staging / _FORMER).read_text(encoding="utf-8")):
+            (staging.parent / name).unlink(missing_ok=True)
     shutil.rmtree(staging)
 
 

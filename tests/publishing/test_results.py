@@ -134,3 +134,30 @@ def test_the_staging_folder_of_a_dead_run_is_cleared_and_of_a_live_one_kept(tmp_
 def test_reading_a_table_that_nobody_wrote_names_the_remedy(tmp_path):
     with pytest.raises(ResultError, match="mic run"):
         results.read_table("scores", folder=tmp_path)
+
+
+def test_what_a_later_run_leaves_out_does_not_stay(tmp_path):
+    given = {"datasets": ("ckplus=x",), "show_people": True}
+    run = _run(tmp_path, **given)
+    _fill(run)
+    run.complete()
+    (tmp_path / "04_training" / "mine.txt").write_text("a reader's own")
+    again = _run(tmp_path, **given | {"show_people": False})
+    again.table(FRAME, "scores", caption="Scores.", columns=COLUMNS)
+    figure, _ = plt.subplots()
+    again.figure(figure, "curve", shows="CK+")
+    again.complete()
+    assert sorted(path.name for path in (tmp_path / "04_training").iterdir()) == [
+        "mine.txt",
+        "provenance.json",
+        "scores.csv",
+    ]
+
+
+def test_a_record_that_cannot_be_read_does_not_end_the_next_run(tmp_path):
+    for _ in range(2):
+        run = _run(tmp_path)
+        _fill(run)
+        run.complete()
+        (tmp_path / "04_training" / "provenance.json").write_text("{")
+    assert (tmp_path / "04_training" / "curve.png").is_file()
