@@ -24,6 +24,8 @@ from mic.errors import ConfigError
 # scikit-learn takes a second or two to import, which every worker process would wait for: the
 # functions that need it import it.
 
+# Times that a probe is asked about a clip of each person.
+_ROUNDS = 3
 _RIDGES = 10.0 ** np.arange(-2, 7)
 
 
@@ -166,6 +168,7 @@ def auc_resamples(
     """
     first, second, scores = pairs(without_expression(train, test)[1], test.labels)
     order = np.argsort(scores, kind="stable")
+    place = np.unique(scores[order], return_inverse=True)[1]
     names = np.unique(test.subjects, return_inverse=True)[1]
     one, other = names[first[order]], names[second[order]]
     same = one == other
@@ -177,7 +180,9 @@ def auc_resamples(
         true = np.where(same, drawn[one], 0)  # clips of one person are one draw, not two
         false = np.where(same, 0, drawn[one] * drawn[other])
         if true.any() and false.any():
-            below = np.cumsum(false) - false
+            # A tie counts half: what lies below it, and half of what shares its place.
+            sums = np.bincount(place, weights=false)
+            below = (np.cumsum(sums) - 0.5 * sums)[place]
             values[k] = (true * below).sum() / (true.sum() * false.sum())
     return values
 
@@ -345,17 +350,14 @@ def _identification(probe: Probe, z: np.ndarray, subjects: np.ndarray) -> float:
     """
     from sklearn.preprocessing import StandardScaler
 
-    names, numbers, counts = np.unique(subjects, return_inverse=True, return_counts=True)
+    _, numbers, counts = np.unique(subjects, return_inverse=True, return_counts=True)
     keep = counts[numbers] >= 2
     z, numbers = z[keep], numbers[keep]
     if len(np.unique(numbers)) < 2:
         return float("nan")
-    # Round k holds out the k-th clip of everybody who has that many and others left.
-    turn = np.zeros(len(numbers), int)
-    for name in range(len(names)):
-        turn[numbers == name] = np.arange((numbers == name).sum())
+    turn = _turns(numbers)
     right = []
-    for held in range(min(3, int(turn.max()) + 1)):
+    for held in range(min(_ROUNDS, int(turn.max()) + 1)):
         rest, out = turn != held, turn == held
         scale = StandardScaler().fit(z[rest])
         answer = probe(scale.transform(z[rest]), numbers[rest], scale.transform(z[out]))
@@ -363,10 +365,19 @@ def _identification(probe: Probe, z: np.ndarray, subjects: np.ndarray) -> float:
     return float(np.concatenate(right).mean())
 
 
+def _turns(numbers: np.ndarray) -> np.ndarray:
+    """Round k holds out the k-th clip of everybody who has that many."""
+    turn = np.zeros(len(numbers), int)
+    for number in np.unique(numbers):
+        turn[numbers == number] = np.arange((numbers == number).sum())
+    return turn
+
+
 def _chance(subjects: np.ndarray) -> float:
+    """What the commonest name is right on, of the clips that `_identification` holds out."""
     counts = np.unique(subjects, return_counts=True)[1]
-    counts = counts[counts >= 2]
-    return float(counts.max() / counts.sum()) if len(counts) else float("nan")
+    held = np.minimum(counts[counts >= 2], _ROUNDS)
+    return float(held.max() / held.sum()) if len(held) else float("nan")
 
 
 def _group_folds(groups: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:

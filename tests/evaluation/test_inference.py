@@ -37,7 +37,25 @@ def test_a_large_difference_is_found_and_a_none_is_equivalent():
     right = rng.random(600) < 0.9
     same = compare(right, right, np.repeat(np.arange(200), 3))
     assert (same.difference, same.p) == (0, 1)
-    assert same.p_equivalent < 0.001
+    assert same.p_equivalent < 0.01
+
+
+@pytest.mark.parametrize(("people", "clips"), [(12, 8), (24, 8), (40, 8), (118, 3)])
+def test_a_difference_of_the_margin_is_rarely_called_equivalent(people, clips):
+    """A hundredth of the clips are lost: at the margin, where one in twenty may be called none."""
+    rng = np.random.default_rng(0)
+    numbers = np.repeat(np.arange(people), clips)
+    called = 0
+    for _ in range(400):
+        lost = rng.random(len(numbers)) < 0.01
+        found = compare(np.ones(len(numbers)), ~lost, numbers, resamples=20)
+        called += found.p_equivalent < 0.05
+    assert called <= 0.08 * 400
+
+
+def test_two_people_with_the_same_answers_show_nothing():
+    right = np.array([True, False, True, True])
+    assert compare(right, right, ["a", "a", "b", "b"]).p_equivalent > 0.2
 
 
 def test_few_people_prove_no_equivalence():

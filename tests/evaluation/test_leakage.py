@@ -107,3 +107,24 @@ def test_a_draw_of_every_subject_once_is_the_auc_itself(monkeypatch):
     found = leakage.auc_resamples(train, test, resamples=1)
     monkeypatch.undo()
     assert found[0] == pytest.approx(leakage.measure(train, test).auc, abs=1e-12)
+
+
+def test_features_that_say_nothing_have_draws_of_a_half():
+    one, other = (
+        dataclasses.replace(some, z=np.ones_like(some.z))
+        for some in (features(1.0), features(1.0, subjects=12, seed=1, first=100))
+    )
+    drawn = leakage.auc_resamples(one, other, resamples=20, seed=0)
+    assert drawn == pytest.approx(0.5)
+
+
+def test_chance_is_what_the_commonest_name_is_right_on():
+    subjects = np.repeat(["a", "b", "c", "d"], [100, 3, 3, 1])
+    answers = []
+
+    def probe(z, numbers, new):
+        answers.append(np.bincount(numbers).argmax())
+        return np.full(len(new), answers[-1])
+
+    guessed = leakage._identification(probe, np.zeros((107, 2)), subjects)
+    assert guessed == leakage._chance(subjects) == pytest.approx(1 / 3)
