@@ -62,7 +62,7 @@ def _evaluate(options: argparse.Namespace) -> int:
         name: Task(
             network=name,
             window=options.window,
-            hop=options.hop or options.window,
+            hop=options.window if options.hop is None else options.hop,
             weights=options.weights if name == "residual" else None,
         )
         for name in networks

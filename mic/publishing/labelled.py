@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mic.errors import DatasetError, MicError
+from mic.errors import DatasetError, MicError, printable
 from mic.evaluation import metrics
 from mic.publishing.labels import LabelledVideo
 from mic.recognition.moments import Work
@@ -64,7 +64,7 @@ def answered(
         try:
             rows.extend(task.rows_of(video.path, work=work))
         except MicError as error:
-            rows.append({"video": str(video.path), "error": str(error)})
+            rows.append({"video": printable(video.path), "error": str(error)})
         pictures, decoded = pictures + work.pictures, decoded + work.decoded
         if progress:
             progress(number, len(videos))
@@ -222,7 +222,7 @@ def evaluate(videos: Sequence[LabelledVideo], answers: Mapping[str, pd.DataFrame
     Raises:
         DatasetError: A network answers none of the videos.
     """
-    truth = {str(video.path): video for video in videos}
+    truth = {printable(video.path): video for video in videos}
     tables = []
     for network, table in answers.items():
         own = _largest(table[table["video"].isin(list(truth))])
@@ -350,7 +350,13 @@ def _agreement(windows: pd.DataFrame, networks: list[str]) -> pd.DataFrame:
 
 
 def _largest(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a window: of several people the one whose box is largest, the answered first."""
+    """One row a window: of several people the one whose box is largest, the answered first.
+
+    That a video broke off is no window where there are others of it.
+    """
+    if "window" in table:
+        counted = table["window"].notna()
+        table = table[counted | ~table["video"].isin(table.loc[counted, "video"])]
     area = np.zeros(len(table))
     if {"left", "top", "right", "bottom"} <= set(table.columns):
         sides = (table["right"] - table["left"]) * (table["bottom"] - table["top"])

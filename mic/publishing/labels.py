@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import re
 from collections import Counter
@@ -12,7 +13,7 @@ import pandas as pd
 
 from mic.codec import videos_in
 from mic.datasets.readers import cremad, ravdess
-from mic.errors import DatasetError
+from mic.errors import DatasetError, printable
 from mic.manifest.tables import read_rows
 
 # What people call the expressions, by our names.
@@ -118,7 +119,7 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
                 str(error), file=path, place=f"row {number}", remedy="mend it, or take it out"
             ) from error
         found[place, window] = {
-            "video": str(place),
+            "video": printable(place),
             "window": window,
             "label": canonical(row["label"]) if row["label"] else None,
             "confidence": confidence,
@@ -130,7 +131,7 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
         )
     silent = {video.path for video in videos} - {place for place, _ in found}
     nothing = {"window": 0, "label": None, "confidence": float("nan"), "error": "no answer"}
-    missing = [{"video": str(place), **nothing} for place in sorted(silent)]
+    missing = [{"video": printable(place), **nothing} for place in sorted(silent)]
     return pd.DataFrame([*found.values(), *missing])
 
 
@@ -163,6 +164,7 @@ class _Finder:
             for count in range(1, len(parts) + 1):
                 end = parts[-count:]
                 self._by_end[end] = path if end not in self._by_end else None
+            self._by_end[path.resolve().parts] = path
 
     def find(self, name: str) -> Path | None:
         """The video whose path ends so; None if there is none.
@@ -218,7 +220,7 @@ def _read(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
         rows = [{key.lower(): cell for key, cell in row.items()} for row in read_rows(path)]
         if not rows or not set(columns) <= set(rows[0]):
             raise ValueError("columns are missing, or there is no row")
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, csv.Error) as error:
         raise DatasetError(
             f"is no table with the columns {' and '.join(columns)}: {error}",
             file=path,

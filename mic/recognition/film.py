@@ -98,9 +98,12 @@ def _drawn(
     video: codec.Video, windows: Sequence[Caption | Window], classes: Sequence[str]
 ) -> Iterator[np.ndarray]:
     middles = np.array([(window.first + window.last) / 2 for window in windows])
-    shown, panel = -1, None
+    shown, panel, shape = -1, None, None
     for picture in _whole(video):
         frame = picture.rgb
+        shape = shape or frame.shape
+        if frame.shape != shape:  # a stream may change its size; a film cannot
+            frame = np.asarray(Image.fromarray(frame).resize((shape[1], shape[0])))
         nearest = int(np.abs(middles - picture.number).argmin())
         if nearest != shown or panel is None:
             shown, panel = nearest, _panel(frame.shape[0], windows[nearest], classes)

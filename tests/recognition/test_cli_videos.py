@@ -127,3 +127,36 @@ def test_equal_names_of_several_folders_do_not_overwrite_each_other(folder, tmp_
     assert names == ["one_a_avi_motion.npz", "one_a_mp4_motion.npz", "two_a_mp4_motion.npz"]
     assert cli.main([*command, str(tmp_path / "one/a.mp4"), str(tmp_path / "one/a.mp4")]) == 1
     assert "would have one name" in capsys.readouterr().err
+
+
+def test_predict_does_not_write_over_its_video(folder, tmp_path, capsys):
+    clip = tmp_path / "a.mp4"
+    shutil.copy(folder / "a.mp4", clip)
+    before = clip.read_bytes()
+    assert cli.main(["predict", str(clip), "--overlay", str(clip)]) == 1
+    assert "it is what is read" in capsys.readouterr().err
+    assert clip.read_bytes() == before
+
+
+def test_a_film_of_a_stream_that_changes_its_size_keeps_the_first(tmp_path):
+    parts = []
+    for number, side in enumerate((96, 64)):
+        part = tmp_path / f"{number}.h264"
+        frames = [np.full((side, side, 3), 100, np.uint8)] * 4
+        codec.encode_frames(frames, part, frame_rate=25, codec="h264", vop_quant=20)
+        parts.append(part.read_bytes())
+    both = tmp_path / "both.h264"
+    both.write_bytes(b"".join(parts))
+    captions = [
+        prediction.Caption(
+            first=0,
+            last=7,
+            start=0,
+            end=0.32,
+            outline=None,
+            probabilities=None,
+            status="no face",
+        )
+    ]
+    prediction.overlay(both, tmp_path / "shown.mp4", captions, classes=("a",))
+    assert len(codec.Video(tmp_path / "shown.mp4")) == len(codec.Video(both)) == 8

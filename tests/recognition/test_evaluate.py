@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from mic import cli, codec
-from mic.errors import DatasetError
+from mic.errors import DatasetError, printable
 from mic.publishing.labelled import evaluate
 from mic.publishing.labels import LabelledVideo, canonical, labelled_videos, read_answers
 from mic.storage import assets
@@ -173,3 +173,33 @@ def test_the_command_on_a_real_face(tmp_path, capsys):
     summary = pd.read_csv(tmp_path / "out/summary.csv").set_index("network")
     assert summary["decoded"]["pictures"] < 0.1
     assert summary["seconds"]["pictures"] > 0
+
+
+def test_a_name_that_is_no_text_and_a_video_that_broke_off(tmp_path):
+    odd = tmp_path / "caf\udce9.mp4"
+    odd.write_bytes(b"")
+    videos = [LabelledVideo(path=odd, label="fear", person="")]
+    shown = printable(odd)
+    answers = pd.DataFrame(
+        {
+            "video": [shown, shown, shown],
+            "window": [0, 1, None],
+            "label": ["fear", "anger", None],
+            "confidence": [0.5, 0.5, None],
+            "error": ["", "", "breaks off"],
+        }
+    )
+    found = evaluate(videos, {"mine": answers})
+    assert found.windows["window"].tolist() == [0, 1]
+    assert found.summary["coverage"].tolist() == [1]
+
+
+def test_labels_may_name_absolute_paths_of_a_relative_folder(clips, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = tmp_path / "labels.csv"
+    table.write_text(f"video,label\n{clips / 'happy/a.mp4'},fear\n")
+    (found,) = labelled_videos("clips", labels=table)
+    assert found.label == "fear"
+    table.write_text('video,label\n"' + "x" * 300_000)
+    with pytest.raises(DatasetError, match="is no table"):
+        labelled_videos("clips", labels=table)
