@@ -101,3 +101,18 @@ def test_a_diverged_network_is_not_written(tmp_path):
     with pytest.raises(WeightsError, match="diverged"):
         weights.write(path, {"w": torch.tensor([float("nan")])}, metadata={})
     assert not path.exists()
+
+
+@pytest.mark.parametrize("length", [0x0280, 0x0380, 0x0480, 0x0580])
+def test_a_header_whose_length_reads_as_another_format_is_read(length, tmp_path):
+    path = tmp_path / "long.safetensors"
+    tensors = {"a": torch.zeros(3)}
+    metadata = {"text": ""}
+    weights.write(path, tensors, metadata=metadata)
+    short = int.from_bytes(path.read_bytes()[:8], "little")
+    for more in range(length - short, length - short - 9, -1):
+        weights.write(path, tensors, metadata={"text": "x" * more})
+        if int.from_bytes(path.read_bytes()[:8], "little") == length:
+            break
+    assert int.from_bytes(path.read_bytes()[:8], "little") in (length, length + 8 - length % 8)
+    assert weights.read(path).tensors["a"].tolist() == [0, 0, 0]
