@@ -226,7 +226,7 @@ def is_stored(data: Dataset, cell: Cell) -> bool:
 def _entry(data: Dataset, cell: Cell) -> dict[str, Any]:
     return {
         "inputs": [data.manifest.digest(), data.network, *_placebo(data)],
-        "parameters": _facts(data, cell),
+        "parameters": facts_of(data, cell),
         "folder": data.folder,
     }
 
@@ -235,7 +235,8 @@ def _placebo(data: Dataset) -> list[str]:
     return [data.placebo] if data.placebo else []
 
 
-def _facts(data: Dataset, cell: Cell) -> dict[str, Any]:
+def facts_of(data: Dataset, cell: Cell) -> dict[str, Any]:
+    """All that decides the predictions, what could not be read of the dataset included."""
     out = sorted(one.clip for one in data.left_out)
     return cell.facts() | ({"left_out": out} if out else {})
 
@@ -274,7 +275,7 @@ def fit(data: Dataset, cell: Cell, *, device: str = "cpu") -> Fitted:
     clips = data.tensors(cell.representation, device=device)
     if device != "cpu":
         torch.backends.cudnn.benchmark = True  # the same shapes come a thousand times
-    facts = _facts(data, cell)
+    facts = facts_of(data, cell)
     inputs = [data.manifest.digest(), data.network, *_placebo(data), facts]
     text = json.dumps(inputs, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()

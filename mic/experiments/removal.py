@@ -16,7 +16,7 @@ import numpy as np
 from mic.config import Profile
 from mic.evaluation.leakage import Features
 from mic.experiments import peers, plan
-from mic.experiments.cells import Cell, Outcome
+from mic.experiments.cells import Cell, Outcome, facts_of
 from mic.experiments.data import Dataset
 from mic.experiments.privacy.attackers import ATTACKERS, attack
 from mic.experiments.privacy.erasers import ERASERS, Erase, Material, head
@@ -175,7 +175,7 @@ def is_attacked(way: Way) -> bool:
 def _attack_entry(way: Way) -> dict[str, Any]:
     return {
         "inputs": [way.data.manifest.digest(), way.data.network, way.data.placebo],
-        "parameters": way.cell.facts() | {"eraser": way.eraser, "draw": way.draw},
+        "parameters": facts_of(way.data, way.cell) | {"eraser": way.eraser, "draw": way.draw},
         "folder": way.data.folder,
     }
 

@@ -167,12 +167,14 @@ def summary_table(found: Found, attacks: pd.DataFrame) -> pd.DataFrame:
     """
     lines = []
     for condition, rows in _by_row(found).items():
-        alone = {way.cell.split: arrays for way, arrays in rows[NONE]}
+        alone = {(way.cell.split, way.cell.seed): arrays for way, arrays in rows[NONE]}
         for row, some in rows.items():
             mine = attacks[(attacks["condition"] == condition) & (attacks["row"] == row)]
             most = mine.loc[mine["auc"].idxmax()]
             right = np.concatenate([arrays["correct"] for _, arrays in some])
-            before = np.concatenate([alone[way.cell.split]["correct"] for way, _ in some])
+            before = np.concatenate(
+                [alone[way.cell.split, way.cell.seed]["correct"] for way, _ in some]
+            )
             people = np.concatenate(
                 [[f"{way.cell.split}/{p}" for p in arrays["people"]] for way, arrays in some]
             )
