@@ -1,0 +1,60 @@
+"""The paper's system as printed beside ours, epoch by epoch, on synth-ck; resumable.
+
+    python -m campaigns.printed run --folds 1 [--seconds 7200]         # from tests/
+    python -m campaigns.printed publish --folds 1 [--results ../results]
+
+`run` trains what is not in the store until the time is over: a part of three takes the paper's
+settings some forty minutes of a processor, ours two. `publish` writes results/printed/.
+"""
+
+import argparse
+
+import numpy as np
+
+from campaigns import resumed
+from mic.config import load
+from mic.experiments import equal_tables, plan, printed, tables
+from mic.publishing import plots, results
+
+NAMES = ("printed_accuracy", "printed_curves")
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("what", choices=["run", "publish"])
+    parser.add_argument("--profile", default="default")
+    parser.add_argument("--folds", type=int, default=3)
+    parser.add_argument("--seconds", type=float, default=7200.0)
+    parser.add_argument("--results", default="../results")
+    options = parser.parse_args()
+    plots.use_style()
+    config = load(options.profile, jobs=1, folds=options.folds)
+    data = plan.dataset("synth-ck", config)
+    found = resumed.trained(data, printed.cells(data, config), seconds=options.seconds)
+    if options.what == "run" or found is None:
+        return
+    made = results.Run("printed", config, tables=NAMES, figures=NAMES[1:], folder=options.results)
+    for source, digest in data.sources().items():
+        made.uses(source, digest)
+    made.table(
+        printed.accuracy_table(found),
+        NAMES[0],
+        caption=tables.counted(
+            "The paper's system as printed, after its last epoch.", found, config
+        ),
+        columns=equal_tables.ACCURACY,
+    )
+    curves = made.table(
+        printed.curve_table(found),
+        NAMES[1],
+        caption=tables.counted("The same, after the epochs that were read.", found, config),
+        columns=printed.CURVES,
+    )
+    truth = np.concatenate([one.truth for one in found if one.cell.row == printed.OURS])
+    made.figure(printed.figure(curves, chance=np.bincount(truth).max() / len(truth)), NAMES[1])
+    made.complete()
+
+
+if __name__ == "__main__":
+    main()
