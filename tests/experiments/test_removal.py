@@ -116,8 +116,9 @@ def test_what_removes_the_person_is_told_from_what_does_not(attacked):
     assert list(summary.reset_index()[list(removal_tables.SUMMARY)]) == [*removal_tables.SUMMARY]
     assert summary.loc["good", "beyond"] >= 4
     assert summary.loc["useless", "beyond"] == 0
-    assert summary.loc["good", "p_equivalent"] < 0.05
-    assert summary.loc["useless", "p_equivalent"] > 0.05
+    # The same answers, but of too few people to show that nothing is lost.
+    assert 0.05 < summary.loc["good", "p_equivalent"] < 0.3
+    assert summary.loc["useless", "p_equivalent"] > 0.9
     assert not summary.loc[["none", "useless"], "aim"].any()
     removal_tables.figure(table)
 
