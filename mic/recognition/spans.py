@@ -49,4 +49,5 @@ def grid(times: NDArray[np.float64], step: float) -> NDArray[np.float64]:
     count = int(np.ceil((float(times[-1]) + 1e-9) / step))
     near = np.floor(times / step).astype(np.int64)
     known = np.unique(near[:, None] + np.arange(-1, 3))
-    return known[(known >= 0) & (known < max(count, 1))] * step
+    kept = known[(known >= 0) & (known < max(count, 1))]
+    return kept.astype(np.float64) * step

@@ -22,7 +22,8 @@ def test_people_are_the_units_and_the_reference_is_compared_with_nobody():
     table = accuracy_table(answers(), reference="good", resamples=500).set_index("row")
     assert np.isnan(table.loc["good", "p"])
     assert table.loc["same", "difference"] == 0
-    assert table.loc["same", "p_equivalent"] < 0.05
+    # That nobody of forty differs does not show that as good as nobody would.
+    assert 0.05 < table.loc["same", "p_equivalent"] < 0.2
     assert table.loc["bad", "p_holm"] < 0.05
     assert table.loc["bad", "difference_high"] < 0
     assert (table["n"] == 120).all()
