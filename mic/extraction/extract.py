@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tempfile
@@ -103,10 +104,15 @@ def extract(
     ):
         if not value or set(value) - set(allowed):
             raise ConfigError(f"{name} is {value}", remedy=f"choose of {allowed}")
-    if kind == "png" and target.exists() and not target.is_dir():
-        raise ConfigError("is a file", file=target, remedy="name a folder for pictures")
     # Refused now, not after the work.
-    atomic.check_writable(target / "x.png" if target.is_dir() else target, sources=[video])
+    place = target
+    if kind == "png":
+        with contextlib.suppress(OSError):  # an overlong name, which is refused below
+            if target.is_dir():
+                place = target / "x.png"
+            elif target.exists():
+                raise ConfigError("is a file", file=target, remedy="name a folder for pictures")
+    atomic.check_writable(place, sources=[video])
     with coded(video, method=method) as source:
         if source.video.damage is not None and on_error == "raise":
             raise source.video.damage
