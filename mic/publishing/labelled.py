@@ -176,6 +176,8 @@ class Evaluation:
         figures = {"reliability": self.diagram()} if self._confident else {}
         for network in self.summary["network"]:
             name = re.sub(r"[^\w.-]+", "_", network)
+            while f"confusion_{name}" in tables:  # of two whose names differ in other signs
+                name += "_"
             counts = pd.DataFrame(self.confusion(network), self.classes, self.classes)
             tables[f"confusion_{name}"] = counts.rename_axis("true").reset_index()
             tables[f"reliability_{name}"] = self.reliability(network)

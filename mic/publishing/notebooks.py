@@ -25,7 +25,7 @@ from typing import TextIO
 import nbformat
 
 from mic.config import Profile
-from mic.errors import ConfigError, MicError, NotebookError, StorageError
+from mic.errors import ConfigError, MicError, NotebookError, ResultError, StorageError
 from mic.publishing import results, run_times
 from mic.publishing.results import PROVENANCE, table_path
 from mic.storage import atomic, provenance
@@ -271,16 +271,16 @@ class Runner:
         record_path = self.folder / stamp.stem / PROVENANCE
         if not (stamp.is_file() and record_path.is_file()):
             return None
-        record = json.loads(stamp.read_text(encoding="utf-8"))
-        outputs = json.loads(record_path.read_text(encoding="utf-8"))["outputs"]
-        whole = all(
-            (record_path.parent / name).is_file()
-            and sha256_of(record_path.parent / name) == digest
-            for name, digest in outputs.items()
-        )
-        if record["key"] != key or not whole:
+        try:
+            record = json.loads(stamp.read_text(encoding="utf-8"))
+            outputs = provenance.read(record_path)["outputs"]
+            found = Outcome(stamp.stem, False, record["cells"], record["seconds"])
+            same = record["key"] == key
+        except (ValueError, KeyError, TypeError, ResultError):  # damaged: the notebook runs again
             return None
-        return Outcome(stamp.stem, ran=False, cells=record["cells"], seconds=record["seconds"])
+        files = {record_path.parent / name: digest for name, digest in outputs.items()}
+        whole = all(one.is_file() and sha256_of(one) == digest for one, digest in files.items())
+        return found if same and whole else None
 
     def _say(self, line: str) -> None:
         clear = "\r\033[K" if self.progress.isatty() else ""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,12 @@ class Card:
             sound = all(isinstance(number, int | float) for number in numbers)
             if type(card.valence) is not bool or type(card.novelty) is not bool:
                 raise ValueError(f"valence is {card.valence!r}, novelty {card.novelty!r}")
-            if not (sound and card.classes and 16 <= card.edge <= 1024 and card.frame_rate > 0):
+            if not (sound and card.classes and all(math.isfinite(number) for number in numbers)):
+                raise ValueError("a field is no number, or there are no classes")
+            if type(card.edge) is not int or not 16 <= card.edge <= 1024 or card.frame_rate <= 0:
                 raise ValueError("a field is out of its range")
+            if not (0 <= card.margin <= 2 and -1 <= card.drop <= 1):
+                raise ValueError(f"margin is {card.margin}, drop {card.drop}")
             if card.representation.kind in _DECODED:
                 raise ValueError("it works on decoded pictures")
         except (KeyError, TypeError, ValueError, ConfigError) as error:

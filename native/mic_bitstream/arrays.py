@@ -26,13 +26,21 @@ def frame_numbers(frames: Frames, count: int) -> np.ndarray:
     """The frames meant, int64 (T,), each in [0, count).
 
     Raises:
-        ConfigError: There is no such frame.
+        ConfigError: There is no such frame, or what was given are no numbers of frames.
     """
     if frames is None:
         return np.arange(count)
     if isinstance(frames, slice):
         return np.arange(count)[frames]
-    numbers = np.array([operator.index(number) for number in frames], np.int64)
+    given = list(frames)
+    try:
+        if any(isinstance(number, bool | np.bool_) for number in given):
+            raise TypeError("a choice by true and false is none by number")
+        numbers = np.array([operator.index(number) for number in given], np.int64)
+    except (TypeError, OverflowError) as error:
+        raise ConfigError(
+            f"frames are named by number: {error}", remedy=f"choose from 0 to {count - 1}"
+        ) from error
     if ((numbers < -count) | (numbers >= count)).any():
         raise ConfigError(
             f"there is no such frame in a clip of {count}",

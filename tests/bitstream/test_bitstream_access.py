@@ -232,3 +232,9 @@ def test_memory_is_flat_in_clip_length(tmp_path):
     command = [sys.executable, "-c", peaks.SOURCE + READ_IN_PARTS, str(path)]
     grown = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     assert grown < 4096 * 1024  # all residuals would be 73 MB
+
+
+@pytest.mark.parametrize("frames", [[True, False, True], np.array([True, False]), [2**70], [0.5]])
+def test_what_is_no_number_of_a_frame_is_refused(frames, face):
+    with mic.bitstream.open(face) as clip, pytest.raises(ConfigError, match="named by number"):
+        clip.residual(frames)

@@ -52,6 +52,10 @@ def test_a_result_that_was_tampered_with_is_made_again(tmp_path):
     (again,) = notebook_factory.runner(tmp_path).run()
     assert again.ran
     assert notebook_factory.numbers(tmp_path) == [2]
+    (stamp,) = (tmp_path / "results" / "notebooks").glob("01_probe*.json")
+    stamp.write_text(stamp.read_text()[:20])
+    (anew,) = notebook_factory.runner(tmp_path).run()
+    assert anew.ran
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path):

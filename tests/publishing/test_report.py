@@ -224,6 +224,11 @@ def test_tables_become_latex_that_a_reader_of_latex_understands(folder, tmp_path
         subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
     with pytest.raises(ResultError, match="holds no results"):
         report.export_latex(tmp_path, tmp_path / "tex")
+    shutil.copytree(folder, tmp_path / "copy")
+    (gone,) = (tmp_path / "copy").glob("*/speed.csv")
+    gone.unlink()
+    with pytest.raises(ResultError, match="is in the record and not there"):
+        report.export_latex(tmp_path / "copy", tmp_path / "tex")
 
 
 @pytest.mark.parametrize(

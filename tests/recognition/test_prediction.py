@@ -212,6 +212,10 @@ def test_weights_without_a_sound_card_are_refused(folder, weights, tmp_path):
         {"representation": {"kind": "raw", "scale": 3}},
         {"network": card["network"] | {"backbone": "transformer"}},
         {"network": card["network"] | {"unheard": 1}},
+        {"margin": float("nan")},
+        {"margin": -0.5},
+        {"edge": 128.5},
+        {"drop": 3.0},
         {"unheard": 1},
         {"margin": "wide"},
     ):

@@ -47,13 +47,18 @@ def export(folder: str | Path, target: str | Path) -> list[Path]:
         The files.
 
     Raises:
-        ResultError: There are no results, or a provenance record is damaged.
+        ResultError: There are no results, a table is gone, or a provenance record is damaged.
         StorageError: The target cannot be written.
     """
     made = []
     for path in results.records(folder):
         for name, schema in sorted(provenance.read(path)["tables"].items()):
-            frame = pd.read_csv(path.parent / f"{name}.csv")
+            place = path.parent / f"{name}.csv"
+            if not place.is_file():
+                raise ResultError(
+                    "is in the record and not there", file=place, remedy="run the notebook again"
+                )
+            frame = pd.read_csv(place)
             made.append(Path(target) / f"{name}.tex")
             atomic.write_text(made[-1], table(frame, name=name, caption=schema["caption"]))
     if not made:
