@@ -1,11 +1,11 @@
 """The paper's system with everything that the paper prints, beside ours, epoch by epoch.
 
 Ours reads residuals that are added up since the I-frame, at a quarter of the picture's size, for
-thirty epochs. The paper's reads each P-frame's own, at full size, for a hundred: batch, optimiser,
-weight decay and steps as printed (`mic.experiments.settings`), and a hundredth of the printed
-rate, because the printed one does not train. That it does not is a row, too.
+thirty epochs. The paper's reads each P-frame's own, of smaller pictures, unscaled, for a hundred:
+batch, optimiser, weight decay and steps as printed (`mic.experiments.settings`), and a hundredth
+of the printed rate, because the printed one does not train. That it does not is a row, too.
 
-    found = runner.run(data, cells(data, config))
+    found = runner.run(data, ours(data, config)) + runner.run(small, papers(small, config))
     accuracy_table(found), curve_table(found)
 
 The replication's system (ResNet-50, all states side by side) is not a row: on one thread of the
@@ -48,23 +48,37 @@ CURVES: Mapping[str, str] = {
 }
 
 
-def cells(data: Dataset, config: Profile) -> list[Cell]:
-    """A cell a row, part of the people and seed; ours are notebook 04's.
-
-    Args:
-        data: The dataset.
-        config: Ours is trained as it says; the others on the same parts with the same seeds.
-    """
-    paper = dataclasses.replace(
+def profile(config: Profile) -> Profile:
+    """The profile `paper` on the parts and with the seeds of another one."""
+    return dataclasses.replace(
         load("paper", jobs=config.jobs),
         parts=config.parts,
         folds=config.folds,
         seed=config.seed,
         seeds=config.seeds,
     )
+
+
+def ours(data: Dataset, config: Profile) -> list[Cell]:
+    """A cell a part of the people and seed, those of notebook 04.
+
+    Args:
+        data: The dataset in the size of `config`.
+        config: Our profile.
+    """
+    return plan.cells(data, config, {OURS: plan.method(config)})
+
+
+def papers(data: Dataset, config: Profile) -> list[Cell]:
+    """A cell a row, part of the people and seed.
+
+    Args:
+        data: The same dataset in the size of `profile(config)`.
+        config: Our profile, whose people are tested.
+    """
+    paper = profile(config)
     tried = dataclasses.replace(PRESETS["paper-ck"], epochs=min(TRIED, paper.epochs))
     return [
-        *plan.cells(data, config, {OURS: plan.method(config)}),
         *plan.cells(data, paper, {PRINTED: plan.method(paper)}),
         *plan.cells(data, paper, {PRINTED_RATE: plan.method(paper)}, schedule=tried),
     ]

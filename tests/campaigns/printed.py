@@ -31,12 +31,16 @@ def main() -> None:
     plots.use_style()
     config = load(options.profile, jobs=1, folds=options.folds)
     data = plan.dataset("synth-ck", config)
-    found = resumed.trained(data, printed.cells(data, config), seconds=options.seconds)
-    if options.what == "run" or found is None:
+    small = plan.dataset("synth-ck", printed.profile(config))
+    mine = resumed.trained(data, printed.ours(data, config), seconds=options.seconds)
+    theirs = resumed.trained(small, printed.papers(small, config), seconds=options.seconds)
+    if options.what == "run" or mine is None or theirs is None:
         return
+    found = mine + theirs
     made = results.Run("printed", config, tables=NAMES, figures=NAMES[1:], folder=options.results)
-    for source, digest in data.sources().items():
-        made.uses(source, digest)
+    for profile, used in ((config.name, data), ("paper", small)):
+        for source, digest in used.sources().items():
+            made.uses(f"{source}, profile {profile}", digest)
     made.table(
         printed.accuracy_table(found),
         NAMES[0],

@@ -15,7 +15,8 @@ def data():
 
 @pytest.fixture(scope="module")
 def cells(data):
-    return printed.cells(data, load("smoke", jobs=1, folds=2))
+    config = load("smoke", jobs=1, folds=2)
+    return [*printed.ours(data, config), *printed.papers(data, config)]
 
 
 def outcome(cell):
