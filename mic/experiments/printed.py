@@ -136,12 +136,26 @@ def figure(curves: pd.DataFrame, *, chance: float) -> Figure:
             alpha=0.15,
         )
     learned.axhline(np.log(7), color="0.5", lw=0.8, ls=":")
-    learned.text(0.99, np.log(7), "a guess ", transform=learned.get_yaxis_transform(), ha="right")
+    learned.text(
+        0.99,
+        np.log(7),
+        "a guess ",
+        transform=learned.get_yaxis_transform(),
+        ha="right",
+        va="bottom",
+    )
     learned.set_yscale("log")
     learned.set(xlabel="epoch", ylabel="training cross-entropy, nats (log)")
     learned.legend(fontsize=8)
     tested.axhline(chance, color="0.5", lw=0.8, ls=":")
-    tested.text(0.99, chance, "largest class ", transform=tested.get_yaxis_transform(), ha="right")
+    tested.text(
+        0.99,
+        chance,
+        "largest class ",
+        transform=tested.get_yaxis_transform(),
+        ha="right",
+        va="bottom",
+    )
     tested.set(xlabel="epoch", ylabel="accuracy, 95 % interval over people", ylim=(0, 1))
     for axis in (learned, tested):
         axis.grid(axis="y", alpha=0.4)
