@@ -8,7 +8,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
 
 from mic.speed.study import PARTS, STAGES
 
@@ -80,20 +79,27 @@ def growth(table: pd.DataFrame) -> Figure:
     by_size = table[length == length.max()].assign(x=np.sqrt(pixels))
     lengths = table.groupby(["width", "height"])["frames"].transform("nunique")
     by_length = table[lengths == lengths.max()].assign(x=table["frames"])
+    shapes = by_size.drop_duplicates("x").sort_values("x")
+    # Every other one a line lower: neighbours are too near to stand side by side.
+    sizes = {
+        one.x: "\n" * (number % 2) + f"{one.width} x {one.height}"
+        for number, one in enumerate(shapes.itertuples())
+    }
+    width, height = by_length[["width", "height"]].iloc[0]
+    frames = {count: f"{count}" for count in sorted(by_length["x"].unique())}
     panels = (
-        (by_size, "edge of the picture, $\\sqrt{width \\cdot height}$"),
-        (by_length, "frames"),
+        (by_size, f"picture, {by_size['frames'].iloc[0]} frames", sizes),
+        (by_length, f"frames of {width} x {height}", frames),
     )
-    for axis, (part, label) in zip(axes, panels, strict=True):
+    for axis, (part, label, ticks) in zip(axes, panels, strict=True):
         for (method, lines), marker in zip(
             part.groupby("method", sort=False), _MARKERS, strict=False
         ):
             lines = lines.sort_values("x")
             axis.plot(lines["x"], lines["fps"], marker=marker, label=method)
         axis.set(xscale="log", yscale="log", xlabel=label)
-        axis.xaxis.set_major_locator(FixedLocator(sorted(part["x"].unique())))
-        axis.xaxis.set_major_formatter(ScalarFormatter())
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_xticks(list(ticks), list(ticks.values()))
+        axis.minorticks_off()
     axes[0].set_ylabel("frames per second, file to label")
     axes[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
     return figure
