@@ -97,7 +97,7 @@ def accuracy_table(
         wilson_high (95 %, over clips, first seed), macro_recall, seed_spread (standard deviation
         of the seeds' accuracies), calibration_error, n (predictions), clips, folds, seeds,
         coverage (share of the dataset's clips that could be read); with a reference also
-        difference, difference_low, difference_high and p (exact McNemar, all paired predictions).
+        difference, difference_low, difference_high and p (see `paired`).
     """
     table = answers(outcomes)
     if len({outcome.dataset for outcome in outcomes}) > 1:
@@ -148,7 +148,7 @@ def paired(table: pd.DataFrame, row: str, reference: str, resamples: int) -> dic
 
     Returns:
         difference (the row's accuracy less the reference's) with `_low` and `_high` (95 %), and p
-        (exact McNemar).
+        (exact McNemar, of the first seed: another one's answer to a clip is no further clip).
     """
     keys = ["split", "seed", "clip"]
     one = table[table["row"] == reference].set_index(keys)
@@ -161,11 +161,13 @@ def paired(table: pd.DataFrame, row: str, reference: str, resamples: int) -> dic
     interval = metrics.paired_difference(
         first, second, both["subject"].to_numpy(), resamples=resamples
     )
+    seeds = both.index.get_level_values("seed")
+    once = seeds == seeds.min()
     return {
         "difference": interval.value,
         "difference_low": interval.low,
         "difference_high": interval.high,
-        "p": metrics.mcnemar(first, second),
+        "p": metrics.mcnemar(first[once], second[once]),
     }
 
 

@@ -26,7 +26,7 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
     """Yields a temporary path beside `path`; on a clean exit it replaces `path`.
 
     For writers that want a file name (a muxer, matplotlib). The suffix is kept, because muxers
-    choose their format by it.
+    choose their format by it. A link stays a link; what it leads to is replaced.
 
     Args:
         path: The file to write; its folder is created.
@@ -37,6 +37,7 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
         StorageError: The disk is full, read-only or otherwise refuses; `path` is as it was.
     """
     path = Path(path)
+    path = path.resolve() if path.is_symlink() else path
     temporary = _temporary(path)
     try:
         yield temporary

@@ -91,3 +91,14 @@ def test_a_name_too_long_is_a_typed_error(tmp_path):
     with pytest.raises(StorageError, match="name too long") as caught:
         atomic.write_text(tmp_path / ("a" * 300), "x")
     assert "shorter" in caught.value.remedy
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
+    (tmp_path / "disk").mkdir()
+    real, link = tmp_path / "disk" / "real.csv", tmp_path / "link.csv"
+    real.write_text("old")
+    link.symlink_to(real)
+    atomic.write_text(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+    assert [path.name for path in real.parent.iterdir()] == ["real.csv"]
