@@ -91,20 +91,26 @@ def _flv(file: BinaryIO, size: int) -> str:
     """Adobe's specification, annex E: each tag is followed by its size."""
     length = int.from_bytes(_at(file, max(0, size - 4), 4), "big")
     tag = _at(file, max(0, size - 4 - length), 8)
-    if not (tag[:1] and tag[0] in _FLV_TAGS and int.from_bytes(tag[1:4], "big") == length - 11):
-        # Something else may follow the last tag, so that only a walk from the first one tells.
-        place = int.from_bytes(_at(file, 5, 4), "big") + 4
-        while place + 11 <= size and (head := _at(file, place, 8))[0] in _FLV_TAGS:
-            tag = head
-            place += 11 + int.from_bytes(tag[1:4], "big") + 4
-        begun = size > place and _at(file, place, 1)[0] in _FLV_TAGS
-        # Some writers leave out the size of the last tag.
-        if begun or (size < place and size != place - 4):
-            return "its last tag is not whole"
-    last = int.from_bytes(bytes([tag[7], *tag[4:7]]), "big") / 1000
     stated = _flv_duration(_at(file, 0, 4096))
-    promise = f"its header promises {stated:.2f} s"
-    return promise if stated - last > max(0.5, 0.03 * stated) else ""
+    is_tag = tag[:1] and tag[0] in _FLV_TAGS and int.from_bytes(tag[1:4], "big") == length - 11
+    if is_tag and stated - _flv_time(tag) <= max(0.5, 0.03 * stated):
+        return ""
+    # Something else may follow the last tag, or a picture may be held for long: only a walk from
+    # the first tag on tells.
+    place, last, gap = int.from_bytes(_at(file, 5, 4), "big") + 4, 0.0, 0.2
+    while place + 11 <= size and (tag := _at(file, place, 8))[0] in _FLV_TAGS:
+        gap, last = max(gap, _flv_time(tag) - last), _flv_time(tag)
+        place += 11 + int.from_bytes(tag[1:4], "big") + 4
+    begun = size > place and _at(file, place, 1)[0] in _FLV_TAGS
+    # Some writers leave out the size of the last tag.
+    if begun or (size < place and size != place - 4):
+        return "its last tag is not whole"
+    is_short = stated - last > max(2.5 * gap, 0.03 * stated)
+    return f"its header promises {stated:.2f} s" if is_short else ""
+
+
+def _flv_time(tag: bytes) -> float:
+    return int.from_bytes(bytes([tag[7], *tag[4:7]]), "big") / 1000
 
 
 def _flv_duration(start: bytes) -> float:

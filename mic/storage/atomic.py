@@ -37,7 +37,8 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
         StorageError: The disk is full, read-only or otherwise refuses; `path` is as it was.
     """
     path = Path(path)
-    path = path.resolve() if path.is_symlink() else path
+    with contextlib.suppress(OSError):  # an overlong name, which is refused below
+        path = path.resolve() if path.is_symlink() else path
     temporary = _temporary(path)
     try:
         yield temporary

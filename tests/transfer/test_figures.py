@@ -29,8 +29,16 @@ CASES = {
     "inputs": (_table(SCORES, inputs=["residual", "motion"]), 3),
     "factors": (_table(SCORES, left_out=["", "light", "all"]), 3),
     "people": (_table(SCORES, people=[4, 16, 90], datasets=["", "", "synth-ck"]), 3),
-    "units": (_table(("f1", "pcc"), unit=["1", "12", "mean"], teacher_pcc=[0.1, 0.2, 0.3]), 2),
-    "clips": (_table(("r2", "pcc"), clip=["one", "all"]), 2),
+    "units": (
+        _table(
+            ("f1", "pcc"),
+            unit=["1", "12", "mean"],
+            teacher_pcc=[0.1, 0.2, 0.3],
+            always_f1=[0.1, 0.1, 0.1],
+        ),
+        2,
+    ),
+    "clips": (_table(("r2", "pcc"), clip=["one", "all"], groups=[8, 27]), 2),
     "looks": (_table(("gain",), interval=[0.4, 0.8] * 2, method=["a", "a", "b", "b"]), 1),
     "codings": (_table(("r2", "difference"), coding=["one", "other"]), 2),
 }
@@ -55,5 +63,17 @@ def test_axes_reach_over_what_a_score_can_be(name):
     table, _ = CASES[name]
     for axis in getattr(figures, name)(table).axes:
         limits = axis.get_ylim() if name in ("people", "looks") else axis.get_xlim()
-        assert min(limits) < 0
+        assert min(limits) < 0 or (axis.get_xlabel() == "F1" and min(limits) == 0)
         assert max(limits) == 1
+
+
+def test_an_interval_of_two_groups_is_not_drawn():
+    table = _table(("r2", "pcc"), clip=["one", "all"], groups=[2, 27])
+    for axis in figures.clips(table).axes:
+        (drawn,) = [bar for bar in axis.containers if len(bar) == 3]
+        places = [
+            part[0, 1]
+            for part in drawn[2][0].get_segments()
+            if np.isfinite(part).all() and len(part)
+        ]
+        assert places == [1]
