@@ -26,6 +26,9 @@ _TRAILER, _PADDING = b"\x3b", b"\x00\r\n"
 _TRANSPORT_PACKETS = (188, 192, 204)
 # Sound, picture, script: the tags of an FLV.
 _FLV_TAGS = frozenset({8, 9, 18})
+# By how many seconds the length that its script states may be too large, and how many tags are too
+# few to say so: writers round, and count how long they mean the last picture to be shown.
+_FLV_SPARE, _FLV_FEW = 1.0, 10
 _ASF_HEADER = bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c")
 _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _MXF_HEADER_PARTITION = bytes.fromhex("060e2b34020501010d01020101")
@@ -93,20 +96,20 @@ def _flv(file: BinaryIO, size: int) -> str:
     tag = _at(file, max(0, size - 4 - length), 8)
     stated = _flv_duration(_at(file, 0, 4096))
     is_tag = tag[:1] and tag[0] in _FLV_TAGS and int.from_bytes(tag[1:4], "big") == length - 11
-    if is_tag and stated - _flv_time(tag) <= max(0.5, 0.03 * stated):
+    if is_tag and stated - _flv_time(tag) <= max(_FLV_SPARE, 0.1 * stated):
         return ""
     # Something else may follow the last tag, or a picture may be held for long: only a walk from
     # the first tag on tells.
-    place, last, gap = int.from_bytes(_at(file, 5, 4), "big") + 4, 0.0, 0.2
+    place, last, gap, count = int.from_bytes(_at(file, 5, 4), "big") + 4, 0.0, 0.0, 0
     while place + 11 <= size and (tag := _at(file, place, 8))[0] in _FLV_TAGS:
-        gap, last = max(gap, _flv_time(tag) - last), _flv_time(tag)
+        gap, last, count = max(gap, _flv_time(tag) - last), _flv_time(tag), count + 1
         place += 11 + int.from_bytes(tag[1:4], "big") + 4
     begun = size > place and _at(file, place, 1)[0] in _FLV_TAGS
     # Some writers leave out the size of the last tag.
     if begun or (size < place and size != place - 4):
         return "its last tag is not whole"
-    is_short = stated - last > max(2.5 * gap, 0.03 * stated)
-    return f"its header promises {stated:.2f} s" if is_short else ""
+    is_short = stated - last > max(_FLV_SPARE, 5 * gap, 0.1 * stated)
+    return f"its header promises {stated:.2f} s" if is_short and count > _FLV_FEW else ""
 
 
 def _flv_time(tag: bytes) -> float:

@@ -1,5 +1,7 @@
 """Containers that do not say how long they are: what shows that their end is missing."""
 
+from fractions import Fraction
+
 import pytest
 from containers import Film, write
 
@@ -62,7 +64,7 @@ KINDS = [
 @pytest.fixture(params=KINDS, ids=[f"{name} {codec}" for name, codec in KINDS])
 def whole(request, tmp_path):
     name, codec = request.param
-    return write(tmp_path / name, Film(stamps=range(75), codec=codec))
+    return write(tmp_path / name, Film(stamps=range(150), codec=codec))
 
 
 def test_a_file_that_lost_its_end_is_damaged_wherever_it_was_cut(whole):
@@ -81,6 +83,14 @@ def test_a_file_that_lost_its_end_is_damaged_wherever_it_was_cut(whole):
         except CodecError:
             is_told = True
         assert is_told or len(Video(whole)) == count, end
+
+
+@pytest.mark.parametrize("stamps", [(0,), (0, 30), (0, 1, 2, 90), (0, *range(200, 220))])
+def test_an_flv_whose_pictures_are_held_is_whole(stamps, tmp_path):
+    film = Film(stamps=stamps, codec="flv1", time_base=Fraction(1, 10), rate=Fraction(1, 2))
+    video = Video(write(tmp_path / "a.flv", film))
+    assert video.damage is None
+    assert len(video) == len(stamps)
 
 
 @pytest.mark.parametrize("tail", [b"\0" * 50, b"junk"])
