@@ -113,12 +113,13 @@ def curve_table(outcomes: Sequence[Outcome], *, resamples: int = 10_000) -> pd.D
     return pd.DataFrame(lines)[list(CURVES)]
 
 
-def figure(curves: pd.DataFrame, *, chance: float) -> Figure:
+def figure(curves: pd.DataFrame, *, largest: float, classes: int) -> Figure:
     """Training cross-entropy, and accuracy on unseen people with its interval, by epoch.
 
     Args:
         curves: As `curve_table` has them.
-        chance: Share of the largest class.
+        largest: Share of the largest class.
+        classes: How many a guess is one of.
     """
     from matplotlib.figure import Figure
 
@@ -135,10 +136,10 @@ def figure(curves: pd.DataFrame, *, chance: float) -> Figure:
             color=f"C{number}",
             alpha=0.15,
         )
-    learned.axhline(np.log(7), color="0.5", lw=0.8, ls=":")
+    learned.axhline(np.log(classes), color="0.5", lw=0.8, ls=":")
     learned.text(
         0.99,
-        np.log(7),
+        np.log(classes),
         "a guess ",
         transform=learned.get_yaxis_transform(),
         ha="right",
@@ -147,10 +148,10 @@ def figure(curves: pd.DataFrame, *, chance: float) -> Figure:
     learned.set_yscale("log")
     learned.set(xlabel="epoch", ylabel="training cross-entropy, nats (log)")
     learned.legend(fontsize=8)
-    tested.axhline(chance, color="0.5", lw=0.8, ls=":")
+    tested.axhline(largest, color="0.5", lw=0.8, ls=":")
     tested.text(
         0.99,
-        chance,
+        largest,
         "largest class ",
         transform=tested.get_yaxis_transform(),
         ha="right",

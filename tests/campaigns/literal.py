@@ -28,7 +28,9 @@ def main() -> None:
     plots.use_style()
     config = load(options.profile, jobs=1)
     data = plan.dataset("synth-ck", config)
-    found = resumed.trained(data, literal.cells(data, config), seconds=options.seconds)
+    found = resumed.trained(
+        [(data, cell) for cell in literal.cells(data, config)], seconds=options.seconds
+    )
     if options.what == "run" or found is None:
         return
     names = ("literal_accuracy", "literal_curves")

@@ -32,11 +32,11 @@ def main() -> None:
     config = load(options.profile, jobs=1, folds=options.folds)
     data = plan.dataset("synth-ck", config)
     small = plan.dataset("synth-ck", printed.profile(config))
-    mine = resumed.trained(data, printed.ours(data, config), seconds=options.seconds)
-    theirs = resumed.trained(small, printed.papers(small, config), seconds=options.seconds)
-    if options.what == "run" or mine is None or theirs is None:
+    work = [(data, cell) for cell in printed.ours(data, config)]
+    work += [(small, cell) for cell in printed.papers(small, config)]
+    found = resumed.trained(work, seconds=options.seconds)
+    if options.what == "run" or found is None:
         return
-    found = mine + theirs
     made = results.Run("printed", config, tables=NAMES, figures=NAMES[1:], folder=options.results)
     for profile, used in ((config.name, data), ("paper", small)):
         for source, digest in used.sources().items():
@@ -56,7 +56,9 @@ def main() -> None:
         columns=printed.CURVES,
     )
     truth = np.concatenate([one.truth for one in found if one.cell.row == printed.OURS])
-    made.figure(printed.figure(curves, chance=np.bincount(truth).max() / len(truth)), NAMES[1])
+    largest = np.bincount(truth).max() / len(truth)
+    drawn = printed.figure(curves, largest=largest, classes=len(found[0].classes))
+    made.figure(drawn, NAMES[1])
     made.complete()
 
 

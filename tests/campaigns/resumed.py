@@ -8,18 +8,17 @@ from mic.experiments.cells import Cell, Outcome, compute
 from mic.processes.workers import torch_threads
 
 
-def trained(data: Dataset, cells: Sequence[Cell], *, seconds: float) -> list[Outcome] | None:
+def trained(work: Sequence[tuple[Dataset, Cell]], *, seconds: float) -> list[Outcome] | None:
     """The cells' outcomes, each told with its time; None where the time was over before the last.
 
     Args:
-        data: What they are trained on.
-        cells: In this order.
+        work: Cells, each with what it is trained on, in this order.
         seconds: After which no further one is begun.
     """
     deadline = time.monotonic() + seconds
     found = []
     with torch_threads(1):
-        for cell in cells:
+        for data, cell in work:
             if time.monotonic() > deadline:
                 print(f"stopped in front of {cell.row}, {cell.split}")
                 return None

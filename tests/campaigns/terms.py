@@ -30,7 +30,7 @@ def main() -> None:
     config = load(options.profile, jobs=1)
     data = plan.dataset("synth-ck", config)
     cells = terms.cells(data, config)
-    found = resumed.trained(data, cells, seconds=options.seconds)
+    found = resumed.trained([(data, cell) for cell in cells], seconds=options.seconds)
     if options.what == "run" or found is None:
         return
     made = results.Run(

@@ -1,11 +1,11 @@
 """The paper's settings beside ours: what the rows are trained on, their curves and figure."""
 
 import numpy as np
+import outcomes
 import pytest
 
 from mic.config import load
 from mic.experiments import plan, printed
-from mic.experiments.cells import HISTORY, Outcome
 
 
 @pytest.fixture(scope="module")
@@ -19,29 +19,14 @@ def cells(data):
     return [*printed.ours(data, config), *printed.papers(data, config)]
 
 
-def outcome(cell):
-    """Twenty people of two clips; ours names them all from the second reading on."""
-    people = np.repeat([f"{cell.split}/{person}" for person in range(20)], 2)
-    truth = np.tile([0, 1], 20)
-    epochs = np.array([1, 2, cell.schedule.epochs])
-    history = np.full((cell.schedule.epochs, len(HISTORY)), 0.5)
-    answers = np.zeros((3, 40), int)
+def read(cell):
+    """Two classes are taken for one, but by ours from the second reading on."""
+    answers = np.zeros((3, len(outcomes.TRUTH)), int)
     if cell.row == printed.OURS:
-        answers[1:] = truth
-    return Outcome(
-        cell=cell,
-        dataset="synth-ck",
-        classes=("a", "b"),
-        train=np.arange(0),
-        test=np.arange(40),
-        names=tuple(f"{person}-{take}" for take, person in enumerate(people)),
-        subjects=people,
-        labels=truth,
-        logits=np.eye(2)[answers[-1]],
-        z=np.zeros((40, 2)),
-        epochs=epochs,
-        curve=answers,
-        history=history,
+        answers[1:] = outcomes.TRUTH
+    epochs = [1, 2, cell.schedule.epochs]
+    return outcomes.outcome(
+        cell, answers, epochs=epochs, history={"expression": 0.5, "train_accuracy": 0.5}
     )
 
 
@@ -62,7 +47,7 @@ def test_the_paper_is_trained_as_it_says_on_the_people_of_ours(cells):
 
 
 def test_curves_have_an_interval_over_people_and_the_last_epoch_is_the_table(cells):
-    found = [outcome(cell) for cell in cells]
+    found = [read(cell) for cell in cells]
     curves = printed.curve_table(found, resamples=200)
     assert list(curves) == list(printed.CURVES)
     assert len(curves) == 3 * len(printed.ROWS)
@@ -79,8 +64,9 @@ def test_curves_have_an_interval_over_people_and_the_last_epoch_is_the_table(cel
     )
     assert np.isnan(table.loc[printed.OURS, "difference"])
     assert table.loc[printed.PRINTED, "difference"] == -0.5
-    drawn = printed.figure(curves, chance=0.5)
+    drawn = printed.figure(curves, largest=0.5, classes=2)
     learned, tested = drawn.axes
     assert tested.get_ylim() == (0, 1)
     assert len(tested.collections) == len(printed.ROWS)
+    assert np.log(2) in {line.get_ydata()[0] for line in learned.lines}
     assert [text.get_text() for text in learned.get_legend().get_texts()] == list(printed.ROWS)

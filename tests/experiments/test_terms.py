@@ -3,12 +3,12 @@
 import dataclasses
 
 import numpy as np
+import outcomes
 import pytest
 
 from mic.config import load
 from mic.errors import ConfigError
 from mic.experiments import plan, terms
-from mic.experiments.cells import HISTORY, Outcome
 
 EPOCHS = np.arange(1, 6)
 # The epoch from which each row names everybody, of five.
@@ -26,33 +26,19 @@ def data(config):
 
 
 @pytest.fixture(scope="module")
-def outcomes(data, config):
-    """Two parts of twenty people a row."""
-    found = []
-    for cell in terms.cells(data, config):
-        people = np.repeat([f"{cell.split}/{person}" for person in range(20)], 2)
-        truth = np.tile([0, 1], 20)
+def found(data, config):
+    """Two parts a row, each of which names everybody from an epoch of its own on."""
+    cells = [
+        dataclasses.replace(cell, schedule=dataclasses.replace(cell.schedule, epochs=len(EPOCHS)))
+        for cell in terms.cells(data, config)
+    ]
+    made = []
+    for cell in cells:
         late = FROM[cell.row] > EPOCHS
-        history = np.full((5, len(HISTORY)), np.nan)
-        history[:, HISTORY.index("expression")] = np.where(late, 0.6, 0.1)
-        found.append(
-            Outcome(
-                cell=cell,
-                dataset="synth-ck",
-                classes=("a", "b"),
-                train=np.arange(0),
-                test=np.arange(40),
-                names=tuple(f"{person}-{take}" for take, person in enumerate(people)),
-                subjects=people,
-                labels=truth,
-                logits=np.eye(2)[truth],
-                z=np.zeros((40, 2)),
-                epochs=EPOCHS,
-                curve=np.where(late[:, None], 0, truth),
-                history=history,
-            )
-        )
-    return found
+        answers = np.where(late[:, None], 0, outcomes.TRUTH)
+        loss = {"expression": np.where(late, 0.6, 0.1)}
+        made.append(outcomes.outcome(cell, answers, epochs=EPOCHS, history=loss))
+    return made
 
 
 def test_rows_differ_in_the_terms_alone_and_three_of_them_are_notebook_05s(data, config):
@@ -71,8 +57,8 @@ def test_rows_differ_in_the_terms_alone_and_three_of_them_are_notebook_05s(data,
     }
 
 
-def test_who_names_people_earlier_is_told_with_its_test_over_people(outcomes):
-    table = terms.convergence_table(outcomes, resamples=500).set_index("row")
+def test_who_names_people_earlier_is_told_with_its_test_over_people(found):
+    table = terms.convergence_table(found, resamples=500).set_index("row")
     assert list(table.reset_index()) == list(terms.CONVERGENCE)
     # Half of the clips are of class 0, which is the answer before.
     assert table.loc["MIC-MI-Î", "early"] == pytest.approx((3 * 0.5 + 2) / 5)
@@ -85,23 +71,23 @@ def test_who_names_people_earlier_is_told_with_its_test_over_people(outcomes):
     assert table.loc["MIC", ["n", "people"]].tolist() == [80, 40]
 
 
-def test_a_training_that_never_gets_there_has_no_number_of_epochs(outcomes):
-    slow, *others = [one for one in outcomes if one.cell.row == "MIC"]
+def test_a_training_that_never_gets_there_has_no_number_of_epochs(found):
+    slow, *others = [one for one in found if one.cell.row == "MIC"]
     never = dataclasses.replace(slow, history=np.full_like(slow.history, 0.6))
     assert np.isnan(terms.epochs_to_half(never.history, classes=2))
     assert terms.epochs_to_half(slow.history, classes=2) == FROM["MIC"]
-    rest = [one for one in outcomes if one.cell.row != "MIC"]
+    rest = [one for one in found if one.cell.row != "MIC"]
     for mixed in ([never, *others], [*others, never]):
         table = terms.convergence_table([*rest, *mixed], resamples=100).set_index("row")
         assert table.loc["MIC", "epochs_least"] == FROM["MIC"]
         assert table.loc["MIC", ["epochs_to_half", "epochs_most"]].isna().all()
 
 
-def test_the_curves_and_their_figure_hold_every_row(outcomes):
-    curves = terms.curve_table(outcomes)
+def test_the_curves_and_their_figure_hold_every_row(found):
+    curves = terms.curve_table(found)
     assert list(curves) == list(terms.CURVES)
     assert len(curves) == len(terms.ROWS) * 2 * len(EPOCHS)
-    made = terms.curve_figure(curves, terms.convergence_table(outcomes, resamples=100))
+    made = terms.curve_figure(curves, terms.convergence_table(found, resamples=100))
     assert [text.get_text() for text in made.axes[2].get_xticklabels()] == list(terms.ROWS)[1:]
 
 
