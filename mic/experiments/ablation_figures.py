@@ -96,7 +96,7 @@ def leakage(table: pd.DataFrame) -> Figure:
 
 
 def sweeps(table: pd.DataFrame) -> Figure:
-    """Accuracy over the values of each knob, a panel a knob.
+    """Accuracy at the values of each knob, a panel a knob; no lines, because nothing is between.
 
     Args:
         table: Of `mic.experiments.ablations.sweeps_table`.
@@ -107,10 +107,15 @@ def sweeps(table: pd.DataFrame) -> Figure:
     for axis, (knob, part) in zip(panels, knobs, strict=False):
         places = np.arange(len(part))
         axis.errorbar(
-            places, part["accuracy"], yerr=plots.reach(part, "accuracy"), fmt="o-", capsize=3
+            places,
+            part["accuracy"],
+            yerr=plots.reach(part, "accuracy"),
+            fmt="o",
+            linestyle="",
+            capsize=3,
         )
         axis.set_xticks(places, part["value"], fontsize=7)
-        axis.set(xlabel=str(knob), xlim=(-0.4, len(part) - 0.6))
+        axis.set(xlabel=str(knob), xlim=(-0.4, len(part) - 0.6), ylim=(0, 1))
     for axis in panels[len(knobs) :]:
         axis.set_axis_off()
     for axis in axes[:, 0]:

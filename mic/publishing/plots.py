@@ -149,7 +149,13 @@ def learning_curves(records: pd.DataFrame, *, published: Mapping[str, float]) ->
 
 
 def confusion(counts: np.ndarray, labels: Sequence[str], *, title: str = "") -> Figure:
-    """A confusion matrix: shade and large figure are the row's rate, small figure the count."""
+    """A confusion matrix: shade and large figure are the row's rate, small figure the count.
+
+    Args:
+        counts: (classes, classes), true class by predicted class.
+        labels: Of the classes.
+        title: What was asked; how many were right, of how many, is written after it.
+    """
     import seaborn as sns  # slow, and no other picture needs it
 
     rates = counts / np.maximum(counts.sum(1, keepdims=True), 1)
@@ -183,7 +189,15 @@ def confusion(counts: np.ndarray, labels: Sequence[str], *, title: str = "") -> 
         for tick, one in zip(ticks, letters, strict=True):
             if one.file.stem != "DejaVuSans":  # the style's own
                 tick.set_fontproperties(FontProperties(fname=one.file, size=tick.get_fontsize()))
-    axis.set(xlabel="predicted", ylabel="true", title=title)
+    # Names are read, not looked at with the head on the side.
+    axis.tick_params(axis="x", labelrotation=35, labelsize=9)
+    axis.tick_params(axis="y", labelrotation=0, labelsize=9)
+    for tick in axis.get_xticklabels():
+        tick.set(ha="right", rotation_mode="anchor")
+    right, total = int(np.trace(counts)), int(counts.sum())
+    told = f"{right} of {total} right" + (f" ({right / total:.0%})" if total else "")
+    axis.set_title(f"{title}\n{told}" if title else told, fontsize=10)
+    axis.set(xlabel="predicted", ylabel="true")
     axis.grid(visible=False)
     return figure
 

@@ -81,7 +81,7 @@ def test_the_figure_tells_rows_that_chose_from_rows_that_did_not():
     drawn = comparison.figure({"CK+": table})
     names = [label.get_text() for label in drawn.legends[0].get_texts()]
     assert names == [
-        "published",
+        "published, real people",
         "ours, settings chosen on validation people",
         "ours, one setting for all",
         "ours, probe",

@@ -66,3 +66,10 @@ def test_a_confusion_matrix_is_drawn_for_any_names(tmp_path):
     figure.savefig(tmp_path / "a.png")
     shown = [tick.get_text() for tick in figure.axes[0].get_xticklabels()]
     assert [text.replace("\\$", "$") for text in shown] == [lettering(n).text for n in names]
+
+
+def test_a_confusion_matrix_says_how_many_are_right_and_its_names_stand_upright():
+    figure = plots.confusion(np.array([[3, 1], [0, 4]]), ("anger", "fear"), title="mine")
+    (axis,) = figure.axes
+    assert axis.get_title(loc="left") + axis.get_title() == "mine\n7 of 8 right (88%)"
+    assert {tick.get_rotation() for tick in axis.get_yticklabels()} == {0}
