@@ -5,7 +5,8 @@ In a notebook:
     import mic
 
     mic.predict("face.mp4")                 # expressions of everybody in it, a row a window
-    mic.extract("face.mp4", "face.npz")     # residuals, vectors and I-frames as arrays
+    mic.extract("face.mp4", "face.npz")     # its residuals as arrays
+    mic.extract("face.mp4", "face.npz", what=("residual", "motion", "iframe"))
 """
 
 from __future__ import annotations

@@ -30,7 +30,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument("--profile", default="auto", help=f"one of {', '.join(config.PROFILES)}")
     command.add_argument("--only", action="append", default=[], metavar="NN", help="repeatable")
     command.add_argument(
-        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE")
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="a parameter of the notebooks' first cell, `seeds 3` for instance; may be repeated",
     )
     command.add_argument(
         "--data",

@@ -13,6 +13,7 @@ from mic import config
 from mic.errors import printable
 
 if TYPE_CHECKING:
+    from mic.evaluation.leakage import Leakage
     from mic.fitting import Fit
 
 
@@ -114,9 +115,10 @@ def _show(made: Fit) -> None:
     for one in made.left_out:
         print(f"left out: {printable(one.path)}: {one.reason}", file=sys.stderr)
     width = max(len(name) for name in made.classes) + 2
-    print("".join([" " * width, *(f"{name[:7]:>8}" for name in made.classes)]))
+    print("unseen people's clips; a row is a true class, a column a predicted one")
+    print("".join([" " * width, *(f"{name:>{width}}" for name in made.classes)]))
     for name, row in zip(made.classes, made.confusion, strict=True):
-        print(f"{name:<{width}}" + "".join(f"{count:>8}" for count in row))
+        print(f"{name:<{width}}" + "".join(f"{count:>{width}}" for count in row))
     right = made.accuracy
     share = (
         f"{right.value:.1%} [{right.low:.1%}, {right.high:.1%}]"
@@ -128,15 +130,29 @@ def _show(made: Fit) -> None:
         f"{_count(made.test_subjects, 'person')} not among the {made.train_subjects} "
         f"trained on ({_count(made.train_clips, 'clip')})"
     )
-    leaked = {
-        name: "not measurable" if math.isnan(value) else f"{value:.3g}"
-        for name, value in dataclasses.asdict(made.leakage).items()
-    }
-    print("leakage: " + ", ".join(f"{name} {value}" for name, value in leaked.items()))
+    _show_leakage(made.leakage)
     if made.rated:
-        found = "not measurable" if math.isnan(made.concordance) else f"{made.concordance:.3g}"
+        found = _known(made.concordance)
         print(f"valence: concordance {found} on {made.rated} rated clips of these people")
     print(f"weights: {made.weights}")
+
+
+def _show_leakage(found: Leakage) -> None:
+    """How much of who is seen is left in the features; `Leakage` says how it is found."""
+    print(
+        f"leakage, on {_count(found.clips, 'clip')} of {_count(found.subjects, 'person')}:\n"
+        f"  one person told from another by likeness: AUC {_known(found.auc)} (0.5: not at all), "
+        f"equal error rate {_known(found.eer)}\n"
+        f"  in directions learned from the training people: AUC {_known(found.trained_auc)}\n"
+        f"  clips whose person a probe names: linear {_known(found.linear_probe)}, network "
+        f"{_known(found.mlp_probe)}, guessing {_known(found.probe_chance)}\n"
+        f"  identity coefficients explained: R² linear {_known(found.r2_linear)}, network "
+        f"{_known(found.r2_mlp)}"
+    )
+
+
+def _known(value: float) -> str:
+    return "not measurable" if math.isnan(value) else f"{value:.3g}"
 
 
 def _progress(stage: str, done: int, total: int) -> None:

@@ -150,12 +150,16 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.add_argument(
         "--out", type=Path, metavar="FILE", help=".csv, .parquet or .json; default: CSV printed"
     )
-    command.add_argument("--rows", default="window", help="a row a window, look or frame")
+    command.add_argument(
+        "--rows", default="window", help="window (default), look or frame: what a row is of"
+    )
     command.add_argument(
         "--overlay", type=Path, metavar="FILM.mp4", help="the video with the answers drawn in"
     )
-    command.add_argument("--window", type=float, default=2.0, help="seconds a window")
-    command.add_argument("--hop", type=float, default=None, help="seconds from window to window")
+    command.add_argument("--window", type=float, default=2.0, help="seconds a window (2)")
+    command.add_argument(
+        "--hop", type=float, default=None, help="seconds from window to window (half a window)"
+    )
     command.add_argument(
         "--network",
         default=None,
@@ -242,7 +246,10 @@ def _predict(options: argparse.Namespace) -> int:
 
 def _add_demo(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     command = commands.add_parser(
-        "demo", help="a page on this machine: people of a camera or file, as predict sees them"
+        "demo",
+        help="a page on this machine: people of a camera or file, as predict sees them",
+        description="Opens a page that asks for the camera or for a video file, which stays on "
+        "this machine, and shows what `mic predict` makes of it while it plays.",
     )
     command.add_argument("--port", type=int, default=0, help="default: a free one")
     command.add_argument("--no-browser", action="store_true", help="only print the address")

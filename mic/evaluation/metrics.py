@@ -41,9 +41,12 @@ def wilson(correct: int, n: int, *, level: float = 0.95) -> Interval:
         correct: Successes.
         n: Trials, at least one.
         level: Coverage.
+
+    Raises:
+        ConfigError: No trials, or more successes than trials.
     """
-    if n < 1:
-        raise ConfigError("a proportion of no observations")
+    if n < 1 or not 0 <= correct <= n:
+        raise ConfigError(f"{correct} of {n} is no proportion")
     share = correct / n
     ends = scipy.stats.binomtest(correct, n).proportion_ci(level, method="wilson")
     # Rounding must not put 0 of n or n of n outside of its own interval.
@@ -224,7 +227,18 @@ class Calibration:
 
 
 def calibration(logits: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> Calibration:
-    """Reliability of the predicted class's probability (Guo et al. 2017), equal-width bins."""
+    """Reliability of the predicted class's probability (Guo et al. 2017), equal-width bins.
+
+    Args:
+        logits: (N, classes), N at least 1.
+        labels: (N,) true classes as integers.
+        bins: Of the confidence, from 0 to 1.
+
+    Raises:
+        ConfigError: There is no answer, or another number of labels.
+    """
+    if not len(logits) or len(logits) != len(labels):
+        raise ConfigError(f"{len(logits)} answers and {len(labels)} labels cannot be compared")
     probabilities = scipy.special.softmax(np.asarray(logits, float), 1)
     confidence = probabilities.max(1)
     right = probabilities.argmax(1) == np.asarray(labels)

@@ -15,12 +15,14 @@ from mic.publishing import plots
 _MARKS = "os^vDPX*<>hpd"
 
 
-def inputs(table: pd.DataFrame, *, classes: Mapping[str, int]) -> Figure:
-    """Accuracy by what the expression branch is shown, a panel a dataset; dotted is chance.
+def inputs(table: pd.DataFrame, *, largest: Mapping[str, float]) -> Figure:
+    """Accuracy by what the expression branch is shown, a panel a dataset.
+
+    Dotted is what naming always the largest class would give.
 
     Args:
         table: Of `mic.experiments.ablations.inputs_table`.
-        classes: How many, by dataset.
+        largest: Share of the largest class, by dataset.
     """
     count = table["protocol"].nunique()
     figure, (axes,) = plt.subplots(1, count, figsize=(11, 2.9), sharey=True, squeeze=False)
@@ -35,19 +37,21 @@ def inputs(table: pd.DataFrame, *, classes: Mapping[str, int]) -> Figure:
             linestyle="",
             capsize=3,
         )
-        _dotted(axis, 1 / classes[str(name)])
+        _dotted(axis, largest[str(name)], "largest class")
         axis.set(xlabel="accuracy", xlim=(0, 1), title=name)
     axes[0].set_yticks(range(len(kinds)), kinds)
     return figure
 
 
-def wild(parts: Mapping[str, pd.DataFrame], *, name: str, classes: int) -> Figure:
-    """Accuracy by what a network is shown, for networks of several origins; dotted is chance.
+def wild(parts: Mapping[str, pd.DataFrame], *, name: str, largest: float) -> Figure:
+    """Accuracy by what a network is shown, for networks of several origins.
+
+    Dotted is what naming always the largest class would give.
 
     Args:
         parts: Tables with row, accuracy and its interval, by the networks' origin.
         name: Of the dataset.
-        classes: How many it has.
+        largest: Share of its largest class.
     """
     figure, axis = plt.subplots(figsize=(6.4, 3.0))
     for (origin, part), mark in zip(parts.items(), _MARKS, strict=False):
@@ -59,7 +63,7 @@ def wild(parts: Mapping[str, pd.DataFrame], *, name: str, classes: int) -> Figur
             capsize=3,
             label=origin,
         )
-    _dotted(axis, 1 / classes)
+    _dotted(axis, largest, "largest class")
     axis.set(xlabel=f"accuracy on {name}", xlim=(0, 1))
     axis.invert_yaxis()
     axis.legend(loc="lower right")
@@ -123,5 +127,13 @@ def sweeps(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _dotted(axis: Axes, place: float) -> None:
+def _dotted(axis: Axes, place: float, told: str = "") -> None:
     axis.axvline(place, color="0.35", linestyle=":")
+    axis.text(
+        place,
+        0.99,
+        f" {told}",
+        transform=axis.get_xaxis_transform(),
+        fontsize=6,
+        va="top",
+    )

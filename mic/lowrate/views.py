@@ -67,7 +67,7 @@ class Corpus:
         Args:
             sequences: Labelled faces; all frames are coded, but only every `step`-th is used for
                 training and scoring, because neighbours are nearly the same.
-            step: See there.
+            step: Every how many frames one is trained on and scored; at least 1.
         """
         arrays = {
             "frames": np.concatenate([sequence.frames for sequence in sequences]),

@@ -53,6 +53,8 @@ ESTIMATORS: tuple[str, ...] = get_args(Name)
 # Those with a critic that is trained, and those without.
 TRAINED = {"mine": Mine, "smile": Smile, "nwj": Nwj, "infonce": InfoNce, "vclub": VClub}
 _CLOSED = {"nhsic": Hsic, "dcor": DistanceCorrelation, "copula": GaussianCopula}
+# Rows to measure: two to train a critic on and two to read it on.
+_FEWEST = 4
 
 
 def make(name: Name, *, x_size: int, y_size: int, **options: object) -> Estimator:
@@ -94,7 +96,8 @@ def measure(
 
     Estimators with a critic train it on half of the rows and are read on the other half;
     those without one read all rows. Bounds are small-sample biased downwards (a critic that
-    overfits scores badly on new rows) and bounded by about the logarithm of the rows read.
+    overfits scores badly on new rows), and none sees much more than the logarithm of the rows it
+    is read on: `infonce` never more than log 256, because it is read in blocks of 256.
 
     No estimator is right everywhere (`results/estimators/`). `copula` is near the truth where the
     dependence is nearly Gaussian; at 1,000 rows it reads a shared bit at about half, a random sign
@@ -113,12 +116,23 @@ def measure(
         **options: Keyword arguments of the estimator's class.
 
     Returns:
-        Nats, or a value in [0, 1] for `nhsic` and `dcor`.
+        Nats, or an index from about 0 to 1 for `nhsic` and `dcor`: unbiased, so slightly negative
+        where there is no dependence.
+
+    Raises:
+        ConfigError: Other numbers of rows, fewer than four, or an unknown name or option.
     """
     if len(x) != len(y):
         raise ConfigError(f"{len(x)} rows cannot be paired with {len(y)}")
+    if len(x) < _FEWEST:
+        raise ConfigError(
+            f"{len(x)} rows tell nothing of a dependence", remedy=f"give {_FEWEST} at least"
+        )
     if estimator == "ksg":
-        return neighbour_information(x, y, **options)
+        try:
+            return neighbour_information(x, y, **options)
+        except TypeError as error:
+            raise ConfigError(f"estimator {estimator!r}: {error}") from error
     if estimator in TRAINED or estimator == "copula":
         options = {"seed": seed, **options}
     if estimator == "copula":

@@ -16,7 +16,8 @@ class Estimator(nn.Module, abc.ABC):
     Estimators without a critic do nothing in `update`.
 
     Attributes:
-        in_nats: Whether `estimate` is a mutual information; otherwise it lies in [0, 1].
+        in_nats: Whether `estimate` is a mutual information; otherwise an index from about 0 to 1,
+            which is unbiased and so slightly negative where there is no dependence.
         optimizer: The critic's own optimiser, None where there is no critic.
         generator: Of the critic's random pairs, None where it draws none.
     """
@@ -49,7 +50,7 @@ class Estimator(nn.Module, abc.ABC):
 
     @torch.no_grad()
     def estimate(self, x: Tensor, y: Tensor) -> float:
-        """The dependence of a sample, in nats or in [0, 1] (see `in_nats`).
+        """The dependence of a sample, in nats or as an index (see `in_nats`).
 
         Args:
             x: (N, x_size), samples the critic has not been trained on.

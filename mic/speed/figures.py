@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from mic.experiments import plan
+from mic.peers import PEERS
+from mic.speed.contestants import PAPER_SIZE
 from mic.speed.study import PARTS, STAGES
 
 _HATCHES = ("", "///", "...", "xx", "\\\\\\", "++")
-_MARKERS = "osD^vP*Xh<>pd8H"
+_MARKERS = "osD^vP*X<>dp"
+
+
+def _style(method: str) -> dict[str, Any]:
+    """Colour and marker of a method, the same in every picture; the paper's sizes are hollow."""
+    known = [*plan.SPEED_ROWS, *(peer.title for peer in PEERS.values())]
+    own = method.removesuffix(PAPER_SIZE)
+    place = known.index(own) if own in known else len(known)
+    colours = plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    style: dict[str, Any] = {
+        "color": colours[place % len(colours)],
+        "marker": _MARKERS[place % len(_MARKERS)],
+        "linestyle": "-",
+    }
+    return style if own == method else style | {"fillstyle": "none", "linestyle": ":"}
 
 
 def stages(table: pd.DataFrame) -> Figure:
@@ -92,11 +110,9 @@ def growth(table: pd.DataFrame) -> Figure:
         (by_length, f"frames of {width} x {height}", frames),
     )
     for axis, (part, label, ticks) in zip(axes, panels, strict=True):
-        for (method, lines), marker in zip(
-            part.groupby("method", sort=False), _MARKERS, strict=False
-        ):
+        for method, lines in part.groupby("method", sort=False):
             lines = lines.sort_values("x")
-            axis.plot(lines["x"], lines["fps"], marker=marker, label=method)
+            axis.plot(lines["x"], lines["fps"], label=method, **_style(str(method)))
         axis.set(xscale="log", yscale="log", xlabel=label)
         axis.set_xticks(list(ticks), list(ticks.values()))
         axis.minorticks_off()
@@ -113,7 +129,7 @@ def value_for_time(table: pd.DataFrame, *, lines: Mapping[str, float]) -> Figure
         lines: Accuracies to hold against, by what they are.
     """
     figure, axis = plt.subplots(figsize=(7.2, 4.0))
-    for line, marker in zip(table.itertuples(), _MARKERS * 2, strict=False):
+    for line in table.itertuples():
         reach = [
             [line.accuracy - line.accuracy_low],
             [line.accuracy_high - line.accuracy],
@@ -122,9 +138,9 @@ def value_for_time(table: pd.DataFrame, *, lines: Mapping[str, float]) -> Figure
             line.ms_per_clip,
             line.accuracy,
             yerr=np.maximum(reach, 0),
-            fmt=marker,
             capsize=2,
             label=line.method,
+            **_style(line.method) | {"linestyle": ""},
         )
     for (name, level), dash in zip(lines.items(), (":", "--", "-.", "-"), strict=False):
         axis.axhline(level, color="0.35", linestyle=dash, marker="", label=name)

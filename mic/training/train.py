@@ -257,7 +257,18 @@ def predict(
     batch: int = 16,
     device: str = "cpu",
 ) -> Prediction:
-    """Answers for the clips `rows`, without augmentation."""
+    """Answers for some clips, without augmentation.
+
+    Args:
+        model: What was trained; it is left in the mode that it was in.
+        data: The clips.
+        rows: (n,) places of the clips in `data`.
+        batch: Clips at once.
+        device: Where the model lies.
+
+    Returns:
+        Logits (n, classes) and features (n, width of z), in the order of `rows`.
+    """
     training = model.training
     model.eval()
     logits, features = [], []

@@ -34,7 +34,7 @@ def crops(examples: Examples, clips: tuple[str, ...], *, width: float = 7.0) -> 
         images += [examples.iframe[group], examples.residual[row].astype(float)]
         images += [20 * motion[0], 20 * motion[1]]
         since = f"{examples.seconds[row]:.1f} s later"
-        titles += [clip[:12], f"residual, {since}", "motion, x", "motion, y"]
+        titles += [f"clip {len(titles) // 4 + 1}", f"residual, {since}", "motion, x", "motion, y"]
     return plots.strip(images, titles, columns=4, width=width, limit=60)
 
 
@@ -76,7 +76,8 @@ def people(table: pd.DataFrame) -> Figure:
         axis.set_xticks(table["people"], table["people"])
         axis.minorticks_off()
     axes[0].set_ylabel("R² against no change")
-    axes[0].legend(loc="upper left")
+    if not alone.all():
+        axes[0].legend(loc="upper left")
     return figure
 
 
@@ -124,6 +125,7 @@ def clips(table: pd.DataFrame) -> Figure:
         axis.errorbar(table[name], places, xerr=reach, fmt="o", capsize=3)
         axis.axvline(0, color="0.4", linewidth=0.8)
         axis.set(xlabel=title, xlim=limits)
+        axis.tick_params(axis="x", labelsize=8)
         if (table["clip"] == "all").iloc[-1]:
             axis.axhline(len(table) - 1.5, color="0.6", linewidth=0.8)
     axes[0].set_yticks(places, table["clip"])

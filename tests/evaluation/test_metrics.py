@@ -20,6 +20,12 @@ def test_wilson_gives_the_published_intervals():
         assert metrics.wilson(n, n).high == 1 == metrics.wilson(n, n).value
 
 
+@pytest.mark.parametrize(("correct", "n"), [(0, 0), (7, 5), (-1, 5)])
+def test_what_is_no_proportion_is_said(correct, n):
+    with pytest.raises(ConfigError, match=f"{correct} of {n} is no proportion"):
+        metrics.wilson(correct, n)
+
+
 def test_exact_mcnemar_by_hand():
     first = np.array([1] * 6 + [0] * 1 + [1] * 20, bool)
     second = np.array([0] * 6 + [1] * 1 + [1] * 20, bool)
@@ -102,6 +108,13 @@ def test_calibration_error_of_known_confidence():
     result = metrics.calibration(logits, labels)
     assert result.error == pytest.approx(0.2)
     assert result.counts.sum() == 10
+
+
+def test_the_calibration_of_no_answer_or_of_other_clips_is_refused():
+    with pytest.raises(ConfigError, match="0 answers"):
+        metrics.calibration(np.zeros((0, 3)), np.zeros(0, int))
+    with pytest.raises(ConfigError, match="2 answers and 3 labels"):
+        metrics.calibration(np.zeros((2, 3)), np.zeros(3, int))
 
 
 def test_choosing_the_epoch_on_the_test_clips_is_optimistic():

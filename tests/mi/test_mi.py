@@ -257,3 +257,7 @@ def test_unknown_names_and_options_are_refused():
         mi.measure(torch.randn(10, 8), torch.randn(10, 8))
     with pytest.raises(ConfigError, match="cannot be paired"):
         mi.measure(torch.randn(10, 2), torch.randn(9, 2))
+    with pytest.raises(ConfigError, match="3 rows tell nothing"):
+        mi.measure(torch.randn(3, 2), torch.randn(3, 2), estimator="mine")
+    with pytest.raises(ConfigError, match=r"ksg.*hiden"):
+        mi.measure(torch.randn(50, 2), torch.randn(50, 2), estimator="ksg", hiden=3)

@@ -1,6 +1,7 @@
 """The notebook contract of the project, rule by rule, over every committed notebook."""
 
 import ast
+import base64
 import dataclasses
 import re
 import subprocess
@@ -136,6 +137,13 @@ def test_outputs_are_committed_whole_and_clean(notebook, path):
             assert output.get("name") != "stderr"
     shown = [output for cell in code for output in cell.outputs]
     assert any("image/png" in output.get("data", {}) for output in shown)
+
+
+def test_pictures_that_are_read_are_the_committed_ones(notebook):
+    for cell in _code(notebook):
+        for study, name in re.findall(r'Image\(str\(committed / "(.+)" / "(.+)"\)\)', cell.source):
+            (shown,) = [output["data"]["image/png"] for output in cell.outputs]
+            assert base64.b64decode(shown) == (ROOT / "results" / study / name).read_bytes(), name
 
 
 def test_nbval_has_something_to_compare(notebook):

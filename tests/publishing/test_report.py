@@ -57,13 +57,14 @@ class _Page(html.parser.HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.open, self.seen, self.sources, self.text = [], [], [], []
+        self.open, self.seen, self.sources, self.text, self.hints = [], [], [], [], []
         self.feed(text)
         assert self.open == []
 
     def handle_starttag(self, tag, attrs):
         self.seen.append(tag)
         self.sources += [value for name, value in attrs if name in ("src", "href")]
+        self.hints += [value for name, value in attrs if name == "title"]
         if tag not in ("meta", "img"):
             self.open.append(tag)
 
@@ -206,6 +207,15 @@ def test_published_numbers_stand_beside_ours_in_a_group_of_their_own():
         "CK+", "published", "ours", "method", "accuracy", "accuracy", "remark",
         "MIC <b>", "0.9895", "0.9123 ", "[0.88, 0.94]", "50 % & more_",
     ]  # fmt: skip
+
+
+def test_pointing_at_a_column_of_a_written_table_says_what_it_means(tmp_path):
+    run = results.Run("01_any", config.load("smoke"), tables=["found"], folder=tmp_path)
+    frame = pd.DataFrame({"eer": [0.1], "n": [3]})
+    meanings = {"eer": "equal error rate", "n": 'clips of "one" person'}
+    table = run.table(frame, "found", caption="Found.", columns=meanings)
+    assert _Page(report.styled(table.drop(columns="n")).data).hints == ["equal error rate"]
+    assert 'title="clips of &quot;one&quot; person"' in report.styled(table).data
 
 
 def test_tables_become_latex_that_a_reader_of_latex_understands(folder, tmp_path):

@@ -1,5 +1,6 @@
 """A run's outputs appear together, checked, or not at all."""
 
+import io
 import json
 import os
 import signal
@@ -8,8 +9,10 @@ import sys
 import textwrap
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from mic import config
 from mic.errors import ResultError
@@ -161,3 +164,22 @@ def test_a_record_that_cannot_be_read_does_not_end_the_next_run(tmp_path):
         run.complete()
         (tmp_path / "04_training" / "provenance.json").write_text("{")
     assert (tmp_path / "04_training" / "curve.png").is_file()
+
+
+def test_plots_are_written_with_a_palette_and_photographs_with_every_colour(tmp_path):
+    photograph = np.random.default_rng(0).integers(0, 256, (120, 120, 3), np.uint8)
+    figure, axes = plt.subplots(1, 2, figsize=(3, 1.5), dpi=100)
+    axes[0].plot([1, 2], color="#d1651a")
+    axes[1].imshow(np.full((4, 4, 3), 255, np.uint8))
+    for name, shown in (("plot", None), ("photograph", photograph)):
+        if shown is not None:
+            axes[1].imshow(shown)
+        drawn = io.BytesIO()
+        figure.savefig(drawn, format="png")
+        results.write_opaque(drawn, tmp_path / f"{name}.png")
+        with Image.open(drawn) as whole, Image.open(tmp_path / f"{name}.png") as written:
+            assert written.mode == ("P" if name == "plot" else "RGB")
+            away = np.array(whole.convert("RGB"), int) - np.array(written.convert("RGB"), int)
+            assert np.abs(away).max() <= (16 if name == "plot" else 0)
+            assert written.info["dpi"] == whole.info["dpi"]
+    plt.close(figure)

@@ -73,7 +73,7 @@ def test_class_folders_become_a_network_and_what_it_is_worth(tmp_path, home, vid
     _run(fetch, tmp_path, home)
     classes = sorted(path.name for path in (tmp_path / "my-videos").iterdir())
     said = _run(train, tmp_path, home)
-    assert "leakage: linear_probe" in said
+    assert "one person told from another by likeness: AUC" in said
     counts = pd.read_csv(tmp_path / "my-model" / "confusion.csv", index_col="true")
     assert counts.index.tolist() == counts.columns.tolist() == classes
     assert (tmp_path / "my-model" / "confusion.png").read_bytes().startswith(b"\x89PNG")

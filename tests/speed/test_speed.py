@@ -15,7 +15,7 @@ from mic.faces.fer import Fer
 from mic.inputs.tensors import Representation
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Mic
-from mic.speed import clips, contestants, measure, pipelines, worth
+from mic.speed import clips, contestants, figures, measure, pipelines, worth
 
 
 @pytest.fixture(scope="module")
@@ -345,3 +345,16 @@ def test_a_row_that_nobody_trained_reaches_no_aim():
         "30 x real time",
     ]
     assert list(aims["holds"]) == [False, False, False, True]
+
+
+def test_a_method_looks_the_same_in_both_pictures():
+    methods = [*plan.SPEED_ROWS, "Mode VLSTM", f"Mode VLSTM{contestants.PAPER_SIZE}", "stranger"]
+    table = pd.DataFrame({"method": methods, "fps": 1.0, "ms_per_clip": 1.0, "frames": 30})
+    table = table.assign(width=64, height=64, accuracy=0.5, accuracy_low=0.4, accuracy_high=0.6)
+    speeds = figures.growth(table).axes[0].get_lines()
+    looks = {line.get_label(): (line.get_color(), line.get_marker()) for line in speeds}
+    drawn = figures.value_for_time(table.assign(n=9, people=3), lines={}).axes[0].containers
+    assert looks == {one.get_label(): (one[0].get_color(), one[0].get_marker()) for one in drawn}
+    assert len(set(looks.values())) == len(methods) - 1  # both sizes of one peer look alike
+    hollow = [line.get_label() for line in speeds if line.get_fillstyle() == "none"]
+    assert hollow == [f"Mode VLSTM{contestants.PAPER_SIZE}"]

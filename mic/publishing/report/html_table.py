@@ -18,13 +18,15 @@ from mic.publishing.report import layout
 def styled(frame: pd.DataFrame, *, caption: str = "") -> HTML:
     """A table as the paper prints it, for a notebook: published columns beside ours.
 
+    Pointing at a title shows what its column means, where `results.Run.table` wrote the table.
+
     Args:
         frame: The table; see `mic.publishing.report.layout` for what becomes of its columns.
         caption: Above it; empty: the frame's own, where `results.Run.table` wrote it.
     """
     caption = caption or frame.attrs.get("caption", "")
     head = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    return HTML(f"<table>{head}{body(frame)}</table>")
+    return HTML(f"<table>{head}{body(frame, meanings=frame.attrs.get('meanings'))}</table>")
 
 
 def body(frame: pd.DataFrame, *, meanings: Mapping[str, str] | None = None) -> str:
