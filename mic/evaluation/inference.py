@@ -44,7 +44,8 @@ class PersonTest:
     def record(self) -> dict[str, float]:
         """What a table says of the comparison, by the names of `RECORD`."""
         values = (self.difference, self.low, self.high, self.p, self.p_equivalent)
-        return dict(zip(RECORD, values, strict=True))
+        # A mean of thirds that cancel is nothing, and shall not be printed as 1e-18.
+        return {name: round(value, 12) for name, value in zip(RECORD, values, strict=True)}
 
 
 def compare(

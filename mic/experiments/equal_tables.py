@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAJORITY = "majority class"
+# What the other rows of MIC are compared with.
+REFERENCE = "MIC"
 # What a probe's row has in its name; see `mic.experiments.embeddings.titled`.
 PROBE = ", linear, "
 # What the columns of `searched` and of `accuracy_table` are.
@@ -199,6 +201,26 @@ def predictions(answers: pd.DataFrame) -> pd.DataFrame:
     keys = list(PREDICTIONS)
     wide = answers.pivot_table(index=keys, columns="row", values="predicted", aggfunc="first")
     return wide.rename_axis(columns=None).reset_index()
+
+
+def terms_table(answers: pd.DataFrame, *, resamples: int = 10_000) -> pd.DataFrame:
+    """The rows of MIC against MIC itself, clip by clip: what each of its terms is worth.
+
+    Args:
+        answers: Of any datasets; see `mic.experiments.tables.answers`.
+        resamples: See `mic.evaluation.inference.compare`.
+
+    Returns:
+        As `accuracy_table`, with a column dataset in front; datasets without MIC are left out.
+    """
+    parts = []
+    for name, part in answers.groupby("dataset", sort=False):
+        rows = part[part["row"].str.startswith(REFERENCE)]
+        if REFERENCE in set(rows["row"]):
+            table = accuracy_table(rows, reference=REFERENCE, resamples=resamples)
+            table.insert(0, "dataset", name)
+            parts.append(table)
+    return pd.concat(parts, ignore_index=True)
 
 
 def counted(table: pd.DataFrame) -> str:

@@ -80,7 +80,7 @@ def publish(options: argparse.Namespace) -> None:
     """Tables and figure of what `run` left, rows of all folds only, beside the probes."""
     config = load(options.profile, jobs=1)
     answers = _prior(options.out)
-    names = ["equal_accuracy", "equal_search", "equal_predictions"]
+    names = ["equal_accuracy", "equal_search", "equal_predictions", "equal_terms"]
     run = results.Run("equal", config, tables=names, figures=names[:1], folder=options.results)
     parts, complete = [], []
     for name in plan.PROTOCOLS:
@@ -117,6 +117,14 @@ def publish(options: argparse.Namespace) -> None:
         columns=equal_tables.SEARCHED,
     )
     answers = pd.concat(complete)
+    terms = equal_tables.terms_table(answers)
+    run.table(
+        terms,
+        names[3],
+        caption="MIC without one of its terms, and with more, against MIC on the same clips. "
+        f"{equal_tables.counted(terms)} Profile {config.name}.",
+        columns=columns,
+    )
     wide = equal_tables.predictions(answers)
     rows = wide.columns.drop(list(equal_tables.PREDICTIONS))
     run.table(

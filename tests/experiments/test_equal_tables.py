@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mic.experiments.equal_tables import accuracy_table, counted, figure, predictions, searched
+from mic.experiments.equal_tables import (
+    accuracy_table,
+    counted,
+    figure,
+    predictions,
+    searched,
+    terms_table,
+)
 
 
 def answers():
@@ -28,6 +35,18 @@ def test_people_are_the_units_and_the_reference_is_compared_with_nobody():
     assert table.loc["bad", "difference_high"] < 0
     assert (table["n"] == 120).all()
     assert (table["people"] == 40).all()
+
+
+def test_the_rows_of_mic_are_compared_with_mic_where_it_was_trained():
+    names = {"good": "MIC", "same": "MIC-MI", "bad": "Frame voting"}
+    lines = answers().assign(dataset="a")
+    lines["row"] = lines["row"].map(names)
+    alone = lines[lines["row"] != "MIC"].assign(dataset="b")
+    table = terms_table(pd.concat([lines, alone]), resamples=100).set_index("row")
+    assert set(table["dataset"]) == {"a"}
+    assert set(table.index) == {"MIC", "MIC-MI"}
+    assert np.isnan(table.loc["MIC", "difference"])
+    assert table.loc["MIC-MI", "difference"] == 0
 
 
 def test_each_dataset_has_its_panel_and_says_what_stands_behind_it():
