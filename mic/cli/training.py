@@ -126,7 +126,7 @@ def _show(made: Fit) -> None:
         else "not measurable"
     )
     print(
-        f"accuracy {share} on {_count(made.test_clips, 'clip')} of "
+        f"accuracy {share}, 95 % over people, on {_count(made.test_clips, 'clip')} of "
         f"{_count(made.test_subjects, 'person')} not among the {made.train_subjects} "
         f"trained on ({_count(made.train_clips, 'clip')})"
     )

@@ -98,7 +98,8 @@ def subject_bootstrap(
     """Accuracy with an interval over new subjects.
 
     Where every answer is right, or every one wrong, all draws are alike and would claim certainty;
-    the interval is Wilson's then, with the subjects as trials.
+    the interval is Wilson's then, with the subjects as trials. One subject who is sometimes right
+    tells nothing of others: the interval is everything.
 
     Args:
         correct: (N,) bool.
@@ -113,10 +114,12 @@ def subject_bootstrap(
     correct = answers.astype(bool)
     if (answers != correct).any():
         raise ConfigError("answers are right or wrong", remedy="see mean_over_subjects")
+    people = len({*np.asarray(subjects).tolist()})
     if correct.all() or not correct.any():
-        people = len({*np.asarray(subjects).tolist()})
         alike = wilson(people * int(correct.all()), people)
         return dataclasses.replace(alike, n=len(correct))
+    if people == 1:
+        return Interval(float(correct.mean()), 0.0, 1.0, len(correct))
     return mean_over_subjects(correct, subjects, resamples=resamples, seed=seed)
 
 

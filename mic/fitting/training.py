@@ -43,7 +43,7 @@ class Fit:
     Attributes:
         classes: Names.
         confusion: (C, C) test clips: true class by predicted class.
-        accuracy: On the test clips, with a 95 % interval over clips; NaN without any.
+        accuracy: On the test clips, with a 95 % interval over their people; NaN without any.
         leakage: How much of the person its features keep.
         concordance: Between given and predicted valence of the test clips that are rated (CCC);
             NaN where that cannot be measured.
@@ -216,10 +216,10 @@ def _tested(
         )
     answer = predict(model, clips, test)
     labels = clips.labels.numpy()[test]
-    confusion = metrics.confusion(labels, answer.logits.argmax(1), count)
+    said, people = answer.logits.argmax(1), np.array(clips.subjects)[test]
     return _Tested(
-        confusion=confusion,
-        accuracy=metrics.wilson(int(np.trace(confusion)), len(test)),
+        confusion=metrics.confusion(labels, said, count),
+        accuracy=metrics.subject_bootstrap(said == labels, people),
         leakage=leakage.measure(
             _features(clips, train, known), _features(clips, test, answer.z), seed=seed
         ),
@@ -312,7 +312,7 @@ def _summary(about: str, accuracy: metrics.Interval, counts: dict[str, int]) -> 
     return (
         f"Trained on {about}: {counts['train_clips']} clips of {counts['train_subjects']} people. "
         f"Right for {accuracy.value:.0%} of {counts['test_clips']} clips of "
-        f"{counts['test_subjects']} other people (95 % interval {accuracy.low:.0%} to "
+        f"{counts['test_subjects']} other people (95 % interval over people {accuracy.low:.0%} to "
         f"{accuracy.high:.0%})."
     )
 

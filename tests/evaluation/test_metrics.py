@@ -148,3 +148,8 @@ def test_regression_metrics_on_constants_and_equal_values():
     assert metrics.correlation(x, np.ones(3)) == 0
     assert metrics.concordance(np.ones(3), np.ones(3)) == 0
     assert metrics.root_mean_square_error(x, x + 2) == pytest.approx(2)
+
+
+def test_one_person_who_is_sometimes_right_tells_nothing_of_others():
+    found = metrics.subject_bootstrap(np.array([True, True, False]), ["anna"] * 3)
+    assert (found.value, found.low, found.high, found.n) == (pytest.approx(2 / 3), 0, 1, 3)

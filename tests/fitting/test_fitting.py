@@ -245,6 +245,7 @@ def test_the_command_line_tells_the_same(folder, tmp_path, capsys, monkeypatch):
     assert cli.main([*command, "--out", str(tmp_path / "model")]) == 0
     said = capsys.readouterr()
     assert "not among the" in said.out
+    assert "95 % over people" in said.out
     assert "one person told from another by likeness: AUC" in said.out
     assert "left out" in said.err
     assert (tmp_path / "model" / "model.safetensors").is_file()
