@@ -120,7 +120,8 @@ def measure(
         where there is no dependence.
 
     Raises:
-        ConfigError: Other numbers of rows, fewer than four, or an unknown name or option.
+        ConfigError: Other numbers of rows, fewer than four, a value that is not finite, or an
+            unknown name or option.
     """
     if len(x) != len(y):
         raise ConfigError(f"{len(x)} rows cannot be paired with {len(y)}")
@@ -128,9 +129,14 @@ def measure(
         raise ConfigError(
             f"{len(x)} rows tell nothing of a dependence", remedy=f"give {_FEWEST} at least"
         )
+    for name, values in (("x", x), ("y", y)):
+        if not bool(values.isfinite().all()):
+            raise ConfigError(
+                f"{name} has values that are not finite", remedy="leave those rows out"
+            )
     if estimator == "ksg":
         try:
-            return neighbour_information(x, y, **options)
+            return neighbour_information(x, y, **{"seed": seed, **options})
         except TypeError as error:
             raise ConfigError(f"estimator {estimator!r}: {error}") from error
     if estimator in TRAINED or estimator == "copula":

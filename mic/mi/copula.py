@@ -28,14 +28,20 @@ from mic.mi.base import Estimator
 from mic.mi.bounds import donsker_varadhan
 
 
-def rank_gaussian(x: Tensor) -> Tensor:
+def rank_gaussian(x: Tensor, *, seed: int) -> Tensor:
     """Maps each column to standard normal quantiles of its ranks; (N, d) -> (N, d) float64.
 
-    Ties are broken by position, so a constant column becomes noise independent of nothing else
-    only if the rows are in random order.
+    Args:
+        x: (N, d) finite numbers.
+        seed: Of the draws that break ties: another one for each variable whose dependence is
+            asked for. Broken by position, or by the same draws, tied values of both would stand
+            in one order, which looks like dependence. A constant column becomes noise.
     """
     count = len(x)
-    ranks = x.argsort(dim=0, stable=True).argsort(dim=0).double()
+    draw = torch.Generator().manual_seed(seed)
+    chance = torch.rand(x.shape, generator=draw, dtype=torch.float64).argsort(dim=0)
+    order = chance.gather(0, x.gather(0, chance).argsort(dim=0, stable=True))
+    ranks = order.argsort(dim=0).double()
     uniform = (ranks + 0.5) / count
     normal = math.sqrt(2) * torch.erfinv(2 * uniform - 1)
     return normal / normal.std(0, correction=0)
@@ -175,7 +181,7 @@ class GaussianCopula(Estimator):
         Raises:
             ConfigError: Not more rows than dimensions.
         """
-        x, y = rank_gaussian(x), rank_gaussian(y)
+        x, y = rank_gaussian(x, seed=2 * self.seed), rank_gaussian(y, seed=2 * self.seed + 1)
         value = float(gaussian_information(x, y))
         if self.corrections:
             with torch.enable_grad():

@@ -261,3 +261,27 @@ def test_unknown_names_and_options_are_refused():
         mi.measure(torch.randn(3, 2), torch.randn(3, 2), estimator="mine")
     with pytest.raises(ConfigError, match=r"ksg.*hiden"):
         mi.measure(torch.randn(50, 2), torch.randn(50, 2), estimator="ksg", hiden=3)
+    broken = torch.randn(50, 2)
+    broken[7, 1] = math.nan
+    with pytest.raises(ConfigError, match="y has values that are not finite"):
+        mi.measure(torch.randn(50, 2), broken)
+
+
+STEPS = {"copula": {"steps": 100}}
+
+
+@pytest.mark.parametrize("estimator", ["copula", "ksg"])
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_ties_are_no_dependence(estimator, shuffled):
+    # Each of the four pairs a quarter of the time: independent, in any order of the rows.
+    count = 1000
+    x, y = torch.zeros(count, 1), (torch.arange(count) % 2).float()[:, None]
+    x[count // 2 :] = 1
+    if shuffled:
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(1))
+        x, y = x[order], y[order]
+    assert abs(mi.measure(x, y, estimator=estimator, **STEPS.get(estimator, {}))) < 0.05
+    constant = mi.measure(torch.zeros(count, 1), x, estimator=estimator)
+    assert abs(constant) < 0.05
+    same = mi.measure(x, x, estimator=estimator)
+    assert same > 0.15  # of log 2
