@@ -32,6 +32,9 @@ STAGE = cache.Stage(name="cells", version=4)
 # Columns of `Outcome.history`; a part that a method does not have is NaN.
 HISTORY = ("loss", "train_accuracy", "expression", "dependence", "critic", "apex")
 
+# Of what a checkpoint holds: one of another form is no state to go on from.
+_STATES = 2
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -276,7 +279,7 @@ def fit(data: Dataset, cell: Cell, *, device: str = "cpu") -> Fitted:
     if device != "cpu":
         torch.backends.cudnn.benchmark = True  # the same shapes come a thousand times
     facts = facts_of(data, cell)
-    inputs = [data.manifest.digest(), data.network, *_placebo(data), facts]
+    inputs = [_STATES, data.manifest.digest(), data.network, *_placebo(data), facts]
     text = json.dumps(inputs, sort_keys=True)
     key = hashlib.sha256(text.encode()).hexdigest()
     checkpoint = home() / "checkpoints" / f"{key}.safetensors"

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from mic import identity
-from mic.errors import DatasetError
+from mic.errors import DatasetError, WeightsError
 from mic.evaluation import leakage, metrics
 from mic.fitting import valence
 from mic.fitting.clips import Labelled, Recipe, class_folders, tensors_of
@@ -288,9 +288,10 @@ def _trained(
 
 def _check(record: EpochRecord) -> None:
     if not math.isfinite(record.loss):
-        raise DatasetError(
+        raise WeightsError(
             f"the training diverged in epoch {record.epoch}",
-            remedy="lower the learning rate",
+            remedy="give a Schedule with a lower learning rate, or another seed; what was learned "
+            "before is kept",
         )
 
 

@@ -18,6 +18,7 @@ class Batch:
         identity: (B, d) raw z_I.
         apex: (B, C, h, w) float in [0, 1], or None where no apex is annotated.
         motion: (B, T, 2, h, w) float, or None.
+        vectors: Whether the planes of `residual` are motion (x, y and length) and no light.
     """
 
     residual: Tensor
@@ -26,3 +27,4 @@ class Batch:
     identity: Tensor
     apex: Tensor | None = None
     motion: Tensor | None = None
+    vectors: bool = False

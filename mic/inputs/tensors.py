@@ -109,6 +109,7 @@ class ClipTensors:
         identity: (N, d) float32, z_I of the I-frame.
         apex: (N, C, h, w) uint8 apex frames, or None where none are annotated.
         motion: (N, T, 2, h, w) int16 in quarter pixels, or None.
+        vectors: See `Batch`.
     """
 
     names: tuple[str, ...]
@@ -120,6 +121,7 @@ class ClipTensors:
     identity: Tensor
     apex: Tensor | None = None
     motion: Tensor | None = None
+    vectors: bool = False
 
     def __post_init__(self) -> None:
         """Refuses columns of different lengths."""
@@ -181,6 +183,7 @@ class ClipTensors:
             identity=self.identity[rows].to(device),
             apex=None if self.apex is None else self.apex[rows].to(device).float() / 255,
             motion=None if self.motion is None else taken(self.motion),
+            vectors=self.vectors,
         )
 
 
@@ -266,10 +269,9 @@ def load(
         residual=residual,
         lengths=lengths,
         identity=torch.from_numpy(identity),
-        apex=torch.from_numpy(np.stack(placed(apexes, np.zeros_like(apexes[0]))))
-        if annotated
-        else None,
+        apex=torch.from_numpy(np.stack(placed(apexes, apexes[0] * 0))) if annotated else None,
         motion=padded(placed(motions, motions[0][:0]))[0] if motions else None,
+        vectors=representation.kind == "motion",
     )
 
 

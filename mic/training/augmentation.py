@@ -42,6 +42,8 @@ def augment(batch: Batch, schedule: Schedule, draw: torch.Generator) -> Batch:
     flip = (chance[:, 0] < 0.5) & schedule.flip
     dy, dx = ((2 * reach + 1) * chance[:, 1:3]).long().T - reach
     residual = _placed(batch.residual, dy, dx, flip)
+    if batch.vectors:
+        residual = _turned(residual, flip)
     motion, apex = batch.motion, batch.apex
     if motion is not None:
         # Motion planes are coarser by this factor.
@@ -52,9 +54,7 @@ def augment(batch: Batch, schedule: Schedule, draw: torch.Generator) -> Batch:
             dx.div(coarse, rounding_mode="floor"),
             flip,
         )
-        sign = torch.ones(count, 1, 2, 1, 1)
-        sign[flip, :, 0] = -1
-        motion = motion * sign.to(motion)
+        motion = _turned(motion, flip)
     if apex is not None:
         apex = torch.where(flip.to(apex.device)[:, None, None, None], apex.flip(-1), apex)
     hole = round(schedule.cutout * edge)
@@ -85,6 +85,13 @@ def _placed(planes: Tensor, dy: Tensor, dx: Tensor, flip: Tensor) -> Tensor:
     place = place.flatten(1).to(planes.device)[:, None, None].expand(*planes.shape[:3], -1)
     moved = planes.flatten(3).gather(3, place).unflatten(3, (height, width))
     return moved * seen.to(planes)[:, None, None]
+
+
+def _turned(planes: Tensor, flip: Tensor) -> Tensor:
+    """(B, T, C, H, W) with the x component, the first plane, negated in mirrored clips."""
+    sign = torch.ones(len(planes), 1, planes.shape[2], 1, 1)
+    sign[flip, :, 0] = -1
+    return planes * sign.to(planes)
 
 
 def _within(start: Tensor, length: int, edge: int) -> Tensor:

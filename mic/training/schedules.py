@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
+from mic.errors import ConfigError
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Schedule:
@@ -47,6 +49,20 @@ class Schedule:
     cutout: float = 0.0
     frames: int = 4
     clip_norm: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Refuses what trains nothing.
+
+        Raises:
+            ConfigError: No epoch, no clip a step, a rate that is not above zero, or the like.
+        """
+        for name, least in (("epochs", 1), ("batch", 1), ("frames", 0), ("clip_norm", 0)):
+            if not getattr(self, name) >= least:
+                raise ConfigError(
+                    f"{name} is {getattr(self, name)}", remedy=f"use {least} or more"
+                )
+        if not 0 < self.learning_rate < math.inf:
+            raise ConfigError(f"learning_rate is {self.learning_rate}", remedy="use 0.001, say")
 
 
 def _paper(learning_rate: float, *milestones: tuple[int, float]) -> Schedule:

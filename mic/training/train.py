@@ -16,6 +16,10 @@ one table would then hold other numbers on one machine than on the next.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
+import json
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -135,6 +139,8 @@ class Training:
             record = self._epoch(len(self.records) + 1)
             self.records.append(record)
             due = record.epoch % self.every == 0 or record.epoch == self.schedule.epochs
+            # What diverged is no state to go on from: the one before stays.
+            due = due and math.isfinite(record.loss)
             if self.checkpoint is not None and due and parallel.is_first():
                 self._state().save(self.checkpoint)
             yield record
@@ -195,7 +201,21 @@ class Training:
             "schedule": _jsonable(dataclasses.asdict(self.schedule)),
             "seed": self.seed,
             "rows": self.rows.tolist(),
+            "clips": self._clips,
         }
+
+    @functools.cached_property
+    def _clips(self) -> str:
+        """SHA-256 of all that is learned from; where the files lie decides nothing."""
+        data, found = self.data, hashlib.sha256()
+        facts = [data.classes, [data.subjects[row] for row in self.rows.tolist()]]
+        found.update(json.dumps(facts).encode())
+        columns = (data.labels, data.lengths, data.residual, data.identity, data.apex, data.motion)
+        for column in columns:
+            if column is not None:
+                for row in self.rows:
+                    found.update(column[row].cpu().contiguous().numpy().data)
+        return found.hexdigest()
 
     def _state(self) -> Checkpoint:
         tensors = {f"model/{name}": value for name, value in self.model.state_dict().items()}

@@ -1,6 +1,7 @@
 """Training learns, stops anywhere, resumes to the same bytes, and refuses foreign states."""
 
 import dataclasses
+import math
 
 import numpy as np
 import pytest
@@ -132,6 +133,50 @@ def test_a_state_of_another_run_or_a_damaged_one_is_refused(tmp_path):
         training(data, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: {"labels": data.labels.flip(0)},
+        lambda data: {"classes": ("x", "y", "z")},
+        lambda data: {"subjects": tuple(reversed(data.subjects))},
+        lambda data: {"residual": data.residual + 1},
+        lambda data: {"identity": -data.identity},
+    ],
+)
+def test_a_training_does_not_go_on_with_other_clips(tmp_path, change):
+    data = clips()
+    next(training(data, tmp_path).fit())
+    with pytest.raises(WeightsError, match="other clips"):
+        training(dataclasses.replace(data, **change(data)), tmp_path)
+    # Nor does it matter where they lie, or what stands in rows that are not trained on.
+    residual = data.residual.clone()
+    residual[24:] = 0
+    moved = tuple(f"elsewhere/{name}" for name in data.names)
+    moved = dataclasses.replace(data, names=moved, residual=residual)
+    assert len(training(moved, tmp_path).records) == 1
+
+
+def test_what_diverged_is_no_state_to_go_on_from(tmp_path):
+    data = clips()
+    run = training(data, tmp_path)
+    steps = run.fit()
+    next(steps)
+    state = (tmp_path / "state.safetensors").read_bytes()
+    with torch.no_grad():
+        next(iter(run.model.parameters())).fill_(math.nan)
+    assert math.isnan(next(steps).loss)
+    assert (tmp_path / "state.safetensors").read_bytes() == state
+    assert len(training(data, tmp_path).records) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"epochs": 0}, {"epochs": -3}, {"batch": 0}, {"frames": -1}, {"learning_rate": 0.0}]
+)
+def test_a_schedule_that_trains_nothing_is_refused(wrong):
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        dataclasses.replace(FAST, **wrong)
+
+
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_file_in_the_checkpoints_place_is_refused(tmp_path, name):
     path = tmp_path / "state.safetensors"
@@ -232,6 +277,21 @@ def test_mirroring_a_clip_negates_horizontal_motion_only():
             torch.testing.assert_close(out.motion[i, :, 0], -batch.motion[i, :, 0].flip(-1))
             torch.testing.assert_close(out.motion[i, :, 1], batch.motion[i, :, 1].flip(-1))
             torch.testing.assert_close(out.apex[i], batch.apex[i].flip(-1))
+
+
+def test_mirrored_vectors_stay_the_motion_of_a_face():
+    # Mouth corners that go apart: mirrored, they still do.
+    residual = torch.zeros(8, 3, 3, 8, 8, dtype=torch.int16)
+    residual[:, :, 0, :, :4], residual[:, :, 0, :, 4:] = -4, 4
+    data = dataclasses.replace(clips(8), residual=residual, lengths=torch.full((8,), 3),
+                               vectors=True)  # fmt: skip
+    batch = data.batch(range(8))
+    schedule = dataclasses.replace(FAST, flip=True, shift=0.0, gain=0.0)
+    out = augment(batch, schedule, torch.Generator().manual_seed(0))
+    assert torch.equal(out.residual, batch.residual)
+    light = dataclasses.replace(batch, vectors=False)
+    seen = augment(light, schedule, torch.Generator().manual_seed(0)).residual
+    assert not torch.equal(seen, batch.residual)
 
 
 def test_displacement_moves_content_and_lets_zeros_in():
