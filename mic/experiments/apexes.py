@@ -9,6 +9,7 @@ import pandas as pd
 
 from mic.experiments.data import Dataset
 from mic.inputs import apex
+from mic.manifest import side_files
 from mic.storage import cache
 
 STAGE = cache.Stage(name="apexes", version=1)
@@ -75,8 +76,8 @@ def _measured(data: Dataset, number: int) -> np.ndarray:
         compute=compute,
         folder=data.folder,
     )["apexes"]
-    with np.load(data.manifest.annotation_path(clip)) as truth:
-        intensity, true = truth["intensity"].astype(float), int(truth["apex"])
+    truth = side_files.arrays(data.manifest.annotation_path(clip))
+    intensity, true = truth["intensity"].astype(float), int(truth["apex"])
     last = len(intensity) - 1
     places = [*(int(place) for place in found), len(intensity) // 2, last]
     return np.array([[abs(p - true), intensity[p] / intensity.max()] for p in places])

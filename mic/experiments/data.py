@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,11 +13,11 @@ import numpy as np
 
 from mic import identity
 from mic.datasets import synth
-from mic.errors import DatasetError
 from mic.experiments.privacy import placebos
 from mic.inputs import apex, tensors
 from mic.inputs.coverage import LeftOut, check_content
 from mic.inputs.tensors import ClipTensors, Representation
+from mic.manifest import side_files
 from mic.manifest.manifest import Clip, Manifest
 from mic.synthface.identity import sample
 
@@ -72,6 +71,9 @@ class Dataset:
         divided = "the published training and validation parts"
         if not split:
             divided = f"{min(parts, people)} subject-disjoint parts"
+            given = {*self.manifest.column("fold")}
+            if not self.generated and None not in given and len(given) != min(parts, people):
+                divided += f" (not the {len(given)} of its column fold: another number of them)"
         whole = f"{self.coverage:.1%} of {'what was published' if self.published else 'its clips'}"
         kept = self.kept()
         first = f"{len(kept)} clips of {people} people of {self.name} ({whole}), {divided}"
@@ -164,15 +166,7 @@ class Dataset:
         return found
 
     def _stored(self, clip: Clip, name: str) -> np.ndarray:
-        path = self.manifest.annotation_path(clip)
-        try:
-            with np.load(path) as stored:
-                found: np.ndarray = stored[name]
-                return found
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise DatasetError(
-                f"holds no {name}: {error}", file=path, remedy="make the clips again"
-            ) from error
+        return side_files.array(self.manifest.annotation_path(clip), name)
 
     def check(self, clip: Clip, representations: Iterable[Representation]) -> None:
         """Reads one clip as the cells will.

@@ -21,6 +21,7 @@ from scipy.ndimage import uniform_filter1d
 from mic import codec, faces
 from mic.errors import DatasetError
 from mic.lowrate.transmission import downsample
+from mic.manifest import side_files
 from mic.manifest.manifest import Clip, Manifest
 from mic.storage.cache import Stage, fetch
 
@@ -78,11 +79,10 @@ def load(manifest: Manifest, split: str, *, trace: str = "valence") -> list[Face
 def _sequence(manifest: Manifest, clip: Clip, trace: str) -> FaceSequence:
     side = manifest.root / clip.annotation
     video = manifest.path(clip)
-    with np.load(side) as stored:
-        if trace not in stored:
-            raise DatasetError(f"holds no trace {trace!r}", file=side)
-        labels = stored[trace]
-        points = stored.get("landmarks", None)
+    stored = side_files.arrays(side)
+    if trace not in stored:
+        raise DatasetError(f"holds no trace {trace!r}", file=side)
+    labels, points = stored[trace], stored.get("landmarks")
     crops = fetch(
         _CROPS,
         inputs=[clip.sha256],

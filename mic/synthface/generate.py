@@ -14,6 +14,7 @@ import numpy as np
 
 from mic import codec
 from mic.manifest.manifest import Clip, Manifest
+from mic.manifest.side_files import DAMAGED
 from mic.processes import workers
 from mic.storage.atomic import write_bytes
 from mic.storage.digest import sha256_of
@@ -115,7 +116,7 @@ def _recorded(side: Path, key: str) -> str | None:
     try:
         with np.load(side) as stored:
             return str(stored["sha256"]) if str(stored["key"]) == key else None
-    except (OSError, ValueError, KeyError):
+    except DAMAGED:  # a clip that nothing vouches for is made again
         return None
 
 

@@ -16,6 +16,7 @@ import numpy as np
 from mic import bitstream, codec
 from mic.errors import DatasetError
 from mic.faces.landmarks import Roi
+from mic.manifest import side_files
 from mic.manifest.manifest import Manifest
 from mic.storage import assets, cache
 from mic.storage.pins import ASSETS
@@ -196,8 +197,8 @@ def protocol(manifest: Manifest, *, progress: Progress | None = None) -> Example
 
 
 def _known(video: Path, side: Path, teacher: _Lazy) -> cache.Arrays:
-    with np.load(side) as stored:
-        return _arrays(video, teacher(), every=_SELDOM, units=stored["action_units"])
+    units = side_files.array(side, "action_units")
+    return _arrays(video, teacher(), every=_SELDOM, units=units)
 
 
 def real(

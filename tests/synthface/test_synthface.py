@@ -263,3 +263,23 @@ def test_another_processor_draws_the_same_pixels(without):
     )
     theirs = [line.split(",")[:3] for line in done.stdout.splitlines()[1:]]
     assert theirs == [[row["protocol"], row["clip_id"], row["pixels"]] for row in _committed()]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: b"",
+        lambda whole: whole[:100],
+        lambda whole: whole[: len(whole) // 2],
+        lambda whole: whole[:-10],
+        lambda whole: whole[:200] + bytes(byte ^ 0x55 for byte in whole[200:260]) + whole[260:],
+    ],
+)
+def test_a_clip_whose_side_file_is_damaged_is_made_again(tmp_path, damage):
+    first = synthface.generate("synth-ck", tmp_path, size=32, subset=1)
+    side = first.annotation_path(first.clips[0])
+    whole = side.read_bytes()
+    side.write_bytes(damage(whole))
+    again = synthface.generate("synth-ck", tmp_path, size=32, subset=1)
+    assert side.read_bytes() == whole
+    assert again.digest() == first.digest()
