@@ -99,9 +99,9 @@ def subject_folds(
     if any(fold is None for fold in folds) or len(set(folds)) != count:
         subjects, labels = manifest.column("subject"), manifest.column("label")
         folds = assign_folds(subjects, labels, count=count)
-    for fold in range(count):
-        test = [index for index, number in enumerate(folds) if number == fold]
-        rest = [index for index, number in enumerate(folds) if number != fold]
+    for fold, given in enumerate(sorted({*folds})):  # those of a table may count from 1
+        test = [index for index, number in enumerate(folds) if number == given]
+        rest = [index for index, number in enumerate(folds) if number != given]
         yield _split(f"fold {fold}", manifest, rest, test, validation_parts, fold)
 
 

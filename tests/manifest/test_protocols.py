@@ -84,6 +84,18 @@ def test_the_published_folds_are_kept():
         assert {numbers[manifest.clips[index].subject] for index in split.test} == {fold}
 
 
+def test_folds_of_a_table_may_count_from_one_or_leave_numbers_out():
+    manifest = ck_like()
+    numbers = {subject: 3 * (int(subject[1:]) % 10) + 1 for subject in manifest.column("subject")}
+    manifest = manifest.with_folds(numbers[subject] for subject in manifest.column("subject"))
+    splits = list(subject_folds(manifest))
+    assert [split.name for split in splits] == [f"fold {number}" for number in range(10)]
+    tested = sorted(index for split in splits for index in split.test)
+    assert tested == list(range(len(manifest)))
+    assert all({numbers[manifest.clips[i].subject] for i in split.test} == {3 * n + 1}
+               for n, split in enumerate(splits))  # fmt: skip
+
+
 def test_folds_that_split_a_subject_are_refused():
     manifest = ck_like()
     manifest = manifest.with_folds(number % 10 for number in range(len(manifest)))
