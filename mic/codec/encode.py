@@ -281,7 +281,9 @@ def _write(
     counter = itertools.count()
     with atomic.replacing(target) as temporary:
         try:
-            with av.open(temporary, "w", format=name, options={"fflags": "+bitexact"}) as output:
+            # A relative name with a colon would be taken for an address.
+            whole = os.path.abspath(temporary)  # noqa: PTH100 (no link is to be followed)
+            with av.open(whole, "w", format=name, options={"fflags": "+bitexact"}) as output:
                 stream = cast("av.VideoStream", output.add_stream(options.encoder, rate=rate))
                 _configure(stream, first, options)
                 if tick is not None:

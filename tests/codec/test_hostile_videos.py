@@ -255,3 +255,19 @@ def test_headers_without_a_frame(plain, tmp_path, keep):
     found = outcomes(path)
     found.pop("probe")  # without decoding it cannot tell headers from a picture
     assert "read" not in found.values(), found
+
+
+@pytest.mark.parametrize(
+    "name", ["file:b.avi", "12:30.avi", "http:x.avi", "pipe:0.avi", "a:b:c.avi"]
+)
+def test_a_name_with_a_colon_is_a_name(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    for path, light in (("b.avi", 200), (f"./{name}", 50)):
+        picture = np.full((48, 64, 3), light, np.uint8)
+        codec.encode_frames([picture] * 3, path if path == "b.avi" else name, frame_rate=25)
+        if path != "b.avi":
+            assert {one.name for one in tmp_path.iterdir()} == {"b.avi", name}
+    for path, light in (("b.avi", 200), (name, 50)):
+        assert all(abs(int(one.mean()) - light) < 4 for one in codec.decode(path))
+    assert bitstream.read(name).residual is not None
+    assert len(list(coviar.frames(name))) > 0
