@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mic import config
-from mic.errors import printable
+from mic.errors import ConfigError, printable
 
 if TYPE_CHECKING:
     from mic.evaluation.leakage import Leakage
@@ -70,7 +70,14 @@ def _train(options: argparse.Namespace) -> int:
     schedule = SCHEDULE
     if options.epochs is not None:
         schedule = dataclasses.replace(schedule, epochs=options.epochs)
-    target = options.out or options.folder.with_name(f"{options.folder.name}-model")
+    if options.folds < 2:
+        raise ConfigError(f"--folds is {options.folds}", remedy="use 2 or more")
+    if not 0 <= options.seed < 2**31:
+        raise ConfigError(f"--seed is {options.seed}", remedy="use 0 to 2147483647")
+    folder = options.folder.resolve()  # of `.`, too
+    if not options.out and not folder.name:
+        raise ConfigError(f"{folder} has nothing beside it", remedy="say where with --out")
+    target = options.out or folder.with_name(f"{folder.name}-model")
     videos = fitting.class_folders(options.folder, subject=options.subject)
     with parallel.joined() as device:
         if parallel.is_first():

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from mic import codec, datasets
+from mic import codec
 from mic.config import Profile
 from mic.datasets.readers.build import build
 from mic.datasets.readers.source import Dataset as Reader
@@ -19,15 +19,12 @@ from mic.datasets.readers.source import Scan, Source
 from mic.errors import DatasetError
 from mic.experiments import listed
 from mic.experiments.data import Dataset
-from mic.fitting.clips import Labelled, class_folders
+from mic.fitting.clips import class_folders
 from mic.inputs.coverage import UNREADABLE, LeftOut, check_share
 from mic.manifest.manifest import Clip, Manifest
 from mic.storage.home import home, locked
 
 # What folders of classes are called, and people are not.
-_EXPRESSIONS = frozenset(label for one in datasets.DATASETS.values() for label in one.classes) | {
-    *("angry", "disgusted", "fearful", "happy", "sad", "surprised"),
-}
 _LONGEST = 200  # bytes of a clip's name: file systems allow 255, suffixes included
 
 
@@ -84,7 +81,7 @@ def load(
         ]
     else:
         root = path
-        videos = _classified(path)
+        videos = class_folders(path)
         classes = tuple(sorted({video.label for video in videos}))
         below = [video.path.relative_to(path).as_posix() for video in videos]
         sources = [
@@ -150,39 +147,6 @@ def _codecs(manifest: Manifest) -> set[str]:
         with contextlib.suppress(*UNREADABLE):
             found.add(codec.probe(manifest.path(clip)).codec)
     return found
-
-
-def _classified(folder: Path) -> list[Labelled]:
-    """The videos of class folders; refused one level too high or low, where classes are others."""
-    one_class = folder.resolve().name.casefold() in _EXPRESSIONS
-    remedy = f"give {folder.resolve().parent}, whose folders are the classes"
-    try:
-        videos = class_folders(folder)
-    except DatasetError as error:
-        if one_class:
-            raise DatasetError("is the folder of one class", file=folder, remedy=remedy) from error
-        raise
-    spelt: dict[str, str] = {}
-    for video in videos:
-        usual = spelt.setdefault(video.label.strip().casefold(), video.label)
-        if usual != video.label:
-            raise DatasetError(
-                f"has the folders {usual!r} and {video.label!r} of one class",
-                file=folder,
-                remedy="move their videos into one of them",
-            )
-    labels = set(spelt)
-    people = {video.subject.casefold() for video in videos}
-    if one_class and not labels & _EXPRESSIONS:
-        raise DatasetError("is the folder of one class", file=folder, remedy=remedy)
-    if 2 * len(people & _EXPRESSIONS) > len(people):
-        raise DatasetError(
-            f"its people would be called {', '.join(sorted(people))}: classes lie a level deeper",
-            file=folder,
-            remedy="give the folder whose folders are the classes; to keep a division into "
-            "training and validation, write a manifest with the column split",
-        )
-    return videos
 
 
 def _names(paths: Sequence[str]) -> list[str]:

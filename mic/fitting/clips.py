@@ -8,13 +8,13 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from mic import codec, faces, identity
+from mic import codec, datasets, faces, identity
 from mic.errors import ConfigError, DatasetError, printable
 from mic.inputs.coverage import UNREADABLE, LeftOut, check_share
 from mic.inputs.tensors import ClipTensors, Representation, padded, represent
@@ -32,6 +32,10 @@ _NAMED = 12  # people, in a summary
 _SEARCH = 12
 # Standard deviation of the gray of a picture that shows nothing: black, white, a fade's ends.
 _BLANK = 4.0
+# What folders are called that are classes: of the published datasets, and in other words.
+_EXPRESSIONS = frozenset(label for one in datasets.DATASETS.values() for label in one.classes) | {
+    *("angry", "disgusted", "fearful", "happy", "sad", "surprised"),
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,8 +84,9 @@ def class_folders(folder: str | Path, *, subject: str | None = None) -> list[Lab
             `.*-(\d\d)` finds 07 in `01-01-03-07.mp4`. None: as above.
 
     Raises:
-        DatasetError: It is no folder, fewer than two classes have videos, a name has no subject,
-            or the table of valence is not such a table.
+        DatasetError: It is no folder, fewer than two classes have videos, one class has two
+            spellings, the classes lie a level higher or deeper, a name has no subject, or the
+            table of valence is not such a table.
         ConfigError: The pattern is no regular expression.
     """
     folder = Path(folder)
@@ -95,6 +100,7 @@ def class_folders(folder: str | Path, *, subject: str | None = None) -> list[Lab
             file=folder,
             remedy="give the folder whose sub-folders are the classes",
         )
+    one_class = folder.resolve().name.casefold() in _EXPRESSIONS
     rated = _rated(folder / VALENCE)
     found = []
     for label in _classes(folder):
@@ -113,17 +119,26 @@ def class_folders(folder: str | Path, *, subject: str | None = None) -> list[Lab
             found.append(
                 Labelled(
                     path=path,
-                    label=printable(label.name),
-                    subject=printable(who),
+                    label=_plain(label.name),
+                    subject=_plain(who),
                     valence=rated.pop(place, None),
                 )
             )
-    if len({one.label for one in found}) < 2:
+    labels = {one.label for one in found}
+    if one_class and not {label.casefold() for label in labels} & _EXPRESSIONS:
+        above = folder.resolve().parent
+        raise DatasetError(
+            "is the folder of one class",
+            file=folder,
+            remedy=f"give {above}, whose folders are the classes",
+        )
+    if len(labels) < 2:
         raise DatasetError(
             "fewer than two class folders with videos",
             file=folder,
             remedy="sort the videos into folders named as their classes",
         )
+    _check_names(found, folder)
     if rated:
         raise DatasetError(
             f"rates {next(iter(rated))!r}, which is no video here",
@@ -131,6 +146,32 @@ def class_folders(folder: str | Path, *, subject: str | None = None) -> list[Lab
             remedy="write paths below the folder, as happy/anna/1.mp4",
         )
     return found
+
+
+def _plain(name: str) -> str:
+    """A name of a class or of a person, however its letters are composed."""
+    return unicodedata.normalize("NFC", printable(name))
+
+
+def _check_names(videos: Sequence[Labelled], folder: Path) -> None:
+    """Refuses folders of one class in two spellings, and classes that lie a level deeper."""
+    spelt: dict[str, str] = {}
+    for video in videos:
+        usual = spelt.setdefault(video.label.strip().casefold(), video.label)
+        if usual != video.label:
+            raise DatasetError(
+                f"has the folders {usual!r} and {video.label!r} of one class",
+                file=folder,
+                remedy="move their videos into one of them",
+            )
+    people = {video.subject.casefold() for video in videos}
+    if 2 * len(people & _EXPRESSIONS) > len(people):
+        raise DatasetError(
+            f"its people would be called {', '.join(sorted(people))}: classes lie a level deeper",
+            file=folder,
+            remedy="give the folder whose folders are the classes; to keep a division into "
+            "training and validation, write a manifest with the column split",
+        )
 
 
 def _classes(folder: Path) -> list[Path]:
@@ -185,15 +226,19 @@ def _rated(table: Path) -> dict[str, float]:
     """Valence by path, empty without a table."""
     if not table.is_file():
         return {}
-    found = {}
+    found: dict[str, float] = {}
     try:
-        for line in read_rows(table):
+        for row in read_rows(table):
+            line = {name.strip().casefold(): value for name, value in row.items()}
             valence = number_of(line["valence"])
             if valence is not None and not -1 <= valence <= 1:
                 raise ValueError(f"{valence} is not between -1 and 1")
             place = unicodedata.normalize("NFC", line["video"].replace("\\", "/"))
+            place = place.removeprefix("./")
+            if found.get(place, valence) != valence:
+                raise ValueError(f"{place} is rated {found[place]} and {valence}")
             if valence is not None:
-                found[place.removeprefix("./")] = valence
+                found[place] = valence
     except (OSError, KeyError, ValueError, csv.Error) as error:
         raise DatasetError(
             f"is no table of the columns video and valence: {error}",
@@ -221,19 +266,29 @@ def tensors_of(
         progress: Called with the number of finished and of all videos.
 
     Raises:
-        DatasetError: None is usable, only those of one class are, or too many are broken (see
-            `mic.inputs.coverage`; a video without a face is not broken).
+        DatasetError: None is usable, only those of one class are, one is there with two labels,
+            or too many are broken (see `mic.inputs.coverage`; a video without a face is not).
     """
     videos = list(videos)
     used, left_out, broken, arrays = [], [], [], []
+    known: dict[str, Labelled] = {}
     for number, video in enumerate(videos, 1):
         try:
+            first = known.setdefault(cache.digest(video.path), video)
             found = _arrays(video.path, recipe, network, folder)
         except UNREADABLE as error:
             left_out.append(LeftOut(path=video.path, reason=error.message))
             broken.append(left_out[-1])
         else:
-            if found["residual"].size:
+            if first.label != video.label:
+                raise DatasetError(
+                    f"is {first.path} again, with another label",
+                    file=video.path,
+                    remedy="remove the one that is wrong",
+                )
+            if first is not video:  # a copy in both parts would be tested on what was learned
+                left_out.append(LeftOut(path=video.path, reason=f"is {first.path} again"))
+            elif found["residual"].size:
                 used.append(video)
                 arrays.append(found)
             else:

@@ -37,6 +37,7 @@ def drawn(monkeypatch):
         return {"residual": residual, "identity": rng.standard_normal(16).astype(np.float32)}
 
     monkeypatch.setattr(clips, "_arrays", arrays)
+    monkeypatch.setattr(clips.cache, "digest", str)
 
 
 def touch(folder, *names):
@@ -209,3 +210,82 @@ def test_blank_first_pictures_are_passed_over(tmp_path, face):
     # Nothing but blank pictures is nobody.
     encode_frames([np.zeros_like(face)] * 14, tmp_path / "b.mp4", frame_rate=25)
     assert clips._read(tmp_path / "b.mp4", clips.Recipe(), None)["residual"].size == 0
+
+
+@pytest.mark.parametrize("second", ["Happy", "happy "])
+def test_one_class_in_two_spellings_is_refused(tmp_path, second):
+    folder = touch(tmp_path, "happy/anna/1.mp4", f"{second}/bob/1.mp4", "sad/bob/1.mp4")
+    with pytest.raises(DatasetError, match="of one class"):
+        class_folders(folder)
+
+
+def test_letters_that_are_composed_otherwise_are_the_same(tmp_path):
+    folder = touch(
+        tmp_path, "gl\u00fccklich/zo\u00eb/1.mp4", "glu\u0308cklich/zoe\u0308/2.mp4", "sad/a/1.mp4"
+    )
+    found = class_folders(folder)
+    assert {one.label for one in found} == {"gl\u00fccklich", "sad"}
+    assert {one.subject for one in found} == {"zo\u00eb", "a"}
+
+
+def test_parts_of_a_dataset_are_not_taken_for_classes(tmp_path):
+    parts = [f"{part}/{label}/{n}.mp4" for part in ("train", "val")
+             for label in ("angry", "happy", "sad") for n in range(2)]  # fmt: skip
+    with pytest.raises(DatasetError, match="classes lie a level deeper"):
+        class_folders(touch(tmp_path, *parts))
+
+
+def test_a_video_that_is_there_twice_is_used_once_and_never_with_two_labels(tmp_path, monkeypatch):
+    names = ["happy/a/1.mp4", "happy/b/1.mp4", "sad/a/2.mp4", "sad/b/2.mp4", "sad/c/2.mp4"]
+    folder = touch(tmp_path, *names)
+    for place, name in enumerate(names[:-1]):
+        (folder / name).write_bytes(bytes([place]))
+    (folder / names[-1]).write_bytes(bytes([2]))
+    arrays = {"residual": np.zeros((4, 3, 8, 8), np.int16), "identity": np.zeros(2, np.float32)}
+    monkeypatch.setattr(clips, "_arrays", lambda *anything: arrays)
+    found, left_out = clips.tensors_of(class_folders(folder), clips.Recipe(), network=None)
+    assert len(found) == 4
+    (one,) = left_out
+    assert one.path == folder / names[-1]
+    assert one.reason == f"is {folder / names[2]} again"
+    (folder / names[1]).write_bytes(bytes([2]))
+    with pytest.raises(DatasetError, match="with another label"):
+        clips.tensors_of(class_folders(folder), clips.Recipe(), network=None)
+
+
+def test_a_video_that_is_rated_twice_is_said(tmp_path):
+    folder = touch(tmp_path, "happy/anna/1.mp4", "sad/bob/1.mp4")
+    table = folder / "valence.csv"
+    table.write_text("Video,Valence\nhappy/anna/1.mp4,0.5\nhappy/anna/1.mp4,0.5\n")
+    assert by_name(class_folders(folder))["1.mp4"] is not None  # said twice alike, in any case
+    table.write_text("video,valence\nhappy/anna/1.mp4,0.5\nhappy/anna/1.mp4,-0.5\n")
+    with pytest.raises(DatasetError, match=r"rated 0\.5 and -0\.5"):
+        class_folders(folder)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((".", "--epochs", "0"), "epochs is 0"),
+        ((".", "--folds", "1"), "--folds is 1"),
+        ((".", "--seed", "99999999999999999999"), "--seed is"),
+        (("/",), "--out"),
+    ],
+)
+def test_what_trains_nothing_is_refused_before_a_video_is_read(
+    tmp_path, monkeypatch, capsys, arguments, words
+):
+    monkeypatch.chdir(touch(tmp_path, "happy/anna/1.mp4", "sad/bob/1.mp4"))
+    assert cli.main(["train", *arguments]) != 0
+    assert words in capsys.readouterr().err
+
+
+def test_the_folder_itself_may_be_named_by_a_dot(tmp_path, monkeypatch, drawn):
+    folder = tmp_path / "films"
+    names = [f"{label}/{who}/1.mp4" for label in ("happy", "sad") for who in "abcdef"]
+    monkeypatch.chdir(touch(folder, *names))
+    asked = {}
+    monkeypatch.setattr(fitting, "fit", lambda videos, target, **_: asked.update(target=target))
+    with pytest.raises(AttributeError):  # nothing was trained that could be shown
+        cli.main(["train", "."])
+    assert asked["target"] == tmp_path / "films-model"
