@@ -52,6 +52,8 @@ def _compare(options: argparse.Namespace) -> int:
     wanted = options.dataset if own else _TABLES.get(str(options.table), str(options.table))
     dataset = _only(wanted, list(dict.fromkeys(published["dataset"])), "--dataset")
     data = options.data or _of_shape(dataset, options.results)
+    if options.clips is not None and options.clips < 1:
+        raise ConfigError(f"--clips is {options.clips}", remedy="use 1 or more")
     ours = comparison.rows_of(options.results, data)
     differs = {peer.title: peer.differs for peer in PEERS.values()}
     table = comparison.with_difference(
@@ -119,8 +121,6 @@ def _of_shape(dataset: str, folder: Path) -> str:
 
 def _note(dataset: str, data: str, folder: Path) -> str:
     """One sentence on the protocols, from what the results say of themselves."""
-    import pandas as pd
-
     from mic.experiments import given
     from mic.publishing import comparison, results
 
@@ -129,7 +129,7 @@ def _note(dataset: str, data: str, folder: Path) -> str:
     path = results.table_path("training_accuracy", folder=folder)
     if path is None:
         return comparison.protocol_note(dataset, f"clips of {data}")
-    lines = pd.read_csv(path).set_index("protocol")
+    lines = results.csv(path).set_index("protocol")
     if data not in lines.index:
         return comparison.protocol_note(dataset, f"clips of {data}")
     line = lines.loc[data]

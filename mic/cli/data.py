@@ -70,6 +70,11 @@ def _fetch(options: argparse.Namespace) -> int:
         return 0
     with terminal.progress(options.name, unit="clips") as progress:
         if options.name in synth.SIZES:
+            if options.path or options.download or options.source:
+                raise ConfigError(
+                    f"{options.name} is generated here",
+                    remedy="leave --path, --download and --source out",
+                )
             manifest = datasets.load(options.name, profile, progress=progress)
             print(f"manifest: {manifest.root / 'manifest.csv'} ({len(manifest)} clips)")
             _copy_into_classes(manifest, options.class_folders)

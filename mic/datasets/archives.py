@@ -8,6 +8,7 @@ whole table of contents is checked before the first byte is written.
 from __future__ import annotations
 
 import functools
+import lzma
 import stat
 import tarfile
 import zipfile
@@ -19,6 +20,11 @@ from typing import IO, cast
 
 from mic.errors import DatasetError
 from mic.storage.atomic import replacing
+
+_DAMAGED = (
+    *(OSError, EOFError, zlib.error, lzma.LZMAError),
+    *(zipfile.BadZipFile, tarfile.TarError),
+)
 
 MAX_BYTES = 64 << 30
 MAX_ENTRIES = 1_000_000
@@ -71,9 +77,15 @@ def extract(
             with tarfile.open(archive) as opened:
                 entries = list(_tar(opened, archive, max_bytes))
                 return _write(archive, folder, entries, wanted)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError) as error:
+    except _DAMAGED as error:
         raise DatasetError(
             f"is damaged: {error}", file=archive, remedy="download it again"
+        ) from error
+    except NotImplementedError as error:  # Deflate64, which Windows writes for large files
+        raise DatasetError(
+            f"is packed in a way that Python cannot read: {error}",
+            file=archive,
+            remedy="unpack it with another program, and give the folder",
         ) from error
     raise DatasetError(
         "is neither a zip nor a tar archive",
@@ -143,10 +155,10 @@ def _write(
             raise _refusal(archive, entry.name, "leads out of the folder")
         if ":" in parts[0] or "\0" in entry.name:
             raise _refusal(archive, entry.name, "has a name that is not portable")
-        # Two names that differ in case only are one file on some systems.
-        if entry.name.lower() in seen:
+        # Two names that differ in case only are one file on some systems, a/b and a/./b on all.
+        if str(path).lower() in seen:
             raise _refusal(archive, entry.name, "stands in it twice")
-        seen.add(entry.name.lower())
+        seen.add(str(path).lower())
     written = []
     root = folder.resolve()
     for entry in entries:

@@ -23,7 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mic.datasets import archives
-from mic.errors import DatasetError
+from mic.errors import DatasetError, StorageError
+
+# What a server, a network or an address that is none can answer.
+_FAILED = (OSError, http.client.HTTPException, ValueError)
 
 RAVDESS_RECORD = "https://zenodo.org/api/records/1188976"
 CREMAD_TEXT = "https://raw.githubusercontent.com/CheyneyComputerScience/CREMA-D/master"
@@ -171,12 +174,17 @@ def download(remote: Remote, folder: str | Path) -> Path:
     # Written in place under another name, not through mic.storage.atomic: half of a large file is
     # worth keeping. It gets its name by a rename once its digest fits.
     part = target.with_name(f".{remote.name}.part")
-    part.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(
+            f"cannot be made: {error.strerror}", file=folder, remedy="choose another folder"
+        ) from error
     problem = ""
     for _ in range(ATTEMPTS):
         try:
             _fetch(remote, part)
-        except (OSError, http.client.HTTPException) as error:
+        except _FAILED as error:
             problem = str(error) or type(error).__name__
             continue
         if _fits(part, remote):
@@ -185,8 +193,8 @@ def download(remote: Remote, folder: str | Path) -> Path:
         part.unlink()
         problem = f"what came is not the file of {remote.algorithm} {remote.digest}"
     raise DatasetError(
-        f"cannot be downloaded: {problem}",
-        file=remote.url,
+        f"{remote.url} cannot be downloaded: {problem}",
+        file=target,
         remedy="check the network and the address, then run the same command again: it goes on "
         "where it stopped",
     )
@@ -204,9 +212,9 @@ def text_of(url: str) -> str:
             if len(data) > _LARGEST_TEXT:
                 raise OSError("the answer is far too long")
             return data.decode("utf-8-sig")
-    except (OSError, http.client.HTTPException, UnicodeDecodeError) as error:
+    except _FAILED as error:
         raise DatasetError(
-            f"cannot be read: {error}", file=url, remedy="check the network and the address"
+            f"{url} cannot be read: {error}", remedy="check the network and the address"
         ) from error
 
 

@@ -22,7 +22,7 @@ from mic.datasets.readers.ravdess import RAVDESS, RAVDESS_WITH_SONG
 from mic.datasets.readers.source import Dataset, selected
 from mic.errors import ConfigError, DatasetError
 from mic.manifest.manifest import Fault, Manifest
-from mic.storage.atomic import write_text
+from mic.storage.atomic import write_bytes, write_text
 from mic.storage.home import home, locked
 
 _EVERY = (
@@ -208,7 +208,7 @@ def fetch(
             dataset, root, scan, target, size=size, jobs=jobs, progress=progress, **options
         )
     if not fatal:
-        write_text(_memory(dataset), f"{root.resolve()}\n")
+        write_bytes(_memory(dataset), os.fsencode(root.resolve()) + b"\n")
     return _report(dataset, root, scan.counts, (*scan.faults, *unreadable), manifest)
 
 
@@ -250,8 +250,8 @@ def _memory(dataset: Dataset) -> Path:
 def _remembered(dataset: Dataset) -> Path | None:
     """The folder of the last sound `fetch`, if it is still there."""
     try:
-        path = Path(_memory(dataset).read_text(encoding="utf-8").rstrip("\n"))
-    except (OSError, UnicodeDecodeError):
+        path = Path(os.fsdecode(_memory(dataset).read_bytes().removesuffix(b"\n")))
+    except OSError:
         return None
     return path if path.is_dir() else None
 

@@ -32,6 +32,8 @@ def run_isolated(
         Index of the task with its result, in order of completion; where the task raised a
         `CodecError` or `ConfigError`, or its process died, that error is the result.
     """
+    if not tasks:
+        return
     with cluster.connected(*folders) as executor:
         if executor is not None:
             futures = {

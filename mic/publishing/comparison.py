@@ -267,7 +267,7 @@ def rows_of(folder: str | Path, data: str) -> pd.DataFrame:
         path = results.table_path(name, folder=folder)
         if path is None:
             continue
-        frame = pd.read_csv(path)
+        frame = results.csv(path)
         frame = frame[frame["protocol"] == data]
         found = preferring(found, frame if "row" in frame else frame.assign(row="MIC"))
     if found.empty:
@@ -298,9 +298,9 @@ def chosen_rows(folder: str | Path, data: str, *, digest: str | None = None) -> 
     known = provenance.read(path.parent / results.PROVENANCE)["data"]
     if digest is not None and known.get(data) != digest:
         return nothing
-    frame = pd.read_csv(path)
+    frame = results.csv(path)
     frame = frame[frame["dataset"] == data]
-    trained = frame["row"].isin(set(pd.read_csv(path.with_name("equal_search.csv"))["row"]))
+    trained = frame["row"].isin({*results.csv(path.with_name("equal_search.csv"))["row"]})
     frame = frame.assign(settings=np.where(trained, CHOSEN, PROBE))
     linear = frame["row"].str.contains(", linear, ")
     frame = frame[~linear | frame["row"].str.endswith(_PROBED)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -160,11 +161,11 @@ class _Finder:
     def __init__(self, paths: Sequence[Path]) -> None:
         self._by_end: dict[tuple[str, ...], Path | None] = {}
         for path in paths:
-            parts = path.parts
+            parts = _composed(path)
             for count in range(1, len(parts) + 1):
                 end = parts[-count:]
                 self._by_end[end] = path if end not in self._by_end else None
-            self._by_end[path.resolve().parts] = path
+            self._by_end[_composed(path.resolve())] = path
 
     def find(self, name: str) -> Path | None:
         """The video whose path ends so; None if there is none.
@@ -172,11 +173,16 @@ class _Finder:
         Raises:
             ValueError: Several paths do.
         """
-        parts = Path(name.replace("\\", "/")).parts
+        parts = _composed(Path(name.replace("\\", "/")))
         path = self._by_end.get(parts)
         if path is None and parts in self._by_end:
             raise ValueError(f"names {name!r}, which is several videos")
         return path
+
+
+def _composed(path: Path) -> tuple[str, ...]:
+    """A path's parts in the letters that tables use: some systems write an accent apart."""
+    return Path(unicodedata.normalize("NFC", str(path))).parts
 
 
 def _by_table(paths: Sequence[Path], table: Path) -> list[LabelledVideo]:

@@ -212,7 +212,7 @@ class Run:
     def read(self, name: str) -> pd.DataFrame:
         """A table that this run or an earlier notebook wrote; see `read_table`."""
         staged = self._staged / f"{name}.csv"
-        return pd.read_csv(staged) if staged.is_file() else read_table(name, folder=self.folder)
+        return csv(staged) if staged.is_file() else read_table(name, folder=self.folder)
 
     def complete(self) -> None:
         """Checks all declared outputs, moves them into place and prints the completion marker.
@@ -299,7 +299,23 @@ def read_table(name: str, *, folder: str | Path) -> pd.DataFrame:
             file=folder,
             remedy="run the notebook that writes it: `mic run` runs all of them in order",
         )
-    return pd.read_csv(path)
+    return csv(path)
+
+
+def csv(path: Path) -> pd.DataFrame:
+    """A table of results.
+
+    Raises:
+        ResultError: It cannot be read, or is empty or no table.
+    """
+    try:
+        return pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise ResultError(
+            f"is no table of results: {error}",
+            file=path,
+            remedy="run what writes it again, or take it away",
+        ) from error
 
 
 def table_path(name: str, *, folder: str | Path) -> Path | None:

@@ -155,6 +155,35 @@ def test_a_name_that_stands_twice_is_refused(tmp_path):
         archives.extract(archive, tmp_path / "out")
 
 
+def test_two_names_of_one_file_are_refused(tmp_path):
+    archive = make("zip", tmp_path, {"a/clip.mp4": b"1", "a/./clip.mp4": b"2"})
+    with pytest.raises(DatasetError, match="twice"):
+        archives.extract(archive, tmp_path / "out")
+
+
+def test_what_python_cannot_unpack_is_said(tmp_path):
+    archive = make_zip(tmp_path / "a.zip", {"clip.mp4": b"1" * 99})
+    data = bytearray(archive.read_bytes())
+    for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        data[data.index(signature) + offset] = 9  # Deflate64
+    archive.write_bytes(data)
+    with pytest.raises(DatasetError, match="unpack it with another program"):
+        archives.extract(archive, tmp_path / "out")
+
+
+def test_damage_of_an_xz_is_an_error(tmp_path):
+    archive = tmp_path / "a.tar.xz"
+    with tarfile.open(archive, "w:xz") as opened:
+        info = tarfile.TarInfo("a.mp4")
+        info.size = 50_000
+        opened.addfile(info, io.BytesIO(os.urandom(info.size)))
+    data = bytearray(archive.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    archive.write_bytes(data)
+    with pytest.raises(DatasetError, match="Remedy"):
+        archives.extract(archive, tmp_path / "out")
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar"])
 def test_damage_is_an_error_with_a_remedy(tmp_path, kind):
     noise = {"a.mp4": os.urandom(20_000), "b.mp4": os.urandom(20_000)}

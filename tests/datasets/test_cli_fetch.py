@@ -1,5 +1,7 @@
 """`mic fetch` on correct and on broken trees, as a user runs it."""
 
+import os
+
 import dataset_trees as trees
 import pytest
 
@@ -57,3 +59,17 @@ def test_errors_are_one_line_with_a_remedy(tmp_path, capsys):
     assert main(["fetch", "ckplus", "--path", str(tmp_path / "absent")]) == 1
     assert main(["fetch", "imagenet"]) == 1
     assert capsys.readouterr().err.count("Remedy: ") == 2
+
+
+def test_a_folder_whose_name_is_no_text_is_remembered(tmp_path, capsys):
+    root = trees.ckplus(tmp_path / os.fsdecode(b"ck\xff"))
+    assert main(["fetch", "ckplus", "--path", str(root), "--profile", "smoke"]) == 0
+    capsys.readouterr()
+    assert main(["fetch"]) == 0
+    assert "ckplus            here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", [["--path", "."], ["--download"], ["--source", "x"]])
+def test_what_generated_faces_have_no_use_for_is_refused(option, capsys):
+    assert main(["fetch", "synth-ck", "--profile", "smoke", *option]) == 1
+    assert "is generated here" in capsys.readouterr().err

@@ -12,7 +12,7 @@ import pytest
 from mic import datasets
 from mic.datasets import download
 from mic.datasets.download import Remote
-from mic.errors import DatasetError
+from mic.errors import DatasetError, StorageError
 
 
 class Site(http.server.BaseHTTPRequestHandler):
@@ -209,3 +209,12 @@ def test_a_source_without_what_is_sought_is_refused(site, tmp_path):
     site.files["/text/SentenceFilenames.csv"] = b"Filename\n../../etc\n"
     with pytest.raises(DatasetError, match="no list of clips"):
         download.cremad(tmp_path, source=f"{site.url}/text")
+
+
+def test_addresses_and_folders_that_are_none_are_said(site, tmp_path):
+    for address in ("foo", "http://[bad/"):
+        with pytest.raises(DatasetError, match="cannot be read"):
+            download.text_of(address)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be made"):
+        download.download(remote(site), tmp_path / "file" / "below")

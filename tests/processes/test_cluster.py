@@ -198,3 +198,8 @@ def test_a_scheduler_that_is_not_there_and_a_missing_package_say_what_to_do(monk
     monkeypatch.setitem(sys.modules, "distributed", None)
     assert cli.main(["fetch", "--scheduler", nobody]) == 1
     assert "pip install 'mic-faces[cluster]'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("jobs", [1, 4])
+def test_no_task_is_no_work(jobs):
+    assert list(run_isolated(fail, [], jobs=jobs)) == []

@@ -1,6 +1,7 @@
 """Published and own numbers side by side: nothing lost, nothing mixed, nothing unexplained."""
 
 import json
+import shutil
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -193,6 +194,9 @@ def test_somebody_elses_table_is_compared_too(tmp_path, capsys):
     theirs.write_text("dataset,method,accuracy\nMine,MIC,70\nMine,Another,71.5\n")
     results = str(provenance.repository() / "results")
     command = ["compare", str(theirs), results, "--data", "synth-ck", "--out", str(tmp_path)]
+    for wrong in ("0", "-5"):
+        assert main([*command, "--clips", wrong]) == 1
+        assert f"--clips is {wrong}" in capsys.readouterr().err
     assert main([*command, "--clips", "100"]) == 0
     table = pd.read_csv(tmp_path / "compare_synth_ck.csv").set_index("method")
     assert table.loc["MIC", "published_accuracy"] == 0.7
@@ -224,3 +228,12 @@ def test_results_of_other_data_are_named_without_what_is_derived_of_them(tmp_pat
     (folder / "provenance.json").write_text(json.dumps(record))
     assert main(["compare", "1", str(tmp_path)]) == 1
     assert "holds nothing of CK+ or of its shape, but cremad. " in capsys.readouterr().err
+
+
+def test_a_table_that_is_empty_is_named(tmp_path, capsys):
+    shutil.copytree(provenance.repository() / "results" / "04_training", tmp_path / "04_training")
+    (tmp_path / "04_training" / "training_accuracy.csv").write_bytes(b"")
+    assert main(["compare", "1", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "training_accuracy.csv" in said
+    assert "Remedy" in said

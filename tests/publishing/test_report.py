@@ -134,6 +134,12 @@ def test_a_table_edited_by_hand_is_said(folder, tmp_path):
 def test_missing_and_damaged_results_are_named(folder, tmp_path):
     with pytest.raises(ResultError, match="holds no results"):
         report.page(tmp_path, tmp_path / "report.html")
+    table = folder / "07_speed" / "speed.csv"
+    whole = table.read_bytes()
+    table.write_bytes(b"")
+    with pytest.raises(ResultError, match=r"speed\.csv.*is no table of results"):
+        report.page(folder, tmp_path / "report.html")
+    table.write_bytes(whole)
     (folder / "07_speed" / "speed_curve.png").unlink()
     with pytest.raises(ResultError, match="is gone"):
         report.page(folder, tmp_path / "report.html")

@@ -54,6 +54,16 @@ def test_labels_come_from_a_table_by_the_ends_of_paths(clips, tmp_path):
             labelled_videos(clips, labels=table)
 
 
+def test_a_table_may_compose_its_letters_otherwise(tmp_path):
+    for name in ("e\u0301.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes(b"")
+    table = tmp_path / "labels.csv"
+    table.write_text("video,label\n\u00e9.mp4,sad\nb.mp4,happy\n", encoding="utf-8")
+    assert sorted(one.label for one in labelled_videos(tmp_path, labels=table)) == [
+        "happiness", "sadness",
+    ]  # fmt: skip
+
+
 def test_a_video_that_is_reached_twice_counts_once(clips, monkeypatch):
     once = labelled_videos(clips)
     assert {one.path.resolve() for one in labelled_videos([clips / "happy/a.mp4", clips])} == {

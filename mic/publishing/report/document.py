@@ -11,8 +11,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from mic.errors import ResultError
 from mic.publishing import reliability, results
 from mic.publishing.report import html_table
@@ -148,7 +146,7 @@ def _campaigns(record: Path) -> list[str]:
 
 
 def _table(study: Path, name: str, schema: dict[str, Any]) -> str:
-    frame = pd.read_csv(study / f"{name}.csv")
+    frame = results.csv(study / f"{name}.csv")
     meanings = "".join(
         f"<dt>{_text(column)}</dt><dd>{_text(meaning)}</dd>"
         for column, meaning in schema["columns"].items()
