@@ -41,6 +41,7 @@ _HEADERS = {
 # What the page says before anything is recognised.
 _ABOUT = {"classes": CLASSES, "movements": BLENDSHAPES[1:], "card": SUMMARY}
 _SECONDS_IDLE = 30.0
+_LENGTH_DIGITS = 15  # of a request, in decimal
 MAX_SESSIONS = 4
 MAX_PIXELS = 1280 * 720
 MAX_FILM_BYTES = 2 << 30
@@ -152,6 +153,8 @@ class _Handler(BaseHTTPRequestHandler):
         text = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers or not text.isascii() or not text.isdigit():
             raise _Refusal(411, "The request does not say its length.")
+        if len(text) > _LENGTH_DIGITS:
+            raise _Refusal(413, "That is far too long.")
         return int(text)
 
     def _admitted(self) -> str:

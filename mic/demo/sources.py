@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 import tempfile
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -137,17 +139,28 @@ class Film:
 Source = Camera | Film
 
 
-def _store(content: Readable, size: int, path: Path) -> None:
+@contextlib.contextmanager
+def _room() -> Iterator[None]:
     try:
-        with path.open("wb") as target:
-            while size:
-                chunk = content.read(min(size, _CHUNK))
-                target.write(chunk)
-                size -= len(chunk)
+        yield
     except OSError as error:
         raise StorageError(
             f"no room for the film: {error.strerror}", remedy="free some space in TMPDIR"
         ) from error
+
+
+def _store(content: Readable, size: int, path: Path) -> None:
+    """Writes what is sent; where its sender fails, that error goes on as it is."""
+    with _room():
+        target = path.open("wb")
+    with target:
+        while size:
+            chunk = content.read(min(size, _CHUNK))
+            with _room():
+                target.write(chunk)
+            size -= len(chunk)
+        with _room():
+            target.flush()
 
 
 def _small(frame: np.ndarray) -> tuple[np.ndarray, float]:

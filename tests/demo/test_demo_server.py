@@ -1,6 +1,7 @@
 """The demo's server: who may ask, what is answered, and that it survives whatever is sent."""
 
 import http.client
+import io
 import json
 import socket
 import struct
@@ -12,7 +13,8 @@ import pytest
 
 import mic
 from mic import cli, codec
-from mic.demo import DemoServer, server
+from mic.demo import DemoServer, server, sources
+from mic.errors import StorageError
 from mic.faces.landmarks import BLENDSHAPES
 from mic.recognition.people import CLASSES
 from mic.storage import assets
@@ -269,6 +271,7 @@ def test_wrong_pictures_are_refused(demo, query, size, status):
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
         b"POST / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
         b"",
     ],
 )
@@ -309,3 +312,14 @@ def test_a_browser_that_goes_away_is_no_news(demo, capsys):
     demo.shutdown()
     demo.server_close()  # who would complain has complained by then
     assert capsys.readouterr().err == ""
+
+
+def test_a_sender_that_stalls_is_no_full_disk(tmp_path):
+    class Stalled:
+        def read(self, size):
+            raise TimeoutError("timed out")
+
+    with pytest.raises(TimeoutError):
+        sources._store(Stalled(), 10, tmp_path / "film.mp4")
+    with pytest.raises(StorageError, match="no room"):
+        sources._store(io.BytesIO(b"x" * 10), 10, tmp_path)
