@@ -75,7 +75,8 @@ def draw_snippets(lengths: Tensor, *, count: int = SNIPPETS) -> Tensor:
         (B, count) frame numbers, drawn from torch's generator.
     """
     place = (torch.arange(count) + torch.rand(len(lengths), count)) / count
-    return (place * lengths[:, None]).long()
+    # The largest draw below one rounds to the clip's end.
+    return (place * lengths[:, None]).long().minimum(lengths[:, None] - 1)
 
 
 class FrameAttention(nn.Module):

@@ -24,6 +24,7 @@ from the residual that the stream carries (`mic_bitstream.read`), in these point
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +104,12 @@ def load(
             f"representation_type is {representation_type!r}",
             remedy="use 0 for the picture, 1 for motion, 2 for the residual",
         )
+    try:
+        gop_index, frame_index = operator.index(gop_index), operator.index(frame_index)
+    except TypeError as error:
+        raise ConfigError(
+            f"a group or frame is no whole number: {error}", remedy="count them from 0"
+        ) from error
     first, count = _group(path, gop_index)
     if not 0 <= frame_index < count:
         raise ConfigError(

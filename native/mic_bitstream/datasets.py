@@ -14,6 +14,7 @@ It needs torch (the extra `torch`).
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,12 +71,22 @@ class CompressedClips(Dataset[Sample]):
         check_choice("scale", (scale,), SCALES)
         if frames < 1:
             raise ConfigError(f"frames is {frames}", remedy="use 1 or more")
+        if seed < 0:
+            raise ConfigError(f"seed is {seed}", remedy="use 0 or more")
+        if isinstance(paths, str | Path):
+            raise ConfigError(f"{paths} is one path", remedy="give a list of them")
         if labels is not None and len(labels) != len(paths):
             raise ConfigError(
                 f"{len(labels)} labels for {len(paths)} videos", remedy="give one for each"
             )
+        try:
+            numbers = None if labels is None else tuple(operator.index(one) for one in labels)
+        except TypeError as error:
+            raise ConfigError(
+                f"a label is no whole number: {error}", remedy="number the classes from 0"
+            ) from error
         self.paths = tuple(Path(path) for path in paths)
-        self.labels = None if labels is None else tuple(labels)
+        self.labels = numbers
         self.frames = frames
         self.what = tuple(what)
         self.scale = scale
@@ -109,6 +120,7 @@ class CompressedClips(Dataset[Sample]):
             BitstreamError: It is damaged.
             ConfigError: No frame of it is predicted.
         """
+        index = range(len(self.paths))[index]  # counts from the end below zero; IndexError
         parts = {"bits": "macroblocks"}
         with Stream(self.paths[index]) as stream:
             clip = stream.read(

@@ -80,6 +80,7 @@ class VideoCap:
         try:
             self._frames = self._decoded(path)
         except MicError as error:
+            self._open.close()  # a container of sound, say
             self.error = error
             return False
         self._path, self.decode_frames = path, True

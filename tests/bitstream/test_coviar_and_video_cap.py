@@ -1,5 +1,7 @@
 """CoViAR's `load` and mv-extractor's `VideoCap`, as the parser has them: the same arrays."""
 
+from pathlib import Path
+
 import av
 import numpy as np
 import pytest
@@ -62,6 +64,7 @@ def test_what_load_refuses(tmp_path):
         ((0, 4, 1, True), "frame 4 of group 0"),
         ((1, 1, 1, True), "frame 1 of group 1"),  # the last frame of the file
         ((0, 0, 3, True), "representation_type"),
+        ((0, 0.5, 1, True), "no whole number"),
     ):
         with pytest.raises(ConfigError, match=words):
             coviar.load(path, *arguments)
@@ -182,3 +185,24 @@ def test_pictures_can_be_wanted_and_not_wanted_on_the_way(tmp_path):
             assert letter == kind
         assert not cap.grab()
         cap.release()
+
+
+def test_files_that_are_refused_are_closed(tmp_path):
+    sound = tmp_path / "sound.mka"
+    with av.open(str(sound), "w") as output:
+        stream = output.add_stream("pcm_s16le", rate=8000)
+        frame = av.AudioFrame(format="s16", layout="mono", samples=800)
+        frame.sample_rate = 8000
+        for packet in (*stream.encode(frame), *stream.encode(None)):
+            output.mux(packet)
+    cap = VideoCap()
+    before = opened()
+    for _ in range(5):
+        assert not cap.open(sound)
+    assert opened() == before
+
+
+def opened():
+    """Files that this process has open, where the system tells."""
+    told = Path("/proc/self/fd")
+    return len([*told.iterdir()]) if told.is_dir() else 0

@@ -107,9 +107,19 @@ def test_what_is_refused(paths, tmp_path):
         ({"what": ["pixels"]}, "what"),
         ({"scale": 3}, "scale"),
         ({"labels": [1]}, "1 labels for 3"),
+        ({"labels": [1.7, 0, 1]}, "no whole number"),
+        ({"labels": ["happy", "sad", "sad"]}, "no whole number"),
+        ({"seed": -1}, "seed"),
     ):
         with pytest.raises(ConfigError, match=words):
             CompressedClips(paths, **arguments)
+    with pytest.raises(ConfigError, match="one path"):
+        CompressedClips(str(paths[0]))
+    whole = CompressedClips(paths)
+    for key, tensor in whole[-1].items():
+        assert torch.equal(tensor, whole[len(paths) - 1][key])
+    with pytest.raises(IndexError):
+        whole[len(paths)]
     with pytest.raises(CodecError, match="absent"):
         CompressedClips([Path("absent.mp4")])[0]
     intra = synthetic(tmp_path, Options(frames=3, gop=1))

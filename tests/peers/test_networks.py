@@ -229,6 +229,12 @@ def test_snippets_are_in_order_and_inside():
     assert len(drawn[lengths == 30].unique()) == 30
 
 
+def test_the_largest_draw_is_the_last_frame(monkeypatch):
+    largest = torch.nextafter(torch.tensor(1.0), torch.tensor(0.0))
+    monkeypatch.setattr(torch, "rand", lambda *shape: largest.expand(*shape))
+    assert draw_snippets(torch.tensor([16])).tolist() == [[5, 10, 15]]
+
+
 def test_the_mode_cell_without_its_gate_is_an_lstm():
     torch.manual_seed(0)
     layer, lstm = ModeVariationalLstm(5, 4), torch.nn.LSTM(5, 4, batch_first=True)
