@@ -103,6 +103,7 @@ def test_an_interrupted_training_ends_in_the_same_bytes(tmp_path, monkeypatch):
         return {"residual": residual, "identity": rng.standard_normal(16).astype(np.float32)}
 
     monkeypatch.setattr(clips, "_arrays", drawn)
+    monkeypatch.setattr(clips.cache, "digest", str)  # no file is there to be read
     videos = [
         fitting.Labelled(path=Path(str(k)), label="ab"[k % 2], subject=str(k)) for k in range(10)
     ]
@@ -139,6 +140,7 @@ def test_what_is_unlike_the_clips_trained_on_is_told(tmp_path, monkeypatch):
         }
 
     monkeypatch.setattr(clips, "_arrays", drawn)
+    monkeypatch.setattr(clips.cache, "digest", str)  # no file is there to be read
     videos = [
         fitting.Labelled(path=Path(f"{k}.mp4"), label="ab"[k % 2], subject=str(k))
         for k in range(110)
@@ -173,6 +175,7 @@ def test_ratings_become_valence(tmp_path, monkeypatch):
         return {"residual": residual, "identity": rng.standard_normal(16).astype(np.float32)}
 
     monkeypatch.setattr(clips, "_arrays", drawn)
+    monkeypatch.setattr(clips.cache, "digest", str)  # no file is there to be read
     for number in range(40):
         path = tmp_path / "videos" / "ab"[number % 7 > 3] / f"p{number}" / f"{number}.mp4"
         path.parent.mkdir(parents=True)
