@@ -84,7 +84,9 @@ ROWS: Mapping[str, Row] = {
     **{
         peer.title: Row(
             peer=name,
-            kinds={
+            kinds=_PICTURES[:1]
+            if peer.moves
+            else {
                 "pictures": _PICTURES,
                 "compressed": ("fusion",),
                 "residuals": ("accumulated", "running"),

@@ -47,6 +47,8 @@ class Peer:
         differs: What is not as in the source, in one sentence.
         features: See `Size`.
         grid: See `Size`.
+        moves: Whether all that it reads of pictures is how they move, which differences to the
+            first one no longer tell.
         any_rate: Whether it may be trained on fewer frames a clip than it is tested on; not those
             whose convolutions or gates reach over neighbouring frames, nor the one whose first
             row is the I-picture.
@@ -61,6 +63,7 @@ class Peer:
     differs: str
     features: int = 512
     grid: int = 1
+    moves: bool = False
     any_rate: bool = True
 
 
@@ -147,6 +150,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             published="",
             source="Simonyan and Zisserman 2014",
             differs=f"Lucas-Kanade flow from the first frame; {_COMMON_CNN}",
+            moves=True,
         ),
         "voting": Peer(
             title="Frame voting",

@@ -134,13 +134,15 @@ def value_for_time(table: pd.DataFrame, *, lines: Mapping[str, float]) -> Figure
             [line.accuracy - line.accuracy_low],
             [line.accuracy_high - line.accuracy],
         ]
+        look = _style(str(line.method))
         axis.errorbar(
             line.ms_per_clip,
             line.accuracy,
             yerr=np.maximum(reach, 0),
             capsize=2,
             label=line.method,
-            **_style(line.method) | {"linestyle": ""},
+            color=look["color"],
+            fmt=look["marker"],
         )
     for (name, level), dash in zip(lines.items(), (":", "--", "-.", "-"), strict=False):
         axis.axhline(level, color="0.35", linestyle=dash, marker="", label=name)

@@ -28,6 +28,11 @@ def test_every_peer_has_a_row_and_rows_of_as_many_inputs_have_as_many_tries():
     assert set(tries.values()) == {len(equal.GRIDS) * len(equal.SCHEDULES)}
 
 
+def test_what_reads_motion_alone_is_shown_pictures_that_move():
+    assert equal.ROWS["Flow CNN"].kinds == ("decoded_frames",)
+    assert equal.ROWS["CNN+LSTM"].kinds == ("decoded_frames", "decoded")
+
+
 def test_all_frames_train():
     profile = config.load("default")
     for row in equal.ROWS.values():
