@@ -30,9 +30,11 @@ WORTH: Mapping[str, str] = {
     "against": "peer; at its paper's size with the accuracy of the size that was trained",
     "faster": "times the peer's frames a second, median of the rounds",
     "faster_cpu": "the same in CPU time",
-    "accuracy": "of the row, on the clips of `peers_accuracy`",
-    "accuracy_against": "of the peer, on the same clips",
+    "accuracy": "of the row, of people it was not trained with",
+    "accuracy_against": "of the peer",
     "gain": "their difference",
+    "settings": "of the row: chosen on validation people, or the default for all",
+    "settings_against": "the peer's",
 }
 AIMS: Mapping[str, str] = {
     **_PLACE,
@@ -43,6 +45,8 @@ AIMS: Mapping[str, str] = {
     "reached": "times, in CPU time",
     "accuracy": "of the row",
     "accuracy_against": "of whom it is compared with; empty for real time",
+    "settings": "of the row: chosen on validation people, or the default for all",
+    "settings_against": "of whom it is compared with",
     "holds": "whether it is reached",
 }
 
@@ -52,15 +56,16 @@ def worth_table(methods: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         methods: From `study.method_table`, of any clips, one thread and batch size.
-        accuracy: Columns row and accuracy, on the same clips for all. A peer of its paper's size
-            stands with the accuracy of the same peer as it was trained.
+        accuracy: Columns row, accuracy and settings; see `mic.publishing.comparison.preferring`.
+            A peer of its paper's size stands with the accuracy of the same peer as it was
+            trained.
 
     Returns:
         One line a pair and clip: width, height, frames, method, against, faster (times the frames
         a second), faster_cpu (the same in CPU time), accuracy, accuracy_against, gain (their
-        difference, share of clips).
+        difference, share of clips), settings, settings_against.
     """
-    known = accuracy.set_index("row")["accuracy"]
+    known, settings = (accuracy.set_index("row")[name] for name in ("accuracy", "settings"))
     lines = []
     for clip, part in methods.groupby(_CLIP, sort=False):
         rows = part.set_index("method")
@@ -79,6 +84,8 @@ def worth_table(methods: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
                         "accuracy": known[mine],
                         "accuracy_against": theirs,
                         "gain": known[mine] - theirs,
+                        "settings": settings[mine],
+                        "settings_against": settings[_trained(peer)],
                     }
                 )
     return pd.DataFrame(lines, columns=list(WORTH))
@@ -93,7 +100,8 @@ def aims_table(worth: pd.DataFrame, methods: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         Columns width, height, frames, aim, wanted (times), method, against, reached (times, CPU
-        time), accuracy, accuracy_against (NaN for the aim of real time), holds.
+        time), accuracy, accuracy_against (NaN for the aim of real time), settings and
+        settings_against, holds.
     """
     lines = []
     for clip, part in worth.groupby(_CLIP, sort=False):
@@ -105,7 +113,8 @@ def aims_table(worth: pd.DataFrame, methods: pd.DataFrame) -> pd.DataFrame:
         # The fastest of the others is the one against which a row gains least time.
         least = part.loc[part.groupby("method")["faster_cpu"].idxmin()]
         lines += _lines(where, f"{AIM_FASTEST:g} x fastest on frames", AIM_FASTEST, least)
-    known = worth.drop_duplicates("method").set_index("method")["accuracy"]
+    rows = worth.drop_duplicates("method").set_index("method")
+    known = rows["accuracy"]
     large = methods[(methods["width"] >= AIM_SIZE[0]) & (methods["height"] >= AIM_SIZE[1])]
     for clip, part in large.groupby(_CLIP, sort=False):
         times = part[part["method"].isin(known.index)]
@@ -114,6 +123,8 @@ def aims_table(worth: pd.DataFrame, methods: pd.DataFrame) -> pd.DataFrame:
             against="the clip itself",
             accuracy=times["method"].map(known),
             accuracy_against=float("nan"),
+            settings=times["method"].map(rows["settings"]),
+            settings_against="",
             gain=0.0,
         )
         where = dict(zip(_CLIP, clip, strict=True))
@@ -177,6 +188,8 @@ def _lines(
             "reached": line["faster_cpu"],
             "accuracy": line["accuracy"],
             "accuracy_against": line["accuracy_against"],
+            "settings": line["settings"],
+            "settings_against": line["settings_against"],
             "holds": bool(line["faster_cpu"] >= wanted and line["gain"] >= 0),
         }
         for line in (pairs.loc[index] for index in dict.fromkeys(chosen))

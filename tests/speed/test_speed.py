@@ -290,6 +290,7 @@ def test_worth_and_aims_count_only_rows_that_are_accurate_enough():
         {
             "row": ["MIC", "MIC-fast", "MIC-fast, raw", "FAN+ResNet18", "Mode VLSTM"],
             "accuracy": [0.9, 0.8, 0.4, 0.5, 0.3],
+            "settings": ["chosen", "default", "default", "chosen", "default"],
         }
     )
     methods = _methods()
@@ -297,6 +298,7 @@ def test_worth_and_aims_count_only_rows_that_are_accurate_enough():
     pair = table.set_index(["method", "against"]).loc[("MIC-fast", "FAN+ResNet18 (paper's size)")]
     assert pair["faster"] == pair["faster_cpu"] == 50
     assert pair["gain"] == pytest.approx(0.3)
+    assert (pair["settings"], pair["settings_against"]) == ("default", "chosen")
     assert "Frame voting" not in set(table["against"])  # nobody knows how accurate it is
     aims = worth.aims_table(table, methods)
     best = aims[aims["method"] != "MIC"].set_index(["aim", "against"])
@@ -336,6 +338,7 @@ def test_rivals_are_those_whose_interval_reaches_zero():
 
 def test_a_row_that_nobody_trained_reaches_no_aim():
     accuracy = pd.DataFrame({"row": ["MIC", "FAN+ResNet18"], "accuracy": [0.2, 0.5]})
+    accuracy = accuracy.assign(settings="default")
     methods = _methods()
     aims = worth.aims_table(worth.worth_table(methods, accuracy), methods)
     assert set(aims["method"]) == {"MIC"}
