@@ -56,8 +56,9 @@ def _compare(options: argparse.Namespace) -> int:
         raise ConfigError(f"--clips is {options.clips}", remedy="use 1 or more")
     ours = comparison.rows_of(options.results, data)
     differs = {peer.title: peer.differs for peer in PEERS.values()}
+    told = {"differs": differs, "rates": _rates(data, options.results), "known": not own}
     table = comparison.with_difference(
-        comparison.table(ours, published, dataset=dataset, differs=differs, known=not own),
+        comparison.table(ours, published, dataset=dataset, **told),
         n=options.clips or (None if own else comparison.SIZES[dataset]),
     )
     note = _note(dataset, data, options.results)
@@ -117,6 +118,17 @@ def _of_shape(dataset: str, folder: Path) -> str:
             remedy="give the results of a run on it, or choose with --data NAME",
         )
     return _only("", mine, "--data")
+
+
+def _rates(data: str, folder: Path) -> dict[str, float]:
+    """Frames a second of each row on clips of the dataset, where notebook 07 has timed them."""
+    from mic.publishing import results
+
+    path = results.table_path("speed_datasets", folder=folder)
+    if path is None:
+        return {}
+    timed = results.csv(path)
+    return timed[timed["dataset"] == data].set_index("method")["fps"].to_dict()
 
 
 def _note(dataset: str, data: str, folder: Path) -> str:

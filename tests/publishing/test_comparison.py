@@ -202,6 +202,8 @@ def test_somebody_elses_table_is_compared_too(tmp_path, capsys):
     assert table.loc["MIC", "published_accuracy"] == 0.7
     assert table.loc["Another", "remark"] == "not in this run"
     assert not np.isnan(table.loc["MIC", "difference"])
+    timed = pd.read_csv(f"{results}/07_speed/speed_datasets.csv").set_index(["dataset", "method"])
+    assert table.loc["MIC", "fps"] == pytest.approx(timed.loc[("synth-ck", "MIC"), "fps"])
     capsys.readouterr()
     assert main(["compare", str(theirs), results, "--data", "ckplus"]) == 1
     assert "holds no accuracies of ckplus" in capsys.readouterr().err
