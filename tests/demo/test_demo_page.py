@@ -1,13 +1,13 @@
 """The demo's page in a real browser: a camera that sees a person, films, and neither."""
 
 import re
-import shutil
 import threading
 import time
 
 import av
 import numpy as np
 import pytest
+from browser import CHROMIUM
 from playwright.sync_api import expect, sync_playwright
 
 from mic import codec
@@ -79,7 +79,7 @@ def open_page(server, folder):
                 f"--use-file-for-fake-video-capture={folder / 'camera.mjpeg'}",
             ]
             browser = playwright.chromium.launch(
-                executable_path=shutil.which("chromium"),
+                executable_path=CHROMIUM,
                 args=[*_ARGUMENTS, *(extra if camera else [])],
             )
             page = browser.new_page(viewport={"width": 1180, "height": 1050})

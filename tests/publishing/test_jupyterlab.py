@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from browser import ABSENT, CHROMIUM
 from environment_file import ROOT
 from playwright.sync_api import sync_playwright
 
@@ -21,7 +22,6 @@ from mic.publishing import results
 NOTEBOOKS = [path.stem for path in sorted((ROOT / "notebooks").glob("*.ipynb"))]
 QUICK = "02_residuals"
 PATIENCE = 900  # seconds, for what a person would give up after one
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 class Lab(NamedTuple):
@@ -71,7 +71,7 @@ def lab(tmp_path_factory):
     [pytest.param(name, marks=() if name == QUICK else pytest.mark.long) for name in NOTEBOOKS],
 )
 def test_run_all_shows_pictures_and_no_error(lab, name, tmp_path):
-    assert CHROMIUM, "install Chromium (Debian: apt-get install chromium)"
+    assert CHROMIUM, ABSENT
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,

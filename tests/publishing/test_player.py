@@ -2,18 +2,17 @@
 
 import ctypes
 import re
-import shutil
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import ABSENT, CHROMIUM
 from playwright.sync_api import sync_playwright
 
 from mic.errors import ConfigError
 from mic.publishing import player
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 GRAYS = [20, 90, 160, 230]
 SEEN = """() => {
     const film = document.querySelector("video"), canvas = document.createElement("canvas");
@@ -30,7 +29,7 @@ def frames():
 
 @pytest.mark.browser
 def test_the_slider_shows_each_frame_and_its_label(frames, tmp_path):
-    assert CHROMIUM, "install Chromium (Debian: apt-get install chromium)"
+    assert CHROMIUM, ABSENT
     labels = ["q 2", "q <b> 4", 'q "8"', "q 31"]
     shown = player.show(frames, rate=2, crf=10, labels=labels, caption="Quantisers & more")
     (tmp_path / "page.html").write_text(f"<!doctype html>{shown.data}")

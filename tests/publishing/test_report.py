@@ -8,6 +8,7 @@ import subprocess
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from browser import ABSENT, CHROMIUM
 from environment_file import ROOT
 from playwright.sync_api import sync_playwright
 
@@ -16,7 +17,6 @@ from mic.errors import ResultError
 from mic.publishing import report, results
 from mic.publishing.report import latex
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 FRAME = pd.DataFrame(
     {
         "method": ["MIC <b>", "-MI"],
@@ -92,7 +92,7 @@ def test_the_page_is_whole_and_refers_to_nothing_outside(folder, tmp_path):
 
 @pytest.mark.browser
 def test_a_browser_shows_it_and_asks_nobody_else(folder, tmp_path):
-    assert CHROMIUM, "install Chromium (Debian: apt-get install chromium)"
+    assert CHROMIUM, ABSENT
     made = report.page(folder, tmp_path / "report.html")
     asked, said = [], []
     with sync_playwright() as playwright:
