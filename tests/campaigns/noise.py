@@ -1,0 +1,59 @@
+"""How many of the published differences of the paper's tables lie inside the noise; seconds.
+
+    python -m campaigns.noise [--results ../results]                     # from tests/
+
+Reads results/paper.csv and the answers of results/equal, trains nothing, writes results/noise/.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from mic.config import load
+from mic.experiments import noise
+from mic.publishing import comparison, plots, results
+from mic.storage.digest import sha256_of
+
+COMMITTED = Path(__file__).parents[2] / "results"
+NAMES = ("noise_shares",)
+# Generated clips of the same number, and people as many.
+LIKE = {"CK+": "synth-ck", "MMI": "synth-mmi"}
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--profile", default="default")
+    parser.add_argument("--results", default="../results")
+    options = parser.parse_args()
+    plots.use_style()
+    made = results.Run(
+        "noise", load(options.profile), tables=NAMES, figures=NAMES, folder=options.results
+    )
+    paper, answers = COMMITTED / "paper.csv", COMMITTED / "equal" / "equal_predictions.csv"
+    for path in (paper, answers):
+        made.uses(path.name, sha256_of(path))
+    published = comparison.read_published(paper)
+    published = published[published["method"] != "replication report"]
+    given = pd.read_csv(answers)
+    ours = {}
+    for dataset, name in LIKE.items():
+        part = given[given["dataset"] == name]
+        ours[dataset] = part.dropna(axis="columns", how="all")
+    table = made.table(
+        noise.table(published, comparison.SIZES, ours),
+        NAMES[0],
+        caption=made.caption(
+            "Differences of published accuracies that are smaller than chance makes them.",
+            *(f"{name}: n {len(part)}, {part['subject'].nunique()} people of {LIKE[name]}"
+              for name, part in ours.items()),
+        ),
+        columns=noise.COLUMNS,
+    )  # fmt: skip
+    made.figure(noise.figure(table, published), NAMES[0])
+    made.complete()
+
+
+if __name__ == "__main__":
+    main()
