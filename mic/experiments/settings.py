@@ -135,7 +135,8 @@ SETTINGS: tuple[Setting, ...] = (
         name="apex's error",
         value=lambda c: "squared L2",
         source="paper",
-        why="it names L1 and writes the squared L2 norm; the formula counts",
+        why="it names L1 and writes the squared L2 norm; the formula counts, as the mean over "
+        "pixels (ours: whether theirs is a sum is not said)",
     ),
     Setting(
         name="optimiser",
