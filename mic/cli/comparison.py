@@ -56,9 +56,11 @@ def _compare(options: argparse.Namespace) -> int:
         raise ConfigError(f"--clips is {options.clips}", remedy="use 1 or more")
     ours = comparison.rows_of(options.results, data)
     differs = {peer.title: peer.differs for peer in PEERS.values()}
-    told = {"differs": differs, "rates": _rates(data, options.results), "known": not own}
+    rates = _rates(data, options.results)
     table = comparison.with_difference(
-        comparison.table(ours, published, dataset=dataset, **told),
+        comparison.table(
+            ours, published, dataset=dataset, differs=differs, rates=rates, known=not own
+        ),
         n=options.clips or (None if own else comparison.SIZES[dataset]),
     )
     note = _note(dataset, data, options.results)
@@ -128,7 +130,8 @@ def _rates(data: str, folder: Path) -> dict[str, float]:
     if path is None:
         return {}
     timed = results.csv(path)
-    return timed[timed["dataset"] == data].set_index("method")["fps"].to_dict()
+    timed = timed[timed["dataset"] == data]
+    return dict(zip(timed["method"], timed["fps"], strict=True))
 
 
 def _note(dataset: str, data: str, folder: Path) -> str:
