@@ -282,7 +282,7 @@ def _write(
     with atomic.replacing(target) as temporary:
         try:
             # A relative name with a colon would be taken for an address.
-            whole = os.path.abspath(temporary)  # noqa: PTH100 (no link is to be followed)
+            whole = str(temporary.absolute())
             with av.open(whole, "w", format=name, options={"fflags": "+bitexact"}) as output:
                 stream = cast("av.VideoStream", output.add_stream(options.encoder, rate=rate))
                 _configure(stream, first, options)

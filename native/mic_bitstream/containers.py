@@ -8,7 +8,6 @@ to its end, and the picture is at most 8K.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -55,7 +54,7 @@ def open_container(path: Path, *, options: dict[str, str] | None = None) -> Inpu
     try:
         # A relative name with a colon (12:30.avi, file:x.mp4) would be taken for an address.
         # Titles and the like are nobody's business here, in whatever encoding they are.
-        whole = os.path.abspath(path)  # noqa: PTH100 (a link's own name, "..": as the system does)
+        whole = str(path.absolute())  # ".." stays: behind a link it is another folder
         return av.open(whole, options=limits | (options or {}), metadata_errors="replace")
     except (av.FFmpegError, OSError, LookupError, ValueError) as error:
         foreign = isinstance(error, av.ArgumentError)  # so libavformat says "not on the list"

@@ -271,3 +271,13 @@ def test_a_name_with_a_colon_is_a_name(tmp_path, monkeypatch, name):
         assert all(abs(int(one.mean()) - light) < 4 for one in codec.decode(path))
     assert bitstream.read(name).residual is not None
     assert len(list(coviar.frames(name))) > 0
+
+
+def test_a_folder_above_a_link_is_the_one_that_the_system_means(tmp_path):
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "deep" / "er", target_is_directory=True)
+    for folder, light in ((tmp_path, 50), (tmp_path / "deep", 200)):
+        picture = np.full((48, 64, 3), light, np.uint8)
+        codec.encode_frames([picture] * 3, folder / "a.avi", frame_rate=25)
+    seen = [int(one.mean()) for one in codec.decode(tmp_path / "link" / ".." / "a.avi")]
+    assert all(abs(light - 200) < 4 for light in seen)
