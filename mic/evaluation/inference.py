@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from mic.errors import ConfigError
@@ -119,3 +120,10 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
     steps = p[order] * np.arange(len(order), 0, -1)
     adjusted[order] = np.minimum(1.0, np.maximum.accumulate(steps)) if len(order) else steps
     return adjusted
+
+
+def with_holm(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of comparisons with `p_holm` behind its column `p`, adjusted over all its lines."""
+    found = table.drop(columns="p_holm", errors="ignore")
+    found.insert(list(found.columns).index("p") + 1, "p_holm", holm(found["p"].to_numpy()))
+    return found

@@ -147,23 +147,6 @@ def mean_over_subjects(
     return Interval(float(values.mean()), float(low), float(high), len(values))
 
 
-def mcnemar(first: np.ndarray, second: np.ndarray) -> float:
-    """Exact two-sided p of McNemar's test (1947) that two methods err equally often.
-
-    Args:
-        first: (N,) bool, which clips the first method got right.
-        second: (N,) bool, the same clips by the second.
-    """
-    first, second = np.asarray(first, bool), np.asarray(second, bool)
-    if first.shape != second.shape:
-        raise ConfigError(f"{len(first)} and {len(second)} answers are not paired")
-    only_first, only_second = int((first & ~second).sum()), int((~first & second).sum())
-    discordant = only_first + only_second
-    if discordant == 0:
-        return 1.0
-    return float(scipy.stats.binomtest(only_first, discordant, 0.5).pvalue)
-
-
 def paired_difference(
     first: np.ndarray,
     second: np.ndarray,

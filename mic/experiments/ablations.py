@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from mic.config import Profile
+from mic.evaluation.inference import with_holm
 from mic.experiments import given, plan
 from mic.experiments.cells import Cell, Outcome
 from mic.experiments.data import Dataset
@@ -36,7 +37,8 @@ ROWS: Mapping[str, str] = {
     "difference": "accuracy minus MIC's on the same clips",
     "difference_low": "95 % interval over people",
     "difference_high": "95 % interval over people",
-    "p": "exact McNemar against MIC",
+    "p": "of no difference to MIC, sign flips of whole people",
+    "p_holm": "p, adjusted by Holm over the table",
     "n": "predictions",
     "folds": "folds tested",
     "seeds": "seeds",
@@ -49,14 +51,16 @@ INPUTS: Mapping[str, str] = {
     "difference": "accuracy minus that of decoded frames minus I-frame",
     "difference_low": "95 % interval over people",
     "difference_high": "95 % interval over people",
-    "p": "exact McNemar against the same",
+    "p": "of no difference to the same, sign flips of whole people",
+    "p_holm": "p, adjusted by Holm over the table",
     "n": "predictions",
 }
 REGULARISERS: Mapping[str, str] = {
     "row": "what keeps z_E and z_I apart",
     **_ACCURACY,
     "difference": "accuracy minus that without regulariser, same clips",
-    "p": "exact McNemar against the same",
+    "p": "of no difference to the same, sign flips of whole people",
+    "p_holm": "p, adjusted by Holm over the table",
     "auc": "same person? by similarity of z_E; 0.5: no idea",
     "auc_low": "95 % interval over people",
     "auc_high": "95 % interval over people",
@@ -80,7 +84,8 @@ SHIFT: Mapping[str, str] = {
     "difference": "accuracy minus that without regulariser",
     "difference_low": "95 % interval over people",
     "difference_high": "95 % interval over people",
-    "p": "exact McNemar against the same",
+    "p": "of no difference to the same, sign flips of whole people",
+    "p_holm": "p, adjusted by Holm over the table",
     "n": "predictions",
 }
 SWEEPS: Mapping[str, str] = {
@@ -116,7 +121,7 @@ def rows_table(
         accuracies = (theirs.set_index("method")["accuracy"] / 100).to_dict()
         rows = table["row"].str.replace("Î", "I_hat")
         tables.append(table.assign(protocol=name, paper=rows.map(accuracies)))
-    return pd.concat(tables, ignore_index=True)[list(ROWS)]
+    return with_holm(pd.concat(tables, ignore_index=True))[list(ROWS)]
 
 
 def inputs_work(data: Mapping[str, Dataset], config: Profile) -> Work:
@@ -149,7 +154,7 @@ def inputs_table(found: Sequence[Sequence[Outcome]], config: Profile) -> pd.Data
         )
         for name, outcomes in by_dataset.items()
     ]
-    return pd.concat(tables, ignore_index=True)[list(INPUTS)]
+    return with_holm(pd.concat(tables, ignore_index=True))[list(INPUTS)]
 
 
 def regularisers_work(data: Dataset, config: Profile) -> Work:
@@ -170,7 +175,7 @@ def regularisers_table(
     resamples = config.bootstrap
     accuracy = accuracy_table(outcomes, reference="none", resamples=resamples)
     leaks = leakage_table(outcomes, data.factors(), reference="none", resamples=resamples)
-    table = accuracy.merge(leaks.drop(columns=["clips", "folds"]), on="row")
+    table = with_holm(accuracy.merge(leaks.drop(columns=["clips", "folds"]), on="row"))
     return table[list(REGULARISERS)]
 
 
@@ -188,7 +193,7 @@ def shift_work(shifted: Dataset, config: Profile) -> Work:
 def shift_table(outcomes: Sequence[Outcome], config: Profile) -> pd.DataFrame:
     """Accuracy where the person predicts the label in training only; columns: `SHIFT`."""
     table = accuracy_table(outcomes, reference="none", resamples=config.bootstrap)
-    return table[list(SHIFT)]
+    return with_holm(table)[list(SHIFT)]
 
 
 def sweeps_work(data: Dataset, config: Profile) -> tuple[list[dict[str, Any]], Work]:

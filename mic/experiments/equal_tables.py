@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from mic.evaluation import metrics
-from mic.evaluation.inference import RECORD, compare, holm
+from mic.evaluation.inference import RECORD, compare, with_holm
 from mic.experiments.cells import splits
 from mic.experiments.data import Dataset
 from mic.publishing import plots
@@ -184,8 +184,7 @@ def accuracy_table(
             }
         )
     table = pd.DataFrame(lines).sort_values("accuracy", ascending=False, ignore_index=True)
-    table.insert(list(table.columns).index("p") + 1, "p_holm", holm(table["p"].to_numpy()))
-    return table
+    return with_holm(table)
 
 
 def predictions(answers: pd.DataFrame) -> pd.DataFrame:

@@ -19,7 +19,7 @@ import pandas as pd
 
 from mic.config import Profile
 from mic.evaluation import metrics
-from mic.evaluation.inference import compare, holm
+from mic.evaluation.inference import compare, with_holm
 from mic.experiments import equal
 from mic.experiments.cells import splits
 from mic.experiments.data import Dataset
@@ -179,9 +179,7 @@ def table(
             found = compare(before, right, people, margin=margin, resamples=resamples)
             line |= found.record()
         lines.append(line)
-    made = pd.DataFrame(lines)
-    made["p_holm"] = holm(made["p"].to_numpy())
-    return made[list(COLUMNS)]
+    return with_holm(pd.DataFrame(lines))[list(COLUMNS)]
 
 
 def figure(table: pd.DataFrame) -> Figure:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from mic.config import Profile
 from mic.evaluation import metrics
-from mic.evaluation.inference import RECORD, compare, holm
+from mic.evaluation.inference import RECORD, compare, with_holm
 from mic.experiments import embeddings, equal, equal_tables
 from mic.experiments.data import Dataset
 from mic.inputs.tensors import Representation, sampled
@@ -168,9 +168,7 @@ def table(
                     "people": part["subject"].nunique(),
                 }
             )
-    made = pd.DataFrame(lines)
-    made.insert(list(made.columns).index("p") + 1, "p_holm", holm(made["p"].to_numpy()))
-    return made
+    return with_holm(pd.DataFrame(lines))
 
 
 def figure(looked: pd.DataFrame) -> Figure:

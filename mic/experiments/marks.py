@@ -15,6 +15,7 @@ import pandas as pd
 
 from mic.config import Profile
 from mic.evaluation import metrics
+from mic.evaluation.inference import with_holm
 from mic.experiments import embeddings, equal_tables
 from mic.experiments.cells import Outcome
 from mic.experiments.data import Dataset
@@ -34,7 +35,8 @@ COLUMNS: Mapping[str, str] = {
     "difference": "accuracy less MIC's, same clips",
     "difference_low": "95 % bootstrap interval over people",
     "difference_high": "95 % bootstrap interval over people",
-    "p": "exact McNemar test against MIC, two-sided",
+    "p": "of no difference to MIC, sign flips of whole people, two-sided",
+    "p_holm": "p, adjusted by Holm over the table",
     "n": "predictions",
     "clips": "different clips tested",
     "people": "tested",
@@ -92,7 +94,7 @@ def marks_table(
                 "seeds": part["seed"].nunique(),
             }
         )
-    return pd.DataFrame(lines, columns=list(COLUMNS))
+    return with_holm(pd.DataFrame(lines))[list(COLUMNS)]
 
 
 def _embed(data: Dataset, steps: int, executor: Executor) -> None:

@@ -19,9 +19,11 @@ import pandas as pd
 from mic import codec, faces
 from mic.config import Profile
 from mic.evaluation import metrics
+from mic.evaluation.inference import with_holm
 from mic.experiments.cells import splits
 from mic.experiments.data import Dataset
 from mic.experiments.recoded import recoded
+from mic.experiments.tables import PAIRED, difference
 from mic.extraction.source import coded
 from mic.faces.fer import Fer, crop
 from mic.inputs.tensors import sampled
@@ -57,7 +59,8 @@ COLUMNS: Mapping[str, str] = {
     "difference": "accuracy minus that on decoded frames",
     "difference_low": "95 % interval over people",
     "difference_high": "95 % interval over people",
-    "p": "exact McNemar against the same",
+    "p": "of no difference to the same, sign flips of whole people",
+    "p_holm": "p, adjusted by Holm over the table",
     "n": "predictions",
 }
 
@@ -131,9 +134,12 @@ def table(data: Dataset, config: Profile, *, gops: Sequence[int] = (12,)) -> pd.
             "accuracy_low": value.low,
             "accuracy_high": value.high,
         }
-        line |= _against(correct[REFERENCE], correct[row], subjects, config.bootstrap)
+        line |= dict.fromkeys(PAIRED, float("nan"))
+        if row != REFERENCE:
+            right = correct[REFERENCE], correct[row]
+            line |= difference(*right, np.array(subjects), resamples=config.bootstrap)
         lines.append(line | {"n": value.n})
-    return pd.DataFrame(lines)
+    return with_holm(pd.DataFrame(lines))
 
 
 def _tested(asked: Sequence[np.ndarray], data: Dataset, chosen: Sequence[Split]) -> np.ndarray:
@@ -151,17 +157,3 @@ def _tested(asked: Sequence[np.ndarray], data: Dataset, chosen: Sequence[Split])
         model.fit(mean[fitted], labels[fitted])
         found.append(model.predict(mean[list(split.test)]) == labels[list(split.test)])
     return np.concatenate(found)
-
-
-def _against(
-    reference: np.ndarray, mine: np.ndarray, subjects: Sequence[str], resamples: int
-) -> dict[str, float]:
-    if mine is reference:
-        return dict.fromkeys(("difference", "difference_low", "difference_high", "p"), np.nan)
-    found = metrics.paired_difference(reference, mine, subjects, resamples=resamples)
-    return {
-        "difference": found.value,
-        "difference_low": found.low,
-        "difference_high": found.high,
-        "p": metrics.mcnemar(reference, mine),
-    }

@@ -22,7 +22,7 @@ from mic.config import Profile
 from mic.datasets import synth
 from mic.errors import ConfigError
 from mic.evaluation import metrics
-from mic.evaluation.inference import compare, holm
+from mic.evaluation.inference import compare, with_holm
 from mic.experiments import plan
 from mic.experiments.cells import Cell, grid
 from mic.experiments.data import Dataset
@@ -275,6 +275,4 @@ def differences(
                     "people": both["subject"].nunique(),
                 }
             )
-    made = pd.DataFrame(lines)
-    made.insert(list(made.columns).index("p") + 1, "p_holm", holm(made["p"].to_numpy()))
-    return made
+    return with_holm(pd.DataFrame(lines))

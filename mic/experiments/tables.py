@@ -11,8 +11,11 @@ from scipy.special import softmax
 
 from mic.config import Profile
 from mic.errors import ConfigError
-from mic.evaluation import leakage, metrics
+from mic.evaluation import inference, leakage, metrics
 from mic.experiments.cells import HISTORY, Outcome
+
+# What two rows' comparison says, see `paired`.
+PAIRED = ("difference", "difference_low", "difference_high", "p")
 
 
 def answers(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -148,27 +151,40 @@ def paired(table: pd.DataFrame, row: str, reference: str, resamples: int) -> dic
 
     Returns:
         difference (the row's accuracy less the reference's) with `_low` and `_high` (95 %), and p
-        (exact McNemar, of the first seed: another one's answer to a clip is no further clip).
+        (sign flips of whole people: another seed's answer to a clip is no further clip).
     """
     keys = ["split", "seed", "clip"]
     one = table[table["row"] == reference].set_index(keys)
     other = table[table["row"] == row].set_index(keys)
     both = one.join(other, how="inner", suffixes=("_reference", ""))
     if row == reference or both.empty:
-        names = ("difference", "difference_low", "difference_high", "p")
-        return dict.fromkeys(names, float("nan"))
-    first, second = both["correct_reference"].to_numpy(), both["correct"].to_numpy()
-    interval = metrics.paired_difference(
-        first, second, both["subject"].to_numpy(), resamples=resamples
+        return dict.fromkeys(PAIRED, float("nan"))
+    return difference(
+        both["correct_reference"].to_numpy(),
+        both["correct"].to_numpy(),
+        both["subject"].to_numpy(),
+        resamples=resamples,
     )
-    seeds = both.index.get_level_values("seed")
-    once = seeds == seeds.min()
-    return {
-        "difference": interval.value,
-        "difference_low": interval.low,
-        "difference_high": interval.high,
-        "p": metrics.mcnemar(first[once], second[once]),
-    }
+
+
+def difference(
+    first: np.ndarray, second: np.ndarray, people: np.ndarray, *, resamples: int
+) -> dict[str, float]:
+    """The same of right and wrong answers.
+
+    Args:
+        first: (N,) bool, the reference's.
+        second: (N,) bool, the other's to the same clips.
+        people: (N,) who is seen.
+        resamples: Of the bootstrap over subjects.
+
+    Returns:
+        By the names of `PAIRED`; p is NaN where only one person is seen.
+    """
+    found = metrics.paired_difference(first, second, people, resamples=resamples)
+    several = len(np.unique(people)) > 1
+    p = inference.compare(first, second, people).p if several else float("nan")
+    return dict(zip(PAIRED, (found.value, found.low, found.high, p), strict=True))
 
 
 def optimism_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:

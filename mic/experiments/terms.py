@@ -24,7 +24,7 @@ import torch
 from mic.config import Profile
 from mic.errors import ConfigError
 from mic.evaluation import metrics
-from mic.evaluation.inference import MARGIN, RECORD, compare, holm
+from mic.evaluation.inference import MARGIN, RECORD, compare, with_holm
 from mic.experiments import plan, tables
 from mic.experiments.cells import HISTORY, Cell, Outcome, fit
 from mic.experiments.data import Dataset
@@ -123,7 +123,7 @@ def convergence_table(outcomes: Sequence[Outcome], *, resamples: int = 10_000) -
                 "epochs_most": epochs.max(),
             }
         )
-    return _adjusted(lines)[list(CONVERGENCE)]
+    return with_holm(pd.DataFrame(lines))[list(CONVERGENCE)]
 
 
 def _early(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -175,12 +175,6 @@ def _compared(
         resamples=resamples,
     )
     return found.record() | facts
-
-
-def _adjusted(lines: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    table = pd.DataFrame(lines)
-    table["p_holm"] = holm(table["p"].to_numpy())
-    return table
 
 
 def curve_table(outcomes: Sequence[Outcome]) -> pd.DataFrame:
@@ -298,7 +292,7 @@ def reconstruction_table(found: Reconstruction, *, resamples: int = 10_000) -> p
             "error_high": value.high,
         }
         lines.append(line | _compared(errors[DRAWN], error, "error", name == DRAWN, resamples))
-    return _adjusted(lines)[list(RECONSTRUCTION)]
+    return with_holm(pd.DataFrame(lines))[list(RECONSTRUCTION)]
 
 
 def curve_figure(curves: pd.DataFrame, convergence: pd.DataFrame) -> Figure:

@@ -9,6 +9,7 @@ from concurrent.futures import Executor
 import pandas as pd
 
 from mic.config import Profile
+from mic.evaluation.inference import with_holm
 from mic.experiments import marks, peers, plan
 from mic.experiments.cells import Outcome
 from mic.experiments.data import Dataset
@@ -17,7 +18,7 @@ from mic.experiments.tables import accuracy_table, leakage_table
 
 _SHARED = (
     *("accuracy", "accuracy_low", "accuracy_high", "macro_recall"),
-    *("difference", "difference_low", "difference_high", "p"),
+    *("difference", "difference_low", "difference_high", "p", "p_holm"),
 )
 COLUMNS: Mapping[str, str] = {
     "protocol": "dataset or generated protocol, of which all clips are",
@@ -79,4 +80,4 @@ def table(
     whole = pd.concat(parts, ignore_index=True)
     whole["fps"] = whole["row"].map(dict(fps))
     whole["protocol"] = data.name
-    return whole[list(COLUMNS)]
+    return with_holm(whole)[list(COLUMNS)]

@@ -1,10 +1,11 @@
 """Person-level tests: their size under the null, their power, Holm, and equivalence."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from mic.errors import ConfigError
-from mic.evaluation.inference import compare, holm
+from mic.evaluation.inference import compare, holm, with_holm
 
 
 def answers(people, clips, shift, rng):
@@ -67,6 +68,14 @@ def test_holm_against_the_worked_example_of_four():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert np.isnan(holm([0.01, np.nan])[1])
     assert holm([0.01, np.nan])[0] == pytest.approx(0.01)
+
+
+def test_tables_that_are_joined_are_adjusted_anew():
+    one = with_holm(pd.DataFrame({"row": ["a", "b"], "p": [0.01, np.nan], "n": 5}))
+    assert list(one.columns) == ["row", "p", "p_holm", "n"]
+    both = with_holm(pd.concat([one, one.assign(p=0.03)], ignore_index=True))
+    assert both["p_holm"].tolist()[:1] == pytest.approx([0.03])
+    assert both.columns.tolist() == one.columns.tolist()
 
 
 def test_unpaired_rows_and_one_person_are_refused():

@@ -26,17 +26,6 @@ def test_what_is_no_proportion_is_said(correct, n):
         metrics.wilson(correct, n)
 
 
-def test_exact_mcnemar_by_hand():
-    first = np.array([1] * 6 + [0] * 1 + [1] * 20, bool)
-    second = np.array([0] * 6 + [1] * 1 + [1] * 20, bool)
-    # Seven discordant clips, six for the first: p = 2 * (1 + 7) / 2^7.
-    assert metrics.mcnemar(first, second) == pytest.approx(2 * 8 / 128)
-    assert metrics.mcnemar(first, first) == 1.0
-    assert metrics.mcnemar(second, first) == metrics.mcnemar(first, second)
-    with pytest.raises(ConfigError, match="not paired"):
-        metrics.mcnemar(first, second[:-1])
-
-
 @pytest.mark.parametrize("right", [True, False])
 def test_three_people_all_right_or_all_wrong_are_no_certainty(right):
     found = metrics.subject_bootstrap(np.full(6, right), ["a", "a", "b", "b", "c", "c"])

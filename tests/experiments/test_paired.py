@@ -31,7 +31,22 @@ def answers(seeds):
 def test_a_seed_is_no_further_clip(seeds):
     found = tables.paired(answers(seeds), "other", "reference", 200)
     assert found["difference"] == pytest.approx(5 / 40)
-    assert found["p"] == pytest.approx(2 / 2**5)
+    assert found["p"] == pytest.approx(2 / 2**5, abs=0.01)  # of ten thousand draws of signs
+
+
+def test_a_persons_clips_are_one_witness():
+    table = answers(1)
+    missed = table["clip"].isin([f"c{k}" for k in range(5)])
+    one = table.assign(subject=table["subject"].mask(missed, "a"))
+    found = tables.paired(one, "other", "reference", 200)
+    assert found["difference"] == pytest.approx(5 / 40)
+    assert found["p"] > 0.9  # five clips, and one person whom the reference gets wrong
+
+
+def test_one_person_is_no_test():
+    found = tables.paired(answers(1).assign(subject="a"), "other", "reference", 200)
+    assert found["difference"] == pytest.approx(5 / 40)
+    assert np.isnan(found["p"])
 
 
 def test_a_row_is_not_compared_with_itself():
