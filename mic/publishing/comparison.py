@@ -119,10 +119,11 @@ NOT_RUN: Mapping[str, str] = MappingProxyType(
         "(N+M)-tuplet": _LANDMARKS,
         "SC": _LANDMARKS,
         "3D CNN-DAP": _LANDMARKS,
-        "G2-VER": "an ensemble of a network that learned from photographs and of landmarks; "
-        "linear readers of a frozen face network and of 478 found landmarks stand for its parts",
+        "G2-VER": "the paper gives neither its photographs, nor layers, nor how the two parts are "
+        "weighed; linear readers of a frozen face network and of 478 landmarks stand for them",
         "NST": _EXTRA,
-        "DSTA": "frames and optical flow in two streams; E-ConvLSTM stands for its kind",
+        "DSTA": "which optical flow, layers and fusion its table means is not said; E-ConvLSTM "
+        "stands for its kind",
         "DenseNet-161": "an image network; Frame voting stands for its kind",
         "Unidirectional LSTM": "CNN+LSTM stands for its kind",
         "replication report": "another run of MIC, quoted for comparison, not a method",
