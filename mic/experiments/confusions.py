@@ -180,6 +180,8 @@ def features_figure(rows: Mapping[str, Outcome], *, people: int = 7) -> Figure:
             line[1].plot(*here, _MARKS[k % len(_MARKS)], linestyle="", label=name)
         line[0].set_title(f"{title}: by expression")
         line[1].set_title(f"{title}: by person")
+        for axis in line:
+            axis.set(xlabel="first principal component", ylabel="second")
     axes[0, 0].legend(fontsize=7)
     axes[0, 1].legend(fontsize=7)
     return figure

@@ -30,9 +30,9 @@ _COLUMNS = {
     "clips": "clips timed",
     "n": "test frames (clips, where answers are classes)",
     "subjects": "test subjects; intervals draw them",
-    "loss": "accuracy of the dedicated model minus this one's, same clips",
-    "loss_low": "95 % interval over subjects, lower end",
-    "loss_high": "upper end",
+    "change": "accuracy minus that of the dedicated model, same clips",
+    "change_low": "95 % interval over subjects, lower end",
+    "change_high": "upper end",
     "gain": "CCC of joint-OA minus the baseline's, same frames",
     "gain_low": "95 % interval over subjects, lower end",
     "gain_high": "upper end",
@@ -88,7 +88,7 @@ def verdicts(gains: pd.DataFrame, mixing: pd.DataFrame, residual: pd.DataFrame) 
     rows.append((claim, value, np.nan, np.nan, "point estimate only"))
     for line in residual[residual["model"].isin([MIXED, LONGER])].itertuples():
         claim = f"{line.model} loses at most 3 points at 1/{line.factor}, q {line.quantiser}"
-        rows.append(_judged(claim, -line.loss, -line.loss_high, -line.loss_low, -0.03))
+        rows.append(_judged(claim, line.change, line.change_low, line.change_high, -0.03))
     return pd.DataFrame(rows, columns=["claim", "value", "low", "high", "verdict"])
 
 

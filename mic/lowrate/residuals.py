@@ -257,14 +257,14 @@ def _fitted(ladder: Ladder, model: str, rows: Sequence[int]) -> Mic:
 
 
 def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
-    """Accuracy of the models over the ladder, with the mixed model's loss at each rung.
+    """Accuracy of the models over the ladder, and what each changes on a rung's dedicated model.
 
     Returns:
         `model` (dedicated, finest, max-mix, longer), `steps` (of its training, as a multiple of a
         dedicated model's), `factor`, `quantiser`, `bits_per_pixel`,
-        `bit_rate`, `accuracy` with its interval over subjects, `loss` (dedicated minus this
-        model, paired) with its interval, `n`, `subjects`. "finest" is the model of the finest rung
-        at all others.
+        `bit_rate`, `accuracy` with its interval over subjects, `change` (this model minus the
+        dedicated, paired) with its interval, `n`, `subjects`. "finest" is the model of the
+        finest rung at all others.
     """
     folds = [split.name for split in splits(ladder.manifest, parts=ladder.folds)]
     labels = np.array(ladder.manifest.label_indices())
@@ -281,9 +281,9 @@ def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
             right = right == labels[tested]
             own = right if own is None else own
             itself = model == named["dedicated"]
-            accuracy, loss = (
+            accuracy, change = (
                 metrics.subject_bootstrap(right, subjects[tested], resamples=resamples),
-                metrics.paired_difference(right, own, subjects[tested], resamples=resamples),
+                metrics.paired_difference(own, right, subjects[tested], resamples=resamples),
             )
             rows.append(
                 {
@@ -297,10 +297,10 @@ def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
                     "accuracy": accuracy.value,
                     "accuracy_low": accuracy.low,
                     "accuracy_high": accuracy.high,
-                    # A model held against itself loses nothing, without doubt.
-                    "loss": 0.0 if itself else loss.value,
-                    "loss_low": 0.0 if itself else loss.low,
-                    "loss_high": 0.0 if itself else loss.high,
+                    # A model held against itself changes nothing, without doubt.
+                    "change": 0.0 if itself else change.value,
+                    "change_low": 0.0 if itself else change.low,
+                    "change_high": 0.0 if itself else change.high,
                     "n": len(tested),
                     "subjects": len(set(subjects[tested])),
                 }

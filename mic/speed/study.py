@@ -229,7 +229,7 @@ def burst(rounds: int) -> int:
 
 
 def counted(text: str, scope: Scope, config: Profile) -> str:
-    """A caption that ends with how often everything was timed, and in which profile.
+    """A caption that ends with how often everything was timed, the weights' seed and the profile.
 
     Args:
         text: What the table shows: a sentence with its full stop.
@@ -238,7 +238,7 @@ def counted(text: str, scope: Scope, config: Profile) -> str:
     """
     rounds = f"{scope.rounds} round{'' if scope.rounds == 1 else 's'}"
     runs = f"{burst(scope.rounds)} run{'' if burst(scope.rounds) == 1 else 's'}"
-    return f"{text} {rounds} of {runs} each; profile {config.name}."
+    return f"{text} {rounds} of {runs} each; seed {config.seed}; profile {config.name}."
 
 
 def scope(config: Profile) -> Scope:

@@ -108,7 +108,9 @@ def test_a_caption_ends_with_what_stands_behind_the_table(data):
     once = study.scope(SMOKE)
     twice = dataclasses.replace(once, rounds=2)
     assert study.counted("Ms.", once, SMOKE) == "Ms. 1 round of 1 run each; profile smoke."
-    assert study.counted("Ms.", twice, SMOKE) == "Ms. 2 rounds of 3 runs each; profile smoke."
+    assert (
+        study.counted("Ms.", twice, SMOKE) == "Ms. 2 rounds of 3 runs each; seed 0; profile smoke."
+    )
 
 
 def test_marks_stand_beside_a_row_on_the_same_clips(data, embedded):

@@ -212,8 +212,8 @@ def test_verdicts_need_intervals_that_exclude_the_bound(tiny):
         columns=["baseline", "factors", "gain", "gain_low", "gain_high"],
     )
     residual = pd.DataFrame(
-        [("max-mix", 1, 2, 0.01, -0.01, 0.02), ("max-mix", 2, 9, 0.04, 0.01, 0.09)],
-        columns=["model", "factor", "quantiser", "loss", "loss_low", "loss_high"],
+        [("max-mix", 1, 2, -0.01, -0.02, 0.01), ("max-mix", 2, 9, -0.04, -0.09, -0.01)],
+        columns=["model", "factor", "quantiser", "change", "change_low", "change_high"],
     )
     mixing = study.mixing_table(tiny, [(4,)])
     found = claims.verdicts(gains, mixing, residual)
