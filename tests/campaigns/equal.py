@@ -101,6 +101,7 @@ def publish(options: argparse.Namespace) -> None:
     tried = _stored(options.out / SEARCH)
     searched = _committed("equal_search") if tried is None else equal_tables.searched(tried)
     on = " and ".join(searched["dataset"].unique())
+    people = table.loc[table["dataset"].isin(searched["dataset"]), "people"].max()
     caption = (
         f"Accuracy at equal chances: input, grid and schedule of every trained row were chosen on "
         f"validation people of {on}, a fold at a time there, over all its folds for other "
@@ -113,7 +114,8 @@ def publish(options: argparse.Namespace) -> None:
         names[1],
         caption=f"The search on validation people of {on}: each candidate fitted to the inner "
         "training people of its folds, read on their validation people. Candidates with fewer "
-        "folds than others were cut short by the end of a lease and could not be chosen.",
+        "folds than others were cut short by the end of a lease and could not be chosen. "
+        f"{people} people in {equal.PARTS} parts; 1 seed; profile {config.name}.",
         columns=equal_tables.SEARCHED,
     )
     answers = pd.concat(complete)
@@ -131,7 +133,7 @@ def publish(options: argparse.Namespace) -> None:
         wide,
         names[2],
         caption="What each trained row answered to each test clip: all that equal_accuracy is "
-        "made of but the linear probes.",
+        f"made of but the linear probes. {equal_tables.counted(table)} Profile {config.name}.",
         columns=equal_tables.PREDICTIONS | dict.fromkeys(rows, "answer of this row"),
     )
     run.figure(equal_tables.figure(table), names[0])

@@ -141,7 +141,8 @@ def publish(path: Path, folder: str) -> None:
     table = summary(pd.read_csv(path))
     sizes = ", ".join(str(size) for size in sorted(SIZES))
     fewest = table["seeds"].min()
-    behind = f"{len(known_pairs.pairs())} distributions; n {sizes}; {fewest} seeds or more."
+    asked = f"{len(known_pairs.pairs())} distributions; n {sizes}"
+    behind = f"{asked}; {fewest} seeds or more; profile default."
     made.table(
         table,
         names[0],
