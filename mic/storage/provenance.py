@@ -18,6 +18,7 @@ import mic
 import mic_bitstream
 from mic.config import Profile, usable_cores
 from mic.errors import ResultError
+from mic.storage import atomic
 
 # What every record holds, and as what.
 _RECORDED = {
@@ -131,6 +132,31 @@ def record(config: Profile, *, data: dict[str, str] | None = None) -> dict[str, 
         "versions": versions(),
         "device": device(),
     }
+
+
+def made_by(folder: str | Path, table: str, *, command: str, **facts: object) -> None:
+    """Notes in `made_by.json` what made a table that no `mic.publishing.results.Run` published.
+
+    Args:
+        folder: Where the table lies; what is noted of others there stays.
+        table: Its name, without suffix.
+        command: How it is made again.
+        facts: What else a reader should know: rounds, meanings of columns.
+
+    Raises:
+        StorageError: It cannot be written; the old one is untouched.
+    """
+    path = Path(folder) / "made_by.json"
+    known = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    known[table] = {
+        "command": command,
+        **facts,
+        "commit": commit(),
+        "code_digest": code_digest(),
+        "device": device(),
+        "versions": versions(),
+    }
+    atomic.write_text(path, json.dumps(known, indent=1, sort_keys=True) + "\n")
 
 
 def read(path: str | Path) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import difflib
 import functools
-import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -291,28 +290,21 @@ def main() -> int:
     folder = arguments.folder / "adopters"
     text = table.to_csv(index=False, float_format="%.4g", lineterminator="\n")
     atomic.write_text(folder / "adopters.csv", text)
-    record = {
-        "command": "tests/bench/adopters.py",
-        "rounds": arguments.rounds,
-        "commit": provenance.commit(),
-        "code_digest": provenance.code_digest(),
-        "device": provenance.device(),
-        "versions": provenance.versions(),
-        "columns": {
-            "loader": "public loader and the call that is replaced",
-            "clip": "asset, width and quantiser of the clip, coded by libavcodec's mpeg4",
-            "compared": "numbers compared, theirs against ours",
-            "differ": "of them, how many differ",
-            "identical": "whether none does",
-            "ratio": "processor time of theirs divided by ours, median over rounds; none where "
-            "theirs cannot be installed",
-            "ratio_low": "the least of the rounds",
-            "ratio_high": "the largest of the rounds",
-            "lines": "lines of the program that change",
-            "note": "what to know",
-        },
+    columns = {
+        "loader": "public loader and the call that is replaced",
+        "clip": "asset, width and quantiser of the clip, coded by libavcodec's mpeg4",
+        "compared": "numbers compared, theirs against ours",
+        "differ": "of them, how many differ",
+        "identical": "whether none does",
+        "ratio": "processor time of theirs divided by ours, median over rounds; none where "
+        "theirs cannot be installed",
+        "ratio_low": "the least of the rounds",
+        "ratio_high": "the largest of the rounds",
+        "lines": "lines of the program that change",
+        "note": "what to know",
     }
-    atomic.write_text(folder / "made_by.json", json.dumps(record, indent=2) + "\n")
+    facts = {"rounds": arguments.rounds, "columns": columns}
+    provenance.made_by(folder, "adopters", command="make -C tests/bench adopters", **facts)
     print(results.to_markdown(table.drop(columns="note")))
     return 0
 

@@ -163,7 +163,9 @@ def side_table(doc: str, name: str, measure: Callable[[int], pd.DataFrame], roun
     arguments = parser.parse_args()
     table = measure(arguments.rounds)
     text = table.to_csv(index=False, lineterminator="\n")
-    atomic.write_text(arguments.folder / "bitstream_speed" / f"{name}.csv", text)
+    folder = arguments.folder / "bitstream_speed"
+    atomic.write_text(folder / f"{name}.csv", text)
+    provenance.made_by(folder, name, command="make bench", rounds=arguments.rounds)
     print(results.to_markdown(table))
     return 0
 
@@ -182,6 +184,8 @@ def main() -> int:
         table = pd.read_csv(folder / "speed_bitstream.csv")
     else:
         table = measure(arguments.rounds, arguments.seed)
+        facts = {"rounds": arguments.rounds, "seed": arguments.seed}
+        provenance.made_by(folder, "speed_bitstream", command="make bench", **facts)
     overall = written(table, folder)
     for page in PAGES if arguments.folder is None else ():
         path = provenance.repository() / page

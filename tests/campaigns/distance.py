@@ -131,6 +131,9 @@ def main() -> int:
     target = arguments.folder / "decoded_distance" / "decoded_distance.csv"
     target.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_text(target, text)
+    command = "python -m campaigns.distance, from tests/"
+    facts = {"pictures": arguments.pictures}
+    provenance.made_by(target.parent, target.stem, command=command, **facts)
     print(results.to_markdown(table))
     return 0
 

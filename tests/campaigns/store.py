@@ -173,6 +173,8 @@ def save(growth: pd.DataFrame, folder: Path) -> None:
     for name, frame in (("store_growth", growth), ("store_estimate", estimate(growth))):
         text = frame.to_csv(index=False, float_format="%.4g", lineterminator="\n")
         atomic.write_text(folder / "store" / f"{name}.csv", text)
+        command = "python -m campaigns.store, from tests/"
+        provenance.made_by(folder / "store", name, command=command)
     plots.use_style()
     with atomic.replacing(folder / "store" / "store_growth.png") as temporary:
         figure = drawn(growth)
