@@ -64,6 +64,14 @@ def test_the_order_names_every_folder():
     assert sorted({room(path) for path in FILES}) == sorted(ORDER)
 
 
+def test_every_folder_has_its_tests():
+    rooms = {path.name for path in PACKAGE.iterdir() if list(path.glob("*.py"))}
+    without = {
+        name for name in rooms if not list((Path(__file__).parents[1] / name).glob("test_*.py"))
+    }
+    assert not without
+
+
 def test_both_forms_of_import_are_seen():
     assert "mic.processes" in imported(PACKAGE / "processes" / "tasks.py")
     assert "mic.storage.digest" in imported(PACKAGE / "synthface" / "generate.py")
