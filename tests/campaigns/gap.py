@@ -6,14 +6,12 @@ No network is trained. What is read of each clip lies in the store, so that a se
 the readers to fit.
 """
 
-import argparse
-
 import pandas as pd
 
-from mic.config import load
+from campaigns import front
 from mic.experiments import equal, gap, plan
 from mic.processes.workers import torch_threads
-from mic.publishing import plots, results
+from mic.publishing import results
 
 DATASETS = ("synth-ck", "synth-mmi")
 RECODED = "synth-ck"  # the protocol that is coded with coarser quantisers, too
@@ -21,12 +19,7 @@ RECODED = "synth-ck"  # the protocol that is coded with coarser quantisers, too
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--profile", default="default")
-    parser.add_argument("--results", default="../results")
-    options = parser.parse_args()
-    plots.use_style()
-    config = load(options.profile, jobs=1)
+    options, config = front.asked(__doc__)
     made = results.Run(
         "gap", config, tables=("gap_chain",), figures=("gap_chain",), folder=options.results
     )

@@ -7,26 +7,16 @@
 idle core); the other rows are notebook 05's. `publish` writes results/literal/.
 """
 
-import argparse
-
 import numpy as np
 
-from campaigns import resumed
-from mic.config import load
+from campaigns import front, resumed
 from mic.experiments import equal_tables, literal, plan, tables
-from mic.publishing import plots, results
+from mic.publishing import results
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["run", "publish"])
-    parser.add_argument("--profile", default="default")
-    parser.add_argument("--seconds", type=float, default=3600.0)
-    parser.add_argument("--results", default="../results")
-    options = parser.parse_args()
-    plots.use_style()
-    config = load(options.profile, jobs=1)
+    options, config = front.asked(__doc__, seconds=3600.0)
     data = plan.dataset("synth-ck", config)
     found = resumed.trained(
         [(data, cell) for cell in literal.cells(data, config)], seconds=options.seconds

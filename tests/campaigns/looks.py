@@ -8,24 +8,17 @@ there, as after notebook 06 of the default profile.
 
 from __future__ import annotations
 
-import argparse
-
 import pandas as pd
 
-from mic.config import load
+from campaigns import front
 from mic.experiments import looks, plan
 from mic.processes.workers import torch_threads
-from mic.publishing import plots, results
+from mic.publishing import results
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--profile", default="default")
-    parser.add_argument("--results", default="../results")
-    options = parser.parse_args()
-    plots.use_style()
-    config = load(options.profile, jobs=1)
+    options, config = front.asked(__doc__)
     made = results.Run(
         "looks", config, tables=["looks_accuracy"], figures=["looks_accuracy"],
         folder=options.results,

@@ -5,14 +5,13 @@
 Reads results/paper.csv and the answers of results/equal, trains nothing, writes results/noise/.
 """
 
-import argparse
 from pathlib import Path
 
 import pandas as pd
 
-from mic.config import load
+from campaigns import front
 from mic.experiments import noise
-from mic.publishing import comparison, plots, results
+from mic.publishing import comparison, results
 from mic.storage.digest import sha256_of
 
 COMMITTED = Path(__file__).parents[2] / "results"
@@ -23,14 +22,8 @@ LIKE = {"CK+": "synth-ck", "MMI": "synth-mmi"}
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--profile", default="default")
-    parser.add_argument("--results", default="../results")
-    options = parser.parse_args()
-    plots.use_style()
-    made = results.Run(
-        "noise", load(options.profile), tables=NAMES, figures=NAMES, folder=options.results
-    )
+    options, config = front.asked(__doc__)
+    made = results.Run("noise", config, tables=NAMES, figures=NAMES, folder=options.results)
     paper, answers = COMMITTED / "paper.csv", COMMITTED / "equal" / "equal_predictions.csv"
     for path in (paper, answers):
         made.uses(path.name, sha256_of(path))

@@ -7,29 +7,18 @@
 settings some forty minutes of a processor, ours two. `publish` writes results/printed/.
 """
 
-import argparse
-
 import numpy as np
 
-from campaigns import resumed
-from mic.config import load
+from campaigns import front, resumed
 from mic.experiments import equal_tables, plan, printed, tables
-from mic.publishing import plots, results
+from mic.publishing import results
 
 NAMES = ("printed_accuracy", "printed_curves")
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["run", "publish"])
-    parser.add_argument("--profile", default="default")
-    parser.add_argument("--folds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=7200.0)
-    parser.add_argument("--results", default="../results")
-    options = parser.parse_args()
-    plots.use_style()
-    config = load(options.profile, jobs=1, folds=options.folds)
+    options, config = front.asked(__doc__, seconds=7200.0, folds=3)
     data = plan.dataset("synth-ck", config)
     small = plan.dataset("synth-ck", printed.profile(config))
     work = [(data, cell) for cell in printed.ours(data, config)]

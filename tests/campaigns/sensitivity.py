@@ -7,26 +7,16 @@
 `publish` writes results/sensitivity/.
 """
 
-import argparse
-
-from campaigns import resumed
-from mic.config import load
+from campaigns import front, resumed
 from mic.experiments import plan, sensitivity, tables
-from mic.publishing import plots, results
+from mic.publishing import results
 
 NAMES = ("sensitivity_accuracy",)
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["run", "publish"])
-    parser.add_argument("--profile", default="default")
-    parser.add_argument("--seconds", type=float, default=3600.0)
-    parser.add_argument("--results", default="../results")
-    options = parser.parse_args()
-    plots.use_style()
-    config = load(options.profile, jobs=1)
+    options, config = front.asked(__doc__, seconds=3600.0)
     work = sensitivity.cells(plan.dataset("synth-ck", config), config)
     found = resumed.trained(work, seconds=options.seconds)
     if options.what == "run" or found is None:

@@ -7,27 +7,17 @@
 `publish` trains MIC once more, to draw with it, and writes results/terms/. Faces are generated.
 """
 
-import argparse
-
-from campaigns import resumed
-from mic.config import load
+from campaigns import front, resumed
 from mic.experiments import plan, tables, terms
 from mic.processes.workers import torch_threads
-from mic.publishing import plots, results
+from mic.publishing import results
 
 NAMES = ("terms_convergence", "terms_curves", "terms_reconstruction")
 
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=["run", "publish"])
-    parser.add_argument("--profile", default="default")
-    parser.add_argument("--seconds", type=float, default=3600.0)
-    parser.add_argument("--results", default="../results")
-    options = parser.parse_args()
-    plots.use_style()
-    config = load(options.profile, jobs=1)
+    options, config = front.asked(__doc__, seconds=3600.0)
     data = plan.dataset("synth-ck", config)
     cells = terms.cells(data, config)
     found = resumed.trained([(data, cell) for cell in cells], seconds=options.seconds)

@@ -1,0 +1,34 @@
+"""What the campaigns that publish one study have in common: arguments, profile, style."""
+
+import argparse
+
+from mic.config import Profile, load
+from mic.publishing import plots
+
+
+def asked(
+    text: str, *, seconds: float | None = None, folds: int | None = None
+) -> tuple[argparse.Namespace, Profile]:
+    """What the command line asks for; figures get the house's style.
+
+    Args:
+        text: The campaign's docstring, whose first line `--help` shows.
+        seconds: Of a campaign that is resumed: after which no further training is begun. It has
+            the words `run` and `publish`.
+        folds: Of a campaign that may test fewer: how many unless told otherwise.
+
+    Returns:
+        profile, results and what else was asked; the profile, one job.
+    """
+    parser = argparse.ArgumentParser(description=text.partition("\n")[0])
+    if seconds is not None:
+        parser.add_argument("what", choices=["run", "publish"])
+        parser.add_argument("--seconds", type=float, default=seconds)
+    if folds is not None:
+        parser.add_argument("--folds", type=int, default=folds)
+    parser.add_argument("--profile", default="default")
+    parser.add_argument("--results", default="../results")
+    options = parser.parse_args()
+    plots.use_style()
+    fewer = {} if folds is None else {"folds": options.folds}
+    return options, load(options.profile, jobs=1, **fewer)
