@@ -229,14 +229,7 @@ def read_published(path: str | Path) -> pd.DataFrame:
         ResultError: It is not such a table; what is missing is named.
     """
     path = Path(path)
-    try:
-        frame = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise ResultError(
-            f"cannot be read: {error}",
-            file=path,
-            remedy="give 1, 3 or 4, a table of the paper, or a CSV file",
-        ) from error
+    frame = results.csv(path, remedy="give 1, 3 or 4, a table of the paper, or a CSV file")
     missing = {"dataset", "method", "accuracy"} - set(frame.columns)
     if missing or not pd.api.types.is_numeric_dtype(frame["accuracy"]):
         raise ResultError(

@@ -302,8 +302,12 @@ def read_table(name: str, *, folder: str | Path) -> pd.DataFrame:
     return csv(path)
 
 
-def csv(path: Path) -> pd.DataFrame:
+def csv(path: Path, *, remedy: str = "run what writes it again, or take it away") -> pd.DataFrame:
     """A table of results.
+
+    Args:
+        path: A CSV file.
+        remedy: For a file that is none.
 
     Raises:
         ResultError: It cannot be read, or is empty or no table.
@@ -311,11 +315,7 @@ def csv(path: Path) -> pd.DataFrame:
     try:
         return pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise ResultError(
-            f"is no table of results: {error}",
-            file=path,
-            remedy="run what writes it again, or take it away",
-        ) from error
+        raise ResultError(f"is no table: {error}", file=path, remedy=remedy) from error
 
 
 def table_path(name: str, *, folder: str | Path) -> Path | None:

@@ -137,7 +137,7 @@ def test_missing_and_damaged_results_are_named(folder, tmp_path):
     table = folder / "07_speed" / "speed.csv"
     whole = table.read_bytes()
     table.write_bytes(b"")
-    with pytest.raises(ResultError, match=r"speed\.csv.*is no table of results"):
+    with pytest.raises(ResultError, match=r"speed\.csv.*is no table"):
         report.page(folder, tmp_path / "report.html")
     table.write_bytes(whole)
     (folder / "07_speed" / "speed_curve.png").unlink()
