@@ -107,7 +107,7 @@ def test_a_caption_ends_with_what_stands_behind_the_table(data):
     assert text == "Rows. made-up: n 24, 12 people; 2 seeds; profile smoke."
     once = study.scope(SMOKE)
     twice = dataclasses.replace(once, rounds=2)
-    assert study.counted("Ms.", once, SMOKE) == "Ms. 1 round of 1 run each; profile smoke."
+    assert study.counted("Ms.", once, SMOKE) == "Ms. 1 round of 1 run each; seed 0; profile smoke."
     assert (
         study.counted("Ms.", twice, SMOKE) == "Ms. 2 rounds of 3 runs each; seed 0; profile smoke."
     )
