@@ -6,6 +6,7 @@ Each table's columns are described beside the function that makes it, for
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,7 +16,9 @@ import pandas as pd
 
 from mic import codec, recognition
 from mic.codec.options import CodecName
+from mic.evaluation.metrics import wilson
 from mic.recognition.moments import Work
+from mic.recognition.table import Network
 
 Ways = Mapping[str, tuple[CodecName, int]]
 
@@ -27,6 +30,7 @@ FILES_COLUMNS: Mapping[str, str] = {
     "p_happiness": "probability of happiness",
 }
 _WINDOW = 0.8
+_LONG = 2.0  # windows of `mic predict`
 
 
 def files_table(frames: Sequence[np.ndarray], ways: Ways, *, frame_rate: float) -> pd.DataFrame:
@@ -72,6 +76,70 @@ def cost_table(frames: Sequence[np.ndarray], ways: Ways, *, frame_rate: float) -
         list(recognition.Task().rows_of(path, work=work))
         rows.append((way, work.pictures, work.decoded, work.regions))
     return pd.DataFrame(rows, columns=list(COST_COLUMNS))
+
+
+AGREEMENT_COLUMNS: Mapping[str, str] = {
+    "film": "a film; all: every window of all films",
+    "windows": "of 2 s",
+    "same": "share of windows with one label and status in all codings",
+    "same_low": "95 % Wilson interval over windows",
+    "same_high": "95 % Wilson interval over windows",
+    "pairs": "share of pairs of codings that say the same of a window",
+    "networks": "share of windows in which the residual network names the same label",
+}
+
+
+def agreement_table(films: Mapping[str, Path], ways: Ways) -> pd.DataFrame:
+    """Whether `mic predict` says the same of films however they are coded, and of networks.
+
+    Args:
+        films: Files by name.
+        ways: As for `files_table`; in the first, MPEG-4, the residual network is asked, too.
+
+    Returns:
+        One row a film and one of all, columns of `AGREEMENT_COLUMNS`.
+    """
+    parts = {name: _compared(path, ways) for name, path in films.items()}
+    parts["all"] = pd.concat(list(parts.values()), ignore_index=True)
+    rows = []
+    for name, part in parts.items():
+        interval = wilson(int(part["same"].sum()), len(part))
+        shares = (part["same"].mean(), interval.low, interval.high, part["pairs"].mean())
+        rows.append((name, len(part), *shares, part["networks"].mean()))
+    return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
+
+
+def _compared(film: Path, ways: Ways) -> pd.DataFrame:
+    """One row a window of a film: same, pairs, networks (in the first way's coding)."""
+    answers, named, other = [], [], pd.Series(dtype=object)
+    with TemporaryDirectory() as folder:
+        for number, (name, quantiser) in enumerate(ways.values()):
+            path = Path(folder) / f"{number}.mp4"
+            codec.reencode(film, path, codec=name, vop_quant=quantiser)
+            said, labels = _said(path, "pictures")
+            answers.append(said)
+            named.append(labels)
+            if number == 0:
+                other = _said(path, "residual")[1]
+    told = pd.concat(answers, axis=1, keys=range(len(answers)))
+    pairs = [told[one] == told[two] for one, two in itertools.combinations(told, 2)]
+    return pd.DataFrame(
+        {
+            "same": told.eq(told[0], axis=0).all(axis=1),
+            "pairs": np.mean(pairs, axis=0),
+            "networks": named[0].reindex(told.index) == other.reindex(told.index),
+        }
+    )
+
+
+def _said(path: Path, network: Network) -> tuple[pd.Series, pd.Series]:
+    """By window: statuses and labels of all people, and the label of the largest face."""
+    table = recognition.predict(path, network=network, window=_LONG, hop=_LONG)
+    area = (table["right"] - table["left"]) * (table["bottom"] - table["top"])
+    table = table.assign(area=area.fillna(0)).sort_values("area", ascending=False, kind="stable")
+    table["said"] = table["status"] + " " + table["label"].fillna("-")
+    windows = table.sort_values("window", kind="stable").groupby("window")
+    return windows["said"].agg("; ".join), windows["label"].first()
 
 
 def _coded(

@@ -155,7 +155,10 @@ LESSONS: Mapping[str, Lesson] = {
         parameters=_GIVEN,
     ),
     "10_real_people": Lesson(
-        tables=("people_networks", "people_clips", "people_files", "people_cost"),
+        tables=(
+            *("people_networks", "people_clips", "people_files", "people_codings"),
+            "people_cost",
+        ),
         figures=("people_confusion", "people_reliability", "people_course"),
     ),
     "11_transfer": Lesson(
