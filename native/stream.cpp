@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <limits>
 #include <mutex>
+#include <optional>
 #include <system_error>
 
 #include "headers.hpp"
@@ -198,24 +200,39 @@ void Stream::enter_fault(VopEntry entry, std::span<const std::uint8_t> packet,
 void Stream::append(std::int64_t offset, std::span<const std::uint8_t> packet) {
     VopEntry entry;
     entry.size = static_cast<std::uint32_t>(packet.size());
-    // Demuxers report where a packet starts, some of them where its chunk header does.
-    constexpr std::int64_t riff_chunk_header = 8;
     const std::unique_lock guard(lock_);
-    bool found = false;
-    for (const std::int64_t start : {offset, offset + riff_chunk_header}) {
-        if (offset < 0 || found)
-            continue;
-        const auto bytes = scratch_.prepare(packet.size());
-        found = file_.read(static_cast<std::uint64_t>(start), bytes) == bytes.size() &&
-                std::equal(bytes.begin(), bytes.end(), packet.begin());
-        entry.offset = static_cast<std::uint64_t>(start);
-    }
-    if (!found) {
+    const auto found = offset < 0 ? std::nullopt : find_packet(offset, packet);
+    if (found) {
+        entry.offset = *found;
+    } else {
         entry.kept = true;
         entry.offset = kept_.size();
         kept_.insert(kept_.end(), packet.begin(), packet.end());
     }
     index_packet(entry, packet);
+}
+
+/// Where in the file a packet lies whole, if it does. Demuxers report where it starts, or where
+/// its chunk header does: 8 bytes before in AVI, 4 in Matroska, more where blocks are laced.
+std::optional<std::uint64_t> Stream::find_packet(std::int64_t offset,
+                                                 std::span<const std::uint8_t> packet) {
+    constexpr std::size_t longest_header = 64;
+    const std::size_t begun = std::min<std::size_t>(packet.size(), 32);
+    std::array<std::uint8_t, longest_header + 32> window{};
+    const auto first = static_cast<std::uint64_t>(offset);
+    const std::size_t read = file_.read(first, std::span(window));
+    const auto head = packet.first(begun);
+    const auto end = window.begin() + static_cast<std::ptrdiff_t>(read);
+    for (auto at = window.begin();; ++at) {
+        at = std::search(at, end, head.begin(), head.end());
+        if (at == end)
+            return std::nullopt;
+        const auto start = first + static_cast<std::uint64_t>(at - window.begin());
+        const auto bytes = scratch_.prepare(packet.size());
+        if (file_.read(start, bytes) == bytes.size() &&
+            std::equal(bytes.begin(), bytes.end(), packet.begin()))
+            return start;
+    }
 }
 
 void Stream::append_absent(std::size_t count) {

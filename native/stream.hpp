@@ -6,6 +6,7 @@
 #include <deque>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <shared_mutex>
 #include <span>
 #include <string>
@@ -147,6 +148,8 @@ class Stream {
     void enter_fault(VopEntry entry, std::span<const std::uint8_t> packet,
                      const SyntaxError& error);
     void enter_absent(std::size_t count);
+    std::optional<std::uint64_t> find_packet(std::int64_t offset,
+                                             std::span<const std::uint8_t> packet);
     bool head_describes(VopEntry entry);
     void enter_layer(const VideoObjectLayer& layer);
     void set_clock(VopEntry& entry, const Headers& headers);

@@ -46,6 +46,7 @@ def _index(path: Path, box: InputContainer, *, masked: bool) -> Index:
             remedy=f'{REMEDY}, or read it with its `mic.bitstream.read(..., method="decoded")`',
         )
     stamps: list[float] = []
+    starts: list[float] = []
     held = absent = 0
     end = 0.0
     extradata = video.codec_context.extradata or b""
@@ -59,14 +60,17 @@ def _index(path: Path, box: InputContainer, *, masked: bool) -> Index:
             time = math.nan if stamp is None else float(stamp * packet.time_base)
             if stamp is not None:
                 coded = stamp if packet.dts is None else packet.dts
-                end = max(end, float((coded + (packet.duration or 0)) * packet.time_base))
+                starts.append(float(coded * packet.time_base))
+                end = max(end, starts[-1] + float((packet.duration or 0) * packet.time_base))
             stamps += [time] * (len(index) - len(stamps))
-        absent = min(absent_packets(path, box, video, held, end), MAX_ABSENT)
+        absent = min(absent_packets(path, box, video, held, starts, end), MAX_ABSENT)
         if absent:
             index.append_absent(absent)
             stamps += [math.nan] * absent
     rate = video.average_rate or video.base_rate or DEFAULT_RATE
-    timed = np.array(stamps) if has_times(box) and "avi" not in box.format.name else None
+    # AVI keeps decoding times only, which are those of showing where no picture comes later.
+    told = has_times(box) and ("avi" not in box.format.name or index.low_delay)
+    timed = np.array(stamps) if told else None
     return Index(index, rate, timed, absence(path, absent, len(index)))
 
 

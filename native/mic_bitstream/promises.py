@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import av
+import numpy as np
 from av.container import InputContainer
 
 from mic_bitstream.sample_table import is_edited
@@ -16,7 +17,12 @@ _SEGMENT = b"\x18S\x80g"
 
 
 def absent_packets(
-    path: Path, box: InputContainer, video: av.VideoStream, held: int, end: float
+    path: Path,
+    box: InputContainer,
+    video: av.VideoStream,
+    held: int,
+    starts: list[float],
+    end: float,
 ) -> int:
     """How many packets of a video stream a container promises beyond those it holds.
 
@@ -28,6 +34,7 @@ def absent_packets(
         box: The opened container, read to its end.
         video: The stream.
         held: Packets it gave.
+        starts: Seconds at which each of them is decoded, as far as they say.
         end: Seconds where the last of them ends.
     """
     name = box.format.name
@@ -39,10 +46,20 @@ def absent_packets(
         return max(1, round(left * rate))
     if "mov" in name and is_edited(path):
         return 0  # libavformat leaves out what is not shown
-    if "avi" in name:
-        # Empty chunks, which repeat a picture, are counted there; the demuxer may pass them over.
-        held = max(held, round(end * (video.average_rate or 25)))
+    if "avi" in name and starts:
+        # Its length counts ticks of the header's rate, of which a picture may last several. Empty
+        # chunks, which repeat a picture, are counted there; the demuxer may pass them over.
+        ticks = np.rint(np.array(starts) * float(video.average_rate or 25)).astype(np.int64)
+        lasting = _lasting(np.diff(ticks))
+        held = max(held, int(ticks[-1]) + lasting)
+        return max(0, video.frames - held) // lasting
     return max(0, video.frames - held)
+
+
+def _lasting(steps: np.ndarray) -> int:
+    """Ticks that the last picture may last: as the others, or as the longest where they differ."""
+    steps = steps[steps > 0]
+    return int(steps.max()) if len(steps) else 1
 
 
 def _is_cut_matroska(path: Path) -> bool:

@@ -10,6 +10,7 @@ from oracles.stream import written
 
 import mic.bitstream
 from mic.errors import BitstreamError
+from mic_bitstream import coviar
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,12 @@ def test_time_that_runs_backwards_or_jumps_is_told(case, regular, tmp_path):
 def test_pauses_of_a_camera_are_no_damage(tmp_path):
     # The container's time stamps tell of the same pause, or pictures are late all the time.
     pictures = frames(Options(width=48, height=32, frames=16))
-    for name, late in (("rare.mp4", {5}), ("rare.mkv", {5}), ("often.m4v", {3, 5, 6, 9, 12})):
+    for name, late in (
+        ("rare.mp4", {5}),
+        ("rare.mkv", {5}),
+        ("rare.avi", {5}),
+        ("often.m4v", {3, 5, 6, 9, 12}),
+    ):
         path = tmp_path / name
         with av.open(str(path), "w", format="m4v" if name.endswith("m4v") else None) as container:
             video = container.add_stream("mpeg4", rate=25)
@@ -75,6 +81,32 @@ def test_pauses_of_a_camera_are_no_damage(tmp_path):
             assert opened.errors == (), name
             assert opened.frame_count == 16
             assert not opened.accumulated().broken[1].any()
+
+
+@pytest.mark.parametrize("ticks", [1, 24])
+def test_an_avi_whose_header_counts_finer_promises_no_more_pictures(ticks, tmp_path):
+    # As programs write it that copy a stream from a container with another unit of time.
+    source, path = synthetic(tmp_path, Options(width=64, height=48, frames=20)), tmp_path / "a.avi"
+    with av.open(str(source)) as given, av.open(str(path), "w") as target:
+        video = target.add_stream_from_template(given.streams.video[0])
+        video.time_base = Fraction(1, 25 * ticks)
+        for number, packet in enumerate(given.demux(given.streams.video[0])):
+            if not packet.size:
+                break
+            copy = av.Packet(bytes(packet))
+            copy.stream, copy.is_keyframe = video, packet.is_keyframe
+            copy.time_base, copy.pts, copy.dts = Fraction(1, 25), number, number
+            target.mux(copy)
+    with mic.bitstream.open(path) as opened:
+        assert opened.errors == ()
+        assert opened.vop_types == "I" + 19 * "P"
+        assert coviar.get_num_frames(path) == 19  # as CoViAR counts: without the last
+    cut = tmp_path / "cut.avi"
+    data = path.read_bytes()
+    cut.write_bytes(data[: len(data) // 2])
+    with mic.bitstream.open(cut) as opened:
+        assert "?" in opened.vop_types
+        assert abs(opened.frame_count - 20) <= 1
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
