@@ -35,6 +35,8 @@ _UNSPECIFIED = 2
 _NEAREST = {10: 9, 3: _UNSPECIFIED}
 _NAMES = {8: "YCgCo", 11: "SMPTE 2085", 12: "derived from primaries", 13: "derived from primaries"}
 _NAMES |= {14: "ICtCp", 15: "IPT", 16: "YCgCo-Re", 17: "YCgCo-Ro"}
+# Matrices of BT.601, and of what says nothing; full range is 2 (AVColorRange).
+_BT601, _FULL = frozenset({_UNSPECIFIED, 5, 6}), 2
 # A stranger ratio is a damaged header, not a lens.
 _WIDEST = 8
 
@@ -50,12 +52,15 @@ class Display:
         flipped: Upside down.
         mirrored: Left becomes right.
         sample_aspect: Width of a coded sample in its heights.
+        plain_colours: Whether colours are BT.601's in limited range, as where a video does not
+            say; displays are equal without it.
     """
 
     transposed: bool = False
     flipped: bool = False
     mirrored: bool = False
     sample_aspect: Fraction = Fraction(1)
+    plain_colours: bool = dataclasses.field(default=True, compare=False)
 
     @classmethod
     def of(cls, frame: av.VideoFrame, sample_aspect: Fraction | None = None) -> Display:
@@ -67,6 +72,7 @@ class Display:
         """
         square = not sample_aspect or not Fraction(1, _WIDEST) <= sample_aspect <= _WIDEST
         aspect = Fraction(1) if square or sample_aspect is None else Fraction(sample_aspect)
+        plain = frame.colorspace in _BT601 and frame.color_range != _FULL
         try:
             data = attached(frame, "DISPLAYMATRIX")
         except ValueError:  # beside it is something that PyAV has no name for
@@ -76,16 +82,21 @@ class Display:
                 flipped=turns in (2, 3),
                 mirrored=turns in (1, 2),
                 sample_aspect=aspect,
+                plain_colours=plain,
             )
         if data is None:
-            return cls(sample_aspect=aspect)
+            return cls(sample_aspect=aspect, plain_colours=plain)
         # Rows (a, b, u), (c, d, v), (x, y, w): a step to the right in the coded picture goes by
         # (a, b) in the shown one, a step down by (c, d).
         a, b, _, c, d = np.frombuffer(cast(Any, data), np.int32)[:5].tolist()
         transposed = abs(b) + abs(c) > abs(a) + abs(d)
         right, down = (c, b) if transposed else (a, d)
         return cls(
-            transposed=transposed, flipped=down < 0, mirrored=right < 0, sample_aspect=aspect
+            transposed=transposed,
+            flipped=down < 0,
+            mirrored=right < 0,
+            sample_aspect=aspect,
+            plain_colours=plain,
         )
 
     @property

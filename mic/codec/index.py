@@ -19,8 +19,16 @@ from mic.errors import CodecError
 
 _MISSING = np.iinfo(np.int64).min
 _VOP, _LAYERS = 0xB6, range(0x20, 0x30)
-# Longer packets are no not-coded VOP: its header, some headers before it and stuffing.
+# Longer ones are no not-coded VOP: its header and stuffing (ISO/IEC 14496-2, 6.2.5).
 _SHORT = 64
+# libavcodec's decoders: what they make of pictures whose references are missing is no picture.
+_FROM_KEY = frozenset(
+    {"mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "h263", "h263p", "flv"}
+    | {"vp8", "vp9", "mpeg1video", "mpeg2video"}
+)
+# A clock that falls so far begins anew: the file is several recordings, one behind the other.
+_FALL = 0.1  # seconds of decoding times, which only rise
+_FALL_SHOWN = 1.0  # of presentation times, which fall where pictures are reordered
 _TYPES = "IPBS"
 # VOPs that tell a raw stream's rate.
 _LOOKED_AT = 100
@@ -37,6 +45,8 @@ class Index:
         kinds: One letter a packet: I, P, B or S of MPEG-4 Part 2, N for a VOP that is not coded;
             of other codecs I for key frames and P for all others.
         discarded: bool (P,): cut away by an edit list; decoded, but not shown.
+        begin: The first packet that is decoded: recordings of broadcasts begin anywhere, and what
+            comes before the first key picture shows nothing.
         stamps: int64 (P,), presentation time stamps in the stream's units.
         by_stamp: Whether the stamps tell in what order pictures are shown. AVI and raw streams
             have none that do: there the k-th decoded picture is the k-th shown.
@@ -56,6 +66,7 @@ class Index:
     keyframes: np.ndarray
     kinds: str
     discarded: np.ndarray
+    begin: int
     stamps: np.ndarray
     by_stamp: bool
     packet_of: np.ndarray
@@ -99,6 +110,8 @@ def index_of(
     rate: Fraction,
     timed: bool,
     ordered: bool,
+    reordered: bool,
+    joined: bool,
     time_base: Fraction,
 ) -> Index:
     """Reads all packets of a stream.
@@ -110,6 +123,10 @@ def index_of(
         rate: Pictures a second by the headers, for streams without times.
         timed: Whether the container keeps times.
         ordered: Whether its presentation time stamps can be trusted to order pictures.
+        reordered: Whether pictures are shown in another order than they are coded in, as far as
+            the decoder tells.
+        joined: Whether the container is one whose files can be joined byte by byte: its clock may
+            begin anew.
         time_base: Seconds a unit of the stamps.
     """
     entries, damage = _Entries(codec, extradata), None
@@ -119,15 +136,22 @@ def index_of(
     except CodecError as error:
         damage = error
     pts, dts = np.array(entries.pts, np.int64), np.array(entries.dts, np.int64)
+    anew = joined and _follow(pts, dts, float(time_base))
+    # Containers that keep decoding times only call them presentation times: these rise.
+    rising = reordered and bool((np.diff(pts) > 0).all())
     discarded = np.array(entries.discarded, bool)
     pictures = np.array(entries.pictures, np.int64)
+    begin = entries.begin()
+    pictures[:begin] = 0
     uncoded = np.frombuffer("".join(entries.kinds).encode(), np.uint8) == ord("N")
     packed = bool((pictures > 1).any())  # its VOPs that are not coded only hold a place
     held = pictures if packed else np.maximum(pictures, uncoded)
+    held[:begin] = 0
     filled = np.arange(len(pts)).repeat(held)
-    rows, by_stamp = _order(entries.kinds, pts, filled, trusted=timed and ordered)
+    rows, by_stamp = _order(entries.kinds, pts, filled, trusted=timed and ordered and not rising)
+    by_stamp = by_stamp and not anew  # a stamp may be that of two pictures
     rows = rows[~discarded[rows]]
-    stamps = pts if by_stamp else np.where(dts == _MISSING, pts, dts)
+    stamps = pts if by_stamp or rising else np.where(dts == _MISSING, pts, dts)
     if not timed or (stamps[rows] == _MISSING).any():
         rate = entries.rate() or rate
         seconds, zero = np.arange(len(rows)) / float(rate), 0
@@ -148,6 +172,7 @@ def index_of(
         keyframes=np.array(entries.keyframes, bool),
         kinds="".join(entries.kinds),
         discarded=discarded,
+        begin=begin,
         stamps=pts,
         by_stamp=by_stamp,
         packet_of=packet_of,
@@ -158,6 +183,28 @@ def index_of(
         start=float(zero * time_base) + first,
         damage=damage,
     )
+
+
+def _follow(pts: np.ndarray, dts: np.ndarray, second: float) -> bool:
+    """Lets joined recordings follow one another in time; whether there are several.
+
+    Args:
+        pts: Presentation time stamps, changed.
+        dts: Decoding time stamps, changed.
+        second: Seconds a unit.
+    """
+    by_dts = bool((dts != _MISSING).any())
+    clock, fall = (dts, _FALL) if by_dts else (pts, _FALL_SHOWN)
+    known = np.flatnonzero(clock != _MISSING)
+    steps = np.diff(clock[known])
+    usual = int(np.median(steps)) if len(steps) else 0
+    anew = np.flatnonzero(steps * second < -fall)
+    added = np.zeros(len(clock), np.int64)
+    for place in anew:
+        added[known[place + 1] :] += usual - steps[place]
+    for stamps in (pts, dts):
+        stamps[stamps != _MISSING] += added[stamps != _MISSING]
+    return bool(len(anew))
 
 
 def _order(
@@ -207,6 +254,7 @@ class _Entries:
         self._codec = codec
         self._extradata, self.headers = extradata, 0
         self._resolution = _resolution(extradata)
+        self._counted = 0  # the resolution in which increments are kept
         self.pts: list[int] = []
         self.dts: list[int] = []
         self.durations: list[int] = []
@@ -222,9 +270,16 @@ class _Entries:
         if len(self._increments) < 2:
             return None
         # Increments begin anew each second; coding order is not the order of time.
-        gaps = np.diff(self._increments) % self._resolution
+        gaps = np.diff(self._increments) % self._counted
         gaps = gaps[gaps > 0]
-        return Fraction(self._resolution, int(gaps.min())) if len(gaps) else None
+        return Fraction(self._counted, int(gaps.min())) if len(gaps) else None
+
+    def begin(self) -> int:
+        """The packet of the first key picture, where others cannot be decoded; else 0."""
+        if self._codec not in _FROM_KEY:
+            return 0
+        keys = (number for number, kind in enumerate(self.kinds) if kind == "I")
+        return next(keys, 0)
 
     def add(self, packet: av.Packet[av.VideoStream]) -> None:
         if not self.sizes and self._extradata not in bytes(packet):
@@ -243,19 +298,26 @@ class _Entries:
         self.kinds.append(kind)
         self.pictures.append(pictures)
 
+    def _tick(self, increment: int) -> None:
+        """Keeps an increment of the first layer: another one counts otherwise."""
+        self._counted = self._counted or self._resolution
+        if self._counted == self._resolution > 0 and len(self._increments) < _LOOKED_AT:
+            self._increments.append(increment)
+
     def _vops(self, data: bytes) -> tuple[str, int]:
         """Type of the first VOP, and how many are coded; DivX packs two into a packet."""
-        self._resolution = self._resolution or _resolution(data)
         kind, coded, at = "", 0, data.find(b"\0\0\1")
         while at >= 0 and at + 4 < len(data):
-            if data[at + 3] == _VOP:
+            after = data.find(b"\0\0\1", at + 4)
+            if data[at + 3] in _LAYERS:  # joined streams have another in the middle
+                self._resolution = _resolution(data[at:]) or self._resolution
+            elif data[at + 3] == _VOP:
                 is_coded, increment = _vop_header(data[at + 4 : at + 44], self._resolution)
-                is_coded = is_coded or len(data) - at >= _SHORT
-                if self._resolution and len(self._increments) < _LOOKED_AT:
-                    self._increments.append(increment)
+                is_coded = is_coded or (len(data) if after < 0 else after) - at >= _SHORT
+                self._tick(increment)
                 coded += is_coded
                 kind = kind or (_TYPES[data[at + 4] >> 6] if is_coded else "N")
-            at = data.find(b"\0\0\1", at + 4)
+            at = after
         return kind or "?", coded
 
 

@@ -46,6 +46,8 @@ from mic_bitstream.containers import has_times
 from mic_bitstream.decoding import decoded_frames, no_frames, packets
 
 _SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
+# Bytes of several files in a row are a file of these.
+_JOINED = frozenset({"mpeg", "mpegts"})
 # Decoding so many pictures costs less than jumping over them.
 _WORTH_A_JUMP = 12
 # Of an interval: half a millisecond, Matroska's and FLV's rounding, at 240 pictures a second.
@@ -130,6 +132,7 @@ class Video:
             self.sample_aspect = Fraction(stream.sample_aspect_ratio or 1)
             self.header_rate = frame_rate_of(container, stream)
             self._timed = has_times(container)
+            self._reordered = bool(context.has_b_frames)
             self._stated_end = stated_end(container, stream)
             if survey:
                 found = packets(container, stream, self.path)
@@ -162,6 +165,8 @@ class Video:
             rate=self.header_rate,
             timed=self._timed,
             ordered=self.container != "avi",  # AVI keeps decoding times only
+            reordered=self._reordered,
+            joined=self.container in _JOINED,
             time_base=self.time_base,
         )
         if len(index) == 0:
@@ -298,7 +303,8 @@ class Video:
     def _decoded(self, threads: int) -> Iterator[Picture]:
         number = -1
         with opened(self.path, number=self.stream, threads=threads) as (container, stream):
-            for frame in decoded_frames(container, stream, self.path):
+            begin = self.index.begin
+            for frame in decoded_frames(container, stream, self.path, first=begin):
                 known = self.index.number(frame.pts)
                 number = number + 1 if known is None else max(known, number + 1)
                 yield self._picture(number, frame)

@@ -202,7 +202,8 @@ def _packets_from(
 ) -> Iterator[av.Packet[av.VideoStream]]:
     """Packets from that of picture `first` on, without those that are shown before it."""
     if first == 0:
-        yield from packets(container, stream, video.path)
+        found = packets(container, stream, video.path)
+        yield from itertools.islice(found, video.index.begin, None)
         return
     number = int(video.index.packet_of[first])
     stamp = int(video.index.stamps[number])

@@ -65,7 +65,9 @@ class Decoded:
                 context.skip_frame = "DEFAULT" if needed else "NONREF"
 
             try:
-                for frame in decoded_frames(container, stream, video.path, before=allow):
+                begin = video.index.begin
+                frames = decoded_frames(container, stream, video.path, first=begin, before=allow)
+                for frame in frames:
                     known = video.index.number(frame.pts)
                     if known is None and video.index.by_stamp:
                         continue  # cut away by an edit list
@@ -77,11 +79,16 @@ class Decoded:
                     while waiting and number >= waiting[0]:
                         waiting.pop(0)
                     display = Display.of(frame, video.sample_aspect)
+                    steps = _exported(frame, display)
+                    if (frame.width, frame.height) != (video.width, video.height):
+                        # Faces are followed in pictures of one size; what moved is not known.
+                        steps = None
+                        frame = _resized(frame, video.width, video.height)
                     yield Moment(
                         number,
                         float(video.times[number]),
                         display.size(frame.width, frame.height),
-                        _exported(frame, display),
+                        steps,
                         Parts(*_converter(frame, display, video.path)) if looked_at else None,
                     )
                     if not waiting:
@@ -95,6 +102,14 @@ class Decoded:
                     remedy=error.remedy,
                 ) from error
         self.work.pictures = len(video)
+
+
+def _resized(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """A picture at another size, its colours meant as before."""
+    found = frame.reformat(width, height, interpolation="BICUBIC")
+    found.colorspace, found.color_range = frame.colorspace, frame.color_range
+    found.color_trc, found.color_primaries = frame.color_trc, frame.color_primaries
+    return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -30,6 +30,8 @@ def source_of(video: Video) -> Source:
     """
     if video.codec != "mpeg4" or "S" in video.index.kinds or not video.display.as_coded:
         return Decoded(video)
+    if not video.display.plain_colours:  # the parser's conversion to RGB is BT.601's
+        return Decoded(video)
     try:
         stream = bitstream.open(video.path)
     except (UnsupportedSyntaxError, BitstreamError):

@@ -15,26 +15,42 @@ from mic_bitstream.containers import packets_of
 from mic_bitstream.errors import CodecError
 from mic_bitstream.files import reason
 
+_HELD = 16  # packets of one transport unit that the mark of another may reach
+
 
 def packets(
     container: InputContainer, stream: VideoStream, path: Path
 ) -> Iterator[av.Packet[av.VideoStream]]:
     """The stream's packets in coding order.
 
-    Empty ones, by which AVI repeats a picture, are left out.
+    Empty ones, by which AVI repeats a picture, are left out. Counters of transport packets begin
+    anew where two recordings were joined, and so does the clock: then nothing is missing.
 
     Raises:
         CodecError: The file is damaged, or breaks off in the middle of a packet.
     """
+    doubted: list[av.Packet[av.VideoStream]] = []  # a packet marked as damaged, and what follows
     for packet in packets_of(container, stream, path):
-        if packet.is_corrupt:
-            raise CodecError(
-                "breaks off in the middle of a picture",
-                file=path,
-                remedy="the file is damaged; get another copy",
-            )
-        if packet.size:
+        if doubted and _falls(doubted[-1], packet):
+            yield from doubted
+            doubted = []
+        if doubted or packet.is_corrupt:
+            doubted.append(packet)
+            if len(doubted) > _HELD:
+                break
+        elif packet.size:
             yield packet
+    if doubted:
+        raise CodecError(
+            "breaks off in the middle of a picture, or transport packets are missing",
+            file=path,
+            remedy="the file is damaged; get another copy",
+        )
+
+
+def _falls(before: av.Packet[av.VideoStream], packet: av.Packet[av.VideoStream]) -> bool:
+    """Whether decoding times, which only rise, fall here."""
+    return before.dts is not None and packet.dts is not None and packet.dts < before.dts
 
 
 def decoded_frames(

@@ -138,18 +138,26 @@ def test_pictures_cropped_at_the_left_are_refused(crop, tmp_path):
         mic.decoded.open(path)
 
 
-def test_a_reference_that_is_gone_is_an_error(tmp_path):
+def test_a_reference_that_is_gone_is_an_error_or_the_next_key_picture_is_waited_for(tmp_path):
     whole = ffmpeg(tmp_path / "whole.mkv", frames(PICTURES), *CODECS["mpeg4.avi"])
-    cut = tmp_path / "cut.mkv"
-    with av.open(str(whole)) as source, av.open(str(cut), "w") as target:
-        video = source.streams.video[0]
-        copy = target.add_stream_from_template(video)
-        for number, packet in enumerate(source.demux(video)):
-            if packet.size and number >= 3:
-                packet.stream = copy
-                target.mux(packet)
+
+    def part(first, end):
+        path = tmp_path / f"{first}-{end}.mkv"
+        with av.open(str(whole)) as source, av.open(str(path), "w") as target:
+            video = source.streams.video[0]
+            copy = target.add_stream_from_template(video)
+            for number, packet in enumerate(source.demux(video)):
+                if packet.size and first <= number < end:
+                    packet.stream = copy
+                    target.mux(packet)
+        return mic.decoded.open(path)
+
     with pytest.raises(CodecError):
-        mic.decoded.open(cut).residual([0])
+        part(3, 8).residual([0])
+    later = part(3, 48)
+    assert later.frame_count == 40  # from the eighth on
+    right = mic.decoded.open(whole).residual([9, 10])
+    assert (later.residual([1, 2]).y == right.y).all()
 
 
 def test_a_cut_file_gives_its_whole_frames_and_then_an_error(tmp_path):

@@ -1,0 +1,66 @@
+"""Films whose colours are told, or whose size changes: looked at as they are shown."""
+
+from fractions import Fraction
+
+import av
+import containers
+import numpy as np
+import pytest
+from containers import Film
+
+import mic
+from mic import codec
+from mic.codec import Video
+from mic.recognition.sources import source_of
+from mic.storage import assets
+
+
+@pytest.fixture(scope="module")
+def face():
+    """A face over 24 pictures."""
+    return [frame[::2, ::2] for frame in codec.decode(assets.path("single_face"))][:24]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "full", "way"),
+    [(2, 0, "parsed"), (6, 1, "parsed"), (1, 1, "decoded"), (6, 2, "decoded")],
+)
+def test_colours_other_than_the_parsers_are_decoded(matrix, full, way, tmp_path):
+    film = Film(colorspace=matrix, color_range=full, picture=containers.COLOUR)
+    path = containers.write(tmp_path / "a.mkv", film)
+    source = source_of(Video(path, survey=True))
+    assert source.way == way
+    (moment,) = source.moments([0], lambda _: [])
+    shown = next(source.video.pictures()).rgb
+    assert np.abs(moment.pixels(None).astype(int) - shown).max() <= 3
+
+
+def test_a_size_that_changes_is_the_same_person_at_the_same_place(face, tmp_path):
+    path = tmp_path / "a.webm"
+    height, width = face[0].shape[:2]
+    with av.open(str(path), "w") as target:
+        streams = []
+        for scale in (1, 2):
+            coded = av.CodecContext.create("libvpx", "w")
+            coded.width, coded.height, coded.pix_fmt = width * scale, height * scale, "yuv420p"
+            coded.time_base, coded.bit_rate = Fraction(1, 30), 2_000_000
+            streams.append(coded)
+        video = target.add_stream("libvpx", rate=30)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        for part, coded in enumerate(streams):
+            for number, picture in enumerate(face):
+                frame = av.VideoFrame.from_ndarray(picture, "rgb24")
+                frame = frame.reformat(coded.width, coded.height, "yuv420p")
+                frame.pts, frame.time_base = part * len(face) + number, Fraction(1, 30)
+                for packet in coded.encode(frame):
+                    packet.stream = video
+                    target.mux(packet)
+            for packet in coded.encode(None):
+                packet.stream = video
+                target.mux(packet)
+    table = mic.predict(path, rows="frame")
+    assert len(table) == 2 * len(face)
+    assert set(table["person"]) == {0}
+    boxes = table[["left", "top", "right", "bottom"]].to_numpy(float)
+    assert np.abs(boxes[-1] - boxes[len(face) - 1]).max() < 0.1 * width
+    assert table["status"].eq("ok").mean() > 0.9
