@@ -216,12 +216,10 @@ void Stream::append(std::int64_t offset, std::span<const std::uint8_t> packet) {
 /// its chunk header does: 8 bytes before in AVI, 4 in Matroska, more where blocks are laced.
 std::optional<std::uint64_t> Stream::find_packet(std::int64_t offset,
                                                  std::span<const std::uint8_t> packet) {
-    constexpr std::size_t longest_header = 64;
-    const std::size_t begun = std::min<std::size_t>(packet.size(), 32);
-    std::array<std::uint8_t, longest_header + 32> window{};
+    std::array<std::uint8_t, 64 + 32> window{};  // a header, and how a packet begins
+    const auto head = packet.first(std::min<std::size_t>(packet.size(), 32));
     const auto first = static_cast<std::uint64_t>(offset);
     const std::size_t read = file_.read(first, std::span(window));
-    const auto head = packet.first(begun);
     const auto end = window.begin() + static_cast<std::ptrdiff_t>(read);
     for (auto at = window.begin();; ++at) {
         at = std::search(at, end, head.begin(), head.end());

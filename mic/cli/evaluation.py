@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -75,6 +76,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         with terminal.progress(name, unit="videos") as progress:
             answers[name] = labelled.answered(videos, task, progress=progress)
     found = labelled.evaluate(videos, answers)
+    for video, error in found.unread.items():
+        print(f"mic: {error if video in error else f'{video}: {error}'}", file=sys.stderr)
+    if found.strange:
+        print(
+            f"mic: no network answers {', '.join(found.strange)}: their windows count as wrong",
+            file=sys.stderr,
+        )
     written = found.save(options.out)
     for called in answers:
         print(found.line(called))

@@ -61,6 +61,9 @@ def files_below(folder: str | Path) -> list[Path]:
     instance, counts once, under its own name where it has one below `folder`. Hidden files and
     folders are left out: they are not the user's but records, system litter, what a killed run
     had half written.
+
+    Raises:
+        ConfigError: A folder may not be listed: what is in it would be missing in silence.
     """
     folder = Path(folder)
     seen: set[tuple[int, int]] = set()
@@ -82,8 +85,16 @@ def _walk(top: Path, seen: set[tuple[int, int]], links: list[Path]) -> Iterator[
         try:
             status = folder.stat()
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except OSError:
-            continue  # vanished meanwhile, or somebody else's
+        except FileNotFoundError:
+            continue  # vanished meanwhile
+        except OSError as error:
+            if folder.name == "lost+found":
+                continue
+            raise ConfigError(
+                f"cannot be listed: {error.strerror}",
+                file=folder,
+                remedy="allow it, or move it elsewhere",
+            ) from error
         if (status.st_dev, status.st_ino) in seen:
             continue
         seen.add((status.st_dev, status.st_ino))

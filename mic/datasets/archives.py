@@ -111,7 +111,11 @@ def _zip(opened: zipfile.ZipFile, archive: Path, max_bytes: int) -> Iterator[_En
                 place=info.filename,
                 remedy="unpack it with the password that its makers gave you",
             )
-        yield _Entry(info.filename, info.file_size, functools.partial(opened.open, info))
+        # Some programs of Windows write its separator into the archive.
+        name = info.filename.replace("\\", "/")
+        if name.endswith("/"):
+            continue
+        yield _Entry(name, info.file_size, functools.partial(opened.open, info))
 
 
 def _member(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:

@@ -142,10 +142,13 @@ def verification(z: np.ndarray, subjects: np.ndarray, labels: np.ndarray) -> tup
     same = subjects[first] == subjects[second]
     if same.all() or not same.any():
         return float("nan"), float("nan")
-    # The rate at the nearest corner of the curve; between corners it differs in the fourth digit.
     false_accept, true_accept, _ = roc_curve(same, scores)
-    crossing = int(np.argmin(np.abs(false_accept - (1 - true_accept))))
-    eer = (false_accept[crossing] + 1 - true_accept[crossing]) / 2
+    # Where the curve crosses the line of equal rates, between two of its corners.
+    gap = false_accept - (1 - true_accept)  # rises from -1 to 1
+    after = int(np.searchsorted(gap, 0.0))
+    before = max(after - 1, 0)
+    share = -gap[before] / (gap[after] - gap[before]) if after > before else 0.0
+    eer = false_accept[before] + share * (false_accept[after] - false_accept[before])
     return float(auc(false_accept, true_accept)), float(eer)
 
 

@@ -17,7 +17,7 @@ from mic.experiments.privacy.erasure import fit_erasure
 from mic.inputs.coverage import LeftOut
 from mic.inputs.tensors import ClipTensors, Representation
 from mic.manifest.manifest import Manifest
-from mic.manifest.protocols import Split, given_split, subject_folds
+from mic.manifest.protocols import Split, given_parts, given_split, subject_folds
 from mic.models.mic import Identity, Method
 from mic.models.trainable import Trainable
 from mic.peers import PeerMethod
@@ -127,6 +127,8 @@ def splits(manifest: Manifest, *, parts: int = 10) -> list[Split]:
             of the people test everybody, as ten on nine tenths do.
     """
     given = set(manifest.column("split"))
+    if {"train", "val", "test"} <= given:
+        return [given_parts(manifest)]
     for tested in ("val", "test"):
         if "train" in given and tested in given:
             return [given_split(manifest, test=tested)]

@@ -18,7 +18,7 @@ from mic.inputs import apex, tensors
 from mic.inputs.coverage import LeftOut, check_content
 from mic.inputs.tensors import ClipTensors, Representation
 from mic.manifest import side_files
-from mic.manifest.manifest import Clip, Manifest
+from mic.manifest.manifest import SPLITS, Clip, Manifest
 from mic.synthface.identity import sample
 
 
@@ -68,7 +68,9 @@ class Dataset:
         """What it is, in words: clips, people, how it is divided, how much; then its classes."""
         split = any(self.manifest.column("split"))
         people = len(set(self.manifest.column("subject")))
-        divided = "the published training and validation parts"
+        parts_given = [part for part in SPLITS if part and part in self.manifest.column("split")]
+        by_whom = "published" if self.published or self.generated else "given"
+        divided = f"the {by_whom} parts {', '.join(parts_given)}"
         if not split:
             divided = f"{min(parts, people)} subject-disjoint parts"
             given = {*self.manifest.column("fold")}

@@ -50,6 +50,7 @@ def read(table: Path) -> list[Source]:
         raise DatasetError(message, file=table, remedy=_REMEDY)
     found: dict[str, Source] = {}
     spelt: dict[str, str] = {}
+    called: dict[str, str] = {}
     for number, row in enumerate(rows, start=1):
         try:
             one = _source(row)
@@ -58,20 +59,34 @@ def read(table: Path) -> list[Source]:
             usual = spelt.setdefault(one.label.casefold(), one.label)
             if usual != one.label:
                 raise ValueError(f"the label {one.label!r} is written {usual!r} before")
+            usual = called.setdefault(one.subject.casefold(), one.subject)
+            if usual != one.subject:
+                raise ValueError(f"the person {one.subject!r} is written {usual!r} before")
         except ValueError as error:
             place = f"clip {number} ({row['clip']})" if row["clip"] else f"clip {number}"
             remedy = "mend or remove the row"
             raise DatasetError(str(error), file=table, place=place, remedy=remedy) from error
         found[one.clip_id] = one
+    for name in ("split", "fold"):
+        lacking = [row["clip"] for row in rows if not row.get(name)]
+        if 0 < len(lacking) < len(rows):
+            raise DatasetError(
+                f"has a {name} for some clips and none for {len(lacking)} others",
+                file=table,
+                place=f"clip {lacking[0]}",
+                remedy=f"write a {name} for each clip, or for none",
+            )
     return list(found.values())
 
 
 def _source(row: Mapping[str, str]) -> Source:
-    clip = row["clip"].replace("\\", "/").removeprefix("./")
+    clip = str(PurePosixPath(row["clip"].replace("\\", "/")))
     for name in _NEEDED:
         if not row[name]:
             raise ValueError(f"its {name} is empty")
     path = PurePosixPath(clip)
+    if "\0" in clip:
+        raise ValueError("its path holds a zero byte")
     if path.is_absolute() or ".." in path.parts:
         raise ValueError("its path leaves the table's folder")
     split = row.get("split", "").lower()

@@ -127,13 +127,24 @@ def load(
 
 
 def _check_labels(manifest: Manifest, table: Path) -> None:
-    """Refuses a manifest that gives one file two labels, or has it in two parts."""
+    """Refuses a manifest that gives one file two labels or people, or has it in two parts."""
+    called: dict[str, str] = {}
+    for clip in manifest:
+        usual = called.setdefault(clip.subject.casefold(), clip.subject)
+        if usual != clip.subject:
+            raise DatasetError(
+                f"has one person as {usual!r} and as {clip.subject!r}",
+                file=table,
+                place=clip.clip_id,
+                remedy="call the person the same everywhere",
+            )
     first: dict[str, Clip] = {}
     for clip in manifest:
         other = first.setdefault(clip.sha256, clip)
-        if clip.sha256 and (other.label, other.split) != (clip.label, clip.split):
+        mine = (clip.label, clip.split, clip.subject)
+        if clip.sha256 and (other.label, other.split, other.subject) != mine:
             raise DatasetError(
-                f"has the pictures of {other.clip_id} again, with another label or part",
+                f"has the pictures of {other.clip_id} again, with another label, part or person",
                 file=table,
                 place=clip.clip_id,
                 remedy="remove the row that is wrong",

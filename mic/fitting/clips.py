@@ -164,6 +164,15 @@ def _check_names(videos: Sequence[Labelled], folder: Path) -> None:
                 file=folder,
                 remedy="move their videos into one of them",
             )
+    called: dict[str, str] = {}
+    for video in videos:
+        usual = called.setdefault(video.subject.strip().casefold(), video.subject)
+        if usual != video.subject:
+            raise DatasetError(
+                f"has one person as {usual!r} and as {video.subject!r}",
+                file=folder,
+                remedy="call the person the same everywhere, or two people by names of their own",
+            )
     people = {video.subject.casefold() for video in videos}
     if 2 * len(people & _EXPRESSIONS) > len(people):
         raise DatasetError(

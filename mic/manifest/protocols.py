@@ -6,6 +6,7 @@ always taken from the training subjects, never from the test fold.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -130,6 +131,28 @@ def given_split(manifest: Manifest, *, test: str = "val", validation_parts: int 
             remedy="use subject_folds or leave_one_subject_out",
         )
     return _split(test, manifest, rest, tested, validation_parts, 0)
+
+
+def given_parts(manifest: Manifest) -> Split:
+    """A manifest's own three parts: trained on "train", chosen on "val", reported on "test".
+
+    Raises:
+        DatasetError: A person is in two of them.
+    """
+    rows: dict[str, tuple[int, ...]] = {}
+    people: dict[str, set[str]] = {}
+    for part in ("train", "val", "test"):
+        rows[part] = tuple(k for k, name in enumerate(manifest.column("split")) if name == part)
+        people[part] = {manifest.clips[row].subject for row in rows[part]}
+    for one, other in itertools.combinations(people, 2):
+        shared = sorted(people[one] & people[other])
+        if shared:
+            raise DatasetError(
+                f"subjects in {one} and in {other}: {', '.join(shared[:5])}",
+                file=manifest.root,
+                remedy="mend the manifest's split or subject column",
+            )
+    return Split(name="test", train=rows["train"], validation=rows["val"], test=rows["test"])
 
 
 def hold_out(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from pathlib import Path
 
 _MARKS = (
@@ -17,7 +18,8 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SEPARATORS = ",;\t"
-_ABSENT = frozenset({"", "na", "n/a", "nan"})
+_SEPARATOR = re.compile(r"sep=(.)", re.IGNORECASE)
+_ABSENT = frozenset({"", "na", "n/a", "nan", "none", "null"})
 
 
 def read_text(path: str | Path) -> str:
@@ -34,30 +36,49 @@ def read_text(path: str | Path) -> str:
     return data.decode("utf-8")
 
 
-def read_rows(path: str | Path) -> list[dict[str, str]]:
+class Row(dict[str, str]):
+    """Cells by the names of their columns.
+
+    Attributes:
+        line: Where the row ends in the file, from 1.
+    """
+
+    line: int = 0
+
+
+def read_rows(path: str | Path) -> list[Row]:
     """The rows of a table by the names in its first one; cells are stripped, empty rows left out.
 
-    Cells are separated by what is most frequent in the first row of comma, semicolon and tab.
-    Cells that a row lacks are empty, as spreadsheet programs leave out the last ones.
+    Cells are separated by what is most frequent in the first row of comma, semicolon and tab, or
+    by what a first line `sep=;` says. Cells that a row lacks are empty, as spreadsheet programs
+    leave out the last ones.
 
     Raises:
         OSError: It cannot be read.
         UnicodeDecodeError: It is not encoded as `read_text` knows.
-        csv.Error: Its quotes do not end.
+        csv.Error: Its quotes do not end, or a row has more cells than there are columns: mostly a
+            comma within a cell.
     """
     text = read_text(path)
-    head = text.split("\n", 1)[0]
-    separator = max(_SEPARATORS, key=head.count)
+    head, _, rest = text.partition("\n")
+    told = _SEPARATOR.fullmatch(head.strip())
+    if told:
+        text = rest
+    separator = told[1] if told else max(_SEPARATORS, key=head.count)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, restval="")
     rows = []
-    for row in reader:
-        clean = {
-            name.strip(): cell.strip()
-            for name, cell in row.items()
-            if isinstance(name, str) and isinstance(cell, str)
-        }
-        if any(clean.values()):
-            rows.append(clean)
+    for cells in reader:
+        line = reader.line_num + bool(told)
+        surplus = cells.pop(None, [])
+        if any(cell.strip() for cell in surplus):
+            raise csv.Error(
+                f"line {line} has more cells than there are columns; put a cell that holds "
+                f"{separator!r} between quotes"
+            )
+        row = Row({name.strip(): cell.strip() for name, cell in cells.items()})
+        row.line = line
+        if any(row.values()):
+            rows.append(row)
     return rows
 
 
@@ -67,4 +88,13 @@ def number_of(cell: str) -> float | None:
     Raises:
         ValueError: There is something else.
     """
-    return None if cell.lower() in _ABSENT else float(cell.replace(",", "."))
+    if is_absent(cell):
+        return None
+    if "_" in cell:  # digits may be grouped so in Python, and in no table
+        raise ValueError(f"{cell!r} is no number")
+    return float(cell.replace(",", "."))
+
+
+def is_absent(cell: str) -> bool:
+    """Whether a cell says that there is nothing."""
+    return cell.strip().lower() in _ABSENT

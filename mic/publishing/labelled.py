@@ -27,7 +27,7 @@ import pandas as pd
 
 from mic.errors import DatasetError, MicError, printable
 from mic.evaluation import metrics
-from mic.publishing.labels import LabelledVideo
+from mic.publishing.labels import EXPRESSIONS, LabelledVideo
 from mic.recognition.moments import Work
 from mic.recognition.table import Task, as_table
 from mic.storage import atomic
@@ -85,12 +85,17 @@ class Evaluation:
         summary: A row a network; see `evaluate`.
         agreement: A row a pair of networks: windows that both answer, share with one label.
         classes: Of labels and answers.
+        strange: Labels that are no expression and that no network answers: their windows count as
+            wrong.
+        unread: What is wrong with videos that could not be read, or broke off, by name.
     """
 
     windows: pd.DataFrame
     summary: pd.DataFrame
     agreement: pd.DataFrame
     classes: tuple[str, ...]
+    strange: tuple[str, ...] = ()
+    unread: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def confusion(self, network: str) -> np.ndarray:
         """(classes, classes) counts of windows; row: true, column: answered."""
@@ -250,7 +255,14 @@ def evaluate(videos: Sequence[LabelledVideo], answers: Mapping[str, pd.DataFrame
         _summary(network, windows[windows["network"] == network], answers[network].attrs)
         for network in answers
     ]
+    answered = {*windows.loc[known, "label"]}
+    broken: dict[str, str] = {}
+    for table in answers.values():
+        hurt = table[table["error"].fillna("").astype(str) != ""]
+        broken |= dict(zip(hurt["video"], hurt["error"], strict=True))
     return Evaluation(
+        strange=tuple(sorted({*windows["true"]} - EXPRESSIONS - answered)),
+        unread=broken,
         windows=windows,
         summary=pd.DataFrame(summary),
         agreement=_agreement(windows, list(answers)),
@@ -315,11 +327,13 @@ def _summary(network: str, own: pd.DataFrame, cost: Mapping[str, float]) -> dict
     if said.empty:
         raise DatasetError(f"{network} answers none of the videos")
     right = said["right"].to_numpy(bool)
-    named = (own["person"] != "").all()
-    people = own["person"].nunique() if named else 0
+    named = (said["person"] != "").all()
+    people = said["person"].nunique() if named else 0
     groups = said["person"] if people > 1 else said["video"]
     accuracy = metrics.subject_bootstrap(right, groups.tolist())
-    recall = said.assign(right=right).groupby("true")["right"].mean().mean()
+    # A class that is never answered is never found.
+    recalls = said.assign(right=right).groupby("true")["right"].mean()
+    recall = recalls.reindex(own["true"].unique(), fill_value=0.0).mean()
     sure = said["confidence"].to_numpy(float)
     known = np.isfinite(sure)
     place = np.minimum((sure[known] * _BINS).astype(int), _BINS - 1)

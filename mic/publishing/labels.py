@@ -15,7 +15,7 @@ import pandas as pd
 from mic.codec import videos_in
 from mic.datasets.readers import cremad, ravdess
 from mic.errors import DatasetError, printable
-from mic.manifest.tables import read_rows
+from mic.manifest.tables import Row, is_absent, number_of, read_rows
 
 # What people call the expressions, by our names.
 _SYNONYMS = {
@@ -24,11 +24,13 @@ _SYNONYMS = {
     "disgust": "disgusted dis di",
     "fear": "fearful afraid scared fea fe",
     "happiness": "happy joy hap ha smile",
-    "neutral": "calm neu ne none",
+    "neutral": "calm neu ne",
     "sadness": "sad sa",
     "surprise": "surprised sur su",
 }
+EXPRESSIONS = frozenset(_SYNONYMS)
 _NAMES = {word: name for name, words in _SYNONYMS.items() for word in (name, *words.split())}
+_WINDOW = re.compile(r"\d+(\.0*)?")
 _CREMA_D = re.compile(r"(1\d{3})_[A-Z]{3}_([A-Z]{3})_(?:LO|MD|HI|XX?)", re.IGNORECASE)
 _RAVDESS = re.compile(r"\d\d-\d\d-(\d\d)-\d\d-\d\d-\d\d-(\d\d)")
 
@@ -56,8 +58,8 @@ def labelled_videos(
     Args:
         videos: Files or folders; a video that is reached twice counts once.
         labels: A table with the columns `video` (a path, or its end, as `a/1.mp4`) and `label`,
-            and perhaps `person`; None: names as CREMA-D's or RAVDESS's, else the name of the
-            folder in which a file lies.
+            and perhaps `person`; None: names as CREMA-D's or RAVDESS's, else folders as
+            `mic train` has them: below a given folder a class, below that a person.
 
     Raises:
         DatasetError: The table is no such table, names a video that is not there or several
@@ -66,7 +68,12 @@ def labelled_videos(
         ConfigError: A path does not exist.
     """
     paths = list({path.resolve(): path for path in reversed(videos_in(videos))}.values())[::-1]
-    found = _by_table(paths, Path(labels)) if labels is not None else list(map(_by_name, paths))
+    if labels is not None:
+        found = _by_table(paths, Path(labels))
+    else:
+        given = [videos] if isinstance(videos, str | Path) else videos
+        roots = [Path(root) for root in given if Path(root).is_dir()]
+        found = [_by_name(path, roots) for path in paths]
     if not found:
         raise DatasetError(
             "no video has a label", file=labels, remedy="check the column `video` of the table"
@@ -107,7 +114,7 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
     rows = _read(path, ("video", "label"))
     known = _Finder([video.path for video in videos])
     found: dict[tuple[Path, int], dict[str, object]] = {}
-    for number, row in enumerate(rows, start=2):  # as a spreadsheet counts, with the header
+    for row in rows:
         try:
             place = known.find(row["video"])
             if place is None:
@@ -117,12 +124,12 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
                 raise ValueError(f"window {window} of {row['video']} has an answer already")
         except ValueError as error:
             raise DatasetError(
-                str(error), file=path, place=f"row {number}", remedy="mend it, or take it out"
+                str(error), file=path, place=f"row {row.line}", remedy="mend it, or take it out"
             ) from error
         found[place, window] = {
             "video": printable(place),
             "window": window,
-            "label": canonical(row["label"]) if row["label"] else None,
+            "label": None if is_absent(row["label"]) else canonical(row["label"]),
             "confidence": confidence,
             "error": "",
         }
@@ -138,21 +145,21 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
 
 def _window(row: Mapping[str, str]) -> int:
     text = row.get("window") or "0"
-    if not text.strip().isdecimal():
+    if not _WINDOW.fullmatch(text):
         raise ValueError(f"window {text!r} is no number from 0 on")
-    return int(text)
+    return int(float(text))
 
 
 def _confidence(row: Mapping[str, str]) -> float:
     """From 0 to 1; not a number where nothing is said."""
-    text = row.get("confidence") or "nan"
+    text = row.get("confidence", "")
     try:
-        value = float(text)
+        value = number_of(text)
     except ValueError:
         value = -1.0
-    if not (value != value or 0 <= value <= 1):
+    if value is not None and not 0 <= value <= 1:
         raise ValueError(f"confidence {text!r} is no number from 0 to 1")
-    return value
+    return float("nan") if value is None else value
 
 
 class _Finder:
@@ -188,18 +195,18 @@ def _composed(path: Path) -> tuple[str, ...]:
 def _by_table(paths: Sequence[Path], table: Path) -> list[LabelledVideo]:
     known = _Finder(paths)
     found = []
-    for number, row in enumerate(_read(table, ("video", "label")), start=2):
+    for row in _read(table, ("video", "label")):
         try:
             path = known.find(row["video"])
             if path is None:
                 raise ValueError(f"names {row['video']!r}, which is none of the videos")
-            if not row["label"]:
+            if is_absent(row["label"]):
                 raise ValueError(f"has no label for {row['video']!r}")
         except ValueError as error:
             raise DatasetError(
                 str(error),
                 file=table,
-                place=f"row {number}",
+                place=f"row {row.line}",
                 remedy="take it out, or write a label and a path that ends one video only, "
                 "as a/1.mp4",
             ) from error
@@ -211,19 +218,38 @@ def _by_table(paths: Sequence[Path], table: Path) -> list[LabelledVideo]:
     return found
 
 
-def _by_name(path: Path) -> LabelledVideo:
+def _by_name(path: Path, roots: Sequence[Path]) -> LabelledVideo:
     if (match := _CREMA_D.fullmatch(path.stem)) and match[2].upper() in cremad.LABELS:
         label, person = cremad.LABELS[match[2].upper()], match[1]
     elif (match := _RAVDESS.fullmatch(path.stem)) and match[1] in ravdess.LABELS:
         label, person = ravdess.LABELS[match[1]], match[2]
     else:
-        label, person = path.resolve().parent.name, ""
+        label, person = _by_folder(path, roots)
     return LabelledVideo(path=path, label=canonical(label), person=person)
 
 
-def _read(path: Path, columns: Sequence[str]) -> list[dict[str, str]]:
+def _by_folder(path: Path, roots: Sequence[Path]) -> tuple[str, str]:
+    """Class and person, from the given folder down to the file."""
+    root = next((root for root in roots if path.is_relative_to(root)), None)
+    if root is None:
+        return path.resolve().parent.name, ""
+    folders = path.relative_to(root).parts[:-1]
+    # The given folder may be one class; then persons lie in it.
+    if not folders or (canonical(root.resolve().name) in _SYNONYMS and not _names_one(folders[0])):
+        folders = (root.resolve().name, *folders)
+    return folders[0], folders[1] if len(folders) > 1 else ""
+
+
+def _names_one(folder: str) -> bool:
+    return canonical(folder) in _SYNONYMS
+
+
+def _read(path: Path, columns: Sequence[str]) -> list[Row]:
     try:
-        rows = [{key.lower(): cell for key, cell in row.items()} for row in read_rows(path)]
+        rows = []
+        for row in read_rows(path):
+            rows.append(Row({key.lower(): cell for key, cell in row.items()}))
+            rows[-1].line = row.line
         if not rows or not set(columns) <= set(rows[0]):
             raise ValueError("columns are missing, or there is no row")
     except (OSError, ValueError, csv.Error) as error:

@@ -61,6 +61,54 @@ def test_a_clip_that_is_there_twice_with_one_label_is_noted(tmp_path):
     assert note.file.endswith("000000999.avi")
 
 
+def test_pictures_of_two_people_are_of_neither(tmp_path):
+    root = trees.cremad(tmp_path)
+    first = sorted((root / "VideoFlash").glob("*.flv"))[0]
+    other = first.with_name("1091" + first.name[4:])
+    shutil.copy(first, other)
+    report = fetch("cremad", root)
+    assert {fault.clip for fault in report.faults if fault.clip} >= {first.stem, other.stem}
+    assert any("another label, person" in fault.message for fault in report.faults)
+
+
+def test_sequences_without_a_folder_of_their_label_are_named(tmp_path):
+    root = trees.ckplus(tmp_path)
+    shutil.rmtree(root / "Emotion/S022")
+    (fault,) = (fault for fault in scan("ckplus", root).faults if fault.clip)
+    assert (fault.clip, fault.file) == ("S022_001", "Emotion/S022/001")
+    # Copies that leave empty folders out cannot tell.
+    shutil.rmtree(root / "Emotion/S010/003")
+    assert not [fault for fault in scan("ckplus", root).faults if fault.clip]
+
+
+def test_two_videos_of_a_session_that_differ_in_case_are_two(tmp_path):
+    root = trees.mmi(tmp_path)
+    (video, *_) = sorted(root.glob("Sessions/*/*.avi"))
+    shutil.copy(video, video.with_name(video.name.swapcase()))
+    assert any("holds 2 videos" in fault.message for fault in scan("mmi", root).faults)
+
+
+def test_two_ratings_of_a_recording_that_differ_are_none(tmp_path):
+    root = trees.avec(tmp_path)
+    file = root / "ratings_gold_standard/valence/train_1.arff"
+    file.with_name("TRAIN_1.ARFF").write_text(file.read_text().replace("0.1", "0.3"))
+    kept = {source.clip_id for source in scan("avec", root).sources}
+    assert "train_1" not in kept
+    file.with_name("TRAIN_1.ARFF").unlink()
+    assert "train_1" in {source.clip_id for source in scan("avec", root).sources}
+
+
+def test_the_rating_is_the_column_called_so(tmp_path):
+    root = trees.avec(tmp_path)
+    file = root / "ratings_gold_standard/valence/train_1.arff"
+    _, values = datasets.DATASETS["avec"].read_trace(file)
+    lines = file.read_text().splitlines()
+    at = next(k for k, line in enumerate(lines) if line.lower().startswith("@data"))
+    head = [*lines[:at], "@attribute confidence numeric"]
+    file.write_text("\n".join([*head, lines[at], *(f"{line},1" for line in lines[at + 1 :] if line)]))
+    assert (datasets.DATASETS["avec"].read_trace(file)[1] == values).all()
+
+
 def test_ratings_of_two_recordings_of_the_same_pictures_are_refused(tmp_path):
     root = trees.avec(tmp_path)
     videos = root / "recordings_video"

@@ -265,9 +265,9 @@ def test_avec_names_every_fault(tree):
         (["a,0.0,0.1", "a,0.04,high"], "line 6"),
         (["a,0.0,0.1", "a,0.04"], "line 6"),
         (["a,0.04,0.1", "a,0.0,0.2"], None),
-        (["a,0.0,nan", "a,0.04,0.2"], None),
+        (["a,0.0,nan", "a,0.04,0.2"], "line 5"),
+        (["a,0.0,0.1", "a,0.04,0.1", "a,0.08,0.1", "a,3.2,0.2"], None),
         (["a,0.0,0.1"], None),
-        ([], None),
     ],
 )
 def test_a_broken_trace_is_refused_with_its_line(tmp_path, lines, place):

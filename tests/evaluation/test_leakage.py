@@ -67,6 +67,18 @@ def test_expression_alone_is_not_taken_for_identity():
     assert auc == pytest.approx(0.5, abs=0.1)
 
 
+def test_one_pair_of_a_person_has_the_rate_at_which_both_errors_are_equal():
+    # One pair of one person, which a third of the pairs of two people resemble more.
+    z = np.array([[1.0, 0.0], [0.6, 0.8], [0.9, 0.1], [0.0, 1.0], [-1.0, 0.2]])
+    subjects, labels = np.array(["a", "a", "b", "c", "d"]), np.array([0, 1, 2, 3, 4])
+    auc, eer = leakage.verification(z, subjects, labels)
+    first, second, scores = leakage.pairs(z, labels)
+    same = subjects[first] == subjects[second]
+    above = float((scores[~same] > scores[same]).mean())
+    assert 0 < above < 1
+    assert (auc, eer) == pytest.approx((1 - above, above))
+
+
 def test_seen_subjects_are_refused():
     with pytest.raises(ConfigError, match="unseen"):
         leakage.measure(features(1.0), features(1.0, subjects=5))

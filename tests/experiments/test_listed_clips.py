@@ -61,10 +61,21 @@ def test_a_list_is_read_as_any_program_writes_it(tmp_path, text, encoding):
 
 
 def test_parts_and_apexes_of_a_list_count(tmp_path):
-    text = "clip,label,subject,split,fold,apex\na.avi,x,p,Train,2,0\nb.avi,y,q,,,\n"
+    text = "clip,label,subject,split,fold,apex\na.avi,x,p,Train,2,0\nb.avi,y,q,val,1,\n"
     first, second = listed.read(written(tmp_path, text))
     assert (first.split, first.fold, first.apex) == ("train", 2, 0)
-    assert (second.split, second.fold, second.apex) == ("", None, "found")
+    assert (second.split, second.fold, second.apex) == ("val", 1, "found")
+    (plain,) = listed.read(written(tmp_path, "clip,label,subject\n./a/b.avi,x,p\n"))
+    assert (plain.clip_id, plain.split, plain.fold) == ("a/b.avi", "", None)
+
+
+@pytest.mark.parametrize("name", ["split", "fold"])
+def test_parts_of_some_clips_only_are_refused(name, tmp_path):
+    value = {"split": "train", "fold": "0"}[name]
+    text = f"clip,label,subject,{name}\na.avi,x,p,{value}\nb.avi,y,q,\n"
+    with pytest.raises(DatasetError, match=f"has a {name} for some clips") as caught:
+        listed.read(written(tmp_path, text))
+    assert caught.value.place == "clip b.avi"
 
 
 @pytest.mark.parametrize(
@@ -77,6 +88,13 @@ def test_parts_and_apexes_of_a_list_count(tmp_path):
         (ROWS + ",happy,bob\n", "clip 3", "its clip is empty"),
         (ROWS + "b.avi,Happy,bob\n", "clip 3 (b.avi)", "'Happy' is written 'happy' before"),
         (ROWS + "sad/2.avi,happy,bob\n", "clip 3 (sad/2.avi)", "is there already"),
+        (ROWS + "sad//2.avi,happy,bob\n", "clip 3 (sad//2.avi)", "is there already"),
+        (
+            ROWS + "b.avi,sad,Bob\n",
+            "clip 3 (b.avi)",
+            "'Bob' is written 'bob' before",
+        ),
+        (ROWS + "b.avi,sad,Doe, S024\n", None, "more cells than there are columns"),
         (ROWS + "../b.avi,sad,bob\n", "clip 3 (../b.avi)", "leaves the table's folder"),
         (ROWS + "/b.avi,sad,bob\n", "clip 3 (/b.avi)", "leaves the table's folder"),
         ("clip,label,subject,split\nb.avi,sad,bob,dev\n", "clip 1 (b.avi)", "its split is 'dev'"),

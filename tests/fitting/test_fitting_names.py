@@ -1,6 +1,7 @@
 """What `mic train` makes of names, tables and first pictures, and that no training is lost."""
 
 import codecs
+import csv
 import dataclasses
 import json
 import os
@@ -79,6 +80,12 @@ def test_ratings_are_read_as_spreadsheet_programs_write_them(tmp_path, mark, enc
     assert "2 of them rated" in understood(class_folders(folder))
 
 
+def test_a_person_in_two_spellings_is_not_two_people(tmp_path):
+    folder = touch(tmp_path, "happy/Anna/1.mp4", "sad/anna/1.mp4", "sad/bob/1.mp4")
+    with pytest.raises(DatasetError, match="one person as 'Anna' and as 'anna'"):
+        class_folders(folder)
+
+
 def test_tables_that_cannot_be_read_are_named(tmp_path):
     folder = touch(tmp_path, "happy/anna/1.mp4", "sad/bob/1.mp4")
     for text in (b"video,valence\nhappy/anna/1.mp4,2\n", b"file,valence\nx,1\n", b"\xe9,\xe8\n"):
@@ -88,10 +95,18 @@ def test_tables_that_cannot_be_read_are_named(tmp_path):
         assert caught.value.file == folder / "valence.csv"
 
 
-def test_rows_that_are_too_short_or_long_are_read(tmp_path):
+def test_rows_that_are_too_short_are_filled_and_too_long_ones_refused(tmp_path):
     path = tmp_path / "a.csv"
-    path.write_text('a,b\n"x, y"\n1,2,3\n\n')
-    assert read_rows(path) == [{"a": "x, y", "b": ""}, {"a": "1", "b": "2"}]
+    path.write_text('a,b\n"x, y"\n\n1,2,,\n\n')
+    rows = read_rows(path)
+    assert rows == [{"a": "x, y", "b": ""}, {"a": "1", "b": "2"}]
+    assert [row.line for row in rows] == [2, 4]
+    path.write_text("a,b\n\n1,-0,7\n")
+    with pytest.raises(csv.Error, match="line 3 has more cells than there are columns"):
+        read_rows(path)
+    path.write_text("sep=;\na;b\n1;-0,7\n")
+    assert read_rows(path) == [{"a": "1", "b": "-0,7"}]
+    assert read_rows(path)[0].line == 3
     path.write_bytes(codecs.BOM_UTF8 + "é".encode())
     assert read_text(path) == "é"
 

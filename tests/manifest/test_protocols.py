@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from test_manifest import make_clip
 
 from mic.errors import DatasetError
+from mic.experiments.cells import splits
 from mic.manifest.manifest import Manifest
 from mic.manifest.protocols import (
     assign_folds,
@@ -124,6 +125,22 @@ def test_the_given_split_validates_on_training_subjects():
     assert {manifest.clips[index].split for index in split.train + split.validation} == {"train"}
     with pytest.raises(DatasetError, match="published"):
         given_split(manifest, test="test")
+
+
+def test_of_three_given_parts_the_test_is_reported_and_validation_validates():
+    parts = ("train", "val", "test")
+    clips = tuple(
+        make_clip(number, subject=f"s{number % 12}", split=parts[number % 12 % 3])
+        for number in range(48)
+    )
+    manifest = Manifest(name="own", root=Path("a"), classes=("anger", "happiness"), clips=clips)
+    (split,) = splits(manifest)
+    check(split, manifest)
+    for part, rows in zip(parts, (split.train, split.validation, split.test), strict=True):
+        assert [index for index, clip in enumerate(clips) if clip.split == part] == list(rows)
+    spoilt = (make_clip(0, subject="s0", split="test"), *clips[1:])
+    with pytest.raises(DatasetError, match="subjects in train and in test: s0"):
+        splits(Manifest(name="own", root=Path("a"), classes=manifest.classes, clips=spoilt))
 
 
 def test_clips_of_one_person_are_refused_by_what_is_wrong_with_them():

@@ -41,6 +41,43 @@ def test_labels_come_from_names_and_folders(clips):
     ]
 
 
+@pytest.mark.parametrize("given", ["", "happy"])
+def test_folders_are_classes_and_then_people_as_in_a_training(given, tmp_path):
+    for name in ("happy/ann/1.mp4", "happy/ann/new/2.mp4", "sad/bob/1.mp4", "sad/3.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = labelled_videos(tmp_path / given)
+    told = [(str(one.path.relative_to(tmp_path)), one.label, one.person) for one in found]
+    everything = [
+        ("happy/ann/1.mp4", "happiness", "ann"),
+        ("happy/ann/new/2.mp4", "happiness", "ann"),
+        ("sad/3.mp4", "sadness", ""),
+        ("sad/bob/1.mp4", "sadness", "bob"),
+    ]
+    assert told == [line for line in everything if line[0].startswith(given)]
+
+
+@pytest.mark.parametrize("nothing", ["N/A", "none", "NaN", ""])
+def test_what_says_nothing_is_no_label(nothing, clips, tmp_path):
+    table = tmp_path / "labels.csv"
+    table.write_text(f"video,label\n\nhappy/a.mp4,{nothing}\n")
+    with pytest.raises(DatasetError, match="has no label") as caught:
+        labelled_videos(clips, labels=table)
+    assert caught.value.place == "row 3"
+
+
+def test_labels_that_nobody_answers_and_videos_that_nobody_could_read_are_named(tmp_path):
+    videos = [
+        LabelledVideo(path=tmp_path / f"{k}.mp4", label=label)
+        for k, label in enumerate(("freude", "fear", "own"))
+    ]
+    told = answers(["anger", "fear", "own"], [0.5, 0.5, 0.5], videos)
+    told["error"] = ["", "breaks off", ""]
+    found = evaluate(videos, {"x": told})
+    assert found.strange == ("freude",)
+    assert found.unread == {printable(videos[1].path): "breaks off"}
+
+
 def test_labels_come_from_a_table_by_the_ends_of_paths(clips, tmp_path):
     table = tmp_path / "labels.csv"
     table.write_text("\ufeffVideo;Label;Person\nhappy/a.mp4;Joy;ann\nsad/a.mp4;neutral;bob\n")
@@ -109,7 +146,7 @@ def test_the_numbers_are_those_of_a_hand(tmp_path):
     found = evaluate(videos, {"mine": mine, "other": other})
     row = found.summary.set_index("network").loc["mine"]
     assert row["accuracy"] == 0.75
-    assert row["macro_recall"] == 0.75
+    assert row["macro_recall"] == 0.5  # of anger half, of fear all, of joy nothing
     assert row["coverage"] == 0.8
     assert row["people"] == 3
     assert row["accuracy_low"] <= 0.75 <= row["accuracy_high"]

@@ -29,6 +29,9 @@ from mic.manifest.tables import read_text
 DIMENSIONS = ("arousal", "valence")
 SPLITS = {"train": "train", "dev": "val"}
 _NAME = re.compile(r"(train|dev|test)_(\d+)", re.IGNORECASE)
+_RATING = "goldstandard"
+_HOLE = 1.0  # seconds without a rating: the challenge rates every 40 ms
+_LONG = 5.0  # usual steps: where all are as long, the unit is another one
 _LIMIT = 1  # of the raters' scale, at either end
 
 
@@ -75,9 +78,7 @@ def scan(root: Path) -> Scan:
     videos = {stem: file for stem, file in chosen.items() if file is not None}
     folders = {name: folder_of(ratings, name) for name in DIMENSIONS}
     rated = {
-        name: {
-            file.stem.lower(): file for file in files_in(folder) if file.suffix.lower() == ".arff"
-        }
+        name: _ratings(folder, root, faults)
         for name, folder in folders.items()
         if folder is not None
     }
@@ -123,6 +124,19 @@ def scan(root: Path) -> Scan:
     return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
 
 
+def _ratings(folder: Path, root: Path, faults: list[Fault]) -> dict[str, Path]:
+    """The file of each recording; of two that differ none, and a fault says so."""
+    named: dict[str, list[Path]] = {}
+    for file in files_in(folder):
+        if file.suffix.lower() == ".arff":
+            named.setdefault(file.stem.lower(), []).append(file)
+    chosen = {
+        stem: the_one(files, root, suffix=".arff", clip=stem, faults=faults)
+        for stem, files in named.items()
+    }
+    return {stem: file for stem, file in chosen.items() if file is not None}
+
+
 def read_trace(path: Path) -> tuple[np.ndarray, np.ndarray]:
     """Times in seconds and values of one ARFF file of ratings, which lie between -1 and 1.
 
@@ -144,8 +158,9 @@ def read_trace(path: Path) -> tuple[np.ndarray, np.ndarray]:
             start = number + 1
             break
     time = next((k for k, name in enumerate(names) if "time" in name), None)
-    # The rating is the last column; before it come the recording's name and the time.
-    if start is None or time is None or len(names) < 2:
+    # The challenge calls the rating GoldStandard, the last column otherwise.
+    rating = names.index(_RATING) if _RATING in names else len(names) - 1
+    if start is None or time is None or len(names) < 2 or rating == time:
         raise DatasetError("is not an ARFF file of ratings", file=path, remedy=remedy)
     rows = []
     for number, line in enumerate(lines[start:], start=start + 1):
@@ -154,9 +169,11 @@ def read_trace(path: Path) -> tuple[np.ndarray, np.ndarray]:
         cells = line.split(",")
         place = f"line {number}"
         try:
-            rows.append((float(cells[time]), float(cells[len(names) - 1])))
+            rows.append((float(cells[time]), float(cells[rating])))
         except (ValueError, IndexError) as error:
             raise DatasetError("is not a rating", file=path, place=place, remedy=remedy) from error
+        if not np.isfinite(rows[-1]).all():
+            raise DatasetError("is no finite rating", file=path, place=place, remedy=remedy)
         if abs(rows[-1][1]) > _LIMIT:
             message = f"the rating {rows[-1][1]:g} is not between -{_LIMIT} and {_LIMIT}"
             raise DatasetError(message, file=path, place=place, remedy=remedy)
@@ -166,9 +183,16 @@ def read_trace(path: Path) -> tuple[np.ndarray, np.ndarray]:
                 f"is a rating of {recording}", file=path, place=place, remedy=remedy
             )
     times, values = np.array(rows or [(0.0, 0.0)]).T
-    sound = np.isfinite([times, values]).all() and (np.diff(times) > 0).all()
-    if len(rows) < 2 or not sound:
+    steps = np.diff(times)
+    if len(rows) < 2 or not (steps > 0).all():
         raise DatasetError("its times do not rise, or too few", file=path, remedy=remedy)
+    if steps.max() > max(_HOLE, _LONG * np.median(steps)):
+        hole = int(steps.argmax())
+        raise DatasetError(
+            f"rates nothing between {times[hole]:.2f} and {times[hole + 1]:.2f} s",
+            file=path,
+            remedy=remedy,
+        )
     return times, values
 
 

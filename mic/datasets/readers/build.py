@@ -34,6 +34,7 @@ _BROKEN_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombErro
 # Seconds by which ratings and recording may differ at either end: more is a recording that was cut
 # short, ratings of another one, or times in another unit.
 _LATE = 1.0
+_TOLD = 3  # faults, where no clip is left
 _WHERE = {False: "at its beginning", True: "in any of the frames that were looked at"}
 
 
@@ -115,10 +116,12 @@ def build(
     lost = {fault.clip for fault in doubled if fault.clip}
     rows = {index: clip for index, clip in rows.items() if clip.clip_id not in lost}
     if not rows:
+        told = "; ".join(str(fault) for fault in faults[:_TOLD])
+        more = f"; and {len(faults) - _TOLD} more" if len(faults) > _TOLD else ""
         raise DatasetError(
-            f"no clip of {dataset.title} could be used",
+            f"no clip of {dataset.title} could be used: {told or 'there is none'}{more}",
             file=root,
-            remedy=f"run `mic fetch {dataset.name} --path {root}` and mend what it lists",
+            remedy="mend these files, or name the folder that holds the dataset",
         )
     manifest = Manifest(
         name=dataset.name,
@@ -135,8 +138,9 @@ def build(
 def _doubled(dataset: Dataset, scan: Scan, rows: Mapping[int, Clip]) -> list[Fault]:
     """What is said of clips that show the same pictures, as those of one file copied elsewhere.
 
-    Copies with one label in one part of the data are noted. Where labels, parts or ratings differ,
-    one of them is wrong, or what is trained on is tested, and none of them can be used.
+    Copies of one person with one label in one part of the data are noted. Where labels, people,
+    parts or ratings differ, one of them is wrong, or what is trained on is tested, and none of
+    them can be used.
     """
     same: dict[str, list[int]] = {}
     for index, clip in sorted(rows.items()):
@@ -145,7 +149,11 @@ def _doubled(dataset: Dataset, scan: Scan, rows: Mapping[int, Clip]) -> list[Fau
     for first, *others in same.values():
         alike = {
             # What is acted, where the label is what viewers see: they may differ about the same.
-            (scan.sources[index].notes.get("shown", rows[index].label), rows[index].split)
+            (
+                scan.sources[index].notes.get("shown", rows[index].label),
+                rows[index].split,
+                _person(rows[index]),
+            )
             for index in (first, *others)
         }
         contradiction = len(alike) > 1 or dataset.read_trace is not None
@@ -153,7 +161,9 @@ def _doubled(dataset: Dataset, scan: Scan, rows: Mapping[int, Clip]) -> list[Fau
         if others and contradiction:
             pairs.append((first, others[0]))
         for index, other in pairs:
-            differing = "" if not contradiction else ", which has another label, part or rating"
+            differing = (
+                "" if not contradiction else ", which has another label, person, part or rating"
+            )
             remedy = "compare with the archives and keep the one that they have"
             faults.append(
                 Fault(
@@ -165,6 +175,12 @@ def _doubled(dataset: Dataset, scan: Scan, rows: Mapping[int, Clip]) -> list[Fau
                 )
             )
     return faults
+
+
+def _person(clip: Clip) -> str:
+    """Who is seen; nobody where the dataset does not say, and each clip has a name of its own."""
+    unknown = {clip.clip_id, f"unknown-{clip.clip_id}"}
+    return "" if clip.subject in unknown else clip.subject
 
 
 def _at_fault(error: object, root: Path, source: Source) -> str:

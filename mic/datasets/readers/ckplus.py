@@ -65,9 +65,11 @@ def scan(root: Path) -> Scan:
     faults += copies_of(root, *_PICTURES) + copies_of(root, *_EMOTIONS)
     sequences, labels = _sequences(pictures), _sequences(emotions)
     sources, counts = [], Counter(sequences=len(sequences))
+    if any(not _texts(folders) for folders in labels.values()):
+        # A copy that has the empty folders of sequences without a label has all folders.
+        faults += [_unlabelled(key, root) for key in sorted(sequences.keys() - labels.keys())]
     for key, folders in labels.items():
-        files = [file for folder in folders for file in files_in(folder)]
-        files = [file for file in files if file.suffix.lower() == ".txt"]
+        files = _texts(folders)
         if files:
             source = _source(root, key, sequences.get(key, []), files, faults)
             if source is not None:
@@ -78,6 +80,24 @@ def scan(root: Path) -> Scan:
     counts["subjects"] = len({subject for subject, _ in sequences})
     counts.update(source.label for source in sources)
     return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
+
+
+def _texts(folders: list[Path]) -> list[Path]:
+    """The label files of a sequence's folders."""
+    files = [file for folder in folders for file in files_in(folder)]
+    return [file for file in files if file.suffix.lower() == ".txt"]
+
+
+def _unlabelled(key: tuple[str, str], root: Path) -> Fault:
+    """What is said of a sequence that has no folder among the labels."""
+    subject, number = key
+    return Fault(
+        file=f"{_EMOTIONS[0]}/{subject}/{number}",
+        message="is not there, where other sequences without a label have an empty folder",
+        remedy=_UNPACK,
+        fatal=False,
+        clip=f"{subject}_{number}",
+    )
 
 
 def _sequences(folder: Path) -> dict[tuple[str, str], list[Path]]:

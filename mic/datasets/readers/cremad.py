@@ -138,7 +138,7 @@ def crowd_labels(root: Path) -> Mapping[str, str]:
         rows = [(line["FileName"], line["FaceVote"]) for line in read_rows(table)]
     except (OSError, UnicodeDecodeError, KeyError, csv.Error) as error:
         raise DatasetError(
-            f"is not CREMA-D's table of votes: {error!r}", file=table, remedy=remedy
+            f"is not CREMA-D's table of votes: {_said(error)}", file=table, remedy=remedy
         ) from error
     initials = {code[0]: label for code, label in LABELS.items()}
     seen: dict[str, list[str]] = {}
@@ -161,6 +161,13 @@ def is_pointer(file: Path) -> bool:
     """Whether a file is only the text that Git LFS keeps in place of a large one."""
     with file.open("rb") as stream:
         return stream.read(len(POINTER)) == POINTER
+
+
+def _said(error: Exception) -> str:
+    """An error in a line: that of a wrong encoding holds all that was read."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not {error.encoding}"
+    return f"it has no column {error}" if isinstance(error, KeyError) else str(error)
 
 
 CREMAD = Dataset(

@@ -60,12 +60,13 @@ def scan(root: Path) -> Scan:
     faults += copies_of(root, "Sessions")
     first: dict[str, tuple[Path, Source]] = {}
     for folder in sorted(subfolders(sessions), key=lambda sub: (len(sub.name), sub.name)):
-        by_name = {file.name.lower(): file for file in files_in(folder)}
+        inside = files_in(folder)
+        by_name = {file.name.lower(): file for file in inside}
         if not folder.name.isdecimal() and "session.xml" not in by_name:
             faults.append(_note(folder, root, "is no session's folder and is not read"))
             continue
         counts["sessions"] += 1
-        videos = [file for file in by_name.values() if file.suffix.lower() in VIDEO_SUFFIXES]
+        videos = [file for file in inside if file.suffix.lower() in VIDEO_SUFFIXES]
         if len(videos) != 1:
             faults.append(
                 Fault(

@@ -22,6 +22,8 @@ from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+# Folders that belong to a system, on any disk.
+_SYSTEMS = frozenset({"lost+found", "system volume information", "$recycle.bin"})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -230,11 +232,13 @@ def _folders_of(path: Path, names: Sequence[str]) -> list[Path]:
 
 
 def readable_subfolders(path: Path) -> list[Path]:
-    """As `subfolders`, but none of a folder that cannot be listed, as `lost+found` cannot."""
+    """As `subfolders`, but none of what systems keep for themselves and let nobody list."""
     try:
         return subfolders(path)
     except DatasetError:
-        return []
+        if path.name.lower() in _SYSTEMS or not path.is_dir():
+            return []
+        raise
 
 
 def _is_empty(path: Path) -> bool:
