@@ -148,8 +148,21 @@ def _note(dataset: str, data: str, folder: Path) -> str:
     if data not in lines.index:
         return comparison.protocol_note(dataset, f"clips of {data}")
     line = lines.loc[data]
+    from mic.datasets import DATASETS
+
+    whole = "published clips" if data in DATASETS else "clips"
     return comparison.protocol_note(
         dataset,
-        f"{line['clips']:.0f} tested clips of {data}, {line['coverage']:.1%} of whose published "
-        f"clips can be used (parts tested: {line['folds']:.0f}, seeds: {line['seeds']:.0f})",
+        f"{line['clips']:.0f} tested clips of {_called(data)}, {line['coverage']:.1%} of whose "
+        f"{whole} can be used (parts tested: {line['folds']:.0f}, seeds: {line['seeds']:.0f})",
     )
+
+
+def _called(data: str) -> str:
+    """A dataset as a sentence names it: of a variant what makes it one, and its classes."""
+    from mic.datasets import DATASETS
+
+    known = DATASETS.get(data)
+    if known is None or not known.base:
+        return data
+    return f"{data} ({known.title}; {len(known.classes)} classes: {', '.join(known.classes)})"

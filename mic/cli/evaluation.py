@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mic.cli import terminal
 from mic.errors import ConfigError
+from mic.storage import atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -58,6 +59,7 @@ def _evaluate(options: argparse.Namespace) -> int:
 
     videos = labels.labelled_videos(options.videos, labels=options.labels)
     answers: dict[str, pd.DataFrame] = {}
+    atomic.check_writable(options.out / "summary.csv", sources=[video.path for video in videos])
     networks: list[Network] = options.network or ([] if options.predictions else ["pictures"])
     tasks = {
         name: Task(

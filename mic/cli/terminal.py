@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from mic.errors import StorageError
+
 
 def add_scheduler(command: argparse.ArgumentParser) -> None:
     """Adds `--scheduler`, which `mic.cli.main` obeys."""
@@ -44,6 +46,26 @@ def progress(name: str, *, unit: str) -> Iterator[Callable[[int, int], None] | N
 
     yield show
     sys.stderr.write("\r\x1b[K")
+
+
+def write(text: str) -> None:
+    """Prints at once.
+
+    Raises:
+        StorageError: What the output is sent to takes no more.
+        BrokenPipeError: Nobody reads on.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise StorageError(
+            f"cannot be written: {error.strerror}",
+            file="standard output",
+            remedy="make room, or send it elsewhere",
+        ) from error
 
 
 def clear() -> None:

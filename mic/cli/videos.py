@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mic.cli import terminal
-from mic.errors import ClusterError, ConfigError, MicError, printable
+from mic.errors import ClusterError, ConfigError, MicError, StorageError, printable
 from mic.processes import cluster
 from mic.storage import atomic
 
@@ -176,7 +176,7 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _predict(options: argparse.Namespace) -> int:
     from mic import recognition as prediction
-    from mic.codec import videos_in
+    from mic.codec import check_target, videos_in
     from mic.recognition.moments import Work
 
     videos = videos_in(options.videos)
@@ -186,6 +186,8 @@ def _predict(options: argparse.Namespace) -> int:
         prediction.checked_suffix(options.out)
     for place in filter(None, (options.out, options.overlay)):
         atomic.check_writable(place, sources=videos)
+    if options.overlay is not None:
+        check_target(options.overlay, codec="h264", vop_quant=22)
     task = prediction.Task(
         network=options.network,
         rows=options.rows,
@@ -207,8 +209,7 @@ def _predict(options: argparse.Namespace) -> int:
         if options.out is None:
             # At once: whoever reads the pipe need not wait for the end of the video.
             terminal.clear()
-            sys.stdout.write(prediction.csv_lines(row, task, head=printed == 1))
-            sys.stdout.flush()
+            terminal.write(prediction.csv_lines(row, task, head=printed == 1))
 
     start, failed = time.perf_counter(), 0
     for video in videos:
@@ -228,7 +229,12 @@ def _predict(options: argparse.Namespace) -> int:
         pictures, decoded = pictures + frames, decoded + work.decoded
     seconds = time.perf_counter() - start
     if options.out is not None:
-        prediction.save(prediction.as_table(rows, task), options.out)
+        try:
+            prediction.save(prediction.as_table(rows, task), options.out)
+        except StorageError:  # the disk filled up: what was found is not to be found again
+            for number, row in enumerate(rows):
+                terminal.write(prediction.csv_lines(row, task, head=number == 0))
+            raise
     if options.overlay is not None:
         classes = task.classes
         captions = [prediction.Caption.of(row, classes) for row in rows if not row["error"]]

@@ -12,7 +12,7 @@ Replaces the replication's `reencode.sh`. PyAV does the work, so no FFmpeg is bu
 `mic.experiments.reencoding` measures rate and distortion.
 """
 
-from mic.codec.encode import EncodeReport, encode_frames, reencode
+from mic.codec.encode import EncodeReport, check_target, encode_frames, reencode
 from mic.codec.folders import VIDEO_SUFFIXES, videos_below, videos_in
 from mic.codec.live import LiveEncoder
 from mic.codec.options import EncodeOptions
@@ -30,6 +30,7 @@ __all__ = [
     "TreeReport",
     "Video",
     "VideoInfo",
+    "check_target",
     "decode",
     "encode_frames",
     "probe",

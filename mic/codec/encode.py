@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import os
 from collections.abc import Iterable, Iterator
@@ -13,6 +14,7 @@ from typing import Any, cast
 import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
+from av.container import OutputContainer
 from numpy.typing import NDArray
 
 from mic.codec.filtering import prepared
@@ -189,8 +191,12 @@ def _stamped(timed: Iterable[tuple[float, av.VideoFrame]]) -> Iterator[av.VideoF
 def _closest(video: Video) -> Fraction:
     """The rate at which the closest pictures of an uneven video follow one another."""
     intervals = np.diff(video.times)
-    interval = float(np.quantile(intervals[intervals > 0], 0.1))
-    return Fraction(min(1 / interval, 120.0)).limit_denominator(1001)
+    intervals = intervals[intervals > 0]
+    if not len(intervals):  # all at one time
+        return video.header_rate
+    interval = float(np.quantile(intervals, 0.1))
+    rate = Fraction(min(1 / interval, 120.0)).limit_denominator(1001)
+    return rate or 1 / Fraction(interval).limit_denominator(1)
 
 
 def _resampled(
@@ -261,6 +267,35 @@ def _container_of(target: Path, options: EncodeOptions) -> str:
     return name
 
 
+def check_target(path: str | Path, **options: Any) -> None:
+    """Refuses a file to write whose container does not hold the codec, before there is any work.
+
+    Args:
+        path: The file; see `reencode`.
+        **options: Fields of `EncodeOptions`.
+
+    Raises:
+        ConfigError: The suffix is of no known container, or of one that holds other codecs.
+    """
+    chosen = EncodeOptions.of(options)
+    name = _container_of(Path(path), chosen)
+    with av.open(io.BytesIO(), "w", format=name) as output:
+        _stream(output, chosen, Fraction(25), Path(path))
+
+
+def _stream(
+    output: OutputContainer, options: EncodeOptions, rate: Fraction, target: Path
+) -> av.VideoStream:
+    try:
+        return cast("av.VideoStream", output.add_stream(options.encoder, rate=rate))
+    except ValueError as error:
+        raise ConfigError(
+            f"its container, {output.format.name}, holds no {options.codec}",
+            file=target,
+            remedy="end the name in .mp4 or .mkv",
+        ) from error
+
+
 def _write(
     frames: Iterator[av.VideoFrame],
     target: Path,
@@ -284,7 +319,7 @@ def _write(
             # A relative name with a colon would be taken for an address.
             whole = str(temporary.absolute())
             with av.open(whole, "w", format=name, options={"fflags": "+bitexact"}) as output:
-                stream = cast("av.VideoStream", output.add_stream(options.encoder, rate=rate))
+                stream = _stream(output, options, rate, target)
                 _configure(stream, first, options)
                 if tick is not None:
                     stream.codec_context.time_base = tick

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,8 @@ from mic.storage import atomic
 FORMATS = ("npz", "png", "mp4")
 SPACES = ("rgb", "ycbcr")
 Progress = Callable[[int, int], None]
+# What `_Extraction.pictures` writes.
+_PICTURE = re.compile(r"(residual|motion|iframe)_\d{6,}\.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +105,8 @@ def extract(
         ("scale", (scale,), (1, 2, 4, 8)),
         ("target's suffix", (kind,), FORMATS),
     ):
-        if not value or set(value) - set(allowed):
-            raise ConfigError(f"{name} is {value}", remedy=f"choose of {allowed}")
+        if not value or set(value) - set(allowed) or len(set(value)) < len(value):
+            raise ConfigError(f"{name} is {value}", remedy=f"choose of {allowed}, each once")
     # Refused now, not after the work.
     place = target
     if kind == "png":
@@ -127,8 +130,13 @@ def extract(
             with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as staged:
                 work.pictures(Path(staged))
                 target.mkdir(parents=True, exist_ok=True)
-                for picture in sorted(Path(staged).iterdir()):
+                made = sorted(Path(staged).iterdir())
+                for picture in made:
                     picture.replace(target / picture.name)
+                # Those of an earlier extraction, which may have been longer or of other parts.
+                for picture in target.iterdir():
+                    if _PICTURE.fullmatch(picture.name) and Path(staged, picture.name) not in made:
+                        picture.unlink()
         else:
             shapes = work.film(target)
         return ExtractReport(

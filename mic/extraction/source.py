@@ -15,6 +15,7 @@ import numpy as np
 
 from mic import bitstream, codec
 from mic.codec.display import Display, rgb
+from mic.codec.index import Index
 from mic.codec.reading import opened
 from mic.decoded import Decoded
 from mic.decoded.residuals import DecodedFrame
@@ -232,6 +233,7 @@ def coded(path: str | Path, *, method: Method = "auto", **options: object) -> It
         try:
             opened_now = bitstream.open(path)
             opened_now.expect_low_delay("extraction, frame by frame in display order,")
+            _vops(video.index, opened_now, path)
             stream = opened_now
         except UnsupportedSyntaxError:
             if method == "bitstream":
@@ -257,6 +259,22 @@ def _described(method: str, video: codec.Video, stream: bitstream.Stream | None)
         height=size[1],
         # A decoder gives no frame for a VOP that is not coded.
         times=index.times if stream is None else index.row_times,
-        rows=index.packet_of if stream is None else index.rows,
+        rows=index.packet_of if stream is None else _vops(index, stream, video.path)[index.rows],
         stream=stream,
     )
+
+
+def _vops(index: Index, stream: bitstream.Stream, path: Path) -> np.ndarray:
+    """int64 (P,): the VOP of each packet; some packets hold headers only, and none."""
+    holds = np.frombuffer(index.kinds.encode(), np.uint8) != ord("?")
+    count = len(holds)
+    # Beyond an edit list's end the file has samples that no packet is made of.
+    if stream.frame_count >= count:
+        return np.arange(count)
+    if stream.frame_count != holds.sum():
+        raise UnsupportedSyntaxError(
+            f"{count} packets hold {stream.frame_count} VOPs: which is where is not certain",
+            file=path,
+            remedy="use method='reencoded'",
+        )
+    return np.maximum(np.cumsum(holds) - 1, 0)

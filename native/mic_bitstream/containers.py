@@ -34,6 +34,7 @@ FORMATS = (
 )
 # Pictures beside the video: covers of music and films, thumbnails of chapters.
 _BESIDE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
+_MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})
 # So many packets tell a still picture from a video, where a file holds several streams.
 _LOOKED_AT = 400
 
@@ -55,7 +56,12 @@ def open_container(path: Path, *, options: dict[str, str] | None = None) -> Inpu
         # A relative name with a colon (12:30.avi, file:x.mp4) would be taken for an address.
         # Titles and the like are nobody's business here, in whatever encoding they are.
         whole = str(path.absolute())  # ".." stays: behind a link it is another folder
-        return av.open(whole, options=limits | (options or {}), metadata_errors="replace")
+        # libavformat takes JPEGs in a row for one still picture, unless it is told.
+        named = "mjpeg" if path.suffix.lower() in _MOTION_JPEG else None
+        if named and not _begins(path, b"\xff\xd8"):
+            named = None
+        chosen = limits | (options or {})
+        return av.open(whole, format=named, options=chosen, metadata_errors="replace")
     except (av.FFmpegError, OSError, LookupError, ValueError) as error:
         foreign = isinstance(error, av.ArgumentError)  # so libavformat says "not on the list"
         what = "it is sound, a playlist or of another format" if foreign else reason(error)
@@ -64,6 +70,11 @@ def open_container(path: Path, *, options: dict[str, str] | None = None) -> Inpu
             file=path,
             remedy="check that the file is complete and is a video",
         ) from error
+
+
+def _begins(path: Path, head: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(head)) == head
 
 
 def packets_of(

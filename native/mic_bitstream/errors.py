@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+# Control characters, line and paragraph separators, and those of the bidirectional algorithm.
+_COMMANDS = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def printable(path: str | Path) -> str:
     r"""A file's name as text that any table and terminal takes.
 
-    Names are bytes to most systems; those that are no UTF-8 come out escaped, `caf\xe9.mp4`.
+    Names are bytes to most systems; those that are no UTF-8 come out escaped, `caf\xe9.mp4`, and
+    so do characters that command a terminal, or turn the direction of what follows.
     """
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 class MicError(Exception):

@@ -4,6 +4,7 @@ import itertools
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ import recogniser_factory
 import mic
 from mic import cli, codec
 from mic import recognition as prediction
+from mic.errors import StorageError
 from mic.storage import assets
 
 
@@ -160,3 +162,67 @@ def test_a_film_of_a_stream_that_changes_its_size_keeps_the_first(tmp_path):
     ]
     prediction.overlay(both, tmp_path / "shown.mp4", captions, classes=("a",))
     assert len(codec.Video(tmp_path / "shown.mp4")) == len(codec.Video(both)) == 8
+
+
+def test_pictures_of_an_earlier_extraction_do_not_stay(folder, tmp_path):
+    frames = list(codec.decode(folder / "a.mp4"))
+    target = tmp_path / "out"
+    (target / "a_residual").mkdir(parents=True)
+    (target / "a_residual/mine.txt").write_text("kept")
+    for count in (12, 5):
+        path = tmp_path / "a.mp4"
+        codec.encode_frames(frames[:count], path, frame_rate=25)
+        assert cli.main(["extract", str(path), "--out", "png", "--to", str(target)]) == 0
+        assert len(list(target.glob("a_residual/residual_*.png"))) == count
+    assert (target / "a_residual/mine.txt").is_file()
+
+
+def test_parts_are_named_once(folder, tmp_path, capsys):
+    command = ["extract", str(folder / "a.mp4"), "--out", "npz", "--to", str(tmp_path)]
+    assert cli.main([*command, "--what", "residual,residual"]) == 1
+    assert "each once" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("film.m4v", "holds no h264"), ("film.xyz", "no container known for the suffix")],
+)
+def test_a_film_that_cannot_be_is_refused_before_the_work(
+    name, message, folder, monkeypatch, capsys
+):
+    monkeypatch.setattr(prediction.Task, "load", lambda _: pytest.fail("work has begun"))
+    video = str(folder / "a.mp4")
+    assert cli.main(["predict", video, "--overlay", str(folder / name)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_full_output_is_said(folder):
+    command = [sys.executable, "-m", "mic", "predict", str(folder / "a.mp4")]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert "standard output" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_rows_that_cannot_be_saved_are_printed(folder, tmp_path, monkeypatch, capsys):
+    def full(table, path):
+        raise StorageError("cannot be written: No space left on device", file=path)
+
+    monkeypatch.setattr(prediction, "save", full)
+    out = str(tmp_path / "out.csv")
+    assert cli.main(["predict", str(folder / "a.mp4"), "--out", out]) == 1
+    printed = capsys.readouterr()
+    assert "No space left" in printed.err
+    assert printed.out.startswith("video,window,start")
+    assert len(printed.out.splitlines()) == 2
+
+
+def test_an_evaluation_that_cannot_be_saved_does_not_begin(folder, tmp_path, monkeypatch, capsys):
+    (tmp_path / "happy").mkdir()
+    shutil.copy(folder / "a.mp4", tmp_path / "happy/a.mp4")
+    (tmp_path / "out").write_text("a file")
+    monkeypatch.setattr(prediction.Task, "load", lambda _: pytest.fail("work has begun"))
+    command = ["evaluate", str(tmp_path / "happy"), "--out", str(tmp_path / "out")]
+    assert cli.main(command) == 1
+    assert "out" in capsys.readouterr().err

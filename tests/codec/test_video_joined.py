@@ -10,6 +10,8 @@ from containers import Film
 
 from mic import codec
 from mic.codec import Video
+from mic.errors import printable
+from mic.extraction import extract
 
 
 def told(path):
@@ -102,3 +104,59 @@ def test_what_comes_before_the_first_key_picture_is_passed_over(name, suffix, tm
     assert told(path) == (list(range(6, 12)), list(range(6)))
     report = codec.reencode(path, tmp_path / "c.mp4")
     assert (report.frames, report.damaged_frames) == (6, 0)
+
+
+def test_packets_of_headers_alone_are_no_frames(tmp_path):
+    source = containers.write(tmp_path / "a.mkv", Film())
+    path = tmp_path / "b.mkv"
+    with av.open(str(source)) as given, av.open(str(path), "w") as target:
+        video = target.add_stream_from_template(given.streams.video[0])
+        number = 0
+        for packet in given.demux(given.streams.video[0]):
+            if not packet.size:
+                continue
+            parts = [bytes(packet)] if number != 4 else [b"\0\0\1\xb2hello", bytes(packet)]
+            for data in parts:
+                copy = av.Packet(data)
+                copy.stream, copy.time_base = video, Fraction(1, 25)
+                copy.pts = copy.dts = number
+                copy.is_keyframe = number == 0
+                target.mux(copy)
+                number += 1
+    assert len(Video(path)) == 12
+    extract(source, tmp_path / "whole.npz")
+    assert extract(path, tmp_path / "parts.npz").frames == 12
+    with np.load(tmp_path / "whole.npz") as whole, np.load(tmp_path / "parts.npz") as parts:
+        assert (whole["residual"] == parts["residual"]).all()
+
+
+def test_pictures_all_at_one_time_can_be_coded_at_one_rate(tmp_path):
+    source = containers.write(tmp_path / "a.mkv", Film(stamps=(0,), codec="ffv1"))
+    same = repacked_same(source, tmp_path / "b.mkv")
+    report = codec.reencode(same, tmp_path / "c.avi")
+    assert report.frames >= 1
+
+
+def repacked_same(source, path):
+    """A picture three times, at one time."""
+    with av.open(str(source)) as given, av.open(str(path), "w") as target:
+        video = target.add_stream_from_template(given.streams.video[0])
+        packet = next(packet for packet in given.demux(video=0) if packet.size)
+        for _ in range(3):
+            copy = av.Packet(bytes(packet))
+            copy.stream, copy.time_base, copy.is_keyframe = video, Fraction(1, 25), True
+            copy.pts = copy.dts = 0
+            target.mux(copy)
+    return path
+
+
+def test_jpegs_in_a_row_are_a_video(tmp_path):
+    film = Film(codec="mjpeg", pixel_format="yuvj420p")
+    path = containers.write(tmp_path / "a.mjpeg", film, container="mjpeg")
+    assert len(Video(path)) == 12
+    assert told(path)[1] == list(range(12))
+
+
+def test_names_cannot_command_a_terminal():
+    assert printable("a\x1b[2J\n\u202e.mp4") == "a\\x1b[2J\\n\\u202e.mp4"
+    assert printable("jos\u00e9 \u7b11\u9854.mp4") == "jos\u00e9 \u7b11\u9854.mp4"

@@ -105,7 +105,8 @@ def test_the_rating_is_the_column_called_so(tmp_path):
     lines = file.read_text().splitlines()
     at = next(k for k, line in enumerate(lines) if line.lower().startswith("@data"))
     head = [*lines[:at], "@attribute confidence numeric"]
-    file.write_text("\n".join([*head, lines[at], *(f"{line},1" for line in lines[at + 1 :] if line)]))
+    rows = [f"{line},1" for line in lines[at + 1 :] if line]
+    file.write_text("\n".join([*head, lines[at], *rows]))
     assert (datasets.DATASETS["avec"].read_trace(file)[1] == values).all()
 
 
