@@ -8,6 +8,7 @@ functions of stored predictions and of `results/paper.csv`.
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -21,6 +22,7 @@ from matplotlib.figure import Figure
 
 from mic.errors import ResultError
 from mic.evaluation.metrics import wilson
+from mic.manifest.tables import number_of, read_rows
 from mic.peers import PEERS
 from mic.publishing import plots, results
 from mic.storage import provenance
@@ -85,11 +87,11 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
 
 
 def protocol_note(dataset: str, ours: str = "") -> str:
-    """One sentence, without its full stop, on what differs between the published rows and ours.
+    """What differs between the published rows and ours, without a full stop.
 
     Args:
         dataset: As the paper calls it.
-        ours: What was run; empty: the generated protocol of the dataset's shape.
+        ours: What was run; empty: the generated protocol of its shape.
     """
     if not ours:
         return PROTOCOL_NOTES[dataset]
@@ -111,14 +113,11 @@ _LANDMARKS = (
     "reads annotated facial landmarks; a linear reader of 478 found ones stands for its kind"
 )
 _EXTRA = "started from additional data that we do not have"
-
 NOT_RUN: Mapping[str, str] = MappingProxyType(
     {
-        "PHRNN-MSCNN": _LANDMARKS,
-        "CTSLSTM": _LANDMARKS,
-        "(N+M)-tuplet": _LANDMARKS,
-        "SC": _LANDMARKS,
-        "3D CNN-DAP": _LANDMARKS,
+        **dict.fromkeys(
+            ("PHRNN-MSCNN", "CTSLSTM", "(N+M)-tuplet", "SC", "3D CNN-DAP"), _LANDMARKS
+        ),
         "G2-VER": "the paper gives neither its photographs, nor layers, nor how the two parts are "
         "weighed; linear readers of a frozen face network and of 478 landmarks stand for them",
         "NST": _EXTRA,
@@ -229,16 +228,23 @@ def read_published(path: str | Path) -> pd.DataFrame:
         ResultError: It is not such a table; what is missing is named.
     """
     path = Path(path)
-    frame = results.csv(path, remedy="give 1, 3 or 4, a table of the paper, or a CSV file")
-    missing = {"dataset", "method", "accuracy"} - set(frame.columns)
-    if missing or not pd.api.types.is_numeric_dtype(frame["accuracy"]):
+    try:
+        rows = read_rows(path)
+        frame = pd.DataFrame([{name.lower(): row[name] for name in row} for row in rows])
+        if lacking := {"dataset", "method", "accuracy"} - set(frame.columns):
+            raise ValueError(f"it has no column {', '.join(sorted(lacking))}")
+        for name in {"accuracy", "fps"} & set(frame.columns):
+            frame[name] = np.array([number_of(cell) for cell in frame[name]], float)
+    except (OSError, ValueError, csv.Error) as error:
         raise ResultError(
-            f"has no column {', '.join(sorted(missing))}" if missing else "accuracy is no number",
+            f"is no table of accuracies: {error}",
             file=path,
-            remedy="write the columns dataset, method, accuracy (in per cent)",
-        )
-    if not frame["accuracy"].between(1, 100).all():
-        raise ResultError("an accuracy is not in per cent", file=path, place="column accuracy")
+            remedy="give 1, 3 or 4, tables of the paper, or dataset, method, accuracy (per cent)",
+        ) from error
+    for row, accuracy in zip(rows, frame["accuracy"], strict=True):
+        if not 1 <= accuracy <= 100:
+            raise ResultError("is not in per cent", file=path, place=f"line {row.line}, accuracy")
+    frame = frame.replace("", None)
     return frame.reindex(columns=[*dict.fromkeys([*frame.columns, "fps", "note"])])
 
 

@@ -302,12 +302,8 @@ def read_table(name: str, *, folder: str | Path) -> pd.DataFrame:
     return csv(path)
 
 
-def csv(path: Path, *, remedy: str = "run what writes it again, or take it away") -> pd.DataFrame:
+def csv(path: Path) -> pd.DataFrame:
     """A table of results.
-
-    Args:
-        path: A CSV file.
-        remedy: For a file that is none.
 
     Raises:
         ResultError: It cannot be read, or is empty or no table.
@@ -315,7 +311,11 @@ def csv(path: Path, *, remedy: str = "run what writes it again, or take it away"
     try:
         return pd.read_csv(path)
     except (OSError, ValueError) as error:
-        raise ResultError(f"is no table: {error}", file=path, remedy=remedy) from error
+        raise ResultError(
+            f"is no table: {error}",
+            file=path,
+            remedy="run what writes it again, or take it away",
+        ) from error
 
 
 def table_path(name: str, *, folder: str | Path) -> Path | None:

@@ -207,9 +207,20 @@ def test_somebody_elses_table_is_compared_too(tmp_path, capsys):
     capsys.readouterr()
     assert main(["compare", str(theirs), results, "--data", "ckplus"]) == 1
     assert "holds no accuracies of ckplus" in capsys.readouterr().err
-    theirs.write_text("dataset,method,accuracy\nMine,MIC,0.7\n")
-    assert main(command) == 1
-    assert "not in per cent" in capsys.readouterr().err
+    theirs.write_text("Dataset;Method;Accuracy\nMine;MIC;70,5\n\nMine;Other;70\n")
+    assert main(command) == 0
+    table = pd.read_csv(tmp_path / "compare_synth_ck.csv").set_index("method")
+    assert table.loc["MIC", "published_accuracy"] == pytest.approx(0.705)
+    capsys.readouterr()
+    for text, told in (
+        ("dataset,method,accuracy\nMine,MIC,70\n\nMine,Other,0.7\n", "line 4"),
+        ("dataset,method,accuracy\nMine,MIC,\n", "not in per cent"),
+        ("dataset,method,accuracy\nMine,MIC,high\n", "no table of accuracies"),
+        ("dataset,method\nMine,MIC\n", "no column accuracy"),
+    ):
+        theirs.write_text(text)
+        assert main(command) == 1
+        assert told in capsys.readouterr().err
 
 
 def test_another_dataset_beside_the_published_numbers_is_said_to_be_one(tmp_path, capsys):
