@@ -16,6 +16,9 @@ from mic_bitstream.errors import CodecError, UnsupportedSyntaxError
 from mic_bitstream.promises import MAX_ABSENT, absent_packets
 from mic_bitstream.vop_index import DEFAULT_RATE, REMEDY, Index, absence, indexing
 
+# What DivX writes for a picture that is that before it.
+_SKIPPED = b"\x7f"
+
 
 def open_demuxed(path: Path, *, masked: bool) -> Index:
     """Indexes the video stream of a container.
@@ -53,7 +56,7 @@ def _index(path: Path, box: InputContainer, *, masked: bool) -> Index:
     with indexing(path, masked=masked, extradata=extradata) as index:
         for packet in packets_of(box, video, path):
             held += packet.size > 0 or packet.dts is not None  # AVI repeats by empty packets
-            if not packet.size:
+            if not packet.size or (packet.size == 1 and bytes(packet) == _SKIPPED):
                 continue
             index.append(-1 if packet.pos is None else packet.pos, packet)
             stamp = packet.dts if packet.pts is None else packet.pts

@@ -83,6 +83,24 @@ def test_pauses_of_a_camera_are_no_damage(tmp_path):
             assert not opened.accumulated().broken[1].any()
 
 
+def test_a_byte_by_which_divx_repeats_a_picture_is_no_damage(tmp_path):
+    source, path = synthetic(tmp_path, Options(width=64, height=48, frames=20)), tmp_path / "a.mkv"
+    with av.open(str(source)) as given, av.open(str(path), "w") as target:
+        video = target.add_stream_from_template(given.streams.video[0])
+        packets = [bytes(packet) for packet in given.demux(video=0) if packet.size]
+        packets[7:7] = [b"\x7f"]
+        for number, data in enumerate(packets):
+            copy = av.Packet(data)
+            copy.stream, copy.time_base = video, Fraction(1, 25)
+            copy.pts = copy.dts = number
+            copy.is_keyframe = number == 0
+            target.mux(copy)
+    with mic.bitstream.open(path) as opened, mic.bitstream.open(source) as whole:
+        assert opened.errors == ()
+        assert opened.vop_types == whole.vop_types
+        assert (opened.residual().y == whole.residual().y).all()
+
+
 @pytest.mark.parametrize("ticks", [1, 24])
 def test_an_avi_whose_header_counts_finer_promises_no_more_pictures(ticks, tmp_path):
     # As programs write it that copy a stream from a container with another unit of time.

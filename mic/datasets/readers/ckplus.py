@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -65,9 +65,10 @@ def scan(root: Path) -> Scan:
     faults += copies_of(root, *_PICTURES) + copies_of(root, *_EMOTIONS)
     sequences, labels = _sequences(pictures), _sequences(emotions)
     sources, counts = [], Counter(sequences=len(sequences))
-    if any(not _texts(folders) for folders in labels.values()):
-        # A copy that has the empty folders of sequences without a label has all folders.
-        faults += [_unlabelled(key, root) for key in sorted(sequences.keys() - labels.keys())]
+    empty = sum(not _texts(folders) for folders in labels.values())
+    absent = sorted(sequences.keys() - labels.keys())
+    if empty and absent:
+        faults.append(_unlabelled(absent, empty))
     for key, folders in labels.items():
         files = _texts(folders)
         if files:
@@ -88,15 +89,15 @@ def _texts(folders: list[Path]) -> list[Path]:
     return [file for file in files if file.suffix.lower() == ".txt"]
 
 
-def _unlabelled(key: tuple[str, str], root: Path) -> Fault:
-    """What is said of a sequence that has no folder among the labels."""
-    subject, number = key
+def _unlabelled(absent: Sequence[tuple[str, str]], empty: int) -> Fault:
+    """What is said of sequences that have no folder among the labels, where others have one."""
+    subject, number = absent[0]
     return Fault(
         file=f"{_EMOTIONS[0]}/{subject}/{number}",
-        message="is not there, where other sequences without a label have an empty folder",
-        remedy=_UNPACK,
+        message=f"is not there, nor are the folders of {len(absent) - 1} other sequences, where "
+        f"{empty} without a label have an empty one",
+        remedy=f"nothing, if they have no label; else {_UNPACK}",
         fatal=False,
-        clip=f"{subject}_{number}",
     )
 
 
