@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -65,12 +65,9 @@ def scan(root: Path) -> Scan:
     faults += copies_of(root, *_PICTURES) + copies_of(root, *_EMOTIONS)
     sequences, labels = _sequences(pictures), _sequences(emotions)
     sources, counts = [], Counter(sequences=len(sequences))
-    empty = sum(not _texts(folders) for folders in labels.values())
-    absent = sorted(sequences.keys() - labels.keys())
-    if empty and absent:
-        faults.append(_unlabelled(absent, empty))
     for key, folders in labels.items():
-        files = _texts(folders)
+        files = [file for folder in folders for file in files_in(folder)]
+        files = [file for file in files if file.suffix.lower() == ".txt"]
         if files:
             source = _source(root, key, sequences.get(key, []), files, faults)
             if source is not None:
@@ -81,24 +78,6 @@ def scan(root: Path) -> Scan:
     counts["subjects"] = len({subject for subject, _ in sequences})
     counts.update(source.label for source in sources)
     return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
-
-
-def _texts(folders: list[Path]) -> list[Path]:
-    """The label files of a sequence's folders."""
-    files = [file for folder in folders for file in files_in(folder)]
-    return [file for file in files if file.suffix.lower() == ".txt"]
-
-
-def _unlabelled(absent: Sequence[tuple[str, str]], empty: int) -> Fault:
-    """What is said of sequences that have no folder among the labels, where others have one."""
-    subject, number = absent[0]
-    return Fault(
-        file=f"{_EMOTIONS[0]}/{subject}/{number}",
-        message=f"is not there, nor are the folders of {len(absent) - 1} other sequences, where "
-        f"{empty} without a label have an empty one",
-        remedy=f"nothing, if they have no label; else {_UNPACK}",
-        fatal=False,
-    )
 
 
 def _sequences(folder: Path) -> dict[tuple[str, str], list[Path]]:
