@@ -19,6 +19,7 @@ LONG_FILES = (
     "test_smoke_run_speed.py",
     "test_smoke_run_training.py",
     "test_smoke_run_data.py",
+    "test_given_studies.py",
     "test_given_data.py",
     "test_notebook_sabotage.py",
     "test_jupyterlab.py",
@@ -57,6 +58,7 @@ _RUN_NOTEBOOKS = (
     "test_smoke_run_data.py",
     "test_smoke_run_speed.py",
     "test_smoke_run_training.py",
+    "test_given_studies.py",
     "test_given_data.py",
 )
 
