@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 import time
@@ -61,6 +62,9 @@ def write(text: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
+        # What is left of it would be tried again, and complained about, at exit.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise StorageError(
             f"cannot be written: {error.strerror}",
             file="standard output",
