@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from mic.datasets.readers.source import Source
 from mic.errors import DatasetError
 from mic.manifest.manifest import SPLITS
-from mic.manifest.tables import read_rows, read_text
+from mic.manifest.tables import Spellings, read_rows, read_text
 
 _NEEDED = ("clip", "label", "subject")
 _REMEDY = (
@@ -49,17 +49,16 @@ def read(table: Path) -> list[Source]:
         message = f"is no list of clips: it has no {', '.join(lacking)}" if rows else "has no rows"
         raise DatasetError(message, file=table, remedy=_REMEDY)
     found: dict[str, Source] = {}
-    spelt: dict[str, str] = {}
-    called: dict[str, str] = {}
+    labels, people = Spellings(), Spellings()
     for number, row in enumerate(rows, start=1):
         try:
             one = _source(row)
             if one.clip_id in found:
                 raise ValueError("the clip is there already")
-            usual = spelt.setdefault(one.label.casefold(), one.label)
+            usual = labels.first(one.label)
             if usual != one.label:
                 raise ValueError(f"the label {one.label!r} is written {usual!r} before")
-            usual = called.setdefault(one.subject.casefold(), one.subject)
+            usual = people.first(one.subject)
             if usual != one.subject:
                 raise ValueError(f"the person {one.subject!r} is written {usual!r} before")
         except ValueError as error:

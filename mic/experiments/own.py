@@ -22,6 +22,7 @@ from mic.experiments.data import Dataset
 from mic.fitting.clips import class_folders
 from mic.inputs.coverage import UNREADABLE, LeftOut, check_share
 from mic.manifest.manifest import Clip, Manifest
+from mic.manifest.tables import Spellings
 from mic.storage.home import home, locked
 
 # What folders of classes are called, and people are not.
@@ -128,9 +129,9 @@ def load(
 
 def _check_labels(manifest: Manifest, table: Path) -> None:
     """Refuses a manifest that gives one file two labels or people, or has it in two parts."""
-    called: dict[str, str] = {}
+    people = Spellings()
     for clip in manifest:
-        usual = called.setdefault(clip.subject.casefold(), clip.subject)
+        usual = people.first(clip.subject)
         if usual != clip.subject:
             raise DatasetError(
                 f"has one person as {usual!r} and as {clip.subject!r}",

@@ -18,7 +18,7 @@ from mic import codec, datasets, faces, identity
 from mic.errors import ConfigError, DatasetError, printable
 from mic.inputs.coverage import UNREADABLE, LeftOut, check_share
 from mic.inputs.tensors import ClipTensors, Representation, padded, represent
-from mic.manifest.tables import number_of, read_rows
+from mic.manifest.tables import Spellings, number_of, read_rows
 from mic.recognition.framing import Framing
 from mic.storage import cache
 from mic_bitstream.packets import PacketStream
@@ -155,28 +155,26 @@ def _plain(name: str) -> str:
 
 def _check_names(videos: Sequence[Labelled], folder: Path) -> None:
     """Refuses folders of one class in two spellings, and classes that lie a level deeper."""
-    spelt: dict[str, str] = {}
+    labels, people = Spellings(), Spellings()
     for video in videos:
-        usual = spelt.setdefault(video.label.strip().casefold(), video.label)
+        usual = labels.first(video.label)
         if usual != video.label:
             raise DatasetError(
                 f"has the folders {usual!r} and {video.label!r} of one class",
                 file=folder,
                 remedy="move their videos into one of them",
             )
-    called: dict[str, str] = {}
-    for video in videos:
-        usual = called.setdefault(video.subject.strip().casefold(), video.subject)
+        usual = people.first(video.subject)
         if usual != video.subject:
             raise DatasetError(
                 f"has one person as {usual!r} and as {video.subject!r}",
                 file=folder,
                 remedy="call the person the same everywhere, or two people by names of their own",
             )
-    people = {video.subject.casefold() for video in videos}
-    if 2 * len(people & _EXPRESSIONS) > len(people):
+    called = {video.subject.casefold() for video in videos}
+    if 2 * len(called & _EXPRESSIONS) > len(called):
         raise DatasetError(
-            f"its people would be called {', '.join(sorted(people))}: classes lie a level deeper",
+            f"its people would be called {', '.join(sorted(called))}: classes lie a level deeper",
             file=folder,
             remedy="give the folder whose folders are the classes; to keep a division into "
             "training and validation, write a manifest with the column split",

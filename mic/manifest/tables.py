@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import re
+import unicodedata
 from pathlib import Path
 
 _MARKS = (
@@ -80,6 +81,22 @@ def read_rows(path: str | Path) -> list[Row]:
         if any(row.values()):
             rows.append(row)
     return rows
+
+
+class Spellings:
+    """The names met so far, each as it was written first, to see one name in two spellings."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, str] = {}
+
+    def first(self, name: str) -> str:
+        """How a name was written when it was met first: this one, if it was not met before.
+
+        Names are one whose letters are, whatever their case, how accents are composed, and what
+        white space is around them.
+        """
+        letters = unicodedata.normalize("NFC", name.strip().casefold())
+        return self._first.setdefault(letters, name)
 
 
 def number_of(cell: str) -> float | None:
