@@ -71,9 +71,9 @@ def run(options: argparse.Namespace) -> None:
         cells = equal.final_cells(data, config, chosen, seeds=range(options.seeds))
         cells = [c for c in cells if not options.rows or c.row in options.rows]
         found = until([c for c in cells if (data.name, c.row, c.split, c.seed) not in known])
-    if found:
-        new = tables.answers(found).assign(machine=options.machine, chosen_on=source)
-        _added(prior, new).to_csv(options.out / ANSWERS, index=False, float_format="%.6g")
+        if found:  # before the pool waits for cells that nobody will read
+            new = tables.answers(found).assign(machine=options.machine, chosen_on=source)
+            _added(prior, new).to_csv(options.out / ANSWERS, index=False, float_format="%.6g")
 
 
 def publish(options: argparse.Namespace) -> None:
