@@ -53,6 +53,17 @@ class _WholeExpression(_Whole):
         return network.classifier(z), z
 
 
+def whole(network: nn.Module) -> nn.Module:
+    """A copy of a network that an exporter can follow: (clips, motion) integers, logits and z.
+
+    Args:
+        network: MIC, its expression branch, or a peer.
+    """
+    network = tested_part(network)
+    kind = _WholeExpression if isinstance(network, ExpressionNetwork) else _Whole
+    return kind(copy.deepcopy(network).cpu()).eval()
+
+
 @torch.no_grad()
 def program(
     network: nn.Module,
@@ -69,9 +80,6 @@ def program(
         steps: Frames a clip.
         motion_size: Height and width of `motion`, where it is read.
     """
-    network = tested_part(network)
-    kind = _WholeExpression if isinstance(network, ExpressionNetwork) else _Whole
-    whole = kind(copy.deepcopy(network).cpu()).eval()
     # Two clips: a batch of one would be taken for a constant.
     inputs = [torch.zeros(2, steps, 3, *size, dtype=torch.int16)]
     if motion_size is not None:
@@ -81,7 +89,7 @@ def program(
         # Of recurrent layers, whose own list of weights torch sets again while it looks at them.
         warnings.filterwarnings("ignore", message="The tensor attributes", category=UserWarning)
         return torch.export.export(
-            whole, tuple(inputs), dynamic_shapes=({0: batch},) * len(inputs)
+            whole(network), tuple(inputs), dynamic_shapes=({0: batch},) * len(inputs)
         )
 
 

@@ -4,12 +4,14 @@ import json
 import subprocess
 import sys
 
+import export_networks as networks
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 import recogniser_factory
 import torch
+from export_networks import EDGE, MIC, STEPS, WITH_FIRST, WITH_MOTION
 from torch import nn
 
 from mic import bitstream, cli, config, export, peers
@@ -17,75 +19,27 @@ from mic.errors import ConfigError, WeightsError
 from mic.experiments import plan
 from mic.export.flow import flow_from_first
 from mic.export.graph import Graph, layers, pool_to_grid
-from mic.models.expression import ExpressionNetwork
 from mic.peers.optical_flow import LucasKanade
 from mic.peers.optical_flow import flow_from_first as torchs_flow_from_first
 from mic.recognition.recogniser import Recogniser
 from mic.speed import clips, parity
 
-CLASSES, STEPS, EDGE = 7, 5, 40
 UNROLLED = ("mode-vlstm", "c3d-gru", "lbvcnn", "e-convlstm")
-
-
-def _disturb(network):
-    """Trained-looking normalisations: fresh ones would hide a wrong folding."""
-    generator = torch.Generator().manual_seed(5)
-    for module in network.modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            with torch.no_grad():
-                for tensor, low, high in (
-                    (module.weight, 0.5, 1.5),
-                    (module.bias, -0.5, 0.5),
-                    (module.running_mean, -0.5, 0.5),
-                    (module.running_var, 0.5, 2.0),
-                ):
-                    tensor.copy_(
-                        low + (high - low) * torch.rand(tensor.shape, generator=generator)
-                    )
-    norms = [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    with torch.no_grad():  # integers of the size of residuals come in
-        norms[0].running_var.mul_(400)
-    return network.eval()
-
-
-def _input(count, steps=STEPS, *, motion=False, seed=0):
-    random = np.random.default_rng(seed)
-    clips = random.integers(-60, 60, (count, steps, 3, EDGE, EDGE), dtype=np.int16)
-    moved = random.integers(-9, 9, (count, steps, 2, 8, 8), dtype=np.int16) if motion else None
-    return clips, moved
-
-
-def _network(kind):
-    torch.manual_seed(0)
-    if kind in peers.PEERS:
-        return _disturb(peers.PeerModel(peers.PeerMethod(peer=kind, width=4), classes=CLASSES))
-    options = {
-        "mic": {},
-        "mic-mean": {"pooling": "mean"},
-        "mic-attention": {"pooling": "attention"},
-        "mic-concat": {"pooling": "concat", "steps": STEPS},
-        "mic+T": {"motion": True},
-        "mic+resnet6": {"backbone": "resnet6"},
-    }[kind]
-    return _disturb(ExpressionNetwork(CLASSES, width=4, feature_size=24, z_size=20, **options))
-
-
-MIC = ("mic", "mic-mean", "mic-attention", "mic-concat", "mic+T", "mic+resnet6")
 # No graph of theirs is written: they are refused by name, and run as torch programs.
 WITHOUT_ONNX = ("frame-transformer", "residual-transformer", "compressed-transformer")
 
 
 @pytest.mark.parametrize("kind", WITHOUT_ONNX)
 def test_networks_without_onnx_form_are_refused_by_name(kind, tmp_path):
-    network = _network(kind)
+    network = networks.network(kind)
     with pytest.raises(ConfigError, match="Transformer has no ONNX form"):
         export.build(network, size=(EDGE, EDGE), steps=STEPS)
 
 
 @pytest.mark.parametrize("kind", [*MIC, *sorted(set(peers.PEERS) - set(WITHOUT_ONNX))])
 def test_onnx_says_what_torch_says(kind, tmp_path):
-    network = _network(kind)
-    motion = kind in ("mic+T", "coviar")
+    network = networks.network(kind)
+    motion = kind in WITH_MOTION
     path = export.export(
         network,
         tmp_path / "network.onnx",
@@ -95,13 +49,9 @@ def test_onnx_says_what_torch_says(kind, tmp_path):
     )
     session = export.Session(path)
     assert session.reads_motion == motion
-    least = 1 + (kind in ("coviar", "flow-cnn"))  # the first frame is a row of its own
+    least = 1 + (kind in WITH_FIRST)
     lengths = [STEPS] if kind in (*UNROLLED, "mic-concat") else [STEPS, least, 9]
-    batches = [
-        _input(count, steps, motion=motion, seed=count + steps)
-        for steps in lengths
-        for count in (1, 4)
-    ]
+    batches = networks.batches(kind, lengths)
     found = export.parity(network, session, batches)
     assert found.difference < 1e-4
     assert found.same == found.clips == 5 * len(lengths)
@@ -116,15 +66,15 @@ def test_onnx_says_what_torch_says(kind, tmp_path):
 
 
 def test_a_change_of_one_weight_shows_in_the_parity(tmp_path):
-    network = _network("mic")
+    network = networks.network("mic")
     session = export.Session(export.export(network, tmp_path / "network.onnx", size=(EDGE, EDGE)))
     with torch.no_grad():
         network.encoder.input_norm.bias[0] += 2.0
-    assert export.parity(network, session, [_input(2)]).difference > 1e-4
+    assert export.parity(network, session, [networks.clips(2)]).difference > 1e-4
 
 
 def test_no_normalisation_is_left_in_the_graph():
-    model = export.build(_network("mic+resnet6"), size=(EDGE, EDGE))
+    model = export.build(networks.network("mic+resnet6"), size=(EDGE, EDGE))
     kinds = {node.op_type for node in model.graph.node}
     assert "BatchNormalization" not in kinds
     assert {"Conv", "LSTM"} <= kinds
@@ -169,8 +119,8 @@ TRACED = ("mic+T", "mic-attention")
     ],
 )
 def test_a_program_says_what_torch_says(kind, tmp_path):
-    network = _network(kind)
-    motion = kind in ("mic+T", "coviar", "compressed-transformer")
+    network = networks.network(kind)
+    motion = kind in WITH_MOTION
     path = export.export(
         network,
         tmp_path / "network.pt2",
@@ -179,7 +129,7 @@ def test_a_program_says_what_torch_says(kind, tmp_path):
         motion_size=(8, 8) if motion else None,
     )
     program = export.Program(path)
-    batches = [_input(count, motion=motion, seed=count) for count in (1, 4)]
+    batches = [networks.clips(count, motion=motion, seed=count) for count in (1, 4)]
     found = export.parity(network, program, batches)
     assert found.difference < 1e-4
     assert found.same == found.clips == 5
@@ -187,7 +137,7 @@ def test_a_program_says_what_torch_says(kind, tmp_path):
 
 def test_another_suffix_is_refused(tmp_path):
     with pytest.raises(ConfigError, match=r"onnx or \.pt2"):
-        export.export(_network("mic"), tmp_path / "network.tflite", size=(EDGE, EDGE))
+        export.export(networks.network("mic"), tmp_path / "network.tflite", size=(EDGE, EDGE))
 
 
 ALONE = """
@@ -269,7 +219,7 @@ def test_an_unknown_layer_is_refused():
 
 def test_motion_needs_a_size():
     with pytest.raises(ConfigError, match="motion"):
-        export.build(_network("mic+T"), size=(EDGE, EDGE))
+        export.build(networks.network("mic+T"), size=(EDGE, EDGE))
 
 
 @pytest.mark.parametrize("size", [(4, 4), (7, 5), (8, 12), (1, 1)])
@@ -285,11 +235,13 @@ def test_pooling_to_a_grid_is_torchs(size):
 
 
 def test_eight_bits_are_smaller_and_near(tmp_path):
-    network = _network("mic")
+    network = networks.network("mic")
     path = export.export(network, tmp_path / "network.onnx", size=(EDGE, EDGE))
-    small = export.quantise(path, tmp_path / "int8.onnx", [_input(4, seed=n) for n in range(3)])
+    small = export.quantise(
+        path, tmp_path / "int8.onnx", [networks.clips(4, seed=n) for n in range(3)]
+    )
     assert small.stat().st_size < path.stat().st_size
-    clips, _ = _input(16, seed=9)
+    clips, _ = networks.clips(16, seed=9)
     full, eight = export.Session(path)(clips), export.Session(small)(clips)
     assert not np.array_equal(full.logits, eight.logits)
     spread = full.logits.std()
