@@ -184,13 +184,14 @@ class _Memory:
         self._looks = [look for look in known if look.time > one.time - RECENT]
         self._last |= {look.person: look for look in one.looks if look.person is not None}
         self._last = {number: self._last[number] for number in one.boxes if number in self._last}
+        looked_at = {look.person for look in one.looks}
         regions = {seen.person: seen.picture for seen in one.seen}
         people = [
             LivePerson(
                 number=number,
                 status=look.status,
                 box=one.boxes[number],
-                looked=bool(one.looks),
+                looked=number in looked_at,
                 now=look.probabilities,
                 recent=self._recent(number, one.time),
                 pose=look.pose,

@@ -36,7 +36,7 @@ PRESENT = 0.5
 MOST_YAW, MOST_PITCH = 45.0, 40.0
 # Fewer samples across a face than the expression network's own input has across one.
 LEAST_SIDE = 32.0
-SEARCH_SECONDS = 10.0
+SEARCH_SECONDS = 4.0
 # A look that moves the square by more than this part of its side is repeated there.
 _OFF = 0.12
 # Longest side of the pictures that MTCNN searches: first quickly, then for small faces.

@@ -37,6 +37,8 @@ SUMMARY = (
 # the vectors does as well (0.083), but differs from codec to codec.
 INTERVAL = 0.8
 _HAPPENED = 0.3
+# Pictures come when they come: looks may be so many intervals apart.
+_NEAR = 1.25
 # Probabilities to this power, and brought back to a sum of one: the mean of three framings and
 # several looks is less sure than it is right.
 SHARPENING = 1.25
@@ -167,7 +169,7 @@ def passes(
     """
     video = source.video
     wanted = planned(video.times, interval / 2, source.anchors)
-    spare = set(wanted[1:-1:2])
+    spare = _spare(video.times[wanted], wanted, interval)
     follower = recogniser.follower()
     since = _Since(follower, recogniser)
     try:
@@ -191,6 +193,12 @@ def passes(
         progress(len(video), len(video))
     if video.damage is not None:
         raise video.damage
+
+
+def _spare(times: np.ndarray, wanted: list[int], interval: float) -> set[int]:
+    """Every second picture, where those beside it are as near as asked for without it."""
+    near = times[2::2] - times[:-2:2] <= _NEAR * interval
+    return {number for number, one in zip(wanted[1:-1:2], near, strict=True) if one}
 
 
 class _Since:

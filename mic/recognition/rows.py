@@ -31,6 +31,8 @@ Row = dict[str, Any]
 BOX = ("left", "top", "right", "bottom")
 _POSE = ("yaw", "pitch", "roll")
 _SHAPES = BLENDSHAPES[1:]  # the first, "neutral", is always next to zero
+# Seconds by which sums of a hop miss the time of a picture at most.
+_EDGE = 1e-6
 
 
 def columns(kind: Kind) -> dict[str, str]:
@@ -185,18 +187,20 @@ class _Looks:
     def take(self, passed: Passed) -> Iterator[Row]:
         """The rows that a picture completes."""
         for look in passed.looks:
-            yield _row_of(look)
+            yield _at(look) | _row_of(look)
 
     def rest(self, *, damaged: bool) -> Iterator[Row]:
         """The rows that nothing will complete."""
         yield from ()
 
 
-def _row_of(look: Look) -> Row:
-    here = "" if look.box is None else "look"
+def _at(look: Look) -> Row:
+    return {"frame": look.frame, "time": round(look.time, 4)}
+
+
+def _row_of(look: Look, *, carried: bool = False) -> Row:
+    here = "" if look.box is None else "carried" if carried else "look"
     return {
-        "frame": look.frame,
-        "time": round(look.time, 4),
         "person": look.person,
         "status": look.status,
         "box_from": here,
@@ -212,16 +216,18 @@ class _Windows(_Looks):
         super().__init__(times, ends)
         self._next = 0
         self._looks: list[Look] = []
+        self._past: dict[int | None, Look] = {}
         self._reached = 0.0
 
     def take(self, passed: Passed) -> Iterator[Row]:
         """The windows that end before this picture."""
         self._reached = passed.time
-        while self._next < len(self._ends) and self._ends[self._next][1] <= passed.time:
+        while self._next < len(self._ends) and self._ends[self._next][1] - _EDGE <= passed.time:
             yield from self._window()
         self._looks += passed.looks
         if passed.looks and self._next < len(self._ends):
-            begin = self._ends[self._next][0]
+            begin = self._ends[self._next][0] - _EDGE
+            self._past |= {one.person: one for one in self._looks if one.time < begin}
             self._looks = [one for one in self._looks if one.time >= begin]
 
     def rest(self, *, damaged: bool) -> Iterator[Row]:
@@ -239,8 +245,8 @@ class _Windows(_Looks):
     def _window(self) -> Iterator[Row]:
         number, (begin, end) = self._next, self._ends[self._next]
         self._next += 1
-        first = int(np.searchsorted(self._times, begin - 1e-6))
-        last = int(np.searchsorted(self._times, end - 1e-6)) - 1
+        first = int(np.searchsorted(self._times, begin - _EDGE))
+        last = int(np.searchsorted(self._times, end - _EDGE)) - 1
         head: Row = {
             "window": number,
             "start": round(begin, 3),
@@ -248,14 +254,24 @@ class _Windows(_Looks):
             "first_frame": first,
             "last_frame": max(first, last),
         }
-        inside = [one for one in self._looks if begin - 1e-6 <= one.time < end]
-        people = sorted(
-            {one.person for one in inside if one.box is not None and one.person is not None}
-        )
-        for person in people:
-            yield head | self._of(person, inside, begin, end)
+        inside = [one for one in self._looks if begin - _EDGE <= one.time < end - _EDGE]
+        looked_at = {one.person for one in inside}
+        # Where looks are further apart than a window is long, the last ones are kept.
+        kept = {} if None in looked_at else self._before(begin)
+        people = {one.person for one in inside if one.box is not None}
+        people |= kept.keys() - looked_at
+        for person in sorted(one for one in people if one is not None):
+            if person in looked_at:
+                yield head | self._of(person, inside, begin, end)
+            else:
+                yield head | _row_of(kept[person], carried=True) | {"looks": 0}
         if not people:
             yield head | {"status": "no face", "looks": len({one.frame for one in inside})}
+
+    def _before(self, begin: float) -> dict[int | None, Look]:
+        """The last look before a window at each who was there."""
+        former = {one.person: one for one in self._looks if one.time < begin - _EDGE}
+        return {k: one for k, one in (self._past | former).items() if one.box is not None}
 
     def _of(self, person: int | None, inside: list[Look], begin: float, end: float) -> Row:
         own = [one for one in inside if one.person == person]
@@ -288,39 +304,49 @@ class _Frames(_Looks):
 
     def __init__(self, times: np.ndarray, ends: list[tuple[float, float]]) -> None:
         super().__init__(times, ends)
-        self._before: tuple[Look, ...] = ()
+        # Of everybody, since the last picture in which all of them were looked at.
+        self._own: dict[int | None, list[Look]] = {}
         self._passed: list[Passed] = []
         self._done = 0
 
     def take(self, passed: Passed) -> Iterator[Row]:
-        """The pictures up to a look."""
-        if not passed.looks:
+        """The pictures up to one in which everybody was looked at."""
+        now = {look.person: look for look in passed.looks}
+        if not now or self._own.keys() - now.keys():
             self._passed.append(passed)
+            for look in passed.looks:
+                self._own[look.person].append(look)
             return
-        yield from self._until(passed.frame, passed.looks)
+        yield from self._until(passed.frame, now)
         for look in passed.looks:
-            yield _row_of(look)
-        self._before, self._passed, self._done = passed.looks, [], passed.frame + 1
+            yield _at(look) | _row_of(look)
+        self._own = {person: [look] for person, look in now.items() if look.box is not None}
+        self._passed, self._done = [], passed.frame + 1
 
     def rest(self, *, damaged: bool) -> Iterator[Row]:
         """The pictures after the last look."""
         end = len(self._times)
         if damaged:
             end = self._passed[-1].frame + 1 if self._passed else self._done
-        yield from self._until(end, ())
+        yield from self._until(end, {})
 
-    def _until(self, end: int, after: tuple[Look, ...]) -> Iterator[Row]:
-        own = [one for one in self._before if one.box is not None]
-        later = {one.person: one for one in after if one.box is not None}
+    def _until(self, end: int, later: dict[int | None, Look]) -> Iterator[Row]:
         frames = [one.frame for one in self._passed]
         for frame in range(self._done, end):
             place = bisect.bisect_right(frames, frame) - 1
             boxes = self._passed[place].boxes if place >= 0 else {}
             head: Row = {"frame": frame, "time": round(float(self._times[frame]), 4)}
-            for look in own:
-                box = boxes.get(look.person, look.box) if look.person is not None else look.box
-                yield head | self._between(look, later.get(look.person), frame, box)
-            if not own:
+            for person, looks in self._own.items():
+                after = later.get(person)
+                known = looks if after is None or after.box is None else [*looks, after]
+                number = bisect.bisect_right([one.frame for one in known], frame)
+                one, other = known[number - 1], (*known, None)[number]
+                if one.frame == frame:
+                    yield head | _row_of(one)
+                    continue
+                box = one.box if person is None else boxes.get(person, one.box)
+                yield head | self._between(one, other, frame, box)
+            if not self._own:
                 yield head | {"status": "no face", "box_from": "", "values_from": ""}
 
     def _between(self, one: Look, other: Look | None, frame: int, box: np.ndarray | None) -> Row:
