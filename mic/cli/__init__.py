@@ -40,7 +40,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"mic: {found}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("mic: interrupted; the same command goes on from here", file=sys.stderr)
+        more = "; the same command goes on from here" if "resumed" in options else ""
+        print(f"mic: interrupted{more}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # `mic ... | head` closed our standard output; Python would complain again at exit.

@@ -48,7 +48,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="also copy the clips into folders named as their classes, as `mic train` reads them",
     )
     terminal.add_scheduler(command)
-    command.set_defaults(command=_fetch)
+    command.set_defaults(command=_fetch, resumed=True)
 
 
 def _fetch(options: argparse.Namespace) -> int:

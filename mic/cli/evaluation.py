@@ -23,14 +23,14 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description="Asks networks about labelled videos and compares. Labels come from --labels, "
         "from file names as CREMA-D's and RAVDESS's, or from the folders in which the files lie.",
     )
-    command.add_argument("videos", nargs="+", type=Path, metavar="PATH", help="files or folders")
+    terminal.add_videos(command)
     command.add_argument(
         "--labels", type=Path, metavar="TABLE.csv", help="columns video, label, perhaps person"
     )
     command.add_argument(
         "--network",
         action="append",
-        help="pictures (default) or residual; may be given several times",
+        help="pictures (default) or residual (default with --weights); may be given several times",
     )
     command.add_argument("--weights", type=Path, help="of residual: a file that `mic train` wrote")
     command.add_argument(
@@ -60,7 +60,10 @@ def _evaluate(options: argparse.Namespace) -> int:
     videos = labels.labelled_videos(options.videos, labels=options.labels)
     answers: dict[str, pd.DataFrame] = {}
     atomic.check_writable(options.out / "summary.csv", sources=[video.path for video in videos])
-    networks: list[Network] = options.network or ([] if options.predictions else ["pictures"])
+    meant: list[Network] = ["residual"] if options.weights else ["pictures"]
+    networks = options.network or ([] if options.predictions and not options.weights else meant)
+    if options.weights and "residual" not in networks:
+        raise ConfigError("--weights is of residual", remedy="add --network residual")
     tasks = {
         name: Task(
             network=name,

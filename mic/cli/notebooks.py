@@ -70,7 +70,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="repeat the run of results/NN_name/provenance.json elsewhere, and compare its tables",
     )
     terminal.add_scheduler(command)
-    command.set_defaults(command=_run)
+    command.set_defaults(command=_run, resumed=True)
     command = commands.add_parser(
         "report", help="all tables, figures and provenance as one HTML page"
     )

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from mic.errors import StorageError
 
@@ -22,6 +23,18 @@ def add_scheduler(command: argparse.ArgumentParser) -> None:
         help="cluster to work on: tcp://HOST:PORT, or local:N for N processes of a cluster here "
         "(needs the extra 'cluster'); default: MIC_SCHEDULER",
     )
+
+
+def add_videos(command: argparse.ArgumentParser) -> None:
+    """Adds the paths of videos."""
+    command.add_argument("videos", nargs="+", type=_path, metavar="PATH", help="files or folders")
+
+
+def _path(text: str) -> Path:
+    """An unset variable of the shell is no path."""
+    if not text:
+        raise argparse.ArgumentTypeError("the path is empty; '.' is the current folder")
+    return Path(text)
 
 
 @contextmanager

@@ -52,7 +52,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--identity", default="mobilefacenet", help="network to measure leakage with, or none"
     )
     command.add_argument("--seed", type=int, default=0, help="of weights and batches; default: 0")
-    command.set_defaults(command=_train)
+    command.set_defaults(command=_train, resumed=True)
     command = commands.add_parser(
         "train-shipped", help="make the shipped network again, from generated faces"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import signal
 import sys
 import time
 import webbrowser
@@ -30,7 +31,7 @@ def _add_extract(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command = commands.add_parser(
         "extract", help="residuals, motion and I-frames of videos as arrays, pictures or films"
     )
-    command.add_argument("videos", nargs="+", type=Path, metavar="PATH", help="files or folders")
+    terminal.add_videos(command)
     command.add_argument(
         "--what", default="residual", help="of residual, motion, iframe; separated by commas"
     )
@@ -76,7 +77,10 @@ def _extract(options: argparse.Namespace) -> int:
         options.out if named else f"{stem}_{options.what.replace(',', '_')}{suffix}"
         for stem in _distinct(videos)
     ]
-    for video, target, promise in _started(work, videos, [options.to / name for name in names]):
+    targets = [options.to / name for name in names]
+    for target in targets if options.out != "png" else ():
+        atomic.check_writable(target, sources=videos)  # of all of them, before any is written
+    for video, target, promise in _started(work, videos, targets):
         start = time.perf_counter()
         try:
             if promise is not None:
@@ -146,7 +150,7 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "units by FACS number (AU01 ...: blendshapes by another name, no coder's intensities) "
         "are of MediaPipe's face landmarker. docs/columns.md says of each how it was checked.",
     )
-    command.add_argument("videos", nargs="+", type=Path, metavar="PATH", help="files or folders")
+    terminal.add_videos(command)
     command.add_argument(
         "--out", type=Path, metavar="FILE", help=".csv, .parquet or .json; default: CSV printed"
     )
@@ -212,29 +216,33 @@ def _predict(options: argparse.Namespace) -> int:
             terminal.write(prediction.csv_lines(row, task, head=printed == 1))
 
     start, failed = time.perf_counter(), 0
-    for video in videos:
-        work.take(Work())
-        before, frames = printed, 0
-        try:
-            with terminal.progress(printable(video.name), unit="frames") as progress:
-                for row in task.rows_of(video, progress=progress, work=work):
-                    add(row)
-                    frames = 1 + int(row["last_frame" if "last_frame" in row else "frame"])
-        except MicError as error:
-            if len(videos) == 1 and printed == before:
-                raise
-            failed += 1
-            add({"video": printable(video), "error": str(error)})
-            print(f"mic: {error}", file=sys.stderr)
-        pictures, decoded = pictures + frames, decoded + work.decoded
-    seconds = time.perf_counter() - start
-    if options.out is not None:
-        try:
+    try:
+        for video in videos:
+            work.take(Work())
+            before, frames = printed, 0
+            try:
+                with terminal.progress(printable(video.name), unit="frames") as progress:
+                    for row in task.rows_of(video, progress=progress, work=work):
+                        add(row)
+                        frames = 1 + int(row["last_frame" if "last_frame" in row else "frame"])
+            except StorageError:
+                raise  # what is printed goes nowhere: nothing more is worth finding
+            except MicError as error:
+                if len(videos) == 1 and printed == before:
+                    raise
+                failed += 1
+                add({"video": printable(video), "error": str(error)})
+                print(f"mic: {error}", file=sys.stderr)
+            # Behind the last row there may be pictures at which nobody looked.
+            pictures, decoded = pictures + max(frames, work.pictures), decoded + work.decoded
+        seconds = time.perf_counter() - start
+        if options.out is not None:
             prediction.save(prediction.as_table(rows, task), options.out)
-        except StorageError:  # the disk filled up: what was found is not to be found again
-            for number, row in enumerate(rows):
-                terminal.write(prediction.csv_lines(row, task, head=number == 0))
-            raise
+    except (KeyboardInterrupt, StorageError):
+        # What was found is not to be found again.
+        for number, row in enumerate(rows if options.out is not None else ()):
+            terminal.write(prediction.csv_lines(row, task, head=number == 0))
+        raise
     if options.overlay is not None:
         classes = task.classes
         captions = [prediction.Caption.of(row, classes) for row in rows if not row["error"]]
@@ -279,6 +287,10 @@ def _demo(options: argparse.Namespace) -> int:
     print(f"{server.address}\nOpen it in a browser on this machine; Ctrl-C ends it.", flush=True)
     if not options.no_browser:
         webbrowser.open(server.address)
+    # A closed terminal ends it as Ctrl-C does: nobody's film stays behind.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mic.errors import ConfigError
@@ -29,17 +29,18 @@ def videos_below(folder: str | Path) -> list[Path]:
     return [path for path in files_below(folder) if path.suffix.lower() in VIDEO_SUFFIXES]
 
 
-def videos_in(video: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The files meant by a file, a folder or several of them, in a stable order.
+def videos_in(video: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The files meant by a file, a folder or several of them, in a stable order, each once.
 
     Links are followed.
 
     Raises:
-        ConfigError: One does not exist, or a folder holds no video.
+        ConfigError: One does not exist, a folder holds no video, or something is no path.
     """
-    given = [video] if isinstance(video, str | Path) else list(video)
+    if isinstance(video, str | bytes | os.PathLike) or not isinstance(video, Iterable):
+        video = [video]
     found: list[Path] = []
-    for one in map(Path, given):
+    for one in map(_path, video):
         if one.exists() and not one.is_dir():
             found.append(one)  # a pipe too: its reader says what is wrong with it
             continue
@@ -51,7 +52,16 @@ def videos_in(video: str | Path | Sequence[str | Path]) -> list[Path]:
                 remedy="check the path",
             )
         found += chosen
-    return found
+    kept = {Path.cwd() / path: path for path in reversed(found)}  # as it is called first
+    return list(kept.values())[::-1]
+
+
+def _path(given: object) -> Path:
+    if not isinstance(given, str | os.PathLike) or not isinstance(os.fspath(given), str):
+        raise ConfigError(f"{given!r} is no path", remedy="give a string or a pathlib.Path")
+    if not os.fspath(given):
+        raise ConfigError("the path is empty", remedy="name a file or a folder; '.' is this one")
+    return Path(given)
 
 
 def files_below(folder: str | Path) -> list[Path]:

@@ -7,11 +7,13 @@ import json
 import secrets
 import struct
 import sys
+import tempfile
 import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -72,6 +74,7 @@ class DemoServer(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(16)
         self.sources: dict[str, Source] = {}
         self.lock = threading.Lock()
+        self.films = tempfile.TemporaryDirectory(prefix="mic-demo-", ignore_cleanup_errors=True)
         # Never another interface: the pictures of a camera are not for the network.
         super().__init__(("127.0.0.1", port), _Handler)
 
@@ -104,10 +107,11 @@ class DemoServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
     def server_close(self) -> None:
-        """Closes the socket and every source."""
+        """Closes the socket and every source, and deletes the films, also half sent ones."""
         super().server_close()
         for name in list(self.sources):
             self.leave(name)
+        self.films.cleanup()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -136,6 +140,11 @@ class _Handler(BaseHTTPRequestHandler):
             status, kind, body = _problem(422, error.message, error.remedy or "")
         except TimeoutError:
             status, kind, body = _problem(408, "The request took too long.", "")
+        except ConnectionError:
+            raise  # the browser went away: nobody waits for an answer
+        except Exception:
+            self.server.handle_error(self.request, self.client_address)
+            status, kind, body = _problem(500, "That failed; the terminal says why.", "")
         # What was not read would be taken for the next request of this connection.
         self.close_connection = self.close_connection or self._remaining > 0
         self.send_response(status)
@@ -168,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         origin = self.headers.get("Origin")
         if origin is not None and origin not in {f"http://{host}" for host in hosts}:
             raise _Refusal(403, "Another page may not ask this server.")
-        path = urllib.parse.urlsplit(self.path).path
+        path = self._address.path
         token, _, rest = path.removeprefix("/").partition("/")
         if not secrets.compare_digest(token.encode(), self.server.token.encode()):
             raise _Refusal(404, "Not found.", "Open the address that `mic demo` printed.")
@@ -201,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not 0 < self._remaining <= MAX_FILM_BYTES:
             limit = f"{MAX_FILM_BYTES >> 30} GB"
             raise _Refusal(413, f"The file is empty or over {limit}.", "Choose another one.")
-        film = Film(self._body, self._remaining)
+        film = Film(self._body, self._remaining, below=Path(self.server.films.name))
         facts = {"seconds": round(film.seconds, 3), "method": film.method}
         return _json({"session": self.server.enter(film), **facts})
 
@@ -239,8 +248,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> _Body:
         return _Body(self)
 
+    @property
+    def _address(self) -> urllib.parse.SplitResult:
+        try:
+            return urllib.parse.urlsplit(self.path)
+        except ValueError as error:
+            raise _Refusal(400, "That is no address.") from error
+
     def _query(self, name: str) -> str:
-        found = urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query).get(name, [""])
+        found = urllib.parse.parse_qs(self._address.query).get(name, [""])
         return found[0]
 
     def _number(self, name: str, low: int, high: int) -> int:

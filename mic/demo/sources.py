@@ -17,6 +17,7 @@ from PIL import Image
 from mic import codec
 from mic.demo.live import CameraSession, LiveFrame, film_frames
 from mic.errors import CodecError, StorageError
+from mic.recognition.people import PeopleRecogniser
 from mic.recognition.sources import source_of
 
 _SHOWN_WIDTH = 640
@@ -79,15 +80,17 @@ class Film:
     Args:
         content: The file's bytes.
         size: How many.
+        below: Where its temporary folder is made; TMPDIR if None.
 
     Raises:
         CodecError: It is no video that libavcodec decodes.
         StorageError: There is no room for it.
     """
 
-    def __init__(self, content: Readable, size: int) -> None:
+    def __init__(self, content: Readable, size: int, *, below: Path | None = None) -> None:
         self.lock = threading.Lock()
-        self._folder = Path(tempfile.mkdtemp(prefix="mic-demo-"))
+        with _room():
+            self._folder = Path(tempfile.mkdtemp(prefix="mic-demo-", dir=below))
         try:
             path = self._folder / "film"
             _store(content, size, path)
@@ -96,7 +99,8 @@ class Film:
             source = source_of(video)
             self.method = source.way
             self._shown = video.pictures()
-            self._known = film_frames(source)
+            # Its next picture may be asked for by any thread, so the networks are its own.
+            self._known = film_frames(source, PeopleRecogniser())
             self._now = next(self._known)
             self._ahead: LiveFrame | None = self._now
         except BaseException:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import math
+import operator
+import os
 import re
 import tempfile
 import zipfile
@@ -97,15 +100,27 @@ def extract(
         BitstreamError: It is damaged, or outside the supported profile.
         StorageError: The target cannot be written.
     """
+    if not os.fspath(target):
+        raise ConfigError("the target's name is empty", remedy="name a file or a folder")
     target = Path(target)
+    what = (what,) if isinstance(what, str) else tuple(what)
+    try:
+        scale, threads, gain = operator.index(scale), operator.index(threads), float(gain)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"scale, threads or gain is no number: {error}", remedy="whole ones but for gain"
+        ) from error
+    if not (math.isfinite(gain) and gain > 0):
+        raise ConfigError(f"gain is {gain}", remedy="choose a number above 0, as 4")
     kind = {".npz": "npz", ".mp4": "mp4", "": "png"}.get(target.suffix.lower(), "")
     for name, value, allowed in (
-        ("what", tuple(what), PARTS),
+        ("what", what, PARTS),
         ("space", (space,), SPACES),
         ("scale", (scale,), (1, 2, 4, 8)),
         ("target's suffix", (kind,), FORMATS),
     ):
-        if not value or set(value) - set(allowed) or len(set(value)) < len(value):
+        known = all(one in allowed for one in value)
+        if not value or not known or len(set(value)) < len(value):
             raise ConfigError(f"{name} is {value}", remedy=f"choose of {allowed}, each once")
     # Refused now, not after the work.
     place = target
@@ -120,7 +135,7 @@ def extract(
         if source.video.damage is not None and on_error == "raise":
             raise source.video.damage
         work = _Extraction(
-            source, tuple(what), scale, space, on_error, threads, gain, progress or _silent
+            source, what, scale, space, on_error, threads, gain, progress or _silent
         )
         if kind == "npz":
             shapes = work.arrays(target, compress)
@@ -130,13 +145,14 @@ def extract(
             with tempfile.TemporaryDirectory(prefix=prefix, dir=target.parent) as staged:
                 work.pictures(Path(staged))
                 target.mkdir(parents=True, exist_ok=True)
-                made = sorted(Path(staged).iterdir())
-                for picture in made:
-                    picture.replace(target / picture.name)
-                # Those of an earlier extraction, which may have been longer or of other parts.
-                for picture in target.iterdir():
-                    if _PICTURE.fullmatch(picture.name) and Path(staged, picture.name) not in made:
-                        picture.unlink()
+                made = {picture.name for picture in Path(staged).iterdir()}
+                with atomic.told(target):
+                    for name in sorted(made):
+                        Path(staged, name).replace(target / name)
+                    # Those of an earlier extraction, which may have been longer or of other parts.
+                    for picture in target.iterdir():
+                        if _PICTURE.fullmatch(picture.name) and picture.name not in made:
+                            picture.unlink()
         else:
             shapes = work.film(target)
         return ExtractReport(

@@ -41,17 +41,25 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
         path = path.resolve() if path.is_symlink() else path
     temporary = _temporary(path)
     try:
-        yield temporary
-        _set_default_mode(temporary)
-        if durable:
-            _sync(temporary)
-        temporary.replace(path)
-        if durable:
-            _sync(path.parent)
-    except OSError as error:
-        raise _storage_error(error, path) from error
+        with told(path):
+            yield temporary
+            _set_default_mode(temporary)
+            if durable:
+                _sync(temporary)
+            temporary.replace(path)
+            if durable:
+                _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def told(path: Path) -> Iterator[None]:
+    """What the system refuses in this block becomes a `StorageError` of this path."""
+    try:
+        yield
+    except OSError as error:
+        raise _storage_error(error, path) from error
 
 
 def check_writable(path: str | Path, *, sources: Iterable[str | Path] = ()) -> None:

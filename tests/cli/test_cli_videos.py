@@ -14,7 +14,7 @@ import recogniser_factory
 import mic
 from mic import cli, codec
 from mic import recognition as prediction
-from mic.errors import StorageError
+from mic.errors import ConfigError, StorageError
 from mic.storage import assets
 
 
@@ -127,7 +127,9 @@ def test_equal_names_of_several_folders_do_not_overwrite_each_other(folder, tmp_
     assert cli.main([*command, str(tmp_path / "one"), str(tmp_path / "two")]) == 0
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == ["one_a_avi_motion.npz", "one_a_mp4_motion.npz", "two_a_mp4_motion.npz"]
-    assert cli.main([*command, str(tmp_path / "one/a.mp4"), str(tmp_path / "one/a.mp4")]) == 1
+    (tmp_path / "deep/one").mkdir(parents=True)
+    (tmp_path / "deep/one/a.mp4").write_bytes((folder / "a.mp4").read_bytes())
+    assert cli.main([*command, str(tmp_path / "one/a.mp4"), str(tmp_path / "deep")]) == 1
     assert "would have one name" in capsys.readouterr().err
 
 
@@ -226,3 +228,60 @@ def test_an_evaluation_that_cannot_be_saved_does_not_begin(folder, tmp_path, mon
     command = ["evaluate", str(tmp_path / "happy"), "--out", str(tmp_path / "out")]
     assert cli.main(command) == 1
     assert "out" in capsys.readouterr().err
+
+
+def test_a_file_named_twice_is_read_once_and_an_empty_name_is_no_folder(folder, tmp_path, capsys):
+    twice = [str(folder), str(folder / "a.mp4")]
+    cli.main(["extract", "--to", str(tmp_path), *twice])
+    assert capsys.readouterr().out.count("a_residual.npz") == 1
+    for command in ("extract", "predict", "evaluate"):
+        with pytest.raises(SystemExit):
+            cli.main([command, ""])
+        assert "the path is empty" in capsys.readouterr().err
+    for wrong in ("", b"a.mp4", None, 3, [3]):
+        with pytest.raises(ConfigError, match="path"):
+            codec.videos_in(wrong)
+
+
+def test_no_result_replaces_a_video_that_is_still_to_be_read(folder, tmp_path, capsys):
+    for name in ("face.mp4", "face_residual.mp4"):
+        (tmp_path / name).write_bytes((folder / "a.mp4").read_bytes())
+    assert cli.main(["extract", str(tmp_path), "--out", "mp4", "--to", str(tmp_path)]) == 1
+    assert "it is what is read" in capsys.readouterr().err
+    names = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert names == dict.fromkeys(
+        ("face.mp4", "face_residual.mp4"), (folder / "a.mp4").read_bytes()
+    )
+
+
+def test_what_was_found_before_an_interruption_is_printed(folder, tmp_path, capsys, monkeypatch):
+    def broken(self, path, **_):
+        yield {"video": "a", "label": "fear", "error": "", "last_frame": 9}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("mic.recognition.Task.rows_of", broken)
+    assert cli.main(["predict", str(folder / "a.mp4"), "--out", str(tmp_path / "out.csv")]) == 130
+    told = capsys.readouterr()
+    assert ",fear," in told.out
+    assert "interrupted" in told.err
+    assert "goes on from here" not in told.err  # it would begin anew
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_full_disk_behind_the_output_ends_the_run(folder, tmp_path, capsys, monkeypatch):
+    asked = []
+
+    def one(self, path, **_):
+        asked.append(path)
+        yield {"video": "a", "error": "", "last_frame": 9}
+
+    def full(text):
+        raise StorageError("cannot be written", file="standard output")
+
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / name).write_bytes((folder / "a.mp4").read_bytes())
+    monkeypatch.setattr("mic.recognition.Task.rows_of", one)
+    monkeypatch.setattr("mic.cli.terminal.write", full)
+    assert cli.main(["predict", str(tmp_path)]) == 1
+    assert len(asked) == 1
+    assert "standard output" in capsys.readouterr().err

@@ -3,10 +3,17 @@
 import http.client
 import io
 import json
+import os
+import signal
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import urllib.parse
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -269,6 +276,7 @@ def test_wrong_pictures_are_refused(demo, query, size, status):
         b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -5\r\n\r\n",
         b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9e9\r\n\r\n",
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"GET http://[x/ HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
         b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\n\r\n",
         b"POST / HTTP/1.1\r\n" + b"X: y\r\n" * 200 + b"\r\n",
         b"POST / HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
@@ -286,8 +294,7 @@ def test_raw_nonsense_ends_the_connection_alone(demo, raw):
     assert _json(demo, "about")[0] == 200
 
 
-def test_a_film_that_breaks_off_leaves_nothing(demo, tmp_path, monkeypatch):
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_a_film_that_breaks_off_leaves_nothing(demo):
     head = (
         f"POST /{demo.token}/film HTTP/1.1\r\nHost: 127.0.0.1:{demo.server_port}\r\n"
         "Content-Length: 100000\r\n\r\n"
@@ -297,8 +304,60 @@ def test_a_film_that_breaks_off_leaves_nothing(demo, tmp_path, monkeypatch):
         link.shutdown(socket.SHUT_WR)
         answer = link.recv(65536)
     assert b"400" in answer.split(b"\r\n")[0]
-    assert list(tmp_path.iterdir()) == []
+    assert list(Path(demo.films.name).iterdir()) == []
     assert _json(demo, "about")[0] == 200
+
+
+def test_two_films_sent_by_one_thread_are_seen_by_two(demo, frames, tmp_path):
+    """Browsers send both over one connection, and ask for their pictures over several."""
+    path = tmp_path / "film.mp4"
+    codec.encode_frames(frames[40:60], path, frame_rate=20, codec="h264", vop_quant=18)
+    link = http.client.HTTPConnection("127.0.0.1", demo.server_port, timeout=300)
+    sessions = []
+    for _ in range(2):
+        link.request("POST", f"/{demo.token}/film", body=path.read_bytes())
+        sessions.append(json.loads(link.getresponse().read())["session"])
+    link.close()
+
+    def seen(session):
+        shown = []
+        while (answer := _ask(demo, f"next?session={session}"))[0] == 200:
+            shown.append([one["now"] for one in _unpacked(answer[1])["people"]])
+        assert answer[0] == 204
+        return shown
+
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(seen, sessions)
+    assert len(first) == 20
+    assert first == second
+
+
+def test_what_fails_unforeseen_is_answered(demo, monkeypatch, capsys):
+    monkeypatch.setattr("mic.demo.server.Camera", lambda: 1 / 0)
+    status, answer = _json(demo, "camera")
+    assert (status, answer["error"]) == (500, "That failed; the terminal says why.")
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_nothing_stays_when_the_server_ends(frames, tmp_path):
+    """A terminal that is closed sends a hang-up, a system that goes down a termination."""
+    codec.encode_frames(frames[:5], tmp_path / "film.mp4", frame_rate=20)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        place = tmp_path / number.name
+        place.mkdir()
+        command = [sys.executable, "-m", "mic", "demo", "--no-browser"]
+        environment = os.environ | {"TMPDIR": str(place)}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as process:
+            address = process.stdout.readline().decode().strip()
+            query = urllib.request.Request(
+                f"{address}film", data=(tmp_path / "film.mp4").read_bytes(), method="POST"
+            )
+            with urllib.request.urlopen(query, timeout=300) as answer:
+                assert answer.status == 200
+            assert list(place.rglob("film"))
+            process.send_signal(number)
+            assert process.wait(300) == 0
+        assert list(place.rglob("film")) == []
 
 
 def test_a_browser_that_goes_away_is_no_news(demo, capsys):

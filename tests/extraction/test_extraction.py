@@ -184,3 +184,46 @@ def test_damage_leaves_no_pictures(folder, tmp_path):
     with pytest.raises(BitstreamError):
         mic.extract(clip, tmp_path / "pictures", what=("residual",))
     assert [path.name for path in tmp_path.iterdir()] == ["hurt.mp4"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"scale": 2.0},
+        {"scale": [2]},
+        {"threads": 1.5},
+        {"gain": "loud"},
+        {"gain": float("nan")},
+        {"gain": 0},
+        {"space": ["rgb"]},
+        {"what": ()},
+        {"what": ("residual", "residual")},
+    ],
+)
+def test_arguments_of_the_wrong_kind_are_named(folder, tmp_path, options):
+    with pytest.raises(ConfigError):
+        mic.extract(folder / "mpeg4.mp4", tmp_path / "x.npz", **options)
+    with pytest.raises(ConfigError, match="empty"):
+        mic.extract(folder / "mpeg4.mp4", "", what=("motion",))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_numbers_of_numpy_and_iterators_are_as_good(folder, tmp_path):
+    plain = mic.extract(folder / "mpeg4.mp4", tmp_path / "a.npz", what=["motion"], scale=2)
+    other = mic.extract(
+        folder / "mpeg4.mp4",
+        tmp_path / "b.npz",
+        what=(part for part in ["motion"]),
+        scale=np.int64(2),
+        gain=np.float32(4),
+    )
+    assert other.shapes == plain.shapes != {}
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_a_folder_where_a_picture_should_be_is_named(folder, tmp_path):
+    place = tmp_path / "pictures"
+    (place / "motion_000001.png").mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot write") as caught:
+        mic.extract(folder / "mpeg4.mp4", place, what=("motion",))
+    assert caught.value.file == place
