@@ -11,6 +11,7 @@ import csv
 import io
 import re
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 _MARKS = (
@@ -57,8 +58,8 @@ def read_rows(path: str | Path) -> list[Row]:
     Raises:
         OSError: It cannot be read.
         UnicodeDecodeError: It is not encoded as `read_text` knows.
-        csv.Error: Its quotes do not end, or a row has more cells than there are columns: mostly a
-            comma within a cell.
+        csv.Error: Its quotes do not end, two columns have one name, or a row has more cells than
+            there are columns: mostly a comma within a cell.
     """
     text = read_text(path)
     head, _, rest = text.partition("\n")
@@ -66,7 +67,11 @@ def read_rows(path: str | Path) -> list[Row]:
     if told:
         text = rest
     separator = told[1] if told else max(_SEPARATORS, key=head.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, restval="")
+    lines = io.StringIO(text, newline="")
+    reader = csv.DictReader(lines, delimiter=separator, restval="", strict=True)
+    names = [name.strip().casefold() for name in reader.fieldnames or () if name.strip()]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise csv.Error(f"has the column {twice[0]!r} twice")
     rows = []
     for cells in reader:
         line = reader.line_num + bool(told)

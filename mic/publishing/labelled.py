@@ -80,7 +80,7 @@ class Evaluation:
     """What `evaluate` found.
 
     Attributes:
-        windows: A row a network and window: network, video, person, window, true, label,
+        windows: A row a network and window: network, video, person, window, start, true, label,
             confidence, right (missing where there is no answer).
         summary: A row a network; see `evaluate`.
         agreement: A row a pair of networks: windows that both answer, share with one label.
@@ -240,6 +240,7 @@ def evaluate(videos: Sequence[LabelledVideo], answers: Mapping[str, pd.DataFrame
                     "video": own["video"].to_numpy(),
                     "person": [truth[path].person for path in own["video"]],
                     "window": own["window"].fillna(0).astype(int).to_numpy(),
+                    "start": own["start"].to_numpy(float) if "start" in own else np.nan,
                     "true": [truth[path].label for path in own["video"]],
                     "label": own["label"].to_numpy(object),
                     "confidence": own["confidence"].to_numpy(float),
@@ -357,12 +358,14 @@ def _summary(network: str, own: pd.DataFrame, cost: Mapping[str, float]) -> dict
 
 
 def _agreement(windows: pd.DataFrame, networks: list[str]) -> pd.DataFrame:
-    said = windows[windows["label"].notna()].pivot_table(
-        index=["video", "window"], columns="network", values="label", aggfunc="first"
-    )
+    """Of windows that begin together, where tables say when; else of those with one number."""
+    said = windows[windows["label"].notna()].assign(start=windows["start"].round(3))
     rows = []
     for first, second in itertools.combinations(networks, 2):
-        both = said[[first, second]].dropna()
+        one, other = (said[said["network"] == name] for name in (first, second))
+        timed = one["start"].notna().all() and other["start"].notna().all()
+        keys = ["video", "start" if timed else "window"]
+        both = one.merge(other, on=keys)[["label_x", "label_y"]].set_axis([first, second], axis=1)
         share = float((both[first] == both[second]).mean()) if len(both) else np.nan
         rows.append({"first": first, "second": second, "windows": len(both), "same": share})
     return pd.DataFrame(rows, columns=["first", "second", "windows", "same"])

@@ -31,6 +31,7 @@ _SYNONYMS = {
 EXPRESSIONS = frozenset(_SYNONYMS)
 _NAMES = {word: name for name, words in _SYNONYMS.items() for word in (name, *words.split())}
 _WINDOW = re.compile(r"\d+(\.0*)?")
+_WINDOWS = 10**9
 _CREMA_D = re.compile(r"(1\d{3})_[A-Z]{3}_([A-Z]{3})_(?:LO|MD|HI|XX?)", re.IGNORECASE)
 _RAVDESS = re.compile(r"\d\d-\d\d-(\d\d)-\d\d-\d\d-\d\d-(\d\d)")
 
@@ -98,13 +99,14 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
     """Somebody else's answers, in the form of `answered`.
 
     Args:
-        path: A table with the columns `video` and `label`, perhaps `window` (from 0) and
-            `confidence` (0 to 1).
+        path: A table with the columns `video` and `label`, perhaps `window` (from 0), its
+            `start` in seconds, and `confidence` (0 to 1); where there are boxes (`left`, `top`,
+            `right`, `bottom`), a window may have a row for each of several people.
         videos: Those that it may name.
 
     Returns:
-        Columns video, window, label, confidence, error; a video without a row is one without an
-        answer. Rows of other videos are left out.
+        Columns video, window, start, label, confidence, error; a video without a row is one
+        without an answer. Rows of other videos are left out.
 
     Raises:
         DatasetError: It is no such table, names no video of these or several at once, or answers
@@ -114,22 +116,33 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
     rows = _read(path, ("video", "label"))
     known = _Finder([video.path for video in videos])
     found: dict[tuple[Path, int], dict[str, object]] = {}
+    ranks: dict[tuple[Path, int], tuple[bool, float]] = {}
     for row in rows:
         try:
             place = known.find(row["video"])
             if place is None:
                 continue
-            window, confidence = _window(row), _confidence(row)
-            if (place, window) in found:
+            if row.get("error") and is_absent(row["label"]) and not row.get("window"):
+                continue  # a table of ours says so that a video broke off
+            window, confidence, area = _window(row), _confidence(row), _area(row)
+            start = number_of(row.get("start", ""))
+            if (place, window) in found and area is None:
                 raise ValueError(f"window {window} of {row['video']} has an answer already")
         except ValueError as error:
             raise DatasetError(
                 str(error), file=path, place=f"row {row.line}", remedy="mend it, or take it out"
             ) from error
+        label = None if is_absent(row["label"]) else canonical(row["label"])
+        # Of several people the one who is seen largest counts, as in `answered`.
+        rank = (label is not None, area or 0.0)
+        if (place, window) in found and rank <= ranks[place, window]:
+            continue
+        ranks[place, window] = rank
         found[place, window] = {
             "video": printable(place),
             "window": window,
-            "label": None if is_absent(row["label"]) else canonical(row["label"]),
+            "start": float("nan") if start is None else start,
+            "label": label,
             "confidence": confidence,
             "error": "",
         }
@@ -138,16 +151,32 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
             "names none of the videos", file=path, remedy="write their paths or ends of these"
         )
     silent = {video.path for video in videos} - {place for place, _ in found}
-    nothing = {"window": 0, "label": None, "confidence": float("nan"), "error": "no answer"}
+    nothing = {
+        "window": 0,
+        "start": float("nan"),
+        "label": None,
+        "confidence": float("nan"),
+        "error": "no answer",
+    }
     missing = [{"video": printable(place), **nothing} for place in sorted(silent)]
     return pd.DataFrame([*found.values(), *missing])
 
 
 def _window(row: Mapping[str, str]) -> int:
     text = row.get("window") or "0"
-    if not _WINDOW.fullmatch(text):
+    if not _WINDOW.fullmatch(text) or float(text) > _WINDOWS:
         raise ValueError(f"window {text!r} is no number from 0 on")
     return int(float(text))
+
+
+def _area(row: Mapping[str, str]) -> float | None:
+    """Of the face's box; None where the table has none, 0 where nobody is seen."""
+    if not {"left", "top", "right", "bottom"} <= row.keys():
+        return None
+    left, top, right, bottom = (
+        number_of(row[name]) or 0.0 for name in ("left", "top", "right", "bottom")
+    )
+    return (right - left) * (bottom - top)
 
 
 def _confidence(row: Mapping[str, str]) -> float:

@@ -171,6 +171,46 @@ def test_of_two_people_in_a_window_the_larger_counts(tmp_path):
     assert evaluate(videos, {"x": two}).summary["accuracy"].tolist() == [1.0]
 
 
+def test_windows_are_paired_by_when_they_begin(clips, tmp_path):
+    """A table of `mic predict` has windows twice as often as `mic evaluate` asks for them."""
+    videos = [LabelledVideo(path=clips / "happy/a.mp4", label="happiness")]
+    table = tmp_path / "mine.csv"
+    labels = ("anger", "anger", "fear", "fear", "sadness")
+    rows = [f"happy/a.mp4,{k},{k}.0,{label}" for k, label in enumerate(labels)]
+    table.write_text("\n".join(["video,window,start,label", *rows]) + "\n")
+    mine = read_answers(table, videos)
+    other = answers(["anger", "fear", "sadness"], [np.nan] * 3, videos * 3)
+    other = other.assign(window=[0, 1, 2], start=[0.0, 2.0, 4.0])
+    (row,) = evaluate(videos, {"mine": mine, "other": other}).agreement.to_dict("records")
+    assert (row["windows"], row["same"]) == (3, 1.0)
+    counted = evaluate(videos, {"mine": mine, "other": other.drop(columns="start")}).agreement
+    assert counted["same"].tolist() == [1 / 3]
+
+
+def test_tables_of_ours_are_read_with_several_people_and_broken_videos(clips, tmp_path):
+    videos = labelled_videos(clips)
+    table = tmp_path / "mine.csv"
+    table.write_text(
+        "video,window,person,label,left,top,right,bottom,error\n"
+        "happy/a.mp4,0,0,,0,0,90,90,\n"
+        "happy/a.mp4,0,1,happiness,0,0,20,20,\n"
+        "happy/a.mp4,0,2,fear,0,0,10,10,\n"
+        "happy/a.mp4,,,,,,,,breaks off\n"
+        "1001_DFA_ANG_XX.mp4,,,,,,,,cannot be opened\n"
+    )
+    read = read_answers(table, videos).dropna(subset="label")
+    assert read["label"].tolist() == ["happiness"]
+    assert len(read_answers(table, videos)) == len(videos)
+
+
+def test_weights_mean_the_residual_network(clips, capsys):
+    command = ["evaluate", str(clips), "--weights", "/nowhere.safetensors"]
+    assert cli.main(command) == 1
+    assert "/nowhere.safetensors" in capsys.readouterr().err
+    assert cli.main([*command, "--network", "pictures"]) == 1
+    assert "add --network residual" in capsys.readouterr().err
+
+
 def test_answers_of_others_are_read(clips, tmp_path):
     videos = labelled_videos(clips)
     table = tmp_path / "peer.csv"
@@ -190,6 +230,7 @@ def test_answers_of_others_are_read(clips, tmp_path):
         (("happy/a.mp4,Happy,80%,",), "row 2", "confidence '80%' is no"),
         (("happy/a.mp4,Happy,inf,",), "row 2", "confidence 'inf' is no"),
         (("happy/a.mp4,Happy,,-1",), "row 2", "window '-1' is no number from 0 on"),
+        (("happy/a.mp4,Happy,,9999999999999999999",), "row 2", "is no number from 0 on"),
         (("happy/a.mp4,Happy,,", "happy/a.mp4,Sad,,"), "row 3", "window 0 .* has an answer"),
         (("a.mp4,Happy,,",), "row 2", "names 'a.mp4', which is several videos"),
     ],
