@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mic.errors import WeightsError
-from mic.export.answer import Answer
+from mic.errors import ConfigError, WeightsError
+from mic.export.answer import Answer, checked
 from mic.export.networks import tested_part
 from mic.models.expression import ExpressionNetwork
 
@@ -125,7 +125,16 @@ class Program:
 
     @torch.no_grad()
     def __call__(self, clips: np.ndarray, motion: np.ndarray | None = None) -> Answer:
-        """One run; see `mic.export.Session`."""
-        inputs = [torch.from_numpy(planes) for planes in (clips, motion) if planes is not None]
-        logits, z = self._run(*inputs)
+        """One run; see `mic.export.Session`. The length of clips is that of the export."""
+        inputs = [torch.from_numpy(checked("clips", clips, ("B", "T", 3, "H", "W")))]
+        if motion is not None:
+            inputs.append(torch.from_numpy(checked("motion", motion, ("B", "T", 2, "h", "w"))))
+        try:
+            logits, z = self._run(*inputs)
+        except (AssertionError, RuntimeError, TypeError, ValueError) as error:
+            shapes = " and ".join(str(tuple(planes.shape)) for planes in inputs)
+            raise ConfigError(
+                f"the program was not exported for {shapes}: {str(error).splitlines()[0]}",
+                remedy="give what it was exported for, or export it again",
+            ) from error
         return Answer(logits=logits.numpy(), z=z.numpy())

@@ -22,7 +22,7 @@ from onnxruntime.quantization import (
 from torch import nn
 
 from mic.errors import ConfigError, WeightsError
-from mic.export.answer import Answer
+from mic.export.answer import Answer, checked
 from mic.export.networks import build
 from mic.export.program import Program, program, serialised
 from mic.storage.atomic import replacing, write_bytes
@@ -68,12 +68,22 @@ class Session:
         Args:
             clips: (B, T, 3, H, W) int16, all of the same length.
             motion: (B, T, 2, h, w) int16, where the network reads it.
+
+        Raises:
+            ConfigError: They are no such arrays.
         """
-        feeds = {"clips": clips}
-        if self.reads_motion:
-            if motion is None:
-                raise ConfigError("this network reads motion", remedy="pass it too")
-            feeds["motion"] = motion
+        if (motion is not None) != self.reads_motion:
+            raise ConfigError(
+                "this network reads motion" if self.reads_motion else "it reads no motion",
+                remedy="pass it too" if self.reads_motion else "leave it out",
+            )
+        given = {"clips": clips} | ({} if motion is None else {"motion": motion})
+        feeds = {
+            one.name: checked(one.name, given[one.name], one.shape)
+            for one in self._session.get_inputs()
+        }
+        if motion is not None and feeds["motion"].shape[:2] != feeds["clips"].shape[:2]:
+            raise ConfigError("clips and motion are of different clips or frames")
         logits, z = self._session.run(["logits", "z"], feeds)
         return Answer(logits=logits, z=z)
 
@@ -133,8 +143,20 @@ def quantise(
         source: A file of `export`.
         target: Where the eight-bit version goes.
         calibration: Some (clips, motion) as they will come, for the activations' ranges.
+
+    Raises:
+        WeightsError: The source is no file of `export`.
+        ConfigError: There is nothing to calibrate with.
     """
-    model = onnx.load(source)
+    calibration = list(calibration)
+    if not calibration:
+        raise ConfigError("there is no clip to calibrate with", remedy="give some")
+    try:
+        model = onnx.load(source)
+    except Exception as error:  # protobuf's errors have no public base
+        raise WeightsError(
+            f"is no ONNX file: {error}", file=source, remedy="export it again"
+        ) from error
     classifier = next(node.name for node in reversed(model.graph.node) if node.op_type == "Gemm")
     with tempfile.TemporaryDirectory(prefix="mic-int8-") as folder:
         prepared = Path(folder) / "prepared.onnx"

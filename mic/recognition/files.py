@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".csv", ".parquet", ".json")
+# Columns in seconds.
+TIMES = ("start", "end", "time")
 
 
 def checked_suffix(path: str | Path) -> str:
@@ -32,9 +34,16 @@ def checked_suffix(path: str | Path) -> str:
 
 
 def to_csv(table: pd.DataFrame) -> str:
-    """A table as CSV, six significant digits."""
-    text: str = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    """A table as CSV: six significant digits, but times to a ten-thousandth of a second."""
+    times = [name for name in TIMES if name in table]
+    told = table.assign(**{name: table[name].map(second, na_action="ignore") for name in times})
+    text: str = told.to_csv(index=False, float_format="%.6g", lineterminator="\n")
     return text
+
+
+def second(time: float) -> str:
+    """Seconds in a table, however long a film is."""
+    return f"{time:.4f}".rstrip("0").rstrip(".")
 
 
 def save(table: pd.DataFrame, path: str | Path) -> None:

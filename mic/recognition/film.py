@@ -29,6 +29,8 @@ class Caption:
         end: Seconds at which the last ends.
         outline: Corners of the face's frame, float (4, 2) as (x, y); None without a face.
         probabilities: float (classes,); None without an answer.
+        status: Why there is none.
+        person: Number of the person; None where only one is told of.
     """
 
     first: int
@@ -38,6 +40,7 @@ class Caption:
     outline: np.ndarray | None
     probabilities: np.ndarray | None
     status: str
+    person: int | None = None
 
     @classmethod
     def of(cls, row: Row, classes: Sequence[str]) -> Caption:
@@ -56,6 +59,7 @@ class Caption:
             outline=box,
             probabilities=chances,
             status=row.get("status") or row.get("face") or "no face",
+            person=row.get("person"),
         )
 
 
@@ -68,7 +72,8 @@ def overlay(
 ) -> None:
     """Writes an H.264 film of the video with what was recognised, a frame at a time.
 
-    Each frame shows the window whose middle is nearest, at the frame's own time. Names of classes
+    Each frame shows the window whose middle is nearest, at the frame's own time: everybody's box,
+    and the bars of whom an expression is named of, of several the one seen largest. Classes' names
     are drawn in a font that has their letters (`mic.storage.fonts`). Where the video breaks off,
     the film ends.
 
@@ -99,6 +104,7 @@ def _drawn(
 ) -> Iterator[np.ndarray]:
     middles = np.array([(window.first + window.last) / 2 for window in windows])
     shown, panel, shape = -1, None, None
+    people: list[Caption | Window] = []
     for picture in _whole(video):
         frame = picture.rgb
         shape = shape or frame.shape
@@ -106,8 +112,18 @@ def _drawn(
             frame = np.asarray(Image.fromarray(frame).resize((shape[1], shape[0])))
         nearest = int(np.abs(middles - picture.number).argmin())
         if nearest != shown or panel is None:
-            shown, panel = nearest, _panel(frame.shape[0], windows[nearest], classes)
-        yield _joined(frame, windows[nearest], panel)
+            one, shown = windows[nearest], nearest
+            same = [each for each in windows if (each.first, each.last) == (one.first, one.last)]
+            people = sorted(same, key=_rank)
+            panel = _panel(frame.shape[0], people[-1], classes, alone=len(same) == 1)
+        yield _joined(frame, people, panel, classes)
+
+
+def _rank(window: Caption | Window) -> tuple[bool, float]:
+    """Of several people the most telling comes last."""
+    if window.outline is None:
+        return window.probabilities is not None, 0.0
+    return window.probabilities is not None, float(np.prod(np.ptp(window.outline, axis=0)))
 
 
 def _whole(video: codec.Video) -> Iterator[codec.Picture]:
@@ -122,23 +138,50 @@ def _whole(video: codec.Video) -> Iterator[codec.Picture]:
             raise
 
 
-def _joined(frame: np.ndarray, window: Caption | Window, panel: np.ndarray) -> np.ndarray:
+def _joined(
+    frame: np.ndarray,
+    people: Sequence[Caption | Window],
+    panel: np.ndarray,
+    classes: Sequence[str],
+) -> np.ndarray:
     picture = Image.fromarray(frame)
-    if window.outline is not None:
-        draw = ImageDraw.Draw(picture)
+    draw = ImageDraw.Draw(picture)
+    for window in people:
+        if window.outline is None:
+            continue
         corners = [tuple(corner) for corner in window.outline]
         for width, colour in ((5, _INK), (2, "white")):
             draw.line([*corners, corners[0]], fill=colour, width=width, joint="curve")
+        if len(people) > 1:
+            line = max(8, frame.shape[0] // 24)
+            name = _Written(_said(window, classes), round(0.8 * line))
+            left, top = window.outline.min(0)
+            top = max(0.0, float(top) - 1.2 * line)
+            draw.rectangle([left, top, left + name.width + line / 2, top + line], fill=_PAPER)
+            name.draw(draw, float(left) + line / 4, top + line / 2)
     joined = np.concatenate([np.asarray(picture), panel], axis=1)
     # 4:2:0 needs even sides.
     return np.pad(joined, [(0, joined.shape[0] % 2), (0, joined.shape[1] % 2), (0, 0)], "edge")
 
 
-def _panel(height: int, window: Caption | Window, classes: Sequence[str]) -> np.ndarray:
+def _said(window: Caption | Window, classes: Sequence[str]) -> str:
+    """A person's number, and the expression or why none is named."""
+    status = window.status if isinstance(window, Caption) else "no face"
+    chances = window.probabilities
+    said = status if chances is None else classes[int(chances.argmax())]
+    number = window.person if isinstance(window, Caption) else None
+    return said if number is None else f"{number}: {said}"
+
+
+def _panel(
+    height: int, window: Caption | Window, classes: Sequence[str], *, alone: bool
+) -> np.ndarray:
     """The bars, uint8 (height, W, 3); all type scales with the picture's height."""
     line = max(8, height // (len(classes) + 3))
     size = round(0.62 * line)
     title = f"{window.start:.1f}–{window.end:.1f} s"
+    if not alone and isinstance(window, Caption) and window.person is not None:
+        title += f", {window.person}"
     if window.probabilities is None:
         title += f": {window.status if isinstance(window, Caption) else 'no face'}"
     heading, *names = (_Written(text, size) for text in (title, *classes))

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import functools
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,7 +15,7 @@ import numpy as np
 
 from mic.codec import Video, videos_in
 from mic.errors import ConfigError, MicError, printable
-from mic.recognition import people, rows
+from mic.recognition import files, people, rows
 from mic.recognition.moments import Work
 from mic.recognition.recogniser import Recogniser
 from mic.recognition.rows import BOX, KINDS, Kind, Row
@@ -70,11 +71,14 @@ class Task:
             raise ConfigError(
                 "the pictures networks take no weights", remedy="choose network='residual'"
             )
-        if not self.residual and self.method != "auto":
-            raise ConfigError(
-                "method is for the residual network",
-                remedy="leave it out, or choose network='residual'",
-            )
+        for name, value, known in (("method", self.method, ()), ("device", self.device, ("cpu",))):
+            if not self.residual and value not in ("auto", *known):
+                raise ConfigError(
+                    f"{name} is for the residual network",
+                    remedy="leave it out, or choose network='residual'",
+                )
+        if self.weights is not None and not isinstance(self.weights, str | os.PathLike):
+            raise ConfigError(f"weights is {self.weights!r}", remedy="name a file")
 
     @property
     def residual(self) -> bool:
@@ -285,8 +289,14 @@ def csv_lines(one: Row, task: Task, *, head: bool) -> str:
     writer = csv.writer(text, lineterminator="\n")
     if head:
         writer.writerow(names)
-    writer.writerow([f"{value:.6g}" if isinstance(value, float) else value for value in values])
+    writer.writerow(map(_told, names, values))
     return text.getvalue()
+
+
+def _told(name: str, value: object) -> object:
+    if not isinstance(value, float):
+        return value
+    return files.second(value) if name in files.TIMES else f"{value:.6g}"
 
 
 def _kinds(recogniser: Recogniser) -> dict[str, str]:

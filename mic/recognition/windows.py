@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import numbers
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -64,6 +65,10 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuses impossible numbers."""
+        hop = self.window if self.hop is None else self.hop
+        for name, value in (("window", self.window), ("hop", hop)):
+            if not isinstance(value, numbers.Real) or isinstance(value, bool):
+                raise ConfigError(f"{name} is {value!r}", remedy="give a number of seconds")
         if not 0.2 <= self.window <= 60:
             raise ConfigError(f"window is {self.window} s, must be 0.2 to 60")
         if self.hop is not None and not 0.04 <= self.hop <= 600:

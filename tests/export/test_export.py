@@ -272,3 +272,35 @@ def test_a_whole_test_fold_is_labelled_alike(profile, rows, epochs, tmp_path):
     assert profile == "smoke" or (table["classes"] >= 4).all()
     small = table[table["engine"] == parity.EIGHT_BITS]
     assert (small["same"] >= 0.9 * small["n"]).all()
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+def test_what_a_file_cannot_be_asked_is_refused_and_byte_orders_do_not_matter(suffix, tmp_path):
+    network = networks.network("mic")
+    path = export.export(network, tmp_path / f"x{suffix}", size=(EDGE, EDGE), steps=STEPS)
+    run = (export.Session if suffix == ".onnx" else export.Program)(path)
+    clips, motion = networks.clips(2, motion=True)
+    wanted = run(clips).logits
+    for same in (clips.astype(">i2"), clips[..., ::-1].copy()[..., ::-1]):
+        np.testing.assert_array_equal(run(same).logits, wanted)
+    for wrong in (
+        clips.astype(np.int32),
+        clips.astype(np.float32),
+        clips[0],
+        clips[:0],
+        clips[:, :0],
+        clips[:, :, :2],
+        clips[..., :-1],
+        "clips",
+    ):
+        with pytest.raises(ConfigError):
+            run(wrong)
+    with pytest.raises(ConfigError):
+        run(clips, motion)  # it reads none
+
+
+def test_a_network_is_not_quantised_by_nothing(tmp_path):
+    with pytest.raises(ConfigError, match="calibrate"):
+        export.quantise(tmp_path / "x.onnx", tmp_path / "y.onnx", [])
+    with pytest.raises(WeightsError, match="ONNX"):
+        export.quantise(tmp_path / "x.onnx", tmp_path / "y.onnx", [networks.clips(1)])

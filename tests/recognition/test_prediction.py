@@ -15,7 +15,7 @@ from mic import codec
 from mic import recognition as prediction
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError, WeightsError
 from mic.faces import Status
-from mic.recognition import Options
+from mic.recognition import Options, Task
 from mic.recognition.framing import Framing
 from mic.recognition.recogniser import Recogniser
 from mic.recognition.windows import plan
@@ -190,6 +190,55 @@ def test_the_overlay_is_the_video_with_bars_beside_it(folder, weights, tmp_path)
     blue = [(np.abs(f[:, 224:].astype(int) - [31, 90, 153]).sum(-1) < 60).sum() for f in shown]
     assert blue[5] > 100
     assert blue[78] == 0
+
+
+def test_the_overlay_names_everybody(folder, tmp_path):
+    def caption(person, left, right, chances, status="ok"):
+        corners = [[left, 20], [right, 20], [right, 140], [left, 140]]
+        return prediction.Caption(
+            first=0, last=79, start=0.0, end=3.2, outline=np.array(corners, float),
+            probabilities=chances, status=status, person=person,
+        )  # fmt: skip
+
+    people = [
+        caption(0, 10, 110, None, "crossed"),
+        caption(1, 120, 160, np.array([0.1, 0.9])),
+        caption(2, 170, 200, np.array([0.8, 0.2])),
+    ]
+    video, target = folder / "leaves.avi", tmp_path / "x.mp4"
+    prediction.overlay(video, target, people, classes=("anger", "fear"))
+    shown, source = (next(codec.decode(path)).astype(int) for path in (target, video))
+    changed = np.abs(shown[:, :224] - source).sum(-1) > 100
+    for one in people:
+        left, top = one.outline[0].astype(int)
+        assert changed[top : top + 120, left].mean() > 0.8
+    bars = np.abs(shown[:, 224:] - [31, 90, 153]).sum(-1) < 60
+    # The bars are of the largest of whom an expression is named: "fear", the longer one below.
+    assert bars.any(1).nonzero()[0].mean() > 0.5 * bars.shape[0] * 3 / 5
+
+
+@pytest.mark.parametrize(
+    "options", [{"window": "2"}, {"window": None}, {"hop": "1"}, {"weights": 3}, {"device": "tpu"}]
+)
+def test_options_of_the_wrong_kind_are_named(folder, options):
+    with pytest.raises(ConfigError):
+        mic.predict(folder / "one.mp4", **options)
+
+
+def test_times_keep_their_decimals_in_films_of_hours():
+    times = [19999.96, 20000.0, 20000.04, 100000.0333]
+    table = pd.DataFrame({"time": times, "p_fear": [0.12345678] * 4, "start": [np.nan] * 4})
+    lines = prediction.to_csv(table).splitlines()[1:]
+    assert [line.split(",")[0] for line in lines] == [
+        "19999.96",
+        "20000",
+        "20000.04",
+        "100000.0333",
+    ]
+    assert lines[0].split(",")[1:] == ["0.123457", ""]
+    task = Task()
+    row = {"video": "a", "start": 20000.04, "end": 20002.04, "p_fear": 0.12345678}
+    assert ",20000.04,20002.04," in prediction.csv_lines(row, task, head=False)
 
 
 @pytest.mark.parametrize(
