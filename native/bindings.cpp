@@ -203,9 +203,11 @@ void raise_syntax_error(const std::exception_ptr& pointer, void* type) {
 }  // namespace
 
 NB_MODULE(_native, m) {
+    // Daemon threads hold streams when the interpreter ends.
+    nb::set_leak_warnings(false);
     m.doc() = "MPEG-4 Part 2 residuals, vectors and modes without reconstructing a pixel.";
     nb::object error = nb::steal(PyErr_NewExceptionWithDoc(
-        "mic._native.SyntaxError",
+        "mic_bitstream._native.SyntaxError",
         "args: (unsupported, clause, bit_offset, message), see mic.bitstream.", PyExc_Exception,
         nullptr));
     m.attr("SyntaxError") = error;

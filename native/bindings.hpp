@@ -8,8 +8,10 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <chrono>
 #include <optional>
 #include <string>
+#include <thread>
 #include <tuple>
 #include <vector>
 
@@ -53,19 +55,50 @@ inline std::vector<ErrorRecord> records_of(const std::vector<BatchError>& errors
     return records;
 }
 
+/// Whether the interpreter is going down: other threads than its main one must not come back.
+inline bool is_finalising() {
+#if PY_VERSION_HEX >= 0x030D0000
+    return Py_IsFinalizing() != 0;
+#else
+    return _Py_IsFinalizing() != 0;
+#endif
+}
+
+/// Gives the GIL away as nb::gil_scoped_release does. At the interpreter's end a daemon thread waits
+/// here for the process to go, as from Python 3.14 on: before, taking the GIL then ends the thread
+/// by unwinding through code that lets no exception pass, which ends the process with a crash.
+class Released {
+  public:
+    Released() : state_(PyEval_SaveThread()) {}
+    Released(const Released&) = delete;
+    Released& operator=(const Released&) = delete;
+    ~Released() {
+        while (is_finalising())
+            std::this_thread::sleep_for(std::chrono::seconds(1));
+        PyEval_RestoreThread(state_);
+    }
+
+  private:
+    PyThreadState* state_;
+};
+
 /// Runs `work(interrupt)` without the GIL; a signal, Ctrl-C for one, ends it with its exception.
 template <typename Work>
 auto interruptible(Work work) {
     std::optional<nb::python_error> raised;
-    const mic::Interrupt interrupt([&] {
+    const auto asked = [&] {
         const nb::gil_scoped_acquire held;
         if (PyErr_CheckSignals() == 0)
             return false;
         raised.emplace();  // takes what the signal's handler raised
         return true;
-    });
+    };
+    // Signals reach the main thread only, so no other needs to ask.
+    const auto here = nb::module_::import_("threading").attr("main_thread")().attr("ident");
+    const bool main = nb::cast<unsigned long>(here) == PyThread_get_thread_ident();
+    const mic::Interrupt interrupt = main ? mic::Interrupt(asked) : mic::Interrupt();
     try {
-        const nb::gil_scoped_release released;
+        const Released released;
         return work(interrupt);
     } catch (const mic::Interrupted&) {
         throw nb::python_error(*raised);

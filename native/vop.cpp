@@ -116,6 +116,7 @@ void fill_rest(const VideoObjectLayer& layer, const VopOutput& output, int first
 void expect_end(BitReader& reader, std::span<const std::uint8_t> bytes, bool strict) {
     constexpr const char* clause = "5.2.4 next_start_code()";
     constexpr std::uint8_t whole_byte_of_stuffing = 0x7F;
+    constexpr std::size_t no_code_has_zero_bytes = 3;
     reader.refill();
     const std::size_t stuffing = reader.stuffing_bits();
     const std::uint32_t found = reader.peek(stuffing);
@@ -132,7 +133,14 @@ void expect_end(BitReader& reader, std::span<const std::uint8_t> bytes, bool str
     const std::size_t next = find_start_code(bytes, at);
     if (next + 3 < bytes.size() && is_vop_start_code(bytes[next + 3]))
         unsupported(reader, clause, "packed bitstreams (several VOPs in one packet)");
-    for (std::size_t k = at; k < next; ++k)
+    std::size_t zeros = at;
+    while (zeros < next && bytes[zeros] == 0)
+        ++zeros;
+    // Not in spec: some writers hand on their whole buffer, in which old bytes lie behind zeros. No
+    // code has so many zeros, so what comes behind them is no data of this VOP.
+    if (zeros - at >= no_code_has_zero_bytes)
+        return;
+    for (std::size_t k = zeros; k < next; ++k)
         if (bytes[k] != 0 && bytes[k] != whole_byte_of_stuffing)
             damaged(reader, clause, "data follow the last macroblock");
 }

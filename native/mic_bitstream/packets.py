@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mic_bitstream import _native
 from mic_bitstream.clock import read_clock
+from mic_bitstream.files import check_size
 from mic_bitstream.stream import Stream
 from mic_bitstream.vop_index import LOST, syntax_error
 
@@ -27,7 +28,6 @@ class PacketStream(Stream):
     def __init__(self, extradata: bytes = b"", *, frame_rate: Fraction | float = 25) -> None:
         self.path = Path("packets in memory")
         self.frame_rate = Fraction(frame_rate)
-        self.errors = ()
         try:
             # Appended packets are kept in memory, so the index has nothing to read from a file.
             self._native = _native.Stream(os.fsencode(os.devnull), extradata)
@@ -35,23 +35,27 @@ class PacketStream(Stream):
             raise syntax_error(*error.args, path=self.path, packet=0, remedy=LOST) from None
         self._update()
 
-    def append(self, packet: bytes) -> int:
+    def append(self, packet: bytes | bytearray | memoryview) -> int:
         """Adds one coded picture; a packet of a packed bitstream may hold several or none.
 
         Returns:
             The number of the last frame so far: in coding order, see `Stream`.
 
         Raises:
-            BitstreamError: Its headers are damaged.
+            BitstreamError: The headers before its first picture are damaged. A picture's own
+                damage is entered in `errors`, and raises when it is read.
             UnsupportedSyntaxError: It uses a feature outside the supported profile.
+            CodecError: It claims a gigantic picture.
         """
         try:
-            self.native.append(-1, packet)
+            self.native.append(-1, bytes(packet))
         except _native.SyntaxError as error:
             raise syntax_error(
                 *error.args, path=self.path, packet=self.frame_count, remedy=LOST
             ) from None
-        self._update()
+        finally:
+            self._update()  # what came before the damage is there
+        check_size(self.width, self.height, self.path)
         return self.frame_count - 1
 
     def _update(self) -> None:
@@ -61,3 +65,9 @@ class PacketStream(Stream):
         self.width, self.height = self.native.size
         self.vop_types = types
         self.frame_count = len(types)
+        faults = [
+            syntax_error(*fault[3:], path=self.path, packet=fault[1], remedy=LOST)
+            for fault in self.native.faults
+        ]
+        clock = (self.clock_error(int(frame), LOST) for frame in self.clock.breaks)
+        self.errors = (*faults, *clock)

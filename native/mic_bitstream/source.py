@@ -6,10 +6,13 @@ but NumPy; PyAV, which is loaded only then, demuxes everything else and hands ou
 
 from __future__ import annotations
 
+import errno
+import os
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
-from mic_bitstream.errors import CodecError, ExtraError
+from mic_bitstream.errors import CodecError
 from mic_bitstream.extras import needed
 from mic_bitstream.files import check_regular, check_size
 from mic_bitstream.sample_table import SampleTable, read_sample_table
@@ -40,7 +43,7 @@ def open_index(path: Path, *, on_error: str = "raise") -> Index:
     masked = on_error == "mask"
     try:
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            head = _head(file, path)
             table = read_sample_table(file) if head[4:8] == b"ftyp" else None
     except OSError as error:
         raise CodecError(f"cannot open: {error.strerror}", file=path) from error
@@ -51,13 +54,37 @@ def open_index(path: Path, *, on_error: str = "raise") -> Index:
     else:
         try:
             index = _demuxed(path, masked=masked)
-        except (CodecError, ExtraError):
+        except CodecError:
             # An elementary stream whose first bytes are hurt is no format that anybody knows.
             if not masked or not any(b"\0\0\1" + code in head for code in _FIRST_CODES):
                 raise
             index = _open_elementary(path, masked=True)
     check_size(*index.native.size, path)
     return index
+
+
+def _head(file: BinaryIO, path: Path) -> bytes:
+    """The first bytes, behind all zeros but a few where it begins with thousands of them.
+
+    Downloads that failed are nothing but zeros: no demuxer shall look through all of them.
+    """
+    head = file.read(_HEAD)
+    while len(head) == _HEAD and not head.strip(b"\0"):
+        try:
+            file.seek(file.tell(), getattr(os, "SEEK_DATA", os.SEEK_SET))
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            break  # a hole up to the end
+        more = file.read(1 << 20)
+        if not more:
+            break
+        head = bytes(3) + more.lstrip(b"\0")[:_HEAD] if more.strip(b"\0") else bytes(_HEAD)
+    if head and not head.strip(b"\0"):
+        raise CodecError(
+            "holds nothing but zeros", file=path, remedy="the file is damaged; get another copy"
+        )
+    return head
 
 
 def _is_elementary(head: bytes) -> bool:

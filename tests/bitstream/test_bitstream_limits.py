@@ -5,6 +5,7 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import peaks
 import pytest
 from oracles import stream
@@ -13,7 +14,7 @@ from oracles.headers import video_object_layer
 from oracles.stream import written
 
 import mic.bitstream
-from mic.errors import ConfigError, MicError
+from mic.errors import BitstreamError, CodecError, ConfigError, MicError
 from mic_bitstream.packets import PacketStream
 
 
@@ -176,3 +177,75 @@ def test_limits_of_the_picture(clip, tmp_path):
     path.write_bytes(layer + clip.vops[0].data)
     with pytest.raises(MicError, match="33554432"):
         mic.bitstream.open(path)
+
+
+@pytest.mark.parametrize("method", ["residual", "accumulated", "pictures"])
+def test_a_thread_that_still_parses_at_the_end_does_not_crash_the_process(method, tmp_path):
+    path = synthetic(tmp_path, Options(width=320, height=240, frames=40, gop=40))
+    program = f"""
+import sys, threading, mic_bitstream
+stream, begun = mic_bitstream.open(sys.argv[1]), threading.Event()
+def work():
+    while True:
+        begun.set()
+        stream.{method}([39] * 60)
+threading.Thread(target=work, daemon=True).start()
+begun.wait()
+print("over")
+"""
+    command = [sys.executable, "-c", program, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "over\n", "")
+
+
+def test_nothing_but_zeros_is_refused_whatever_its_size(tmp_path):
+    """A download that failed: tens of gigabytes of a hole."""
+    path = tmp_path / "film.m4v"
+    for size in (5000, 3 << 20, 1 << 36):
+        with path.open("wb") as file:
+            file.truncate(size)
+        with pytest.raises(CodecError, match="nothing but zeros"):
+            mic.bitstream.open(path)
+
+
+def test_zeros_before_a_stream_are_stuffing(clip, tmp_path):
+    path = tmp_path / "film.m4v"
+    data = clip.headers + b"".join(vop.data for vop in clip.vops)
+    for zeros in (10, 5000, 2 << 20):
+        path.write_bytes(bytes(zeros) + data)
+        assert len(mic.bitstream.open(path)) == len(clip.vops)
+
+
+def test_old_bytes_behind_zeros_are_no_data_of_a_picture(clip, tmp_path):
+    """Some writers hand on their whole buffer."""
+    plain = tmp_path / "plain.m4v"
+    plain.write_bytes(clip.headers + b"".join(vop.data for vop in clip.vops))
+    whole = mic.bitstream.read(plain)
+    slack = bytes(900) + b"\x6f\0\0\x37\0"
+    stream = PacketStream(clip.headers)
+    for vop in clip.vops:
+        stream.append(vop.data + slack)
+    assert np.array_equal(stream.residual().y, whole.residual.y)
+    for hurt in (b"\x6f\0\0\x37", bytes(2) + b"\x6f\x37"):
+        again = PacketStream(clip.headers)
+        again.append(clip.vops[0].data + hurt)
+        with pytest.raises(BitstreamError, match="data follow"):
+            again.residual()
+
+
+def test_packets_say_what_is_wrong_with_them(clip):
+    stream = PacketStream(clip.headers)
+    assert list(stream.blocks()) == []
+    for number in (0, 1, 3, 2, 4):
+        stream.append(clip.vops[number].data)
+    assert stream.errors
+    assert {error.place.split(",")[0] for error in stream.errors} >= {"packet 3"}
+    large = video_object_layer(clip.vol, resolution=25, width=4000, height=4000)
+    whole = PacketStream(clip.headers)
+    with pytest.raises(BitstreamError):
+        whole.append(clip.vops[0].data + large + clip.vops[1].data)
+    assert whole.frame_count == len(whole.native)
+    assert whole.append(clip.vops[1].data) == whole.frame_count - 1
+    gigantic = video_object_layer(clip.vol, resolution=25, width=8191, height=8191)
+    with pytest.raises(CodecError, match="8191"):
+        PacketStream().append(gigantic + clip.vops[0].data)
