@@ -23,14 +23,17 @@ def packets(
 ) -> Iterator[av.Packet[av.VideoStream]]:
     """The stream's packets in coding order.
 
-    Empty ones, by which AVI repeats a picture, are left out. Counters of transport packets begin
-    anew where two recordings were joined, and so does the clock: then nothing is missing.
+    Those by which AVI repeats a picture, empty ones and DivX's of one byte, are left out. Counters
+    of transport packets begin anew where two recordings were joined, and so does the clock: then
+    nothing is missing.
 
     Raises:
         CodecError: The file is damaged, or breaks off in the middle of a packet.
     """
     doubted: list[av.Packet[av.VideoStream]] = []  # a packet marked as damaged, and what follows
     for packet in packets_of(container, stream, path):
+        if repeats(packet):
+            continue
         if doubted and _falls(doubted[-1], packet):
             yield from doubted
             doubted = []
@@ -46,6 +49,12 @@ def packets(
             file=path,
             remedy="the file is damaged; get another copy",
         )
+
+
+def repeats(packet: av.Packet[av.VideoStream]) -> bool:
+    """Whether a packet holds nothing but the wish that the picture before stays."""
+    divx = packet.size == 1 and packet.stream.codec_context.name == "mpeg4"
+    return divx and bytes(packet) == b"\x7f"
 
 
 def _falls(before: av.Packet[av.VideoStream], packet: av.Packet[av.VideoStream]) -> bool:

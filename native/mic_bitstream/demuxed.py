@@ -12,12 +12,10 @@ import numpy as np
 from av.container import InputContainer
 
 from mic_bitstream.containers import has_times, open_container, packets_of, video_stream
+from mic_bitstream.decoding import repeats
 from mic_bitstream.errors import CodecError, UnsupportedSyntaxError
 from mic_bitstream.promises import MAX_ABSENT, absent_packets
 from mic_bitstream.vop_index import DEFAULT_RATE, REMEDY, Index, absence, indexing
-
-# What DivX writes for a picture that is that before it.
-_SKIPPED = b"\x7f"
 
 
 def open_demuxed(path: Path, *, masked: bool) -> Index:
@@ -56,7 +54,7 @@ def _index(path: Path, box: InputContainer, *, masked: bool) -> Index:
     with indexing(path, masked=masked, extradata=extradata) as index:
         for packet in packets_of(box, video, path):
             held += packet.size > 0 or packet.dts is not None  # AVI repeats by empty packets
-            if not packet.size or (packet.size == 1 and bytes(packet) == _SKIPPED):
+            if not packet.size or repeats(packet):
                 continue
             index.append(-1 if packet.pos is None else packet.pos, packet)
             stamp = packet.dts if packet.pts is None else packet.pts

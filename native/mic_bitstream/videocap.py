@@ -22,9 +22,10 @@ from types import TracebackType
 
 import numpy as np
 
-from mic_bitstream.errors import MicError, UnsupportedSyntaxError
+from mic_bitstream.errors import BitstreamError, MicError, UnsupportedSyntaxError
 from mic_bitstream.extras import needed
 from mic_bitstream.files import MAX_PIXELS, check_size
+from mic_bitstream.records import Motion
 from mic_bitstream.stream import Stream
 from mic_bitstream.vectors import COLUMNS, as_exported, exported
 
@@ -181,8 +182,18 @@ def _rows(stream: Stream) -> Iterator[Grabbed]:
     # A VOP that is not coded is no picture to libavcodec.
     numbers = [number for number, kind in enumerate(stream.vop_types) if kind in "IP"]
     for start in range(0, len(numbers), _CHUNK):
-        motion = stream.motion(numbers[start : start + _CHUNK])
-        for row, number in enumerate(motion.frames.tolist()):
-            kind = stream.vop_types[number]
-            quarter = stream.native.is_quarter_sample(number)
-            yield None, as_exported(motion, row, quarter_sample=quarter), kind
+        chunk = numbers[start : start + _CHUNK]
+        try:
+            motion = stream.motion(chunk)
+        except BitstreamError:  # what is whole comes before it
+            for number in chunk:
+                yield from _told(stream, stream.motion([number]))
+            raise
+        yield from _told(stream, motion)
+
+
+def _told(stream: Stream, motion: Motion) -> Iterator[Grabbed]:
+    for row, number in enumerate(motion.frames.tolist()):
+        kind = stream.vop_types[number]
+        quarter = stream.native.is_quarter_sample(number)
+        yield None, as_exported(motion, row, quarter_sample=quarter), kind

@@ -1,5 +1,6 @@
 """CoViAR's `load` and mv-extractor's `VideoCap`, as the parser has them: the same arrays."""
 
+import itertools
 from pathlib import Path
 
 import av
@@ -8,8 +9,10 @@ import pytest
 from av.video.reformatter import Interpolation
 from oracles import coviar as loops
 from oracles.encoders import Options, encode, ffmpeg, frames, synthetic
+from oracles.stream import load, written
 
 import mic_bitstream
+from mic import codec
 from mic_bitstream import coviar, videocap
 from mic_bitstream.errors import CodecError, ConfigError, UnsupportedSyntaxError
 from mic_bitstream.vectors import COLUMNS
@@ -165,6 +168,48 @@ def test_video_cap_says_what_is_wrong(tmp_path):
     while cap.grab():
         pass
     assert cap.error is not None
+
+
+def test_vectors_before_damage_are_handed_out(tmp_path):
+    clip = load(synthetic(tmp_path, Options(frames=12, gop=12, **MOVING)))
+    parts = [vop.data for vop in clip.vops]
+    parts[9] = parts[9][:12] + b"\xff" * 40 + parts[9][52:]
+    path = written(tmp_path / "hurt.m4v", clip, parts)
+    cap = VideoCap()
+    assert cap.open(path)
+    cap.set_decode_frames(False)
+    types = "".join(kind for _ in range(12) for got, _, _, kind in [cap.read()] if got)
+    assert types == "IPPPPPPPP"
+    assert "packet 9" in str(cap.error)
+
+
+def test_packets_by_which_divx_repeats_a_picture_are_none(tmp_path):
+    plain = synthetic(tmp_path, Options(frames=12, gop=6, suffix=".avi", **MOVING))
+    path = tmp_path / "repeats.avi"
+    with av.open(str(plain)) as source, av.open(str(path), "w") as target:
+        stream = source.streams.video[0]
+        copied = target.add_stream_from_template(stream)
+        number = itertools.count()
+        for packet in (one for one in source.demux(stream) if one.size):
+            for data in (bytes(packet), *([b"\x7f"] if packet.pts in (2, 5) else [])):
+                written_now = av.Packet(data)
+                written_now.stream, written_now.time_base = copied, packet.time_base
+                written_now.pts = written_now.dts = next(number)
+                written_now.is_keyframe = packet.is_keyframe and len(data) > 1
+                target.mux(written_now)
+    whole = [frame.picture for frame in coviar.frames(plain)]
+    for found, wanted in zip(coviar.frames(path), whole, strict=True):
+        assert np.array_equal(found.picture, wanted)
+    for place, number in (((0, 4), 4), ((1, 0), 6), ((1, 3), 9)):
+        assert np.array_equal(coviar.load(path, *place, 0, False), whole[number])
+    video = codec.Video(path, survey=True)
+    assert len(video) == mic_bitstream.open(path).frame_count == 12
+    shown = [picture.rgb for picture in video.pictures()]
+    for picture, wanted in zip(shown, whole, strict=False):
+        assert np.abs(picture.astype(int) - wanted[..., ::-1]).max() <= 3
+    # The repeated ones are shown for twice as long.
+    steps = np.diff(video.times)
+    assert np.allclose(steps / steps[0], [1, 1, 2, 1, 1, 2, 1, 1, 1, 1, 1])
 
 
 def test_pictures_can_be_wanted_and_not_wanted_on_the_way(tmp_path):
