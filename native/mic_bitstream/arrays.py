@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterable
+from typing import SupportsIndex
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -18,7 +19,7 @@ SCALES = (1, 2, 4, 8)
 # Less is asked for without looking how much there is.
 _WORTH_A_LOOK = 1 << 25
 
-Frames = Iterable[int] | slice | None
+Frames = Iterable[SupportsIndex] | slice | None
 Out = np.ndarray | tuple[np.ndarray, ...]
 
 
@@ -30,24 +31,32 @@ def frame_numbers(frames: Frames, count: int) -> np.ndarray:
     """
     if frames is None:
         return np.arange(count)
-    if isinstance(frames, slice):
-        return np.arange(count)[frames]
-    given = list(frames)
+    remedy = f"choose from 0 to {count - 1}"
     try:
+        if isinstance(frames, slice):
+            return np.arange(count)[frames]
+        if isinstance(frames, range) and not all(-count <= end < count for end in _ends(frames)):
+            raise ConfigError(
+                f"there is no such frame in a clip of {count}", place=str(frames), remedy=remedy
+            )
+        given = list(frames)
         if any(isinstance(number, bool | np.bool_) for number in given):
             raise TypeError("a choice by true and false is none by number")
         numbers = np.array([operator.index(number) for number in given], np.int64)
-    except (TypeError, OverflowError) as error:
-        raise ConfigError(
-            f"frames are named by number: {error}", remedy=f"choose from 0 to {count - 1}"
-        ) from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f"frames are named by number: {error}", remedy=remedy) from error
     if ((numbers < -count) | (numbers >= count)).any():
         raise ConfigError(
             f"there is no such frame in a clip of {count}",
             place=f"frames {numbers.tolist()}",
-            remedy=f"choose from 0 to {count - 1}",
+            remedy=remedy,
         )
     return numbers % count
+
+
+def _ends(frames: range) -> range:
+    """The first and the last number; none of an empty range."""
+    return frames[:: max(1, len(frames) - 1)]
 
 
 def plane_shapes(width: int, height: int, scale: int) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -99,6 +108,10 @@ def sample_arrays(
     if len(given) != len(shapes):
         raise ConfigError(f"out has {len(given)} arrays", remedy=f"give {len(shapes)}")
     for array, (name, shape) in zip(given, shapes.items(), strict=True):
+        if not isinstance(array, np.ndarray) or not array.flags.writeable:
+            raise ConfigError(
+                f"out for {name} cannot be written to", remedy="give a NumPy array that can"
+            )
         if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
             raise ConfigError(
                 f"out for {name} is {array.dtype} {array.shape}",
@@ -138,5 +151,11 @@ def check_common(scale: int, space: str, threads: int, on_error: str) -> None:
     check_choice("scale", (scale,), SCALES)
     check_choice("space", (space,), SPACES)
     check_choice("on_error", (on_error,), ("raise", "mask"))
-    if threads < 1:
-        raise ConfigError(f"threads is {threads}", remedy="use 1 or more")
+    for name, value in (("scale", scale), ("threads", threads)):
+        check_whole(name, value)
+
+
+def check_whole(name: str, value: object) -> None:
+    """Raises ConfigError if a value is no whole number from 1 on."""
+    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < 1:
+        raise ConfigError(f"{name} is {value!r}", remedy="use a whole number, 1 or more")

@@ -40,6 +40,11 @@ def residual_batch(
         ConfigError: Sizes or numbers of frames differ, or an argument is out of its range.
     """
     check_common(scale, space, threads, "raise")
+    streams, frames = tuple(streams), tuple(frames)
+    if len(streams) != len(frames):
+        raise ConfigError(
+            f"{len(streams)} clips and the frames of {len(frames)}", remedy="give some of each"
+        )
     numbers = [
         frame_numbers(chosen, stream.frame_count)
         for stream, chosen in zip(streams, frames, strict=True)

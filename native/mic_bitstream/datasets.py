@@ -17,6 +17,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -67,6 +68,7 @@ class CompressedClips(Dataset[Sample]):
         jitter: bool = True,
         seed: int = 0,
     ) -> None:
+        what = tuple(what)
         check_choice("what", what, PARTS)
         check_choice("scale", (scale,), SCALES)
         if frames < 1:
@@ -88,7 +90,7 @@ class CompressedClips(Dataset[Sample]):
         self.paths = tuple(Path(path) for path in paths)
         self.labels = numbers
         self.frames = frames
-        self.what = tuple(what)
+        self.what = what
         self.scale = scale
         self.jitter = jitter
         self.seed = seed
@@ -98,8 +100,19 @@ class CompressedClips(Dataset[Sample]):
     def __len__(self) -> int:
         return len(self.paths)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Of a copy: its workers, too, shall see its epoch change."""
+        self.__dict__ |= state
+        self._epoch.share_memory_()  # does nothing to what is shared already
+
     def set_epoch(self, epoch: int) -> None:
-        """Lets the frames of the next samples be drawn for another epoch."""
+        """Lets the frames of the next samples be drawn for another epoch.
+
+        Raises:
+            ConfigError: It is below 0.
+        """
+        if epoch < 0:
+            raise ConfigError(f"epoch is {epoch}", remedy="use 0 or more")
         self._epoch.fill_(epoch)
 
     def __getitem__(self, index: int) -> Sample:

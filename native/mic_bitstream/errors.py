@@ -16,7 +16,11 @@ def printable(path: str | Path) -> str:
     Names are bytes to most systems; those that are no UTF-8 come out escaped, `caf\xe9.mp4`, and
     so do characters that command a terminal, or turn the direction of what follows.
     """
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        data = os.fsencode(path)
+    except UnicodeEncodeError:  # letters that no name on a disk can have
+        data = str(path).encode("utf-8", "backslashreplace")
+    text = data.decode("utf-8", "backslashreplace")
     return _COMMANDS.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 

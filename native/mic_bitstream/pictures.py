@@ -14,15 +14,24 @@ from typing import overload
 import numpy as np
 
 from mic_bitstream import _native
-from mic_bitstream.arrays import Frames, check_choice, check_memory, frame_numbers
+from mic_bitstream.arrays import (
+    Frames,
+    check_choice,
+    check_memory,
+    check_whole,
+    frame_numbers,
+)
 from mic_bitstream.errors import BitstreamError, ConfigError
 from mic_bitstream.sums import Sums
+
+# No side of a picture is so long.
+_LONGEST = 1 << 20
 
 Region = tuple[int, int, int, int]
 """(left, top, width, height) in luma samples of the coded picture."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Picture:
     """A rectangle of one decoded frame, 4:2:0, uint8.
 
@@ -86,7 +95,7 @@ def resampled(pixels: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
     return out
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Pictures(Sequence[Picture]):
     """What `Stream.pictures` returns: one `Picture` a frame asked for, in that order.
 
@@ -163,8 +172,7 @@ class Reconstruction(Sums):
             ConfigError: An argument is out of its range, or the memory does not suffice.
         """
         check_choice("on_error", (on_error,), ("raise", "mask"))
-        if threads < 1:
-            raise ConfigError(f"threads is {threads}", remedy="use 1 or more")
+        check_whole("threads", threads)
         rows = frame_numbers(frames, self.frame_count)
         self._expect_references(rows, "reconstructed picture")
         boxes = self._boxes(region, len(rows))
@@ -206,7 +214,8 @@ class Reconstruction(Sums):
                     y=y[here].reshape(shape),
                     cb=cb[there].reshape(chroma_shape),
                     cr=cr[there].reshape(chroma_shape),
-                    broken=np.zeros(shape, np.bool_)
+                    # One zero for all of them: they are as many as the samples.
+                    broken=np.broadcast_to(np.False_, shape)
                     if broken is None
                     else broken[here].reshape(shape),
                 )
@@ -223,7 +232,10 @@ class Reconstruction(Sums):
     def _boxes(self, region: Region | Sequence[Region] | None, count: int) -> np.ndarray:
         """One checked box a frame, int64 (count, 4)."""
         whole = (0, 0, self.width, self.height)
-        given = np.array(whole if region is None else region)
+        try:
+            given = np.array(whole if region is None else region)
+        except ValueError:  # boxes of several lengths
+            given = np.empty(0, object)
         if given.dtype.kind not in "iu" or given.shape not in ((4,), (count, 4)):
             raise ConfigError(
                 f"region is {region!r}",
@@ -231,7 +243,7 @@ class Reconstruction(Sums):
             )
         boxes = np.broadcast_to(given.astype(np.int64), (count, 4))
         left, top, width, height = boxes.T
-        outside = (left < 0) | (top < 0) | (width < 1) | (height < 1)
+        outside = (boxes < 0).any(1) | (boxes > _LONGEST).any(1) | (width < 1) | (height < 1)
         outside |= (left + width > self.width) | (top + height > self.height)
         if outside.any():
             raise ConfigError(

@@ -19,7 +19,7 @@ DIRECT, INTERPOLATED, BACKWARD, FORWARD = 6, 7, 8, 9
 """Macroblock types of B-VOPs: Table B.2 of ISO/IEC 14496-2."""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Rows:
     """What every record has: which frames its rows are, and the state of their macroblocks.
 
@@ -57,7 +57,7 @@ class Rows:
         return self.types == MISSING
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Samples:
     """What records of samples share: planes, or pixels, as `space` was asked for.
 
@@ -100,7 +100,7 @@ class Samples:
         return self.samples[name]
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Residuals(Rows, Samples):
     """What inter-coded macroblocks add to their prediction, before clipping (clause 7.4.5).
 
@@ -111,7 +111,7 @@ class Residuals(Rows, Samples):
     """
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Motion(Rows):
     """Motion vectors (clauses 7.6.3 and 7.6.5).
 
@@ -140,7 +140,7 @@ class Motion(Rows):
         return np.ascontiguousarray(field[:, : self.height, : self.width])
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Macroblocks(Rows):
     """Modes and cost of macroblocks (clause 6.2.6).
 
@@ -153,7 +153,7 @@ class Macroblocks(Rows):
     bits: np.ndarray
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Accumulated(Samples):
     """Residuals accumulated along the motion since the I-VOP: A_t = MC_t(A_{t-1}) + residual_t.
 
@@ -179,7 +179,7 @@ class Accumulated(Samples):
     errors: tuple[BitstreamError, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class SegmentSums(Samples):
     """Plain sums of residuals over consecutive segments of a clip, int32, shaped as `Residuals`.
 
@@ -192,7 +192,7 @@ class SegmentSums(Samples):
     errors: tuple[BitstreamError, ...] = ()
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class IFrame:
     """An I-VOP, parsed with DC and AC prediction (clauses 7.4.1 to 7.4.5).
 
@@ -212,7 +212,7 @@ class IFrame:
     cr: np.ndarray
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
 class Clip:
     """What `mic_bitstream.read` returns; parts that were not asked for are None."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -65,7 +66,9 @@ class Stream(Reconstruction):
             concerns raises or marks it, as `on_error` of the reading says.
     """
 
-    def __init__(self, path: str | Path, *, on_error: str = "raise") -> None:
+    _shown: tuple[int, np.ndarray] = (0, np.empty(0, np.int64))
+
+    def __init__(self, path: str | os.PathLike[str], *, on_error: str = "raise") -> None:
         check_choice("on_error", (on_error,), ("raise", "mask"))
         self.path = Path(path)
         index = open_index(self.path, on_error=on_error)
@@ -82,7 +85,7 @@ class Stream(Reconstruction):
         clock = (self.clock_error(int(frame), LOST) for frame in self.clock.breaks)
         self.errors: tuple[BitstreamError, ...] = (*faults, *index.errors, *clock)
 
-    def __enter__(self) -> Stream:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -110,6 +113,16 @@ class Stream(Reconstruction):
         if self.low_delay:
             return np.arange(self.frame_count)
         return np.array(self.native.display_order, np.int64)
+
+    def _places(self) -> np.ndarray | None:
+        """Where each frame is shown; None without B-VOPs, where that is its number."""
+        if self.low_delay:
+            return None
+        count, places = self._shown
+        if count != self.frame_count:
+            places = np.argsort(self.display_order)
+            self._shown = len(places), places
+        return places
 
     def expect_low_delay(self, purpose: str) -> None:
         """Raises UnsupportedSyntaxError if there are B-VOPs.
@@ -195,7 +208,7 @@ class Stream(Reconstruction):
         shape = (self.width, self.height)
         if size is None:
             arrays = sample_arrays(shape, 1, scale, space).values()
-            size = max(threads, _CACHED_BYTES // sum(array.nbytes for array in arrays))
+            size = max(threads, _CACHED_BYTES // max(1, sum(array.nbytes for array in arrays)))
         if size < 1:
             raise ConfigError(f"size is {size}", remedy="use 1 or more")
         whole = sample_arrays(shape, min(size, self.frame_count), scale, space)
@@ -252,8 +265,11 @@ class Stream(Reconstruction):
             threads: Threads to parse with.
             on_error: "raise" or "mask".
         """
+        what = tuple(what)
         check_choice("what", what, PARTS)
         check_common(scale, space, threads, on_error)
+        # Taken once: another thread may append, or close the stream, meanwhile.
+        native, shown = self.native, self._places()
         rows = frame_numbers(frames, self.frame_count)
         count = len(rows)
         columns, lines = -(-self.width // 16), -(-self.height // 16)
@@ -261,7 +277,7 @@ class Stream(Reconstruction):
         wanted: dict[str, tuple[tuple[int, ...], Any]] = {"type": (grid, np.uint8)}
         if "motion" in what:
             wanted["motion"] = ((count, 2 * lines, 2 * columns, 2), np.int16)
-            if not self.low_delay:
+            if shown is not None:
                 wanted["backward"] = wanted["motion"]
         if "macroblocks" in what:
             wanted |= {"quantiser": (grid, np.uint8), "bits": (grid, np.uint32)}
@@ -275,7 +291,7 @@ class Stream(Reconstruction):
         arrays |= {name: np.empty(shape, dtype) for name, (shape, dtype) in wanted.items()}
         types = arrays["type"]
         records = _native.decode(
-            [(self.native, rows.tolist())],
+            [(native, rows.tolist())],
             scale=scale,
             space=SPACES.index(space),
             threads=threads,
@@ -285,7 +301,7 @@ class Stream(Reconstruction):
         errors = tuple(self.errors_of(records, on_error, frames=rows))
         common = {
             "frames": rows,
-            "shown": rows if self.low_delay else np.argsort(self.display_order)[rows],
+            "shown": rows if shown is None else shown[rows],
             "types": types,
             "errors": errors,
         }

@@ -193,11 +193,32 @@ def test_refuses_wrong_arguments(face, tmp_path):
             {"space": "bgr"},
             {"threads": 0},
             {"on_error": "ignore"},
+            {"frames": 5},
+            {"frames": slice(None, None, 0)},
+            {"frames": range(10**15)},
+            {"threads": 2.0},
+            {"scale": 2.0},
+            {"scale": True},
+            {"out": ([1], [2], [3])},
         ):
             with pytest.raises(ConfigError):
                 opened.residual(**wrong)
         with pytest.raises(ConfigError):
             opened.read(what=("residuals",))
+        for region in ((2**63 - 1, 0, 1, 1), [(0, 0, 8, 8), (0, 0, 8)], (-1, 0, 8, 8)):
+            with pytest.raises(ConfigError):
+                opened.pictures([1, 2], region=region)
+        planes = opened.residual([1])
+        fixed = tuple(plane.copy() for plane in (planes.y, planes.cb, planes.cr))
+        for plane in fixed:
+            plane.flags.writeable = False
+        with pytest.raises(ConfigError, match="written to"):
+            opened.residual([1], out=fixed)
+        with pytest.raises(ConfigError):
+            mic.bitstream.residual_batch([opened, opened], [[1]])
+        assert opened.read(what=(part for part in ["motion"])).motion is not None
+        assert planes in [planes]
+        assert planes != opened.residual([1])
     with pytest.raises(CodecError):
         mic.bitstream.open(tmp_path / "absent.mp4")
     with pytest.raises(UnsupportedSyntaxError, match="h264"):

@@ -91,6 +91,9 @@ def test_a_container_without_pyav_names_the_extra(empty, tmp_path):
     last = done.stderr.splitlines()[-1]
     assert last.startswith(f"mic_bitstream.errors.ExtraError: {mkv}: ")
     assert last.endswith("Remedy: run `pip install 'mic-bitstream[containers]'`")
+    # Nor is it taken for a stream whose beginning is hurt.
+    done = alone(empty, program.replace("[1])", "[1], on_error='mask')"), mkv)
+    assert done.stderr.splitlines()[-1] == last
 
 
 def test_the_check_of_the_workflow_passes(empty):

@@ -7,6 +7,7 @@ import sys
 import pytest
 from environment_file import ROOT
 from oracles.encoders import Options, synthetic
+from oracles.stream import load, written
 
 PAGE = (ROOT / "docs" / "recipes.md").read_text()
 RECIPES = dict(re.findall(r"(?ms)^## ([^\n]+)\n.*?^```python\n(.*?)^```$", PAGE))
@@ -79,4 +80,24 @@ def test_every_recipe_has_a_proof():
 def test_recipe(title, folder):
     command = [sys.executable, "-c", RECIPES[title] + PROOFS[title]]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_patches_of_odd_sizes_and_of_pictures_that_are_not_coded(tmp_path):
+    """72x50 holds four by three whole patches; the third VOP repeats the second."""
+    clip = load(synthetic(tmp_path, Options(width=72, height=50, frames=6, gop=6)))
+    bits = f"{0x1B6:032b}" + "01" + "0" + "1" + "0" * clip.vol.time_bits + "1" + "0"
+    bits += "0" + "1" * ((-len(bits) - 1) % 8)
+    again = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    parts = [vop.data for vop in clip.vops]
+    path = written(tmp_path / "clip.m4v", clip, [*parts[:2], again, *parts[2:]])
+    proof = """
+assert "".join(types) == "IPNPPPP"
+assert (h, w) == (3, 4)
+assert 2 not in t and (t == 0).sum() == 12
+assert len(tokens) == 12 + round(0.125 * 12 * 5)
+"""
+    program = RECIPES["Patches by bits, as OneVision selects them"] + proof
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")

@@ -1,5 +1,7 @@
 """Training samples of the parser: exact, seeded, the same on any number of workers."""
 
+import copy
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -99,6 +101,21 @@ def test_workers_give_the_same_and_see_the_epoch(paths):
         here = DataLoader(clips, batch_size=2, collate_fn=collate)
         for one, other in zip(here, kept, strict=True):
             assert equal(one, other)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))])
+def test_workers_of_a_copy_see_the_epoch(copied, paths):
+    clips = copied(CompressedClips(paths[:1], what=["bits"], frames=3))
+    kept = DataLoader(clips, collate_fn=collate, num_workers=1, persistent_workers=True)
+    seen = []
+    for epoch in range(4):
+        clips.set_epoch(epoch)
+        (batch,) = kept
+        assert torch.equal(batch["frames"][0], clips[0]["frames"])
+        seen.append(batch["frames"].tolist())
+    assert len({str(frames) for frames in seen}) > 1
+    with pytest.raises(ConfigError, match="epoch"):
+        clips.set_epoch(-1)
 
 
 def test_what_is_refused(paths, tmp_path):
