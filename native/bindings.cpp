@@ -183,7 +183,7 @@ void decode_intra(const Stream& stream, std::size_t vop,
     output.samples = {checked(y, "y", {luma.height, luma.width}),
                       checked(cb, "cb", {chroma.height, chroma.width}),
                       checked(cr, "cr", {chroma.height, chroma.width})};
-    const nb::gil_scoped_release released;
+    const Released released;
     Packet packet;
     stream.read(vop, packet);
     decode_intra_vop(packet, layer, output);

@@ -66,19 +66,28 @@ inline bool is_finalising() {
 
 /// Gives the GIL away as nb::gil_scoped_release does. At the interpreter's end a daemon thread waits
 /// here for the process to go, as from Python 3.14 on: before, taking the GIL then ends the thread
-/// by unwinding through code that lets no exception pass, which ends the process with a crash.
+/// by unwinding it, and where no exception may pass that ends the process with a crash.
 class Released {
   public:
     Released() : state_(PyEval_SaveThread()) {}
     Released(const Released&) = delete;
     Released& operator=(const Released&) = delete;
     ~Released() {
-        while (is_finalising())
-            std::this_thread::sleep_for(std::chrono::seconds(1));
-        PyEval_RestoreThread(state_);
+        if (is_finalising())
+            wait();
+        try {
+            PyEval_RestoreThread(state_);
+        } catch (...) {  // not an exception, but the thread's end, which glibc carries out as one
+            wait();
+        }
     }
 
   private:
+    [[noreturn]] static void wait() {
+        for (;;)
+            std::this_thread::sleep_for(std::chrono::hours(1));
+    }
+
     PyThreadState* state_;
 };
 

@@ -65,7 +65,7 @@ void picture_to_rgb_into(const Array<const std::uint8_t>& y, const Array<const s
         if (plane(*array).width != chroma.width || plane(*array).height != chroma.height)
             throw nb::value_error("a chroma plane has the wrong shape");
     checked<std::uint8_t>(pixels, "pixels", {y.shape(0), y.shape(1), 3});
-    const nb::gil_scoped_release released;
+    const Released released;
     picture_to_rgb({plane(y), plane(cb), plane(cr)}, (left & 1) != 0, (top & 1) != 0,
                    pixels.data());
 }
@@ -80,7 +80,7 @@ void resample_into(const Array<const std::uint8_t>& pixels, int step,
     if (map.size() != affine.size() || step < 1 || step > 256)
         throw nb::value_error("map or step is out of its range");
     std::copy(map.begin(), map.end(), affine.begin());
-    const nb::gil_scoped_release released;
+    const Released released;
     resample({pixels.data(), static_cast<int>(pixels.shape(1)), static_cast<int>(pixels.shape(0))},
              step, affine, static_cast<int>(out.shape(0)), out.data());
 }

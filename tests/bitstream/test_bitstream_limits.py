@@ -179,8 +179,11 @@ def test_limits_of_the_picture(clip, tmp_path):
         mic.bitstream.open(path)
 
 
-@pytest.mark.parametrize("method", ["residual", "accumulated", "pictures"])
-def test_a_thread_that_still_parses_at_the_end_does_not_crash_the_process(method, tmp_path):
+# Calls that last: NumPy's own functions between them crash so, some of them.
+@pytest.mark.parametrize(
+    "call", ["residual([39] * 30000, scale=8)", "motion([39] * 3000)", "pictures([39] * 300)"]
+)
+def test_a_thread_that_still_parses_at_the_end_does_not_crash_the_process(call, tmp_path):
     path = synthetic(tmp_path, Options(width=320, height=240, frames=40, gop=40))
     program = f"""
 import sys, threading, mic_bitstream
@@ -188,7 +191,7 @@ stream, begun = mic_bitstream.open(sys.argv[1]), threading.Event()
 def work():
     while True:
         begun.set()
-        stream.{method}([39] * 60)
+        stream.{call}
 threading.Thread(target=work, daemon=True).start()
 begun.wait()
 print("over")
