@@ -1,10 +1,10 @@
 """Writing ONNX graphs: trained layers in, nodes with folded weights out.
 
 Graphs are written node by node rather than traced by torch's exporter. That of torch 2.14.1, with
-onnxscript, gives the same logits and about the same run time, but an LSTM takes clips of any length
-only in the first export of a process, a GRU is refused, and an export takes seconds where this one
-takes milliseconds: `results/exporter` has the table, a network a row. Here every normalisation is
-folded into the weights beside it, and nothing but the `onnx` package is needed.
+onnxscript, gives the same logits and about the same run time, but an LSTM takes clips of any
+length only in the first export of a process, a GRU is refused, and an export takes seconds where
+this one takes milliseconds: `results/exporter` has the table, a network a row. Here every
+normalisation is folded into the weights beside it, and nothing but the `onnx` package is needed.
 """
 
 from __future__ import annotations

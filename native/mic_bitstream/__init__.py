@@ -20,8 +20,8 @@ It needs NumPy and nothing else for elementary streams and plain MP4 files; PyAV
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import os
+from collections.abc import Iterable
 
 from mic_bitstream.arrays import Frames
 from mic_bitstream.batch import residual_batch
@@ -80,7 +80,7 @@ __all__ = [
 ]
 
 
-def open(path: str | Path, *, on_error: str = "raise") -> Stream:
+def open(path: str | os.PathLike[str], *, on_error: str = "raise") -> Stream:
     """Opens a clip for random access.
 
     Args:
@@ -100,9 +100,9 @@ def open(path: str | Path, *, on_error: str = "raise") -> Stream:
 
 
 def read(
-    path: str | Path,
+    path: str | os.PathLike[str],
     *,
-    what: Sequence[str] = ("residual",),
+    what: Iterable[str] = ("residual",),
     frames: Frames = None,
     scale: int = 1,
     space: str = "planes",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal, overload
+
+import numpy as np
 
 from mic_bitstream import _native
 from mic_bitstream.arrays import SPACES, Frames, Out, check_common, frame_numbers, sample_arrays
@@ -11,6 +13,26 @@ from mic_bitstream.errors import ConfigError
 from mic_bitstream.stream import Stream
 
 
+@overload
+def residual_batch(
+    streams: Sequence[Stream],
+    frames: Sequence[Frames],
+    *,
+    scale: int = 1,
+    space: Literal["rgb", "ycbcr"] = "rgb",
+    out: Out | None = None,
+    threads: int = 1,
+) -> np.ndarray: ...
+@overload
+def residual_batch(
+    streams: Sequence[Stream],
+    frames: Sequence[Frames],
+    *,
+    scale: int = 1,
+    space: str,
+    out: Out | None = None,
+    threads: int = 1,
+) -> Out: ...
 def residual_batch(
     streams: Sequence[Stream],
     frames: Sequence[Frames],

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,7 +73,7 @@ class CoviarFrame:
 
 
 def load(
-    path: str | Path,
+    path: str | os.PathLike[str],
     gop_index: int,
     frame_index: int,
     representation_type: int,
@@ -125,7 +126,7 @@ def load(
     raise CodecError("ends before the frame", file=path, remedy="get a whole copy of the file")
 
 
-def get_num_frames(path: str | Path) -> int:
+def get_num_frames(path: str | os.PathLike[str]) -> int:
     """The number of frames that `coviar.get_num_frames` counts: all VOPs but the file's last.
 
     Raises:
@@ -137,13 +138,13 @@ def get_num_frames(path: str | Path) -> int:
         return stream.frame_count - 1
 
 
-def get_num_gops(path: str | Path) -> int:
+def get_num_gops(path: str | os.PathLike[str]) -> int:
     """The number of I-VOPs, a last VOP of the file excepted; errors as `get_num_frames`."""
     with Stream(path) as stream:
         return stream.vop_types[:-1].count("I")
 
 
-def frames(path: str | Path, *, accumulate: bool = True) -> Iterator[CoviarFrame]:
+def frames(path: str | os.PathLike[str], *, accumulate: bool = True) -> Iterator[CoviarFrame]:
     """Yields every frame but the last (point 7), memory flat in the clip's length.
 
     The original decodes from the start of the group for each frame asked for; here one pass gives

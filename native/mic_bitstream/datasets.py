@@ -15,6 +15,7 @@ It needs torch (the extra `torch`).
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,7 @@ class CompressedClips(Dataset[Sample]):
 
     def __init__(
         self,
-        paths: Sequence[str | Path],
+        paths: Sequence[str | os.PathLike[str]],
         labels: Sequence[int] | None = None,
         *,
         frames: int = 8,
@@ -75,7 +76,7 @@ class CompressedClips(Dataset[Sample]):
             raise ConfigError(f"frames is {frames}", remedy="use 1 or more")
         if seed < 0:
             raise ConfigError(f"seed is {seed}", remedy="use 0 or more")
-        if isinstance(paths, str | Path):
+        if isinstance(paths, str | os.PathLike):
             raise ConfigError(f"{paths} is one path", remedy="give a list of them")
         if labels is not None and len(labels) != len(paths):
             raise ConfigError(

@@ -25,12 +25,14 @@ class PacketStream(Stream):
         frame_rate: Frames a second.
     """
 
-    def __init__(self, extradata: bytes = b"", *, frame_rate: Fraction | float = 25) -> None:
+    def __init__(
+        self, extradata: bytes | bytearray | memoryview = b"", *, frame_rate: Fraction | float = 25
+    ) -> None:
         self.path = Path("packets in memory")
         self.frame_rate = Fraction(frame_rate)
         try:
             # Appended packets are kept in memory, so the index has nothing to read from a file.
-            self._native = _native.Stream(os.fsencode(os.devnull), extradata)
+            self._native = _native.Stream(os.fsencode(os.devnull), bytes(extradata))
         except _native.SyntaxError as error:
             raise syntax_error(*error.args, path=self.path, packet=0, remedy=LOST) from None
         self._update()

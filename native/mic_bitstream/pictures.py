@@ -29,6 +29,8 @@ _LONGEST = 1 << 20
 
 Region = tuple[int, int, int, int]
 """(left, top, width, height) in luma samples of the coded picture."""
+Boxes = Region | Sequence[int] | Sequence[Sequence[int]] | np.ndarray
+"""One such box for all frames, or one a frame."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
@@ -143,7 +145,7 @@ class Reconstruction(Sums):
         self,
         frames: Frames = None,
         *,
-        region: Region | Sequence[Region] | None = None,
+        region: Boxes | None = None,
         threads: int = 1,
         on_error: str = "raise",
     ) -> Pictures:
@@ -229,7 +231,7 @@ class Reconstruction(Sums):
             errors=errors,
         )
 
-    def _boxes(self, region: Region | Sequence[Region] | None, count: int) -> np.ndarray:
+    def _boxes(self, region: Boxes | None, count: int) -> np.ndarray:
         """One checked box a frame, int64 (count, 4)."""
         whole = (0, 0, self.width, self.height)
         try:

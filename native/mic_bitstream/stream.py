@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -246,7 +246,7 @@ class Stream(Reconstruction):
     def read(
         self,
         *,
-        what: Sequence[str] = ("residual",),
+        what: Iterable[str] = ("residual",),
         frames: Frames = None,
         scale: int = 1,
         space: str = "planes",

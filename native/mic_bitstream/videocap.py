@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -70,7 +71,7 @@ class VideoCap:
     ) -> None:
         self.release()
 
-    def open(self, url: str | Path) -> bool:
+    def open(self, url: str | os.PathLike[str]) -> bool:
         """Opens a video file, with pictures; False if it cannot be, and `error` says why.
 
         Args:
