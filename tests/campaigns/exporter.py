@@ -153,9 +153,12 @@ def main() -> None:
     made.table(
         table,
         NAME,
-        caption=f"Networks as the exporter of torch {torch.__version__} writes them, and as "
-        f"`mic.export` does. {len(table)} networks; {networks.STEPS} frames of "
-        f"{networks.EDGE}x{networks.EDGE}.",
+        caption=made.caption(
+            f"Networks as the exporter of torch {torch.__version__} writes them, and as "
+            "`mic.export` does.",
+            f"{len(table)} networks",
+            f"{networks.STEPS} frames of {networks.EDGE}x{networks.EDGE}",
+        ),
         columns=_COLUMNS,
     )
     made.figure(figure(table), NAME)
