@@ -64,9 +64,9 @@ inline bool is_finalising() {
 #endif
 }
 
-/// Gives the GIL away as nb::gil_scoped_release does. At the interpreter's end a daemon thread waits
-/// here for the process to go, as from Python 3.14 on: before, taking the GIL then ends the thread
-/// by unwinding it, and where no exception may pass that ends the process with a crash.
+/// Gives the GIL away as nb::gil_scoped_release does. At the interpreter's end a daemon thread
+/// waits here for the process to go, as from Python 3.14 on: before, taking the GIL then ends the
+/// thread by unwinding it, and where no exception may pass that ends the process with a crash.
 class Released {
   public:
     Released() : state_(PyEval_SaveThread()) {}

@@ -136,8 +136,8 @@ void expect_end(BitReader& reader, std::span<const std::uint8_t> bytes, bool str
     std::size_t zeros = at;
     while (zeros < next && bytes[zeros] == 0)
         ++zeros;
-    // Not in spec: some writers hand on their whole buffer, in which old bytes lie behind zeros. No
-    // code has so many zeros, so what comes behind them is no data of this VOP.
+    // Not in spec: some writers hand on their whole buffer, in which old bytes lie behind zeros.
+    // No code has so many zeros, so what comes behind them is no data of this VOP.
     if (zeros - at >= no_code_has_zero_bytes)
         return;
     for (std::size_t k = zeros; k < next; ++k)

@@ -157,5 +157,9 @@ def check_common(scale: int, space: str, threads: int, on_error: str) -> None:
 
 def check_whole(name: str, value: object) -> None:
     """Raises ConfigError if a value is no whole number from 1 on."""
-    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < 1:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, SupportsIndex)
+        or operator.index(value) < 1
+    ):
         raise ConfigError(f"{name} is {value!r}", remedy="use a whole number, 1 or more")
