@@ -7,6 +7,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <optional>
@@ -64,6 +65,18 @@ inline bool is_finalising() {
 #endif
 }
 
+/// Whether the calling thread, which holds the GIL, is the one that Python hands signals to.
+inline bool is_main_thread() {
+    static unsigned long main = 0;
+    static pid_t process = 0;
+    if (process != getpid()) {  // also in a child, whose main thread may be another
+        const auto found = nb::module_::import_("threading").attr("main_thread")();
+        main = nb::cast<unsigned long>(found.attr("ident"));
+        process = getpid();
+    }
+    return main == PyThread_get_thread_ident();
+}
+
 /// Gives the GIL away as nb::gil_scoped_release does. At the interpreter's end a daemon thread
 /// waits here for the process to go, as from Python 3.14 on: before, taking the GIL then ends the
 /// thread by unwinding it, and where no exception may pass that ends the process with a crash.
@@ -103,9 +116,7 @@ auto interruptible(Work work) {
         return true;
     };
     // Signals reach the main thread only, so no other needs to ask.
-    const auto here = nb::module_::import_("threading").attr("main_thread")().attr("ident");
-    const bool main = nb::cast<unsigned long>(here) == PyThread_get_thread_ident();
-    const mic::Interrupt interrupt = main ? mic::Interrupt(asked) : mic::Interrupt();
+    const mic::Interrupt interrupt = is_main_thread() ? mic::Interrupt(asked) : mic::Interrupt();
     try {
         const Released released;
         return work(interrupt);

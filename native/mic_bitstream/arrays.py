@@ -157,6 +157,8 @@ def check_common(scale: int, space: str, threads: int, on_error: str) -> None:
 
 def check_whole(name: str, value: object) -> None:
     """Raises ConfigError if a value is no whole number from 1 on."""
+    if type(value) is int and value > 0:  # what is asked of all others takes ten microseconds
+        return
     if (
         isinstance(value, bool)
         or not isinstance(value, SupportsIndex)
