@@ -105,18 +105,17 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
         videos: Those that it may name.
 
     Returns:
-        Columns video, window, start, label, confidence, error; a video without a row is one
-        without an answer. Rows of other videos are left out.
+        Columns video, window, start, label, confidence, error, and the boxes where there are
+        any; a video without a row is one without an answer. Rows of other videos are left out.
 
     Raises:
         DatasetError: It is no such table, names no video of these or several at once, or answers
-            a window twice; the row is named.
+            a window twice, for one face where there are boxes; the row is named.
     """
     path = Path(path)
     rows = _read(path, ("video", "label"))
     known = _Finder([video.path for video in videos])
-    found: dict[tuple[Path, int], dict[str, object]] = {}
-    ranks: dict[tuple[Path, int], tuple[bool, float]] = {}
+    found: dict[tuple[Path, int, tuple[float, ...]], dict[str, object]] = {}
     for row in rows:
         try:
             place = known.find(row["video"])
@@ -124,33 +123,29 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
                 continue
             if row.get("error") and is_absent(row["label"]) and not row.get("window"):
                 continue  # a table of ours says so that a video broke off
-            window, confidence, area = _window(row), _confidence(row), _area(row)
+            window, confidence, box = _window(row), _confidence(row), _box(row)
             start = number_of(row.get("start", ""))
-            if (place, window) in found and area is None:
+            key = (place, window, tuple(box.values()))
+            if key in found:
                 raise ValueError(f"window {window} of {row['video']} has an answer already")
         except ValueError as error:
             raise DatasetError(
                 str(error), file=path, place=f"row {row.line}", remedy="mend it, or take it out"
             ) from error
-        label = None if is_absent(row["label"]) else canonical(row["label"])
-        # Of several people the one who is seen largest counts, as in `answered`.
-        rank = (label is not None, area or 0.0)
-        if (place, window) in found and rank <= ranks[place, window]:
-            continue
-        ranks[place, window] = rank
-        found[place, window] = {
+        found[key] = {
             "video": printable(place),
             "window": window,
             "start": float("nan") if start is None else start,
-            "label": label,
+            "label": None if is_absent(row["label"]) else canonical(row["label"]),
             "confidence": confidence,
             "error": "",
+            **box,
         }
     if not found:
         raise DatasetError(
             "names none of the videos", file=path, remedy="write their paths or ends of these"
         )
-    silent = {video.path for video in videos} - {place for place, _ in found}
+    silent = {video.path for video in videos} - {place for place, *_ in found}
     nothing = {
         "window": 0,
         "start": float("nan"),
@@ -169,14 +164,12 @@ def _window(row: Mapping[str, str]) -> int:
     return int(float(text))
 
 
-def _area(row: Mapping[str, str]) -> float | None:
-    """Of the face's box; None where the table has none, 0 where nobody is seen."""
-    if not {"left", "top", "right", "bottom"} <= row.keys():
-        return None
-    left, top, right, bottom = (
-        number_of(row[name]) or 0.0 for name in ("left", "top", "right", "bottom")
-    )
-    return (right - left) * (bottom - top)
+def _box(row: Mapping[str, str]) -> dict[str, float]:
+    """The edges of the face's box; nothing where the table has none, 0 where nobody is seen."""
+    edges = ("left", "top", "right", "bottom")
+    if not set(edges) <= row.keys():
+        return {}
+    return {name: number_of(row[name]) or 0.0 for name in edges}
 
 
 def _confidence(row: Mapping[str, str]) -> float:

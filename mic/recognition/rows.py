@@ -19,10 +19,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from mic.errors import ConfigError, MicError
+from mic.errors import MicError
 from mic.faces.landmarks import ACTION_UNITS, BLENDSHAPES, action_units
 from mic.recognition.people import CLASSES, Look, Passed, nearest_time
-from mic.recognition.spans import begun
 
 Kind = Literal["window", "look", "frame"]
 KINDS = ("window", "look", "frame")
@@ -132,40 +131,6 @@ def rows(
         yield from writer.rest(damaged=not broken)
         raise
     yield from writer.rest(damaged=False)
-
-
-def plan(
-    times: np.ndarray, duration: float, *, window: float, hop: float | None
-) -> list[tuple[float, float]]:
-    """Start and end of each window in seconds; every picture is in at least one.
-
-    A video of at most one and a half windows is one window, and the last takes in what is left. A
-    window in which no picture begins is left out: nobody could look there.
-
-    Args:
-        times: (N,) seconds of each picture from the first, never decreasing.
-        duration: Seconds to the end of the last.
-        window: Seconds that a window lasts.
-        hop: Seconds from the start of one to the next; None: half a window.
-
-    Raises:
-        ConfigError: A number is out of its range.
-    """
-    if not 0.2 <= window <= 60:
-        raise ConfigError(f"window is {window} s, must be 0.2 to 60")
-    if hop is not None and not 0.04 <= hop <= 600:
-        raise ConfigError(f"hop is {hop} s, must be 0.04 to 600")
-    if duration <= 1.5 * window:
-        return [(0.0, duration)]
-    step = hop or window / 2
-    count = int((duration - window) / step + 1e-9) + 1
-    found = begun(times, count=count, step=step, window=window)
-    if step > window:  # gaps were asked for; the end is the last window's own
-        return [(step * k, min(step * k + window, duration)) for k in found]
-    # The last picture may be in what is left after the last whole window.
-    if found[-1] < count - 1 and times[-1] >= step * found[-1] + window - 1e-6:
-        found.append(count - 1)
-    return [(step * k, duration if k == count - 1 else step * k + window) for k in found]
 
 
 def shares_of_time(times: Sequence[float], begin: float, end: float) -> list[float]:

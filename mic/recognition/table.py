@@ -20,6 +20,7 @@ from mic.recognition.moments import Work
 from mic.recognition.recogniser import Recogniser
 from mic.recognition.rows import BOX, KINDS, Kind, Row
 from mic.recognition.sources import source_of
+from mic.recognition.spans import plan_windows
 from mic.recognition.windows import Method, Options, Progress, Window, windows
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ class Task:
             interval = min(interval, self.window / 2)
         networks = people.shared_recogniser()  # of whoever reads, not of whoever asked
         passed = people.passes(source, networks, interval=interval, progress=progress)
-        ends = rows.plan(video.times, video.duration, window=self.window, hop=self.hop)
+        ends = plan_windows(video.times, video.duration, window=self.window, hop=self.hop)
         broken = video.damage is not None
         found = rows.rows(passed, self.rows, times=video.times, ends=ends, broken=broken)
         for cells in found:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import numbers
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
@@ -27,7 +26,7 @@ from mic.errors import BitstreamError, CodecError, ConfigError, UnsupportedSynta
 from mic.faces import NOTHING, SEEN, Detection, Status
 from mic.recognition.framing import Framing
 from mic.recognition.recogniser import Recogniser
-from mic.recognition.spans import begun
+from mic.recognition.spans import check_cut, plan_windows
 from mic_bitstream.packets import PacketStream
 
 Method = Literal["auto", "bitstream", "reencoded"]
@@ -65,14 +64,7 @@ class Options:
 
     def __post_init__(self) -> None:
         """Refuses impossible numbers."""
-        hop = self.window if self.hop is None else self.hop
-        for name, value in (("window", self.window), ("hop", hop)):
-            if not isinstance(value, numbers.Real) or isinstance(value, bool):
-                raise ConfigError(f"{name} is {value!r}", remedy="give a number of seconds")
-        if not 0.2 <= self.window <= 60:
-            raise ConfigError(f"window is {self.window} s, must be 0.2 to 60")
-        if self.hop is not None and not 0.04 <= self.hop <= 600:
-            raise ConfigError(f"hop is {self.hop} s, must be 0.04 to 600")
+        check_cut(self.window, self.hop)
         if self.method not in METHODS:
             raise ConfigError(
                 f"method is {self.method!r}", remedy=f"choose of {', '.join(METHODS)}"
@@ -179,23 +171,15 @@ def plan(times: np.ndarray, duration: float, options: Options) -> list[tuple[int
         duration: Seconds to the end of the last.
         options: Window and hop.
     """
-    last = len(times) - 1
-    if duration <= 1.5 * options.window + _ROUNDING:
-        return [(0, last)]
-    hop = options.hop or options.window / 2
-    count = int((duration - options.window + _ROUNDING) / hop) + 1
-    held = begun(times, count=count, step=hop, window=options.window, rounding=_ROUNDING)
-    if hop <= options.window and held[-1] < count - 1:  # which takes in what is left
-        held.append(count - 1)
-    starts = np.array(held) * hop
-    firsts = np.searchsorted(times, starts - _ROUNDING)
-    ends = np.searchsorted(times, starts + options.window - _ROUNDING) - 1
-    if held[-1] == count - 1:  # the last window takes in what is left, which is less than a hop
-        ends[-1] = last
+    spans = plan_windows(
+        times, duration, window=options.window, hop=options.hop, rounding=_ROUNDING
+    )
     planned: list[tuple[int, int]] = []
-    for first, end in zip(firsts.tolist(), ends.tolist(), strict=True):
-        if first <= end and (not planned or end > planned[-1][1]):
-            planned.append((first, end))
+    for start, end in spans:
+        first = int(np.searchsorted(times, start - _ROUNDING))
+        stop = int(np.searchsorted(times, end - _ROUNDING)) if end < duration else len(times)
+        if first < stop and (not planned or stop - 1 > planned[-1][1]):
+            planned.append((first, stop - 1))
     return planned
 
 

@@ -67,9 +67,4 @@ class PacketStream(Stream):
         self.width, self.height = self.native.size
         self.vop_types = types
         self.frame_count = len(types)
-        faults = [
-            syntax_error(*fault[3:], path=self.path, packet=fault[1], remedy=LOST)
-            for fault in self.native.faults
-        ]
-        clock = (self.clock_error(int(frame), LOST) for frame in self.clock.breaks)
-        self.errors = (*faults, *clock)
+        self.errors = self.errors_at_large(self.native.faults)

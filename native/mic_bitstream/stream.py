@@ -32,7 +32,7 @@ from mic_bitstream.records import (
     Residuals,
 )
 from mic_bitstream.source import open_index
-from mic_bitstream.vop_index import LOST, REMEDY, syntax_error
+from mic_bitstream.vop_index import REMEDY
 
 PARTS = ("residual", "motion", "macroblocks")
 _CACHED_BYTES = 1 << 19  # about half of what a core has to itself
@@ -78,12 +78,9 @@ class Stream(Reconstruction):
         self.frame_count = len(index.native)
         self.vop_types: str = index.native.coding_types
         self.clock = read_clock(index.native, self.vop_types, index.stamps)
-        faults = [
-            syntax_error(*fault[3:], path=self.path, packet=fault[1], remedy=LOST)
-            for fault in index.native.faults
-        ]
-        clock = (self.clock_error(int(frame), LOST) for frame in self.clock.breaks)
-        self.errors: tuple[BitstreamError, ...] = (*faults, *index.errors, *clock)
+        self.errors: tuple[BitstreamError, ...] = self.errors_at_large(
+            index.native.faults, index.errors
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -272,6 +272,22 @@ class Sums(ABC):
                 raise self.clock_error(frame, remedy)
             yield self.clock_error(frame, LOST)
 
+    def errors_at_large(
+        self, faults: Sequence[tuple[Any, ...]], promised: Sequence[BitstreamError] = ()
+    ) -> tuple[BitstreamError, ...]:
+        """What is wrong with a stream before anything is read: headers, promises, time.
+
+        Args:
+            faults: Of the native index.
+            promised: What the container promises and does not hold.
+        """
+        headers = [
+            syntax_error(*details, path=self.path, packet=packet, remedy=LOST)
+            for _, packet, _, *details in faults
+        ]
+        clock = [self.clock_error(int(frame), LOST) for frame in self.clock.breaks]
+        return (*headers, *promised, *clock)
+
     def clock_error(self, frame: int, remedy: str) -> BitstreamError:
         """What is wrong with the time of a frame."""
         return BitstreamError(

@@ -19,9 +19,8 @@ from mic.recognition.follower import around
 from mic.recognition.moments import Parts, Work
 from mic.recognition.motion import Vectors
 from mic.recognition.people import CLASSES, planned, shared_recogniser
-from mic.recognition.rows import plan
 from mic.recognition.sources import source_of
-from mic.recognition.spans import grid
+from mic.recognition.spans import grid, plan_windows
 from mic.storage import assets
 
 # What a file can be, and what PyAV is told for it.
@@ -311,24 +310,24 @@ def test_looks_come_at_the_same_times_at_any_rate():
 
 def test_windows_cover_a_video_to_its_end():
     for duration in (0.1, 2.0, 3.0, 3.01, 4.5, 10.37):
-        windows = plan(np.arange(0, duration, 0.04), duration, window=2.0, hop=None)
+        windows = plan_windows(np.arange(0, duration, 0.04), duration, window=2.0, hop=None)
         assert windows[0][0] == 0
         assert windows[-1][1] == duration
         for (start, end), (later, last) in itertools.pairwise(windows):
             assert start < later <= end < last + 1e-9
-    assert len(plan(np.arange(75) / 25, 3.0, window=2.0, hop=None)) == 1
+    assert len(plan_windows(np.arange(75) / 25, 3.0, window=2.0, hop=None)) == 1
 
 
 def test_a_window_in_which_no_picture_begins_is_left_out():
     times = np.concatenate(
         [np.arange(75) / 25, [10.0, 10.04]]
     )  # three seconds, then seven of the last
-    windows = plan(times, 10.08, window=2.0, hop=None)
+    windows = plan_windows(times, 10.08, window=2.0, hop=None)
     assert windows == [(0, 2), (1, 3), (2, 4), (8, 10.08)]
     assert all(((begin <= times) & (times < end)).any() for begin, end in windows)
-    assert plan(times, 10.08, window=1.0, hop=4.0) == [(0, 1), (8, 9)][:1]
+    assert plan_windows(times, 10.08, window=1.0, hop=4.0) == [(0, 1), (8, 9)][:1]
     slides = np.array([0.0, 3600.0, 7199.0])
-    assert plan(slides, 10799.0, window=2.0, hop=None) == [
+    assert plan_windows(slides, 10799.0, window=2.0, hop=None) == [
         (0, 2),
         (3599, 3601),
         (3600, 3602),
@@ -336,7 +335,7 @@ def test_a_window_in_which_no_picture_begins_is_left_out():
         (7199, 7201),
     ]
     # What a damaged stamp claims costs no memory.
-    assert len(plan(np.array([0.0, 0.04, 1.7e9]), 1.7e9 + 0.04, window=2.0, hop=None)) == 2
+    assert len(plan_windows(np.array([0.0, 0.04, 1.7e9]), 1.7e9 + 0.04, window=2.0, hop=None)) == 2
     assert planned(np.array([0.0, 0.04, 1.7e9]), 0.4) == [0, 2]
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from mic.recognition.people import INTERVAL, Look, Passed, _spare, planned
-from mic.recognition.rows import plan, rows
+from mic.recognition.rows import rows
+from mic.recognition.spans import plan_windows
 
 BOX = np.array([10, 10, 90, 90], np.float32)
 SURE = np.eye(7, dtype=np.float32)
@@ -33,7 +34,7 @@ def film(count, looks, rate=25.0):
 
 def told(kind, count, looks, rate=25.0, window=2.0, hop=None):
     times = np.arange(count) / rate
-    ends = plan(times, count / rate, window=window, hop=hop)
+    ends = plan_windows(times, count / rate, window=window, hop=hop)
     return list(rows(film(count, looks, rate), kind, times=times, ends=ends))
 
 
