@@ -9,6 +9,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -68,11 +69,11 @@ def labelled_videos(
             is not called as an expression is.
         ConfigError: A path does not exist.
     """
-    paths = list({path.resolve(): path for path in reversed(videos_in(videos))}.values())[::-1]
+    given = [videos] if isinstance(videos, str | Path) else list(videos)
+    paths = list({path.resolve(): path for path in reversed(videos_in(given))}.values())[::-1]
     if labels is not None:
         found = _by_table(paths, Path(labels))
     else:
-        given = [videos] if isinstance(videos, str | Path) else videos
         roots = [Path(root) for root in given if Path(root).is_dir()]
         found = [_by_name(path, roots) for path in paths]
     if not found:
@@ -115,7 +116,7 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
     path = Path(path)
     rows = _read(path, ("video", "label"))
     known = _Finder([video.path for video in videos])
-    found: dict[tuple[Path, int, tuple[float, ...]], dict[str, object]] = {}
+    found: dict[tuple[Any, ...], dict[str, object]] = {}
     for row in rows:
         try:
             place = known.find(row["video"])
@@ -125,7 +126,7 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
                 continue  # a table of ours says so that a video broke off
             window, confidence, box = _window(row), _confidence(row), _box(row)
             start = number_of(row.get("start", ""))
-            key = (place, window, tuple(box.values()))
+            key = (place, window, row.get("person", "") if box else "", *box.values())
             if key in found:
                 raise ValueError(f"window {window} of {row['video']} has an answer already")
         except ValueError as error:
@@ -145,7 +146,7 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
         raise DatasetError(
             "names none of the videos", file=path, remedy="write their paths or ends of these"
         )
-    silent = {video.path for video in videos} - {place for place, *_ in found}
+    silent = {video.path for video in videos} - {key[0] for key in found}
     nothing = {
         "window": 0,
         "start": float("nan"),
