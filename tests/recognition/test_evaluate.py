@@ -202,7 +202,7 @@ def test_tables_of_ours_are_read_with_several_people_and_broken_videos(clips, tm
     (mine,) = evaluate(videos, {"mine": read_answers(table, videos)}).windows["label"].dropna()
     assert (mine, sorted(read["label"])) == ("happiness", ["fear", "happiness"])
     table.write_text(table.read_text() + "happy/a.mp4,0,2,anger,0,0,10,10,\n")
-    with pytest.raises(DatasetError, match="window 0 .* has an answer already"):
+    with pytest.raises(DatasetError, match=r"window 0 .* has an answer already"):
         read_answers(table, videos)
 
 
