@@ -10,9 +10,11 @@ Three ways to know where a face is, from cheap to dear:
   it sees nobody, MTCNN is asked, 40 ms: it finds smaller faces and some that are turned.
 
 Every face is a person of its own, with a number that is never used again. Who is lost and found
-elsewhere is a new person: a number says that a face was followed without a gap, not who it is.
-Where two came so close that the one may have been taken for the other, both numbers end, and what
-is found there afterwards has new ones.
+later is a new person: a number says that a face was followed without a gap, not who it is. Where
+two came so close that the one may have been taken for the other, both numbers end, and what is
+found there afterwards has new ones. From one look to the next faces are also compared by
+`mic.recognition.likeness`: at a cut a number ends where another person is seen in the same place,
+and who has moved further than a decoder without vectors tells keeps theirs.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from mic import faces
 from mic.faces import covering
 from mic.faces.blazeface import BlazeFace
 from mic.faces.landmarks import Landmarker, Mesh, Roi, roi_of_box
+from mic.recognition.likeness import OTHER, SAME, Likeness, Portrait
 from mic.recognition.motion import Motion, Region
 from mic.recognition.persons import Guise, Held, Person, Pixels, Seen
 
@@ -63,10 +66,11 @@ class Follower:
     Args:
         landmarker: Looks.
         finder: Searches.
+        likeness: Compares.
     """
 
-    def __init__(self, *, landmarker: Landmarker, finder: BlazeFace) -> None:
-        self._landmarker, self._finder = landmarker, finder
+    def __init__(self, *, landmarker: Landmarker, finder: BlazeFace, likeness: Likeness) -> None:
+        self._landmarker, self._finder, self._likeness = landmarker, finder, likeness
         self._next = 0
         self._searched = float("-inf")
         self._misses = 0
@@ -104,7 +108,8 @@ class Follower:
         # It may look as it has been seen to look since.
         later = [one.guises for one in self.people if one.number == held.person.number]
         now = Person(held.person.number, mesh, guises=(later or [held.person.guises])[0])
-        return self._seen(now, held.size, held.pixels)
+        seen = self._seen(now, held.size, held.pixels)
+        return None if self._differ(held.person.portrait, self._portrait(seen)) else seen
 
     def look(self, time: float, size: tuple[int, int], pixels: Pixels) -> list[Seen]:
         """Looks at everybody in a picture, and searches it where that is needed.
@@ -115,6 +120,7 @@ class Follower:
             pixels: Gives parts of it.
         """
         before, found, crossed = self.people, list[Person](), set[int]()
+        answers: dict[int, Seen] = {}
         for person in before:
             mesh = self._looked(person.roi, size, pixels)
             if mesh is None:
@@ -124,23 +130,57 @@ class Follower:
                 crossed |= {person.number, rival.number}
             else:
                 found.append(Person(person.number, mesh, guises=person.guises))
+                answers[person.number] = self._seen(found[-1], size, pixels)
         crossed |= {one.number for one in before if one.met}
         crossed |= self._exchanged(found, size, pixels)
-        found = [
-            Person(self._new_number(), one.mesh) if one.number in crossed else one for one in found
-        ]
-        if len(found) < len(before) or not before or time - self._searched >= SEARCH_SECONDS:
+        others = {
+            one.number
+            for one in before
+            if one.number in answers
+            and self._differ(one.portrait, self._portrait(answers[one.number]))
+        }
+        kept = [one for one in found if one.number not in crossed | others]
+        free = [one for one in before if one.number not in crossed]
+        for person in found:  # whose number has ended, but not their face
+            if person.number in crossed:
+                kept.append(Person(self._new_number(), person.mesh))
+            elif person.number in others:
+                portrait = self._portrait(answers[person.number])
+                kept.append(Person(self._number(person.mesh, portrait, free, kept), person.mesh))
+        found = kept
+        lost = len(found) < len(before) or bool(others)
+        if lost or not before or time - self._searched >= SEARCH_SECONDS:
             self._searched = time
-            known = [one for one in before if one.number not in crossed]
-            found += self._search(known, found, size, pixels)
+            found += self._search(free, found, size, pixels)
+        for person in found:
+            if person.number not in answers or person.number in crossed | others:
+                answers[person.number] = self._seen(person, size, pixels)
+            person.portrait = self._portrait(answers[person.number])
+        numbers = [one.number for one in found]
+        gone = [
+            Seen(
+                person=one.number,
+                status="crossed" if one.number in crossed else "lost",
+                mesh=None,
+                picture=None,
+                origin=(0, 0),
+            )
+            for one in before
+            if one.number not in numbers
+        ]
         self.people = found
-        answers = [self._seen(person, size, pixels) for person in self.people]
-        left = {one.number for one in before} - {one.number for one in self.people}
-        for number in sorted(left):
-            status = "crossed" if number in crossed else "lost"
-            nothing = Seen(person=number, status=status, mesh=None, picture=None, origin=(0, 0))
-            answers.append(nothing)
-        return answers
+        return [answers[number] for number in numbers] + sorted(gone, key=lambda one: one.person)
+
+    def _portrait(self, seen: Seen) -> Portrait | None:
+        """What a face looks like; None where not all of it is seen well."""
+        if seen.mesh is None or seen.picture is None or seen.status != "ok":
+            return None
+        if seen.hidden > _DOUBTFUL:
+            return None
+        return self._likeness.portrait(seen.picture, _moved(seen.mesh, seen.origin))
+
+    def _differ(self, one: Portrait | None, other: Portrait | None) -> bool:
+        return one is not None and other is not None and self._likeness.differ(one, other)
 
     def _exchanged(self, found: list[Person], size: tuple[int, int], pixels: Pixels) -> set[int]:
         """Numbers of those near each other of whom each looks more like the other did before.
@@ -148,10 +188,12 @@ class Follower:
         Where the decoder exports no vectors, nothing else tells that two have changed places.
         """
         numbers: set[int] = set()
+        former = {one.number: one.guises for one in self.people}
         for one, other in itertools.combinations(found, 2):
-            if one.guises and other.guises and _meet(one.box, other.box, within=_REACH):
+            known = [former[person.number] for person in (one, other)]
+            if all(known) and _meet(one.box, other.box, within=_REACH):
                 now = [_appearance(person, size, pixels) for person in (one, other)]
-                before = [person.guises[-1].appearance for person in (one, other)]
+                before = [guises[-1].appearance for guises in known]
                 alike = np.array(now) @ np.array(before).T
                 if np.trace(alike[::-1]) > np.trace(alike):
                     numbers |= {one.number, other.number}
@@ -215,7 +257,8 @@ class Follower:
             mesh = self._looked(roi, size, lambda r: _cut(picture, r))
             if mesh is None or any(_overlap(mesh.box, one.mesh.box) > _SAME for one in taken):
                 continue
-            person = Person(self._number(mesh, before, taken), mesh)
+            seen = self._seen(Person(-1, mesh), size, lambda r: _cut(picture, r))
+            person = Person(self._number(mesh, self._portrait(seen), before, taken), mesh)
             taken.append(person)
             found.append(person)
         self._misses = 0 if taken else self._misses + 1
@@ -238,11 +281,29 @@ class Follower:
         boxes, points = others.boxes / scale, others.points / scale
         return [(boxes[k], roi_of_box(boxes[k], points[k])) for k in order]
 
-    def _number(self, mesh: Mesh, before: list[Person], taken: list[Person]) -> int:
+    def _number(
+        self, mesh: Mesh, portrait: Portrait | None, before: list[Person], taken: list[Person]
+    ) -> int:
+        """That of whoever of `before` was seen here last, or near and looks like this; or new."""
         used = {one.number for one in taken}
-        for person in before:
-            if person.number not in used and _overlap(person.box, mesh.box) > _SAME:
+        free = [one for one in before if one.number not in used]
+        for person in free:
+            if _overlap(person.box, mesh.box) > _SAME and not self._differ(
+                person.portrait, portrait
+            ):
                 return person.number
+        if portrait is not None and any(one.portrait for one in free):
+            alike = [
+                (self._likeness.cosine(portrait, one.portrait), one)
+                for one in self.people
+                if one.portrait is not None
+            ]
+            alike = [(cosine, one) for cosine, one in alike if cosine >= OTHER]
+            if len(alike) == 1:  # of two who look like this it may be either
+                ((cosine, person),) = alike
+                near = _meet(person.box, mesh.box, within=_REACH)
+                if cosine >= SAME and near and person.number not in used and person in free:
+                    return person.number
         return self._new_number()
 
     def _new_number(self) -> int:

@@ -19,6 +19,7 @@ from mic.faces.blazeface import BlazeFace
 from mic.faces.fer import LABELS, Fer
 from mic.faces.landmarks import Landmarker, Pose
 from mic.recognition.follower import Follower, around
+from mic.recognition.likeness import Likeness
 from mic.recognition.moments import Moment, Source
 from mic.recognition.motion import Motion, Region
 from mic.recognition.persons import Held, Person, Seen
@@ -104,10 +105,11 @@ class PeopleRecogniser:
         self._fer = Fer()
         self._landmarker = Landmarker()
         self._finder = BlazeFace()
+        self._likeness = Likeness()
 
     def follower(self) -> Follower:
         """A new follower for one video."""
-        return Follower(landmarker=self._landmarker, finder=self._finder)
+        return Follower(landmarker=self._landmarker, finder=self._finder, likeness=self._likeness)
 
     def answer(self, seen: Seen, *, frame: int, time: float) -> Look:
         """What the networks say of a person who was looked at."""
@@ -227,6 +229,8 @@ class _Since:
             for held in self._held
             if _happened(self._before.get(held.person.number), now.get(held.person.number))
         ]
+        crossed = {look.person for look in looks if look.status == "crossed"}
+        called_for = [one for one in called_for if one.person.number not in crossed]
         back = [self._follower.look_back(held) for held in called_for]
         seen = tuple(one for one in back if one is not None)
         if seen:

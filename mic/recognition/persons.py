@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from mic.faces.landmarks import Mesh, Roi
+from mic.recognition.likeness import Portrait
 from mic.recognition.motion import Motion, Region
 
 
@@ -34,6 +35,7 @@ class Person:
         shift: float (2,), how far the vectors have carried it since, in samples.
         guises: What it looked like when it was examined for what covers it, the last one last.
         met: Whether somebody came so close since the last look that they may be mixed up.
+        portrait: Of the last look; None where not all of the face was seen well.
     """
 
     number: int
@@ -41,6 +43,7 @@ class Person:
     shift: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(2))
     guises: tuple[Guise, ...] = ()
     met: bool = False
+    portrait: Portrait | None = None
 
     @property
     def roi(self) -> Roi:

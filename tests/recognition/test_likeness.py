@@ -1,0 +1,87 @@
+"""Numbers of people over cuts, and over leaps that a decoder tells nothing of."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_people import write
+
+import mic
+from mic import codec
+from mic.faces.blazeface import BlazeFace
+from mic.faces.landmarks import Landmarker, roi_of_box
+from mic.recognition.likeness import OTHER, SAME, Likeness
+from mic.storage import assets
+
+
+def film(name, count, box=None):
+    """Pictures of an asset, or a part of them, of 240x240."""
+    pictures = []
+    for frame in codec.decode(assets.path(name)):
+        part = Image.fromarray(frame).crop(box or (0, 0, frame.shape[1], frame.shape[0]))
+        pictures.append(np.asarray(part.resize((240, 240))))
+        if len(pictures) == count:
+            return pictures
+    raise AssertionError(name)
+
+
+@pytest.fixture(scope="module")
+def one():
+    return film("cremad_neu", 45, (60, 0, 420, 360))
+
+
+@pytest.fixture(scope="module")
+def other():
+    return film("single_face", 45, (140, 0, 500, 360))
+
+
+def portrait(likeness, picture):
+    landmarker = Landmarker()
+    found = BlazeFace().detect(picture)[0]
+    mesh = landmarker.look(picture, roi_of_box(found.box, found.eyes))
+    return likeness.portrait(picture, landmarker.look(picture, mesh.roi))
+
+
+def test_one_person_is_like_themselves_and_not_like_another(one, other):
+    likeness = Likeness()
+    first, later, else_ = (portrait(likeness, p) for p in (one[0], one[40], other[0]))
+    assert likeness.cosine(first, later) > SAME + 0.1
+    assert likeness.cosine(first, else_) < OTHER - 0.1
+    assert likeness.differ(first, else_)
+    assert not likeness.differ(first, later)
+
+
+@pytest.mark.parametrize("name", ["cut.mp4", "cut.avi"])
+def test_a_number_ends_at_a_cut(tmp_path, one, other, name):
+    codec_of = {"cut.mp4": "libx264", "cut.avi": "mpeg4"}
+    looks = mic.predict(write(str(tmp_path / name), one + other, codec_of[name], {}), rows="look")
+    seen = looks[looks["left"].notna()]
+    assert set(seen.loc[seen["frame"] < 45, "person"]) == {0}
+    assert set(seen.loc[seen["frame"] >= 45, "person"]) == {1}
+    assert (looks["status"] == "lost").sum() == 1
+
+
+def test_two_who_change_places_at_a_cut_keep_their_numbers(tmp_path, one, other):
+    pairs = list(zip(one, other, strict=True))
+    both = [np.hstack(pair) for pair in pairs] + [np.hstack(pair[::-1]) for pair in pairs]
+    looks = mic.predict(write(str(tmp_path / "two.mp4"), both), rows="look")
+    seen = looks[looks["left"].notna()]
+    assert set(seen["person"]) == {0, 1}
+    before, after = seen[seen["frame"] < 45], seen[seen["frame"] >= 45]
+    sides = [part.groupby("person")["left"].max() < 240 for part in (before, after)]
+    assert (sides[0] != sides[1]).all()
+
+
+@pytest.mark.parametrize(("name", "encoder"), [("v.webm", "libvpx-vp9"), ("h.mp4", "libx265")])
+def test_a_leap_without_vectors_ends_no_number(tmp_path, one, name, encoder):
+    pictures = []
+    for k, face in enumerate(one):
+        room = np.full((240, 720, 3), 120, np.uint8)
+        left = min(480, 12 * k)  # three times a face's width a second
+        room[:, left : left + 240] = face
+        pictures.append(room)
+    quick = {"cpu-used": "8", "deadline": "realtime"}
+    options = {"x265-params": "log-level=none"} if encoder == "libx265" else quick
+    looks = mic.predict(write(str(tmp_path / name), pictures, encoder, options), rows="look")
+    seen = looks[looks["left"].notna()]
+    assert set(seen["person"]) == {0}
+    assert np.ptp(seen["left"]) > 300
