@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import sys
 import time
@@ -62,27 +63,88 @@ def progress(name: str, *, unit: str) -> Iterator[Callable[[int, int], None] | N
     sys.stderr.write("\r\x1b[K")
 
 
+class _Output(io.TextIOWrapper):
+    """Standard output that says by a typed error that it takes no more."""
+
+    def write(self, text: str) -> int:
+        with _telling():
+            return super().write(text)
+
+    def flush(self) -> None:
+        with _telling():
+            super().flush()
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        discard_output()
+        raise _unwritten(error.strerror or str(error)) from error
+
+
+def _unwritten(reason: str) -> StorageError:
+    return StorageError(
+        f"cannot be written: {reason}",
+        file="standard output",
+        remedy="make room, or send it elsewhere",
+    )
+
+
+@contextmanager
+def output() -> Iterator[None]:
+    """While what cannot be printed is a `StorageError` or a `BrokenPipeError`, also at the end."""
+    if sys.stderr is None:  # closed by whoever started us, as daemons do
+        sys.stderr = io.TextIOWrapper(io.FileIO(os.devnull, "w"))
+    before = sys.stdout
+    for stream in (sys.stdout, sys.stderr):
+        # Names of files may be no UTF-8; a terminal may be no UTF-8 either.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    if not isinstance(before, io.TextIOWrapper):
+        yield
+        return
+    ours = _Output(
+        before.buffer,
+        encoding=before.encoding,
+        errors=before.errors,
+        line_buffering=before.line_buffering,
+        write_through=before.write_through,
+    )
+    sys.stdout = ours
+    try:
+        try:
+            yield
+        except SystemExit:  # of argparse, which has printed its help
+            ours.flush()
+            raise
+        ours.flush()
+    finally:
+        sys.stdout = before
+        with contextlib.suppress(OSError, StorageError):
+            ours.detach()
+
+
 def write(text: str) -> None:
     """Prints at once.
 
     Raises:
-        StorageError: What the output is sent to takes no more.
+        StorageError: What the output is sent to takes no more, or is closed.
         BrokenPipeError: Nobody reads on.
     """
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        # What is left of it would be tried again, and complained about, at exit.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise StorageError(
-            f"cannot be written: {error.strerror}",
-            file="standard output",
-            remedy="make room, or send it elsewhere",
-        ) from error
+    if sys.stdout is None:
+        raise _unwritten("it is closed")
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def discard_output() -> None:
+    """Sends standard output nowhere: what is left would be tried again, and complain, at exit."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def clear() -> None:

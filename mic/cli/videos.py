@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import signal
 import sys
 import time
 import webbrowser
@@ -287,10 +286,6 @@ def _demo(options: argparse.Namespace) -> int:
     print(f"{server.address}\nOpen it in a browser on this machine; Ctrl-C ends it.", flush=True)
     if not options.no_browser:
         webbrowser.open(server.address)
-    # A closed terminal ends it as Ctrl-C does: nobody's film stays behind.
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
         server.serve_forever()
     except KeyboardInterrupt:

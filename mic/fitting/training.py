@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from mic.models.mic import Method, Mic
 from mic.publishing import plots
 from mic.recognition import recogniser
 from mic.storage import atomic
+from mic.storage.checkpoint import Checkpoint
+from mic.storage.home import locked
 from mic.training import parallel
 from mic.training.initial import initial_network
 from mic.training.train import EpochRecord, Schedule, Training, predict
@@ -34,6 +37,7 @@ from mic.training.train import EpochRecord, Schedule, Training, predict
 METHOD = Method(feature_size=128, z_size=128, grid=2, regulariser="none", beta=0.0)
 SCHEDULE = Schedule(epochs=40, frames=6)
 _STATE = "training.safetensors"
+_TOLD = ("fit.json", "confusion.csv", "confusion.png", "leakage.csv")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,7 +97,8 @@ def fit(
 
     Whoever alone shows a class is always trained on, so that the network knows all classes; how
     well it knows that one is not measured, and nothing is if everybody alone shows one. The
-    weights are saved as soon as they are trained, before anything is computed with them.
+    weights are saved as soon as they are trained, before anything is computed with them; then
+    what a former training left there is gone.
 
     Args:
         videos: A folder of class folders, or labelled videos.
@@ -117,75 +122,95 @@ def fit(
     Raises:
         DatasetError: Too few classes, people or usable videos.
         WeightsError: The training diverged.
-        StorageError: The target cannot be written.
+        StorageError: The target cannot be written, or another training writes there.
     """
     recipe, target = recipe or Recipe(), Path(target)
     weights = target / "model.safetensors"
     atomic.check_writable(weights)
-    labelled = (
-        class_folders(videos, subject=subject) if isinstance(videos, str | Path) else list(videos)
-    )
-    clips, left_out = tensors_of(
-        labelled,
-        recipe,
-        network=None if network == "none" else identity.load(network),
-        folder=folder,
-        progress=None if progress is None else lambda done, total: progress("videos", done, total),
-    )
-    train, test = _parts(clips, folds)
-    card = recogniser.Card(
-        classes=clips.classes,
-        representation=recipe.representation,
-        network=recogniser.network_options(method, steps=clips.residual.shape[1]),
-        edge=recipe.edge,
-        vop_quant=recipe.vop_quant,
-        margin=recipe.margin,
-        drop=recipe.drop,
-        valence=False,
-        summary=f"Trained on {about}; not tested yet.",
-    )
-    model = _trained(clips, train, method, schedule, seed, target, device, progress)
-    if parallel.is_first():
-        recogniser.save(weights, model, card)
-        (target / _STATE).unlink(missing_ok=True)
-    given = {str(one.path): one.valence for one in labelled if one.valence is not None}
-    ratings = np.array([given.get(name, math.nan) for name in clips.names])
-    known = predict(model, clips, train).z
-    layer = valence.fitted(known, ratings[train])
-    tested = _tested(model, clips, train, known, test, seed)
-    if network == "none":  # z_I was drawn at random
-        unknown = dataclasses.replace(tested.leakage, r2_linear=math.nan, r2_mlp=math.nan)
-        tested = dataclasses.replace(tested, leakage=unknown)
-    subjects = np.array(clips.subjects)
-    counts = {
-        "train_clips": len(train),
-        "train_subjects": len(set(subjects[train])),
-        "test_clips": len(test),
-        "test_subjects": len(set(subjects[test])),
-    }
-    summary = f"{_summary(about, tested.accuracy, counts)} {expect}".strip()
-    unlike = novelty.fitted(known, clips.labels.numpy()[train], tested.z)
-    card = dataclasses.replace(
-        card, valence=layer is not None, novelty=unlike is not None, summary=summary
-    )
-    digest = ""
-    if parallel.is_first():
-        digest = recogniser.save(weights, model, card, valence=layer, novelty=unlike)
-    result = Fit(
-        classes=clips.classes,
-        confusion=tested.confusion,
-        accuracy=tested.accuracy,
-        leakage=tested.leakage,
-        concordance=valence.concordance(layer, tested.z, ratings[test]),
-        rated=int(np.isfinite(ratings[test]).sum()),
-        left_out=tuple(left_out),
-        weights=weights,
-        sha256=digest,
-        **counts,
-    )
-    if parallel.is_first():
-        _write(result, target)
-    return result
+    with _alone(target):
+        if (target / _STATE).exists():  # what is wrong with it is said before the videos are read
+            Checkpoint.load(target / _STATE)
+        labelled = (
+            class_folders(videos, subject=subject)
+            if isinstance(videos, str | Path)
+            else list(videos)
+        )
+        clips, left_out = tensors_of(
+            labelled,
+            recipe,
+            network=None if network == "none" else identity.load(network),
+            folder=folder,
+            progress=None
+            if progress is None
+            else lambda done, total: progress("videos", done, total),
+        )
+        train, test = _parts(clips, folds)
+        card = recogniser.Card(
+            classes=clips.classes,
+            representation=recipe.representation,
+            network=recogniser.network_options(method, steps=clips.residual.shape[1]),
+            edge=recipe.edge,
+            vop_quant=recipe.vop_quant,
+            margin=recipe.margin,
+            drop=recipe.drop,
+            valence=False,
+            summary=f"Trained on {about}; not tested yet.",
+        )
+        model = _trained(clips, train, method, schedule, seed, target, device, progress)
+        if parallel.is_first():
+            # What a former training was tested with says nothing of these weights.
+            for name in _TOLD:
+                (target / name).unlink(missing_ok=True)
+            recogniser.save(weights, model, card)
+        given = {str(one.path): one.valence for one in labelled if one.valence is not None}
+        ratings = np.array([given.get(name, math.nan) for name in clips.names])
+        known = predict(model, clips, train).z
+        layer = valence.fitted(known, ratings[train])
+        tested = _tested(model, clips, train, known, test, seed)
+        if network == "none":  # z_I was drawn at random
+            unknown = dataclasses.replace(tested.leakage, r2_linear=math.nan, r2_mlp=math.nan)
+            tested = dataclasses.replace(tested, leakage=unknown)
+        subjects = np.array(clips.subjects)
+        counts = {
+            "train_clips": len(train),
+            "train_subjects": len(set(subjects[train])),
+            "test_clips": len(test),
+            "test_subjects": len(set(subjects[test])),
+        }
+        summary = f"{_summary(about, tested.accuracy, counts)} {expect}".strip()
+        unlike = novelty.fitted(known, clips.labels.numpy()[train], tested.z)
+        card = dataclasses.replace(
+            card, valence=layer is not None, novelty=unlike is not None, summary=summary
+        )
+        digest = ""
+        if parallel.is_first():
+            digest = recogniser.save(weights, model, card, valence=layer, novelty=unlike)
+        result = Fit(
+            classes=clips.classes,
+            confusion=tested.confusion,
+            accuracy=tested.accuracy,
+            leakage=tested.leakage,
+            concordance=valence.concordance(layer, tested.z, ratings[test]),
+            rated=int(np.isfinite(ratings[test]).sum()),
+            left_out=tuple(left_out),
+            weights=weights,
+            sha256=digest,
+            **counts,
+        )
+        if parallel.is_first():
+            _write(result, target)
+            (target / _STATE).unlink(missing_ok=True)
+        return result
+
+
+@contextlib.contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    """While nobody else trains into the same folder."""
+    if not parallel.is_first():
+        yield
+        return
+    with locked(target / ".training.lock", wait=False):
+        yield
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

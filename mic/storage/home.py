@@ -10,10 +10,15 @@ import contextlib
 import fcntl
 import multiprocessing
 import os
+import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 from mic.errors import ConfigError, StorageError
+
+# Seconds without a lock after which it looks as if nothing happened.
+_PATIENCE = 5.0
 
 
 def home() -> Path:
@@ -23,7 +28,7 @@ def home() -> Path:
 
 
 @contextlib.contextmanager
-def locked(path: str | Path) -> Iterator[None]:
+def locked(path: str | Path, *, wait: bool = True) -> Iterator[None]:
     """Holds an exclusive lock on the file `path` against other threads and processes.
 
     The kernel drops the lock when its holder dies, so a killed run never blocks the next one. The
@@ -31,9 +36,11 @@ def locked(path: str | Path) -> Iterator[None]:
 
     Args:
         path: The lock file, beside what it guards; its folder is created.
+        wait: Whether to wait for whoever holds it; a terminal is told for whom.
 
     Raises:
-        StorageError: The lock file cannot be created, or the file system has no locks.
+        StorageError: The lock file cannot be created, or the file system has no locks; or somebody
+            holds it, where nobody is waited for.
         ConfigError: A worker process is running the main script's top level again; it would wait
             for its own parent for ever.
     """
@@ -45,7 +52,13 @@ def locked(path: str | Path) -> Iterator[None]:
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _acquire(path)
+        descriptor = _acquire(path, wait)
+    except BlockingIOError as error:
+        raise StorageError(
+            f"another process works here{_holder(path)}",
+            file=path.parent,
+            remedy="wait for it to end, or choose another folder",
+        ) from error
     except OSError as error:
         raise StorageError(
             f"cannot lock: {error.strerror or error}",
@@ -59,16 +72,45 @@ def locked(path: str | Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _acquire(path: Path) -> int:
+def _acquire(path: Path, wait: bool) -> int:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            _lock(descriptor, path, wait)
             # The holder before us removed the file while we waited: a lock on a file without a
             # name guards nothing, since the next comer creates another.
             if os.fstat(descriptor).st_nlink:
+                os.pwrite(descriptor, f"{os.getpid():<10}\n".encode(), 0)
                 return descriptor
         except BaseException:
             os.close(descriptor)
             raise
         os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path, wait: bool) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    except BlockingIOError:
+        if not wait:
+            raise
+    # Whoever sits at a terminal is told why nothing happens; a log or a notebook is spared.
+    told = threading.Timer(_PATIENCE, _tell, (path,))
+    told.daemon = True
+    if sys.stderr is not None and sys.stderr.isatty():
+        told.start()
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    finally:
+        told.cancel()
+
+
+def _tell(path: Path) -> None:
+    print(f"mic: waiting for another process{_holder(path)}: {path}", file=sys.stderr)
+
+
+def _holder(path: Path) -> str:
+    with contextlib.suppress(OSError, ValueError):
+        return f" ({int(path.read_text())})"
+    return ""

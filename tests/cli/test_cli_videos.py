@@ -4,7 +4,6 @@ import itertools
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -196,15 +195,6 @@ def test_a_film_that_cannot_be_is_refused_before_the_work(
     video = str(folder / "a.mp4")
     assert cli.main(["predict", video, "--overlay", str(folder / name)]) == 1
     assert message in capsys.readouterr().err
-
-
-def test_a_full_output_is_said(folder):
-    command = [sys.executable, "-m", "mic", "predict", str(folder / "a.mp4")]
-    with Path("/dev/full").open("w") as full:
-        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 1
-    assert "standard output" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 def test_rows_that_cannot_be_saved_are_printed(folder, tmp_path, monkeypatch, capsys):

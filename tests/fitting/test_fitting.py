@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -11,10 +12,11 @@ import pytest
 
 import mic
 from mic import cli, codec, fitting
-from mic.errors import ConfigError, DatasetError
+from mic.errors import ConfigError, DatasetError, StorageError, WeightsError
 from mic.fitting import clips
 from mic.fitting import training as fit_module
 from mic.recognition.recogniser import Recogniser
+from mic.storage.home import locked
 from mic.training.train import Schedule
 
 SCHEDULE = Schedule(epochs=2, batch=4, frames=6)
@@ -124,6 +126,36 @@ def test_an_interrupted_training_ends_in_the_same_bytes(tmp_path, monkeypatch):
     resumed = fitting.fit(videos, tmp_path / "cut", **options)
     assert resumed.sha256 == whole.sha256
     assert not (tmp_path / "cut" / "training.safetensors").exists()
+
+    # Ended while it is tested, a second training over the first leaves no tests of the first,
+    # and goes on without training again.
+    other = options | {"seed": 1}
+
+    def end(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit_module, "_tested", end)
+        with pytest.raises(KeyboardInterrupt):
+            fitting.fit(videos, tmp_path / "cut", **other)
+    left = {path.name for path in (tmp_path / "cut").iterdir()}
+    assert left == {"model.safetensors", "training.safetensors"}
+    epochs = []
+    again = fitting.fit(
+        videos, tmp_path / "cut", progress=lambda *told: epochs.append(told[0]), **other
+    )
+    assert "epochs" not in epochs
+    assert again.sha256 == fitting.fit(videos, tmp_path / "second", **other).sha256
+
+    # Two do not write into one folder, and a damaged state is said before the videos are read.
+    with (
+        locked(tmp_path / "cut" / ".training.lock"),
+        pytest.raises(StorageError, match=rf"another process works here \({os.getpid()}\)"),
+    ):
+        fitting.fit(videos, tmp_path / "cut", **options)
+    (tmp_path / "cut" / "training.safetensors").write_bytes(b"torn")
+    with pytest.raises(WeightsError, match=r"training\.safetensors"):
+        fitting.fit([], tmp_path / "cut", **options)
 
 
 def test_what_is_unlike_the_clips_trained_on_is_told(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from mic.errors import StorageError
+from mic.storage import home as module
 from mic.storage.home import home, locked
 
 
@@ -60,6 +61,32 @@ def test_a_killed_holder_blocks_nobody(tmp_path):
     holder.join()
     with locked(tmp_path / "a.lock"):
         pass  # otherwise it would wait for ever
+
+
+def test_a_terminal_is_told_for_whom_it_waits(tmp_path, monkeypatch, capsys):
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    holder = context.Process(target=_hold, args=(tmp_path / "a.lock", ready))
+    holder.start()
+    ready.wait()
+    with (
+        pytest.raises(StorageError, match=rf"another process works here \({holder.pid}\)"),
+        locked(tmp_path / "a.lock", wait=False),
+    ):
+        pass
+
+    def tell(path):
+        told(path)
+        os.kill(holder.pid, signal.SIGKILL)
+
+    told = module._tell
+    monkeypatch.setattr(module, "_tell", tell)
+    monkeypatch.setattr(module, "_PATIENCE", 0.05)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    with locked(tmp_path / "a.lock"):
+        said = capsys.readouterr().err
+    holder.join()
+    assert said == f"mic: waiting for another process ({holder.pid}): {tmp_path / 'a.lock'}\n"
 
 
 def test_a_place_that_cannot_hold_a_lock_is_an_error_with_a_remedy(tmp_path):
