@@ -39,6 +39,7 @@ class _Entry:
     name: str
     size: int
     open: Callable[[], IO[bytes]]
+    crc: int | None = None
 
 
 def extract(
@@ -50,7 +51,8 @@ def extract(
 ) -> list[Path]:
     """Unpacks a .zip or .tar(.gz, .bz2, .xz).
 
-    Files that are there with the right size are kept, so a broken-off extraction goes on.
+    Files that are there whole are kept, so a broken-off extraction goes on: with the right size
+    and, out of a .zip, the right checksum.
 
     Args:
         archive: The archive.
@@ -115,7 +117,7 @@ def _zip(opened: zipfile.ZipFile, archive: Path, max_bytes: int) -> Iterator[_En
         name = info.filename.replace("\\", "/")
         if name.endswith("/"):
             continue
-        yield _Entry(name, info.file_size, functools.partial(opened.open, info))
+        yield _Entry(name, info.file_size, functools.partial(opened.open, info), info.CRC)
 
 
 def _member(opened: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
@@ -172,10 +174,22 @@ def _write(
         # A link that was in the folder before could still lead out of it.
         if not target.resolve().is_relative_to(root):
             raise _refusal(archive, entry.name, "leads out of the folder through a link there")
-        if not target.is_file() or target.stat().st_size != entry.size:
+        if not _whole(target, entry):
             _copy(archive, entry, target)
         written.append(target)
     return written
+
+
+def _whole(target: Path, entry: _Entry) -> bool:
+    if not target.is_file() or target.stat().st_size != entry.size:
+        return False
+    if entry.crc is None:
+        return True
+    crc = 0
+    with target.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            crc = zlib.crc32(chunk, crc)
+    return crc == entry.crc
 
 
 def _copy(archive: Path, entry: _Entry, target: Path) -> None:

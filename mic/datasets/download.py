@@ -24,6 +24,7 @@ from pathlib import Path
 
 from mic.datasets import archives
 from mic.errors import DatasetError, StorageError
+from mic.storage import atomic
 
 # What a server, a network or an address that is none can answer.
 _FAILED = (OSError, http.client.HTTPException, ValueError)
@@ -98,13 +99,23 @@ def ravdess(
         )
     for number, remote in enumerate(sorted(remotes, key=lambda remote: remote.name), start=1):
         done = folder / f".{remote.name}.done"
-        if not done.exists():
+        if not _unpacked(done):
             archive = download(remote, folder)
-            archives.extract(archive, folder, wanted=lambda name: name.endswith(".mp4"))
+            files = archives.extract(archive, folder, wanted=lambda name: name.endswith(".mp4"))
             archive.unlink()
-            done.touch()
+            sizes = {str(file.relative_to(folder)): file.stat().st_size for file in files}
+            atomic.write_text(done, json.dumps(sizes, indent=1) + "\n")
         if progress:
             progress(number, len(remotes))
+
+
+def _unpacked(done: Path) -> bool:
+    """Whether all files are there that came out of an archive, as its list says."""
+    try:
+        sizes = json.loads(done.read_text(encoding="utf-8"))
+        return all((done.parent / name).stat().st_size == size for name, size in sizes.items())
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
 
 
 def cremad(

@@ -143,11 +143,14 @@ def load(
 
 
 def available(name: str) -> bool:
-    """Whether a dataset was generated, fetched or pointed at before."""
+    """Whether `load` has what it needs: the folder of the dataset, or clips built from it."""
     if name in synth.SIZES:
         return True
     dataset = find(name)
-    return bool(os.environ.get(_variable(dataset))) or _remembered(dataset) is not None
+    if folder := os.environ.get(_variable(dataset)):
+        return Path(folder).is_dir()
+    built = home() / "datasets" / f"{dataset.folder_name}-*" / manifest_name(dataset)
+    return _remembered(dataset) is not None or any(home().glob(str(built.relative_to(home()))))
 
 
 def fetch(

@@ -13,7 +13,6 @@ import dataclasses
 import hashlib
 import importlib
 import json
-import os
 import re
 import sys
 import time
@@ -28,7 +27,7 @@ from mic.config import Profile
 from mic.errors import ConfigError, MicError, NotebookError, ResultError, StorageError
 from mic.publishing import results, run_times
 from mic.publishing.results import PROVENANCE, table_path
-from mic.storage import atomic, provenance
+from mic.storage import atomic, owners, provenance
 from mic.storage.digest import sha256_of
 
 
@@ -203,7 +202,7 @@ class Runner:
             folder.mkdir(parents=True, exist_ok=True)
             _clear_left_over(folder)
             # papermill writes this file after every cell: a crash may spoil it, and only it.
-            draft = folder / f".{path.stem}-{os.getpid()}.ipynb"
+            draft = folder / f".{path.stem}{owners.mark()}.ipynb"
             papermill.execute_notebook(
                 str(path),
                 str(draft),
@@ -393,6 +392,5 @@ def source_digest(path: Path) -> str:
 
 def _clear_left_over(folder: Path) -> None:
     for draft in folder.glob(".[0-9][0-9]_*-*.ipynb"):
-        process = draft.stem.rpartition("-")[2]
-        if process.isdigit() and not results.alive(int(process)):
+        if owners.abandoned(draft):
             draft.unlink(missing_ok=True)

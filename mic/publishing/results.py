@@ -12,7 +12,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +22,7 @@ from PIL import Image
 
 from mic.config import Profile
 from mic.errors import ResultError
-from mic.storage import atomic, provenance
+from mic.storage import atomic, owners, provenance
 from mic.storage.digest import sha256_of
 from mic.storage.home import locked
 
@@ -103,7 +102,7 @@ class Run:
         self._schemas: dict[str, dict[str, Any]] = {}
         with locked(self.folder / ".lock"):
             recover(self.folder)
-        self._staging = self.folder / f"{_STAGING}{self.notebook}-{os.getpid()}"
+        self._staging = self.folder / f"{_STAGING}{self.notebook}{owners.mark()}"
         shutil.rmtree(self._staging, ignore_errors=True)
         self._staged = self._staging / self.notebook
 
@@ -290,8 +289,9 @@ def read_table(name: str, *, folder: str | Path) -> pd.DataFrame:
     Raises:
         ResultError: It is not there, because the notebook that writes it has not run.
     """
-    with locked(Path(folder) / ".lock"):
-        recover(Path(folder))
+    if any(Path(folder).glob(f"{_STAGING}*")):  # a folder at rest may be read-only
+        with locked(Path(folder) / ".lock"):
+            recover(Path(folder))
     path = table_path(name, folder=folder)
     if path is None:
         raise ResultError(
@@ -362,7 +362,7 @@ def recover(folder: Path) -> None:
     for staging in folder.glob(f"{_STAGING}*"):
         if (staging / _JOURNAL).is_file():
             _promote(staging)
-        elif not alive(int(staging.name.rpartition("-")[2])):
+        elif owners.abandoned(staging):
             shutil.rmtree(staging)
 
 
@@ -378,17 +378,6 @@ def _promote(staging: Path) -> None:
         for name in json.loads((staging / _FORMER).read_text(encoding="utf-8")):
             (staging.parent / name).unlink(missing_ok=True)
     shutil.rmtree(staging)
-
-
-def alive(process: int) -> bool:
-    """Whether a process of this number runs on this machine."""
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _sha256(path: Path) -> str:

@@ -38,7 +38,7 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
     """
     path = Path(path)
     with contextlib.suppress(OSError):  # an overlong name, which is refused below
-        path = path.resolve() if path.is_symlink() else path
+        path = Path(os.path.realpath(path)) if path.is_symlink() else path
     temporary = _temporary(path)
     try:
         with told(path):

@@ -220,3 +220,16 @@ def test_fetch_takes_an_archive_in_place_of_a_folder(tmp_path, monkeypatch):
     report = datasets.fetch("mmi", path=plain)
     assert report.counts["sessions"] == 1
     assert "0 videos" in report.faults[0].message
+
+
+def test_a_file_that_was_spoilt_is_unpacked_again(tmp_path):
+    archive = tmp_path / "a.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.writestr("one.bin", b"1" * 1000)
+        packed.writestr("two.bin", b"2" * 1000)
+    one, two = archives.extract(archive, tmp_path / "out")
+    one.write_bytes(b"1" * 999 + b"0")  # of the same size
+    kept = two.stat().st_mtime_ns
+    archives.extract(archive, tmp_path / "out")
+    assert one.read_bytes() == b"1" * 1000
+    assert two.stat().st_mtime_ns == kept

@@ -180,6 +180,11 @@ def test_ravdess_comes_from_its_record(site, tmp_path, monkeypatch):
     site.requests.clear()
     assert datasets.fetch("ravdess", download_it=True, source=source).sound
     assert [path for path, _ in site.requests] == ["/record"]
+    clip = next((tmp_path / "home").rglob("*.mp4"))
+    content = clip.read_bytes()
+    clip.unlink()
+    assert datasets.fetch("ravdess", download_it=True, source=source).sound
+    assert clip.read_bytes() == content
 
 
 def test_cremad_comes_by_its_pointers(site, tmp_path, monkeypatch):

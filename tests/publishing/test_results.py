@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image
 from mic import config
 from mic.errors import ResultError
 from mic.publishing import report, results
+from mic.storage import owners
 
 COLUMNS = {"method": "name", "accuracy": "share of clips, 0 to 1", "n": "clips"}
 FRAME = pd.DataFrame({"method": ["a|b", "c"], "accuracy": [0.123456789, 1.0], "n": [7, 8]})
@@ -128,10 +130,18 @@ def test_a_kill_between_two_renames_is_mended_by_the_next_run(tmp_path):
 def test_the_staging_folder_of_a_dead_run_is_cleared_and_of_a_live_one_kept(tmp_path):
     dead = subprocess.Popen(["true"])
     dead.wait()
-    for process in (dead.pid, os.getpid()):
-        (tmp_path / f".staging-01_x-{process}").mkdir(parents=True)
+    ours, *others = f".staging-01_x{owners.mark()}", ".staging-copy", ".staging-01_x-00000000.1"
+    gone = ours.replace(f".{os.getpid()}", f".{dead.pid}")
+    for name in (ours, gone, *others):
+        (tmp_path / name).mkdir(parents=True)
     _run(tmp_path)
-    assert [p.name for p in tmp_path.glob(".staging-*")] == [f".staging-01_x-{os.getpid()}"]
+    # Nobody here knows of other machines' processes, nor of folders that are no run's.
+    assert {p.name for p in tmp_path.glob(".staging-*")} == {ours, *others}
+    long_ago = time.time() - 30 * 24 * 3600
+    os.utime(tmp_path / others[1], (long_ago, long_ago))
+    with pytest.raises(ResultError):
+        results.read_table("scores", folder=tmp_path)
+    assert {p.name for p in tmp_path.glob(".staging-*")} == {ours, others[0]}
 
 
 def test_reading_a_table_that_nobody_wrote_names_the_remedy(tmp_path):

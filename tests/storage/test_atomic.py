@@ -102,3 +102,12 @@ def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path):
     assert link.is_symlink()
     assert real.read_text() == "new"
     assert [path.name for path in real.parent.iterdir()] == ["real.csv"]
+
+
+def test_a_circle_of_links_leads_nowhere_and_is_replaced(tmp_path):
+    path = tmp_path / "loop.csv"
+    path.symlink_to(path)
+    atomic.check_writable(path)
+    atomic.write_text(path, "x")
+    assert path.read_text() == "x"
+    assert not path.is_symlink()

@@ -18,7 +18,7 @@ import distributed
 
 from mic.errors import ClusterError, LostTaskError
 from mic.processes.cluster.worker import Order, Raised, itself, perform
-from mic.storage import atomic, provenance
+from mic.storage import atomic, owners, provenance
 from mic.storage.home import home
 
 _SECONDS = 20  # to wait for a scheduler's answer
@@ -66,7 +66,7 @@ def described(address: str) -> str:
 @contextlib.contextmanager
 def executor(address: str, folders: Sequence[str | Path]) -> Iterator[Executor]:
     """An executor on the cluster at `address`; see `mic.processes.cluster.connected`."""
-    name = f".mic-cluster-{uuid.uuid4().hex}"
+    name = f".mic-cluster-{uuid.uuid4().hex}{owners.mark()}"
     beacons = [Path(folder).resolve() / name for folder in (home(), *folders)]
     order = Order(
         home=str(home().resolve()),
@@ -79,6 +79,9 @@ def executor(address: str, folders: Sequence[str | Path]) -> Iterator[Executor]:
     with ThreadPoolExecutor(1) as alone, _client(address) as client:
         try:
             for beacon in beacons:
+                for other in beacon.parent.glob(".mic-cluster-*"):
+                    if owners.abandoned(other):  # whoever lit it was killed
+                        other.unlink(missing_ok=True)
                 atomic.write_text(beacon, "A run on a cluster is under way.\n")
             yield _ClusterExecutor(client, order, alone)
         finally:
