@@ -15,10 +15,11 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from mic.codec.picture_headers import LAYERS, hevc_type, resolution, vop_header
 from mic.errors import CodecError
 
 _MISSING = np.iinfo(np.int64).min
-_VOP, _LAYERS = 0xB6, range(0x20, 0x30)
+_VOP = 0xB6
 # Longer ones are no not-coded VOP: its header and stuffing (ISO/IEC 14496-2, 6.2.5).
 _SHORT = 64
 # libavcodec's decoders: what they make of pictures whose references are missing is no picture.
@@ -253,7 +254,7 @@ class _Entries:
     def __init__(self, codec: str, extradata: bytes) -> None:
         self._codec = codec
         self._extradata, self.headers = extradata, 0
-        self._resolution = _resolution(extradata)
+        self._resolution = resolution(extradata)
         self._counted = 0  # the resolution in which increments are kept
         self.pts: list[int] = []
         self.dts: list[int] = []
@@ -263,6 +264,8 @@ class _Entries:
         self.discarded: list[bool] = []
         self.kinds: list[str] = []
         self.pictures: list[int] = []
+        # Whether what is read may refer to pictures before the first key picture: None before it.
+        self._leading: bool | None = None
         self._increments: list[int] = []
 
     def rate(self) -> Fraction | None:
@@ -295,8 +298,24 @@ class _Entries:
             kind, pictures = self._vops(bytes(packet))
         elif self._codec == "vp8":  # RFC 6386, 9.1: show_frame
             pictures = memoryview(packet)[0] >> 4 & 1
+        elif self._codec == "hevc" and self._leading is not False:
+            pictures = self._shown_of_hevc(bytes(packet), packet.is_keyframe)
         self.kinds.append(kind)
         self.pictures.append(pictures)
+
+    def _shown_of_hevc(self, data: bytes, key: bool) -> int:
+        """0 for a picture that refers to some before the first key picture: none can be decoded.
+
+        Such pictures are skipped (ITU-T H.265, 8.1.3), and follow the key picture at once in
+        coding order: their types are RASL_N and RASL_R, those of others that may be among them
+        RADL_N and RADL_R (7.4.2.2).
+        """
+        if self._leading is None:
+            self._leading = True if key else None
+            return 1
+        kind = hevc_type(data, self._extradata)
+        self._leading = kind in (6, 7, 8, 9)
+        return 0 if kind in (8, 9) else 1
 
     def _tick(self, increment: int) -> None:
         """Keeps an increment of the first layer: another one counts otherwise."""
@@ -309,64 +328,13 @@ class _Entries:
         kind, coded, at = "", 0, data.find(b"\0\0\1")
         while at >= 0 and at + 4 < len(data):
             after = data.find(b"\0\0\1", at + 4)
-            if data[at + 3] in _LAYERS:  # joined streams have another in the middle
-                self._resolution = _resolution(data[at:]) or self._resolution
+            if data[at + 3] in LAYERS:  # joined streams have another in the middle
+                self._resolution = resolution(data[at:]) or self._resolution
             elif data[at + 3] == _VOP:
-                is_coded, increment = _vop_header(data[at + 4 : at + 44], self._resolution)
+                is_coded, increment = vop_header(data[at + 4 : at + 44], self._resolution)
                 is_coded = is_coded or (len(data) if after < 0 else after) - at >= _SHORT
                 self._tick(increment)
                 coded += is_coded
                 kind = kind or (_TYPES[data[at + 4] >> 6] if is_coded else "N")
             at = after
         return kind or "?", coded
-
-
-def _resolution(headers: bytes) -> int:
-    """vop_time_increment_resolution of a video object layer (6.2.3), 0 if there is none."""
-    at = headers.find(b"\0\0\1")
-    while 0 <= at < len(headers) - 4 and headers[at + 3] not in _LAYERS:
-        at = headers.find(b"\0\0\1", at + 3)
-    if not 0 <= at < len(headers) - 4:
-        return 0
-    bits = _Bits(headers[at + 4 : at + 44])
-    bits.take(9)  # random_accessible_vol, video_object_type_indication
-    version = 1
-    if bits.take(1):  # is_object_layer_identifier
-        version = bits.take(4)
-        bits.take(3)
-    if bits.take(4) == 15:  # aspect_ratio_info: extended_PAR
-        bits.take(16)
-    if bits.take(1):  # vol_control_parameters
-        bits.take(3)
-        if bits.take(1):  # vbv_parameters
-            bits.take(79)
-    if bits.take(2) == 3 and version != 1:  # video_object_layer_shape: grayscale
-        bits.take(4)
-    bits.take(1)
-    return bits.take(16)
-
-
-def _vop_header(vop: bytes, resolution: int) -> tuple[bool, int]:
-    """vop_coded and vop_time_increment (6.2.5); True and 0 where the layer's header is unknown."""
-    if resolution == 0:
-        return True, 0
-    bits = _Bits(vop)
-    bits.take(2)  # vop_coding_type
-    while bits.take(1):  # modulo_time_base
-        pass
-    bits.take(1)
-    increment = bits.take(max(1, (resolution - 1).bit_length()))
-    bits.take(1)
-    return bool(bits.take(1)), increment
-
-
-class _Bits:
-    """Bits of a header, most significant first; zeros behind its end."""
-
-    def __init__(self, data: bytes) -> None:
-        self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
-
-    def take(self, count: int) -> int:
-        self._left -= count
-        shifted = self._value >> self._left if self._left >= 0 else self._value << -self._left
-        return shifted & ((1 << count) - 1)

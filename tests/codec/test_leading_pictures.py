@@ -1,0 +1,56 @@
+"""HEVC cut at a key picture of an open group: what refers to pictures before it is not shown."""
+
+import av
+import numpy as np
+import pytest
+
+import mic
+from mic.codec import Video
+
+GROUP = 12
+KINDS = {"skipped": "open-gop=1", "decodable": "open-gop=0:radl=2"}
+
+
+def _film(path, kind):
+    """Pictures brighter from one to the next, in groups of 12 with four B-pictures in between."""
+    parameters = f"log-level=none:{KINDS[kind]}:keyint={GROUP}:min-keyint={GROUP}:bframes=4"
+    with av.open(str(path), "w") as container:
+        options = {"preset": "ultrafast", "x265-params": parameters + ":b-adapt=0:scenecut=0"}
+        stream = container.add_stream("libx265", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for number in range(3 * GROUP):
+            picture = np.full((96, 128, 3), 20 + 6 * number, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+
+
+def _cut(source, target):
+    """What a copy without re-encoding keeps from the second key picture on."""
+    with av.open(str(source)) as read, av.open(str(target), "w") as written:
+        stream = read.streams.video[0]
+        copy = written.add_stream_from_template(stream)
+        packets = [packet for packet in read.demux(stream) if packet.size]
+        second = [k for k, packet in enumerate(packets) if packet.is_keyframe][1]
+        for packet in packets[second:]:
+            packet.stream = copy
+            written.mux(packet)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("suffix", [".mkv", ".ts", ".hevc", ".mp4"])
+def test_numbers_and_times_are_those_of_pictures_that_are_shown(kind, suffix, tmp_path):
+    _film(tmp_path / "whole.mkv", kind)
+    path = tmp_path / f"cut{suffix}"
+    _cut(tmp_path / "whole.mkv", path)
+    video = Video(path)
+    pictures = list(video.pictures())
+    assert [picture.number for picture in pictures] == list(range(len(video)))
+    assert video.times == pytest.approx(np.arange(len(video)) / 25, abs=2e-3)
+    assert video.duration == pytest.approx(len(video) / 25, abs=3e-3)
+    levels = np.array([picture.rgb.mean() for picture in pictures])
+    assert (np.diff(levels) > 3).all()
+    shown = (levels - 20) / 6
+    begin = GROUP if kind == "skipped" or suffix == ".mp4" else shown.round()[0]
+    assert shown == pytest.approx(begin + np.arange(len(video)), abs=1)
+    table = mic.predict(path, rows="frame")
+    assert table["frame"].tolist() == list(range(len(video)))
