@@ -374,10 +374,13 @@ def _agreement(windows: pd.DataFrame, networks: list[str]) -> pd.DataFrame:
 def _largest(table: pd.DataFrame) -> pd.DataFrame:
     """One row a window: of several people the one whose box is largest, the answered first.
 
-    That a video broke off is no window where there are others of it.
+    That a video broke off is no window where there are others of it, nor is a piece of one in
+    which nobody looked, as before a damaged place: it repeats the window before.
     """
     if "window" in table:
         counted = table["window"].notna()
+        if "looks" in table:
+            counted &= table["looks"].fillna(1) > 0
         table = table[counted | ~table["video"].isin(table.loc[counted, "video"])]
     area = np.zeros(len(table))
     if {"left", "top", "right", "bottom"} <= set(table.columns):

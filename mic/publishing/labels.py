@@ -141,6 +141,7 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
             "confidence": confidence,
             "error": "",
             **box,
+            **({"looks": number_of(row["looks"])} if row.get("looks") else {}),
         }
     if not found:
         raise DatasetError(

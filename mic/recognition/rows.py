@@ -241,8 +241,13 @@ class _Windows(_Looks):
     def _of(self, person: int | None, inside: list[Look], begin: float, end: float) -> Row:
         own = [one for one in inside if one.person == person]
         seen = [one for one in own if one.box is not None]
-        held = dict.fromkeys(("ok", "covered", *(one.status for one in own)), 0.0)
-        shares = shares_of_time([one.time for one in own], begin, end)
+        held = dict.fromkeys(("ok", "covered", *(one.status for one in own), "late"), 0.0)
+        came = begin
+        before = [one.time for one in inside if one.time < own[0].time]
+        if before and person not in self._before(begin):  # who was not there at the looks before
+            came = (before[-1] + own[0].time) / 2
+        held["late"] = came - begin
+        shares = shares_of_time([one.time for one in own], came, end)
         for look, share in zip(own, shares, strict=True):
             # A face that may be covered counts in part for either, as codings differ there.
             held["covered"] += share * look.hidden

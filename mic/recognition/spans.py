@@ -84,8 +84,8 @@ def plan_windows(
     """Start and end of each window in seconds; every picture is in at least one.
 
     A video of at most one and a half windows is one window, and the last takes in what is left,
-    unless gaps were asked for by a hop longer than a window. A window in which no picture begins
-    is left out: nobody could look there.
+    unless gaps were asked for by a hop longer than a window: then whatever has begun is one. A
+    window in which no picture begins is left out: nobody could look there.
 
     Args:
         times: (N,) seconds of each picture from the first, never decreasing.
@@ -101,9 +101,10 @@ def plan_windows(
     if duration <= 1.5 * window + rounding:
         return [(0.0, duration)]
     step = hop or window / 2
-    count = int((duration - window + rounding) / step) + 1
+    gaps = step > window  # asked for: then the end is the last window's own
+    count = int((duration - (rounding if gaps else window - rounding)) / step) + 1
     found = begun(times, count=count, step=step, window=window, rounding=rounding)
-    if step > window:  # gaps were asked for; the end is the last window's own
+    if gaps:
         return [(step * k, min(step * k + window, duration)) for k in found]
     # The last picture may be in what is left after the last whole window.
     if found[-1] < count - 1 and times[-1] >= step * found[-1] + window - rounding:

@@ -15,6 +15,7 @@ import numpy as np
 
 from mic.codec import Video, videos_in
 from mic.errors import ConfigError, MicError, printable
+from mic.faces import SEEN
 from mic.recognition import files, people, rows
 from mic.recognition.moments import Work
 from mic.recognition.recogniser import Recogniser
@@ -253,7 +254,8 @@ def row(path: Path, number: int, window: Window, recogniser: Recogniser) -> Row:
     if window.valence is not None:
         facts["valence"] = window.valence
     if recogniser.card.novelty:
-        facts["status"] = facts["face"] if window.probabilities is None else "ok"
+        unasked = facts["face"] if window.face not in SEEN else "too short"
+        facts["status"] = unasked if window.probabilities is None else "ok"
     if window.novelty is not None:
         facts |= {"novelty": window.novelty, "status": "unlike" if window.novelty > 1 else "ok"}
     return facts

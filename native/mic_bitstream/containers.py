@@ -8,6 +8,7 @@ to its end, and the picture is at most 8K.
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,6 +38,10 @@ _BESIDE = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.
 _MOTION_JPEG = frozenset({".mjpeg", ".mjpg"})
 # So many packets tell a still picture from a video, where a file holds several streams.
 _LOOKED_AT = 400
+# Of so many pictures of another stream one or fewer is next to none.
+_NEXT_TO_NONE = 20
+# What files of pictures begin with, of which libavformat makes a video or none.
+_PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"BM", b"II*\0", b"MM\0*")
 
 
 def open_container(path: Path, *, options: dict[str, str] | None = None) -> InputContainer:
@@ -65,16 +70,25 @@ def open_container(path: Path, *, options: dict[str, str] | None = None) -> Inpu
     except (av.FFmpegError, OSError, LookupError, ValueError) as error:
         foreign = isinstance(error, av.ArgumentError)  # so libavformat says "not on the list"
         what = "it is sound, a playlist or of another format" if foreign else reason(error)
+        remedy = "check that the file is complete and is a video"
+        if _is_picture(path):
+            what = "it is a picture, or animated in a format that libavformat does not read"
+            remedy = "choose a video; of animations GIF and APNG are read"
         raise CodecError(
-            f"cannot be opened as a video: {what}",
-            file=path,
-            remedy="check that the file is complete and is a video",
+            f"cannot be opened as a video: {what}", file=path, remedy=remedy
         ) from error
 
 
 def _begins(path: Path, head: bytes) -> bool:
     with path.open("rb") as file:
         return file.read(len(head)) == head
+
+
+def _is_picture(path: Path) -> bool:
+    with contextlib.suppress(OSError), path.open("rb") as file:
+        head = file.read(12)
+        return head.startswith(_PICTURES) or (head[:4], head[8:]) == (b"RIFF", b"WEBP")
+    return False
 
 
 def packets_of(
@@ -124,7 +138,11 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
         raise CodecError(f"holds {cover}", file=path, remedy="choose a video file")
     known = [one for one in streams if one.codec_context is not None]
     if not known:
-        raise CodecError("is of a codec that PyAV cannot decode", file=path)
+        raise CodecError(
+            "is of a codec that PyAV cannot decode",
+            file=path,
+            remedy="convert it, for instance to H.264 in MP4",
+        )
     if len(known) > 1:
         known = _moving(container, known, path)
     default = [one for one in known if one.disposition & Disposition.default]
@@ -134,14 +152,17 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
 def _moving(
     container: InputContainer, streams: list[VideoStream], path: Path
 ) -> list[VideoStream]:
-    """Those of several pictures, all if there is no such; the container is rewound."""
+    """Those of several pictures, all if there is no such; the container is rewound.
+
+    A stream with next to none beside one of many is no film either.
+    """
     counts: Counter[int] = Counter()
-    several: list[VideoStream] = []
     for packet in packets_of(container, streams, path):
         counts[packet.stream.index] += packet.size > 0
-        several = [one for one in streams if counts[one.index] > 1]
-        if len(several) == len(streams) or counts.total() > _LOOKED_AT:
+        if counts.total() > _LOOKED_AT:
             break
+    fewest = max(2, -(-max(counts.values(), default=0) // _NEXT_TO_NONE))
+    several = [one for one in streams if counts[one.index] >= fewest]
     try:
         container.seek(0)
     except (av.FFmpegError, OSError) as error:

@@ -97,6 +97,10 @@ def test_a_network_that_knows_what_it_learned_says_what_is_unlike_it(folder, tmp
         assert table["status"].tolist() == ["no face", status]
     assert cli.main(["predict", *map(str, videos), "--weights", str(weights)]) == 0
     assert capsys.readouterr().out == prediction.to_csv(table)
+    # Residuals of one or two pictures tell nothing.
+    codec.encode_frames(frames[:2], tmp_path / "d.mp4", frame_rate=25)
+    (short,) = mic.predict(tmp_path / "d.mp4", weights=weights).to_dict("records")
+    assert (short["face"], short["status"]) == ("ok", "too short")
     # What it answers does not depend on it.
     without = mic.predict(videos, weights=recogniser_factory.write(tmp_path))
     assert not {"novelty", "status"} & set(without)

@@ -4,6 +4,7 @@ import av
 import pytest
 from av.stream import Disposition
 from containers import Film, gray, number, write
+from PIL import Image
 
 from mic import bitstream, codec
 from mic.codec import Video
@@ -39,6 +40,21 @@ def silence(samples, *, at=0):
 
 def first_seen(path):
     return number(next(Video(path).pictures()).rgb)
+
+
+def test_a_stream_of_next_to_none_beside_a_film_is_none(tmp_path):
+    path = several(tmp_path / "a.mkv", (2, 48), [Disposition(0), Disposition(0)])
+    assert (len(Video(path)), first_seen(path)) == (48, 5)
+    assert len(Video(several(tmp_path / "b.mkv", (6, 48), [Disposition(0)] * 2))) == 6
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tiff"])
+def test_a_picture_is_told_from_a_damaged_video(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(gray(3)).save(path)
+    with pytest.raises(CodecError, match="it is a picture, or animated") as caught:
+        Video(path)
+    assert "GIF and APNG are read" in caught.value.remedy
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])

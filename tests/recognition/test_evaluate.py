@@ -171,6 +171,14 @@ def test_of_two_people_in_a_window_the_larger_counts(tmp_path):
     assert evaluate(videos, {"x": two}).summary["accuracy"].tolist() == [1.0]
 
 
+def test_a_piece_in_which_nobody_looked_is_no_window(clips):
+    """Before a damaged place a window of one picture repeats the one before it."""
+    videos = [LabelledVideo(path=clips / "happy/a.mp4", label="happiness")]
+    table = answers(["happiness", "fear"], [0.9, 0.9], videos * 2).assign(window=[0, 1])
+    assert evaluate(videos, {"x": table.assign(looks=[3, 0])}).summary["windows"].tolist() == [1]
+    assert evaluate(videos, {"x": table.assign(looks=[3, 1])}).summary["windows"].tolist() == [2]
+
+
 def test_windows_are_paired_by_when_they_begin(clips, tmp_path):
     """A table of `mic predict` has windows twice as often as `mic evaluate` asks for them."""
     videos = [LabelledVideo(path=clips / "happy/a.mp4", label="happiness")]

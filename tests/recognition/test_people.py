@@ -326,6 +326,8 @@ def test_a_window_in_which_no_picture_begins_is_left_out():
     assert windows == [(0, 2), (1, 3), (2, 4), (8, 10.08)]
     assert all(((begin <= times) & (times < end)).any() for begin, end in windows)
     assert plan_windows(times, 10.08, window=1.0, hop=4.0) == [(0, 1), (8, 9)][:1]
+    gaps = plan_windows(np.arange(125) / 25, 5.0, window=2.0, hop=4.0)
+    assert gaps == [(0, 2), (4, 5.0)]  # what has begun at the end is seen too
     slides = np.array([0.0, 3600.0, 7199.0])
     assert plan_windows(slides, 10799.0, window=2.0, hop=None) == [
         (0, 2),

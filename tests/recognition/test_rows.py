@@ -69,6 +69,17 @@ def test_windows_shorter_than_from_look_to_look_keep_the_last_one():
     assert [row["values_from"] for row in found] == ["look", "look", "carried", "look", "look"]
 
 
+def test_who_comes_late_gives_a_window_no_name():
+    nobody = [(n, (look(n, rate=10.0, status="no face"),)) for n in (0, 8, 16, 24)]
+    here = [(n, (look(n, rate=10.0),)) for n in (32, 40)]
+    (row,) = told("window", 41, dict(nobody + here), rate=10.0, window=5.0)
+    assert (row["status"], row["looks"], "label" in row) == ("late", 2, False)
+    assert row["left"] == BOX[0]
+    here = [(n, (look(n, rate=10.0),)) for n in (16, 24, 32, 40)]
+    (row,) = told("window", 41, dict(nobody[:2] + here), rate=10.0, window=5.0)
+    assert (row["status"], row["looks"]) == ("ok", 4)
+
+
 def test_who_was_lost_is_not_kept():
     looks = {0: (look(0, rate=10.0),), 2: (look(2, rate=10.0, status="lost"),)}
     found = told("window", 10, looks, rate=10.0, window=0.2, hop=0.2)
