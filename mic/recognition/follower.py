@@ -44,6 +44,8 @@ SEARCH_SECONDS = 4.0
 _OFF = 0.12
 # Longest side of the pictures that MTCNN searches: first quickly, then for small faces.
 _SOUGHT = (320, 640)
+# Of pictures longer than this so many times as much, twice at most.
+_LARGE = 1280
 _SAME = 0.3
 # How much of its square a look is given, to both sides, above and below, in parts of the side: all
 # of it; or what holds every framing of the expression network, with which the points of 84 faces
@@ -270,9 +272,10 @@ class Follower:
         if found or not alone:
             return found
         # Small faces take longer to look for: every other time when there is nobody.
-        longest = _SOUGHT[1 if self._misses % 2 else 0]
         height, width = picture.shape[:2]
-        scale = min(1.0, longest / max(height, width))
+        longest = max(height, width)
+        sought = _SOUGHT[self._misses % 2] * min(max(longest / _LARGE, 1), 2)
+        scale = min(1.0, sought / longest)
         if scale < 1:
             small = (max(1, round(width * scale)), max(1, round(height * scale)))
             picture = np.asarray(Image.fromarray(picture).resize(small, Image.Resampling.BOX))

@@ -85,3 +85,15 @@ def test_a_leap_without_vectors_ends_no_number(tmp_path, one, name, encoder):
     seen = looks[looks["left"].notna()]
     assert set(seen["person"]) == {0}
     assert np.ptp(seen["left"]) > 300
+
+
+@pytest.mark.parametrize(("size", "side"), [((1920, 1080), 110), ((3840, 2160), 130)])
+def test_a_small_face_in_a_large_picture_is_found_by_the_second_search(tmp_path, one, size, side):
+    small = np.asarray(Image.fromarray(one[0]).resize((side, side)))
+    room = np.full((size[1], size[0], 3), 120, np.uint8)
+    room[300 : 300 + side, 500 : 500 + side] = small
+    path = tmp_path / "large.avi"
+    codec.encode_frames([room] * 3, path, frame_rate=1, vop_quant=3)
+    looks = mic.predict(path, rows="look")
+    assert looks["status"].tolist()[-1] == "ok"
+    assert 500 < looks["left"].iloc[-1] < looks["right"].iloc[-1] < 500 + side
