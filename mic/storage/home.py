@@ -112,5 +112,5 @@ def _tell(path: Path) -> None:
 
 def _holder(path: Path) -> str:
     with contextlib.suppress(OSError, ValueError):
-        return f" ({int(path.read_text("ascii"))})"
+        return f" ({int(path.read_text('ascii'))})"
     return ""
