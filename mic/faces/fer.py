@@ -25,6 +25,10 @@ EDGE = 64
 # height, and how much lower than the square's middle the middle lies. The first is MTCNN's box,
 # the others are a wider and a tighter square. A photograph's framing moves the answer more than
 # the codec does, so all three are asked and the mean is taken.
+# A face that is turned is another one to this network: of 45 pictures of real and photo-realistic
+# people turned by 10 degrees it says the same of 29, by 30 of 21, by 60 of 17; of 39, 41 and 41 if
+# they are turned upright first.
+_UPRIGHT = np.radians(2)
 FRAMINGS = ((0.52, 0.755, -0.057), (0.66, 0.66, -0.04), (0.52, 0.52, 0.0))
 
 
@@ -49,12 +53,16 @@ class Fer:
         """
         return np.stack([self._asked(Image.fromarray(face).convert("L")) for face in faces])
 
-    def of_square(self, picture: np.ndarray, square: tuple[float, float, float]) -> np.ndarray:
+    def of_square(
+        self, picture: np.ndarray, square: tuple[float, float, float], angle: float = 0.0
+    ) -> np.ndarray:
         """The mean answer over `FRAMINGS`, float32 (7,).
 
         Args:
             picture: uint8 (H, W, 3) RGB that holds the face.
             square: Middle (x, y) and side of the face square, in samples of the picture.
+            angle: Radians by which the face is turned, clockwise as seen; it is turned upright,
+                unless that is next to nothing.
         """
         x, y, side = square
         boxes = []
@@ -66,9 +74,12 @@ class Fer:
         # All of them, and what resizing reads around them, are turned to grey together.
         wide = side / EDGE + 2
         low, high = np.min(boxes, axis=0)[:2] - wide, np.max(boxes, axis=0)[2:] + wide
-        part = crop(picture, np.concatenate([low, high]))
-        corner = np.minimum(np.maximum(low.astype(int), 0), np.array(picture.shape[1::-1]) - 1)
-        gray = Image.fromarray(part).convert("L")
+        if abs(angle) > _UPRIGHT:
+            gray, corner = _turned(picture, low, high, (x, y), angle), low
+        else:
+            part = crop(picture, np.concatenate([low, high]))
+            corner = np.minimum(np.maximum(low.astype(int), 0), np.array(picture.shape[1::-1]) - 1)
+            gray = Image.fromarray(part).convert("L")
         answers = [
             self._asked(gray, _inside(tuple(box - np.tile(corner, 2)), gray.size)) for box in boxes
         ]
@@ -80,6 +91,30 @@ class Fer:
         small = gray.resize((EDGE, EDGE), Image.Resampling.BILINEAR, box=box)
         values = np.asarray(small, np.float32)[None, ..., None] / 127.5 - 1
         return self._network(values)[0][0]
+
+
+def _turned(
+    picture: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+    middle: tuple[float, float],
+    angle: float,
+) -> Image.Image:
+    """What is upright between two corners, from a picture that is turned about a point."""
+    wide, tall = (int(np.ceil(edge)) for edge in high - low)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    turn = np.array([[cosine, -sine], [sine, cosine]])
+    corners = np.array([low, (high[0], low[1]), high, (low[0], high[1])]) - middle
+    there = corners @ turn.T + middle
+    first = np.floor(there.min(0)).astype(int) - 1
+    last = np.ceil(there.max(0)).astype(int) + 2
+    # Beyond the picture its edge goes on.
+    rows = np.arange(first[1], last[1]).clip(0, picture.shape[0] - 1)
+    columns = np.arange(first[0], last[0]).clip(0, picture.shape[1] - 1)
+    gray = Image.fromarray(picture[rows[:, None], columns]).convert("L")
+    offset = there[0] - first
+    matrix = (cosine, -sine, offset[0], sine, cosine, offset[1])
+    return gray.transform((wide, tall), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)
 
 
 def crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray:

@@ -120,7 +120,9 @@ class PeopleRecogniser:
         if seen.status == "ok":
             x, y, side = seen.mesh.square
             square = (x - seen.origin[0], y - seen.origin[1], side)
-            probabilities = sharpened(self._fer.of_square(seen.picture, square))
+            probabilities = sharpened(
+                self._fer.of_square(seen.picture, square, seen.mesh.roi.angle)
+            )
         return dataclasses.replace(
             look,
             box=seen.mesh.box,

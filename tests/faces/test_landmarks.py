@@ -107,6 +107,23 @@ def test_three_framings_agree_with_the_box_of_the_detector(landmarker, smiling):
         assert fer.of_square(smiling, (x, y, 200.0)).sum() == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.parametrize("degrees", [-60, -25, 12, 40])
+def test_a_tilted_head_is_asked_about_upright(landmarker, smiling, degrees):
+    fer, mesh = Fer(), looked(landmarker, smiling)
+    expected = fer.of_square(smiling, mesh.square, mesh.roi.angle)
+    turned = Image.fromarray(smiling).rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+    tilted = looked(landmarker, np.asarray(turned))
+    assert np.degrees(tilted.roi.angle - mesh.roi.angle) == pytest.approx(-degrees, abs=4)
+    picture = np.asarray(turned)
+    found = fer.of_square(picture, tilted.square, tilted.roi.angle)
+    assert LABELS[found.argmax()] == "happiness"
+    plain = fer.of_square(picture, tilted.square)
+    assert np.abs(found - expected).sum() < min(0.25, np.abs(plain - expected).sum())
+    # A tilted face that the picture cuts off, or that lies outside, is an answer and no error.
+    for x, y in ((0, 0), (10_000, -500)):
+        assert fer.of_square(smiling, (x, y, 200.0), 0.5).sum() == pytest.approx(1, abs=1e-4)
+
+
 def test_framings_see_nothing_but_the_face(landmarker, smiling):
     fer, mesh = Fer(), looked(landmarker, smiling)
     x, y, side = mesh.square
