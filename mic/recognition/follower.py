@@ -29,7 +29,7 @@ from mic import faces
 from mic.faces import covering
 from mic.faces.blazeface import BlazeFace
 from mic.faces.landmarks import Landmarker, Mesh, Roi, roi_of_box
-from mic.recognition.likeness import OTHER, SAME, Likeness, Portrait
+from mic.recognition.likeness import Likeness, Portrait
 from mic.recognition.motion import Motion, Region
 from mic.recognition.persons import Guise, Held, Person, Pixels, Seen
 
@@ -55,6 +55,8 @@ _SQUARE, _FACE = (0.52, 0.52, 0.52), (0.4, 0.46, 0.42)
 _MEETING = 0.5
 # How far, in the same measure, people may come between two looks.
 _REACH = 4.0
+# How much more (sum of two correlations) two must look like each other than like themselves.
+_MARGIN = 0.05
 # Faces that look less like any of so many before (correlation) are examined for what covers them.
 _ALIKE, _REMEMBERED = 0.92, 2
 # So do those that were this surely hidden: what is nearly covered in one look may not be in the
@@ -108,10 +110,14 @@ class Follower:
         if mesh is None or held.person.met:
             return None
         # It may look as it has been seen to look since.
-        later = [one.guises for one in self.people if one.number == held.person.number]
-        now = Person(held.person.number, mesh, guises=(later or [held.person.guises])[0])
-        seen = self._seen(now, held.size, held.pixels)
-        return None if self._differ(held.person.portrait, self._portrait(seen)) else seen
+        number = held.person.number
+        own = [held.person, *(one for one in self.people if one.number == number)]
+        near = max(_overlap(mesh.box, one.box) for one in own)
+        if any(_overlap(mesh.box, one.box) > near for one in self.people if one.number != number):
+            return None
+        seen = self._seen(Person(number, mesh, guises=own[-1].guises), held.size, held.pixels)
+        now = self._portrait(seen)
+        return None if any(self._differ(one.portrait, now) for one in own) else seen
 
     def look(self, time: float, size: tuple[int, int], pixels: Pixels) -> list[Seen]:
         """Looks at everybody in a picture, and searches it where that is needed.
@@ -133,31 +139,36 @@ class Follower:
             else:
                 found.append(Person(person.number, mesh, guises=person.guises))
                 answers[person.number] = self._seen(found[-1], size, pixels)
-        crossed |= {one.number for one in before if one.met}
-        crossed |= self._exchanged(found, size, pixels)
-        others = {
-            one.number
-            for one in before
-            if one.number in answers
-            and self._differ(one.portrait, self._portrait(answers[one.number]))
-        }
+        portraits = {number: self._portrait(seen) for number, seen in answers.items()}
+        unsure, others = self._likeness.changed(
+            {one.number: one.portrait for one in before if one.portrait is not None},
+            {number: one for number, one in portraits.items() if one is not None},
+            {one.number for one in before if one.met} | self._exchanged(found, size, pixels),
+        )
+        others -= crossed
+        crossed |= unsure
         kept = [one for one in found if one.number not in crossed | others]
         free = [one for one in before if one.number not in crossed]
         for person in found:  # whose number has ended, but not their face
             if person.number in crossed:
                 kept.append(Person(self._new_number(), person.mesh))
             elif person.number in others:
-                portrait = self._portrait(answers[person.number])
-                kept.append(Person(self._number(person.mesh, portrait, free, kept), person.mesh))
+                number = self._number(person.mesh, portraits[person.number], free, kept)
+                kept.append(Person(number, person.mesh))
+        leapt = any(
+            one.number == other.number and not _meet(one.box, other.box)
+            for one, other in itertools.product(found, before)
+        )
         found = kept
-        lost = len(found) < len(before) or bool(others)
-        if lost or not before or time - self._searched >= SEARCH_SECONDS:
+        changed = leapt or bool(others) or len(found) < len(before) or not before
+        if changed or time - self._searched >= SEARCH_SECONDS:
             self._searched = time
             found += self._search(free, found, size, pixels)
+        former = {one.number: one for one in before}
         for person in found:
             if person.number not in answers or person.number in crossed | others:
                 answers[person.number] = self._seen(person, size, pixels)
-            person.portrait = self._portrait(answers[person.number])
+            person.portray(self._portrait(answers[person.number]), time, former=former)
         numbers = [one.number for one in found]
         gone = [
             Seen(
@@ -174,10 +185,8 @@ class Follower:
         return [answers[number] for number in numbers] + sorted(gone, key=lambda one: one.person)
 
     def _portrait(self, seen: Seen) -> Portrait | None:
-        """What a face looks like; None where not all of it is seen well."""
+        """What a face looks like; None where that is not seen."""
         if seen.mesh is None or seen.picture is None or seen.status != "ok":
-            return None
-        if seen.hidden > _DOUBTFUL:
             return None
         return self._likeness.portrait(seen.picture, _moved(seen.mesh, seen.origin))
 
@@ -197,7 +206,7 @@ class Follower:
                 now = [_appearance(person, size, pixels) for person in (one, other)]
                 before = [guises[-1].appearance for guises in known]
                 alike = np.array(now) @ np.array(before).T
-                if np.trace(alike[::-1]) > np.trace(alike):
+                if np.trace(alike[::-1]) > np.trace(alike) + _MARGIN:
                     numbers |= {one.number, other.number}
         return numbers
 
@@ -295,18 +304,12 @@ class Follower:
                 person.portrait, portrait
             ):
                 return person.number
-        if portrait is not None and any(one.portrait for one in free):
-            alike = [
-                (self._likeness.cosine(portrait, one.portrait), one)
-                for one in self.people
-                if one.portrait is not None
-            ]
-            alike = [(cosine, one) for cosine, one in alike if cosine >= OTHER]
-            if len(alike) == 1:  # of two who look like this it may be either
-                ((cosine, person),) = alike
-                near = _meet(person.box, mesh.box, within=_REACH)
-                if cosine >= SAME and near and person.number not in used and person in free:
-                    return person.number
+        near = {one.number for one in free if _meet(one.box, mesh.box, within=_REACH)}
+        if near and portrait is not None:
+            known = {one.number: one.portrait for one in self.people if one.portrait is not None}
+            whose = self._likeness.whose(portrait, known)
+            if whose in near:
+                return whose
         return self._new_number()
 
     def _new_number(self) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping, Set
 
 import numpy as np
 
@@ -18,8 +19,9 @@ from mic.identity.networks import MobileFaceNetIdentity
 
 # Cosines of the network's vectors. Looks 0.4 s apart, each with the next, of 24 films of 11
 # people, also with faces of 60 and of 36 samples and strong compression: 0.53 at least. Looks at
-# two of these people: 0.42 at most, at 36 samples one pair 0.51.
-SAME, OTHER = 0.5, 0.45
+# two of these people: 0.42 at most, at 36 samples one pair 0.51. One person, bare and with a
+# hidden mouth or blurred: 0.41 at least.
+SAME, OTHER = 0.5, 0.4
 # Below this correlation of two coarse pictures it is worth asking: of those pairs of people 0.89
 # at most, of one person from look to look mostly above.
 _ALIKE = 0.92
@@ -66,6 +68,33 @@ class Likeness:
     def cosine(self, one: Portrait, other: Portrait) -> float:
         """How alike the network finds two faces; see `SAME` and `OTHER`."""
         return float(self._vector(one.crop.tobytes()) @ self._vector(other.crop.tobytes()))
+
+    def changed(
+        self, before: Mapping[int, Portrait], now: Mapping[int, Portrait], doubted: Set[int]
+    ) -> tuple[set[int], set[int]]:
+        """Numbers of people that end from one look to the next.
+
+        Args:
+            before: The last portraits, by number.
+            now: Those of the faces that are found where these people should be.
+            doubted: Numbers of people who may have been mixed up.
+
+        Returns:
+            Those of whom nobody can tell, and those in whose place somebody else is seen.
+        """
+        others = {k for k in now if k in before and self.differ(before[k], now[k])}
+        unsure = {
+            k
+            for k in doubted - others
+            if k not in now or not doubted <= before.keys() or self.whose(now[k], before) != k
+        }
+        return unsure, others
+
+    def whose(self, portrait: Portrait, known: Mapping[int, Portrait]) -> int | None:
+        """The number of the only one of some people who looks like this; None if there is none."""
+        cosines = {number: self.cosine(portrait, one) for number, one in known.items()}
+        alike = [number for number, cosine in cosines.items() if cosine >= OTHER]
+        return alike[0] if len(alike) == 1 and cosines[alike[0]] >= SAME else None
 
     def differ(self, one: Portrait, other: Portrait) -> bool:
         """Whether two looks surely show two people; the network is asked where they may."""

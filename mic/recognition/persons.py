@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from mic.faces.landmarks import Mesh, Roi
 from mic.recognition.likeness import Portrait
 from mic.recognition.motion import Motion, Region
+
+# Seconds for which a face that is turned away or covered is remembered as it was: people look
+# less and less like themselves then.
+_KEPT = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +39,8 @@ class Person:
         shift: float (2,), how far the vectors have carried it since, in samples.
         guises: What it looked like when it was examined for what covers it, the last one last.
         met: Whether somebody came so close since the last look that they may be mixed up.
-        portrait: Of the last look; None where not all of the face was seen well.
+        portrait: Of a look not long ago; None where the face was not seen well in any.
+        portrayed: Seconds of that look.
     """
 
     number: int
@@ -44,6 +49,23 @@ class Person:
     guises: tuple[Guise, ...] = ()
     met: bool = False
     portrait: Portrait | None = None
+    portrayed: float = 0.0
+
+    def portray(
+        self, portrait: Portrait | None, time: float, *, former: Mapping[int, Person]
+    ) -> None:
+        """Keeps a portrait, or where there is none the one before, for a while.
+
+        Args:
+            portrait: Of this look.
+            time: Its seconds.
+            former: The people of the look before, by number.
+        """
+        before = former.get(self.number)
+        if portrait is not None:
+            self.portrait, self.portrayed = portrait, time
+        elif before is not None and time - before.portrayed <= _KEPT:
+            self.portrait, self.portrayed = before.portrait, before.portrayed
 
     @property
     def roi(self) -> Roi:

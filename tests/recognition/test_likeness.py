@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 from PIL import Image
+from test_depth import looked, painted
 from test_people import write
 
 import mic
 from mic import codec
-from mic.faces.blazeface import BlazeFace
-from mic.faces.landmarks import Landmarker, roi_of_box
+from mic.faces.landmarks import Landmarker
 from mic.recognition.likeness import OTHER, SAME, Likeness
 from mic.storage import assets
 
@@ -35,10 +35,7 @@ def other():
 
 
 def portrait(likeness, picture):
-    landmarker = Landmarker()
-    found = BlazeFace().detect(picture)[0]
-    mesh = landmarker.look(picture, roi_of_box(found.box, found.eyes))
-    return likeness.portrait(picture, landmarker.look(picture, mesh.roi))
+    return likeness.portrait(picture, looked(Landmarker(), picture))
 
 
 def test_one_person_is_like_themselves_and_not_like_another(one, other):
@@ -60,15 +57,54 @@ def test_a_number_ends_at_a_cut(tmp_path, one, other, name):
     assert (looks["status"] == "lost").sum() == 1
 
 
-def test_two_who_change_places_at_a_cut_keep_their_numbers(tmp_path, one, other):
+def test_a_number_ends_at_a_cut_behind_a_hand(tmp_path, one, other):
+    landmarker = Landmarker()
+    hidden = [painted(picture, looked(landmarker, picture), "half") for picture in one[15:35]]
+    path = write(str(tmp_path / "hand.mp4"), one[:15] + hidden + other)
+    looks = mic.predict(path, rows="look")
+    assert "covered" in set(looks["status"])
+    seen = looks[looks["left"].notna()]
+    assert set(seen.loc[seen["frame"] < 35, "person"]) == {0}
+    assert set(seen.loc[seen["frame"] >= 35, "person"]) == {1}
+
+
+@pytest.mark.parametrize("encoder", ["libx264", "mpeg4"])
+def test_two_who_change_places_at_a_cut_keep_their_numbers(tmp_path, one, other, encoder):
     pairs = list(zip(one, other, strict=True))
     both = [np.hstack(pair) for pair in pairs] + [np.hstack(pair[::-1]) for pair in pairs]
-    looks = mic.predict(write(str(tmp_path / "two.mp4"), both), rows="look")
+    looks = mic.predict(write(str(tmp_path / "two.mp4"), both, encoder, {}), rows="look")
     seen = looks[looks["left"].notna()]
     assert set(seen["person"]) == {0, 1}
     before, after = seen[seen["frame"] < 45], seen[seen["frame"] >= 45]
     sides = [part.groupby("person")["left"].max() < 240 for part in (before, after)]
     assert (sides[0] != sides[1]).all()
+
+
+def test_no_look_between_goes_to_whom_another_has_passed(tmp_path, one, other):
+    """Without vectors a look between two looks is where its owner was before."""
+    small = [
+        [np.asarray(Image.fromarray(picture).resize((140, 140))) for picture in pictures]
+        for pictures in (one, other)
+    ]
+    film = []
+    for k in range(85):
+        room = np.full((180, 500, 3), 120, np.uint8)
+        step = 12 * max(0, k - 15)
+        for who, left in ((0, min(360, 10 + step)), (1, max(10, 360 - step))):
+            room[20:160, left : left + 140] = small[who][k % 45]
+        film.append(room)
+    path = write(str(tmp_path / "pass.mp4"), film, "libx265", {"x265-params": "log-level=none"})
+    looks = mic.predict(path, rows="look")
+    seen = looks[looks["left"].notna()]
+    owners: dict[int, set[bool]] = {}
+    for row in seen.itertuples():
+        step = 12 * max(0, row.frame - 15)
+        places = np.array([min(360, 10 + step), max(10, 360 - step)]) + 70
+        away = np.abs((row.left + row.right) / 2 - places)
+        if np.ptp(places) > 60:
+            owners.setdefault(row.person, set()).add(bool(away[0] < away[1]))
+    assert len(owners) >= 2
+    assert all(len(whose) == 1 for whose in owners.values()), owners
 
 
 @pytest.mark.parametrize(("name", "encoder"), [("v.webm", "libvpx-vp9"), ("h.mp4", "libx265")])
