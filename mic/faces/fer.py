@@ -108,10 +108,13 @@ def _turned(
     there = corners @ turn.T + middle
     first = np.floor(there.min(0)).astype(int) - 1
     last = np.ceil(there.max(0)).astype(int) + 2
-    # Beyond the picture its edge goes on.
-    rows = np.arange(first[1], last[1]).clip(0, picture.shape[0] - 1)
-    columns = np.arange(first[0], last[0]).clip(0, picture.shape[1] - 1)
-    gray = Image.fromarray(picture[rows[:, None], columns]).convert("L")
+    (left, top), (right, bottom) = map(int, first), map(int, last)
+    height, width = picture.shape[:2]
+    gray = Image.fromarray(crop(picture, np.array((left, top, right, bottom)))).convert("L")
+    if min(left, top) < 0 or right > width or bottom > height:  # beyond it its edge goes on
+        rows = np.arange(top, bottom).clip(0, height - 1) - min(max(top, 0), height - 1)
+        columns = np.arange(left, right).clip(0, width - 1) - min(max(left, 0), width - 1)
+        gray = Image.fromarray(np.asarray(gray)[rows[:, None], columns])
     offset = there[0] - first
     matrix = (cosine, -sine, offset[0], sine, cosine, offset[1])
     return gray.transform((wide, tall), Image.Transform.AFFINE, matrix, Image.Resampling.BILINEAR)

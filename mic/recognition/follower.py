@@ -116,7 +116,7 @@ class Follower:
         if any(_overlap(mesh.box, one.box) > near for one in self.people if one.number != number):
             return None
         seen = self._seen(Person(number, mesh, guises=own[-1].guises), held.size, held.pixels)
-        now = self._portrait(seen)
+        now = seen.portrait
         return None if any(self._differ(one.portrait, now) for one in own) else seen
 
     def look(self, time: float, size: tuple[int, int], pixels: Pixels) -> list[Seen]:
@@ -139,22 +139,26 @@ class Follower:
             else:
                 found.append(Person(person.number, mesh, guises=person.guises))
                 answers[person.number] = self._seen(found[-1], size, pixels)
-        portraits = {number: self._portrait(seen) for number, seen in answers.items()}
+        shown = {number: seen.portrait for number, seen in answers.items()}
         unsure, others = self._likeness.changed(
             {one.number: one.portrait for one in before if one.portrait is not None},
-            {number: one for number, one in portraits.items() if one is not None},
+            {number: one for number, one in shown.items() if one is not None},
             {one.number for one in before if one.met} | self._exchanged(found, size, pixels),
         )
         others -= crossed
         crossed |= unsure
         kept = [one for one in found if one.number not in crossed | others]
         free = [one for one in before if one.number not in crossed]
+        ended = {number: answers.pop(number) for number in (crossed | others) & answers.keys()}
         for person in found:  # whose number has ended, but not their face
             if person.number in crossed:
-                kept.append(Person(self._new_number(), person.mesh))
+                number = self._new_number()
             elif person.number in others:
-                number = self._number(person.mesh, portraits[person.number], free, kept)
-                kept.append(Person(number, person.mesh))
+                number = self._number(person.mesh, shown[person.number], free, kept)
+            else:
+                continue
+            kept.append(Person(number, person.mesh, guises=person.guises[-1:]))
+            answers[number] = dataclasses.replace(ended[person.number], person=number)
         leapt = any(
             one.number == other.number and not _meet(one.box, other.box)
             for one, other in itertools.product(found, before)
@@ -163,12 +167,12 @@ class Follower:
         changed = leapt or bool(others) or len(found) < len(before) or not before
         if changed or time - self._searched >= SEARCH_SECONDS:
             self._searched = time
-            found += self._search(free, found, size, pixels)
+            for person, seen in self._search(free, found, size, pixels):
+                found.append(person)
+                answers[person.number] = seen
         former = {one.number: one for one in before}
         for person in found:
-            if person.number not in answers or person.number in crossed | others:
-                answers[person.number] = self._seen(person, size, pixels)
-            person.portray(self._portrait(answers[person.number]), time, former=former)
+            person.portray(answers[person.number].portrait, time, former=former)
         numbers = [one.number for one in found]
         gone = [
             Seen(
@@ -183,12 +187,6 @@ class Follower:
         ]
         self.people = found
         return [answers[number] for number in numbers] + sorted(gone, key=lambda one: one.person)
-
-    def _portrait(self, seen: Seen) -> Portrait | None:
-        """What a face looks like; None where that is not seen."""
-        if seen.mesh is None or seen.picture is None or seen.status != "ok":
-            return None
-        return self._likeness.portrait(seen.picture, _moved(seen.mesh, seen.origin))
 
     def _differ(self, one: Portrait | None, other: Portrait | None) -> bool:
         return one is not None and other is not None and self._likeness.differ(one, other)
@@ -220,7 +218,13 @@ class Follower:
             hidden = self._hidden(person, picture, origin)
             status = "covered" if hidden > 0.5 else "ok"
         return Seen(
-            person=number, status=status, mesh=mesh, picture=picture, origin=origin, hidden=hidden
+            person=number,
+            status=status,
+            mesh=mesh,
+            picture=picture,
+            origin=origin,
+            hidden=hidden,
+            portrait=Portrait(picture, _moved(mesh, origin)) if status == "ok" else None,
         )
 
     def _hidden(self, person: Person, picture: np.ndarray, origin: tuple[int, int]) -> float:
@@ -256,22 +260,23 @@ class Follower:
 
     def _search(
         self, before: list[Person], known: list[Person], size: tuple[int, int], pixels: Pixels
-    ) -> list[Person]:
+    ) -> list[tuple[Person, Seen]]:
         """New people, and those of `before` who are not among `known` but near where they were."""
         picture = pixels(None)
         self.searches += 1
         taken = list(known)
-        found: list[Person] = []
+        found: list[tuple[Person, Seen]] = []
         for box, roi in self._detected(picture, alone=not known):
             if any(_overlap(box, one.mesh.box) > _SAME for one in taken):
                 continue
             mesh = self._looked(roi, size, lambda r: _cut(picture, r))
             if mesh is None or any(_overlap(mesh.box, one.mesh.box) > _SAME for one in taken):
                 continue
-            seen = self._seen(Person(-1, mesh), size, lambda r: _cut(picture, r))
-            person = Person(self._number(mesh, self._portrait(seen), before, taken), mesh)
+            person = Person(-1, mesh)
+            seen = self._seen(person, size, lambda r: _cut(picture, r))
+            person.number = self._number(mesh, seen.portrait, before, taken)
             taken.append(person)
-            found.append(person)
+            found.append((person, dataclasses.replace(seen, person=person.number)))
         self._misses = 0 if taken else self._misses + 1
         return found
 

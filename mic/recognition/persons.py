@@ -96,6 +96,7 @@ class Seen:
         picture: uint8 (h, w, 3) RGB around the face; None without a mesh.
         origin: (x, y) of that picture's corner in the shown picture.
         hidden: 0 to 1, how surely its eyes or its mouth are hidden; above 0.5 "covered".
+        portrait: What it looks like; None unless the status is "ok".
     """
 
     person: int
@@ -104,6 +105,7 @@ class Seen:
     picture: np.ndarray | None
     origin: tuple[int, int]
     hidden: float = 0.0
+    portrait: Portrait | None = None
 
 
 Pixels = Callable[[Region | None], np.ndarray]

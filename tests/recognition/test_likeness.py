@@ -9,7 +9,7 @@ from test_people import write
 import mic
 from mic import codec
 from mic.faces.landmarks import Landmarker
-from mic.recognition.likeness import OTHER, SAME, Likeness
+from mic.recognition.likeness import OTHER, SAME, Likeness, Portrait
 from mic.storage import assets
 
 
@@ -34,13 +34,13 @@ def other():
     return film("single_face", 45, (140, 0, 500, 360))
 
 
-def portrait(likeness, picture):
-    return likeness.portrait(picture, looked(Landmarker(), picture))
+def portrait(picture):
+    return Portrait(picture, looked(Landmarker(), picture))
 
 
 def test_one_person_is_like_themselves_and_not_like_another(one, other):
     likeness = Likeness()
-    first, later, else_ = (portrait(likeness, p) for p in (one[0], one[40], other[0]))
+    first, later, else_ = (portrait(p) for p in (one[0], one[40], other[0]))
     assert likeness.cosine(first, later) > SAME + 0.1
     assert likeness.cosine(first, else_) < OTHER - 0.1
     assert likeness.differ(first, else_)
