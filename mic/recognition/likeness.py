@@ -115,6 +115,7 @@ class Likeness:
         return self.cosine(one, other) < OTHER
 
     def _vector(self, portrait: Portrait) -> np.ndarray:
-        if portrait.vector is None:
-            portrait.vector = self._network.embed(portrait.crop[None])[0]
-        return portrait.vector
+        vector = portrait.vector
+        if vector is None:
+            vector = portrait.vector = self._network.embed(portrait.crop[None])[0]
+        return vector
