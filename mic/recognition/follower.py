@@ -29,7 +29,7 @@ from mic import faces
 from mic.faces import covering
 from mic.faces.blazeface import BlazeFace
 from mic.faces.landmarks import Landmarker, Mesh, Roi, roi_of_box
-from mic.recognition.likeness import Likeness, Portrait
+from mic.recognition.likeness import Likeness, Portrait, Portraits
 from mic.recognition.motion import Motion, Region
 from mic.recognition.persons import Guise, Held, Person, Pixels, Seen
 
@@ -117,7 +117,7 @@ class Follower:
             return None
         seen = self._seen(Person(number, mesh, guises=own[-1].guises), held.size, held.pixels)
         now = seen.portrait
-        return None if any(self._differ(one.portrait, now) for one in own) else seen
+        return None if any(self._differ(one.known, now) for one in own) else seen
 
     def look(self, time: float, size: tuple[int, int], pixels: Pixels) -> list[Seen]:
         """Looks at everybody in a picture, and searches it where that is needed.
@@ -141,7 +141,7 @@ class Follower:
                 answers[person.number] = self._seen(found[-1], size, pixels)
         shown = {number: seen.portrait for number, seen in answers.items()}
         unsure, others = self._likeness.changed(
-            {one.number: one.portrait for one in before if one.portrait is not None},
+            {one.number: one.known for one in before if one.portraits},
             {number: one for number, one in shown.items() if one is not None},
             {one.number for one in before if one.met} | self._exchanged(found, size, pixels),
         )
@@ -188,8 +188,8 @@ class Follower:
         self.people = found
         return [answers[number] for number in numbers] + sorted(gone, key=lambda one: one.person)
 
-    def _differ(self, one: Portrait | None, other: Portrait | None) -> bool:
-        return one is not None and other is not None and self._likeness.differ(one, other)
+    def _differ(self, known: Portraits, now: Portrait | None) -> bool:
+        return bool(known) and now is not None and self._likeness.differ(known, now)
 
     def _exchanged(self, found: list[Person], size: tuple[int, int], pixels: Pixels) -> set[int]:
         """Numbers of those near each other of whom each looks more like the other did before.
@@ -217,6 +217,9 @@ class Follower:
         if status == "ok":
             hidden = self._hidden(person, picture, origin)
             status = "covered" if hidden > 0.5 else "ok"
+        portrait = None
+        if status == "ok":
+            portrait = Portrait(picture, _moved(mesh, origin), clear=hidden <= _DOUBTFUL)
         return Seen(
             person=number,
             status=status,
@@ -224,7 +227,7 @@ class Follower:
             picture=picture,
             origin=origin,
             hidden=hidden,
-            portrait=Portrait(picture, _moved(mesh, origin)) if status == "ok" else None,
+            portrait=portrait,
         )
 
     def _hidden(self, person: Person, picture: np.ndarray, origin: tuple[int, int]) -> float:
@@ -305,13 +308,11 @@ class Follower:
         used = {one.number for one in taken}
         free = [one for one in before if one.number not in used]
         for person in free:
-            if _overlap(person.box, mesh.box) > _SAME and not self._differ(
-                person.portrait, portrait
-            ):
+            if _overlap(person.box, mesh.box) > _SAME and not self._differ(person.known, portrait):
                 return person.number
         near = {one.number for one in free if _meet(one.box, mesh.box, within=_REACH)}
         if near and portrait is not None:
-            known = {one.number: one.portrait for one in self.people if one.portrait is not None}
+            known = {one.number: one.known for one in self.people if one.portraits}
             whose = self._likeness.whose(portrait, known)
             if whose in near:
                 return whose

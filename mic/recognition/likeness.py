@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 
 import numpy as np
 from PIL import Image
@@ -24,6 +24,8 @@ from mic.identity.networks import MobileFaceNetIdentity
 # two of these people: 0.42 at most, at 36 samples one pair 0.51. One person, bare and with a
 # hidden mouth or blurred: 0.41 at least.
 SAME, OTHER = 0.5, 0.4
+# Where a hand may hide a part of the face: half a face has been as low as 0.37.
+_UNCLEAR = 0.3
 # Below these correlations of two coarse pictures, as the face is and turned upright, it is worth
 # asking: of 11,051 pairs of looks at two people they are 0.89 and 0.86 at most, of 142 pairs of
 # neighbouring looks at one person eleven are below both.
@@ -40,11 +42,13 @@ class Portrait:
     Attributes:
         picture: uint8 (H, W, 3) RGB.
         mesh: The face in it, in samples of that picture.
+        clear: Whether nothing seems to hide eyes or mouth.
         vector: float32 (128,), what the network makes of it; None until it is asked.
     """
 
     picture: np.ndarray
     mesh: Mesh
+    clear: bool = True
     vector: np.ndarray | None = None
 
     @functools.cached_property
@@ -67,6 +71,10 @@ class Portrait:
         return faces.align(self.picture, np.stack(five).astype(np.float32))
 
 
+Portraits = Sequence[Portrait]
+"""Of one person in the last looks, the newest last; at least one."""
+
+
 class Likeness:
     """Compares portraits.
 
@@ -82,12 +90,12 @@ class Likeness:
         return float(self._vector(one) @ self._vector(other))
 
     def changed(
-        self, before: Mapping[int, Portrait], now: Mapping[int, Portrait], doubted: Set[int]
+        self, before: Mapping[int, Portraits], now: Mapping[int, Portrait], doubted: Set[int]
     ) -> tuple[set[int], set[int]]:
         """Numbers of people that end from one look to the next.
 
         Args:
-            before: The last portraits, by number.
+            before: Their portraits of the last looks, by number.
             now: Those of the faces that are found where these people should be.
             doubted: Numbers of people who may have been mixed up.
 
@@ -102,17 +110,24 @@ class Likeness:
         }
         return unsure, others
 
-    def whose(self, portrait: Portrait, known: Mapping[int, Portrait]) -> int | None:
+    def whose(self, portrait: Portrait, known: Mapping[int, Portraits]) -> int | None:
         """The number of the only one of some people who looks like this; None if there is none."""
-        cosines = {number: self.cosine(portrait, one) for number, one in known.items()}
+        cosines = {
+            number: max(self.cosine(portrait, one) for one in portraits)
+            for number, portraits in known.items()
+        }
         alike = [number for number, cosine in cosines.items() if cosine >= OTHER]
         return alike[0] if len(alike) == 1 and cosines[alike[0]] >= SAME else None
 
-    def differ(self, one: Portrait, other: Portrait) -> bool:
-        """Whether two looks surely show two people; the network is asked where they may."""
-        if one.appearance @ other.appearance >= _ALIKE or one.upright @ other.upright >= _ALIGNED:
+    def differ(self, known: Portraits, now: Portrait) -> bool:
+        """Whether a look surely shows another person; the network is asked where it may."""
+        if any(
+            one.appearance @ now.appearance >= _ALIKE or one.upright @ now.upright >= _ALIGNED
+            for one in known
+        ):
             return False
-        return self.cosine(one, other) < OTHER
+        limit = OTHER if now.clear and known[-1].clear else _UNCLEAR
+        return all(self.cosine(one, now) < limit for one in reversed(known))
 
     def _vector(self, portrait: Portrait) -> np.ndarray:
         vector = portrait.vector

@@ -11,9 +11,9 @@ from mic.faces.landmarks import Mesh, Roi
 from mic.recognition.likeness import Portrait
 from mic.recognition.motion import Motion, Region
 
-# Seconds for which a face that is turned away or covered is remembered as it was: people look
-# less and less like themselves then.
-_KEPT = 2.0
+# Seconds for which it is remembered what a face looked like: people look less and less like
+# themselves then. And how many looks of those: in a single one a head may be blurred or turned.
+_KEPT, _PORTRAITS = 2.0, 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Person:
         shift: float (2,), how far the vectors have carried it since, in samples.
         guises: What it looked like when it was examined for what covers it, the last one last.
         met: Whether somebody came so close since the last look that they may be mixed up.
-        portrait: Of a look not long ago; None where the face was not seen well in any.
-        portrayed: Seconds of that look.
+        portraits: Of the last looks in which the face was seen well, with their seconds.
     """
 
     number: int
@@ -48,24 +47,28 @@ class Person:
     shift: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(2))
     guises: tuple[Guise, ...] = ()
     met: bool = False
-    portrait: Portrait | None = None
-    portrayed: float = 0.0
+    portraits: tuple[tuple[float, Portrait], ...] = ()
+
+    @property
+    def known(self) -> tuple[Portrait, ...]:
+        """What it looked like lately, the newest last; may be empty."""
+        return tuple(portrait for _, portrait in self.portraits)
 
     def portray(
         self, portrait: Portrait | None, time: float, *, former: Mapping[int, Person]
     ) -> None:
-        """Keeps a portrait, or where there is none the one before, for a while.
+        """Keeps a portrait and some of those before, for a while.
 
         Args:
-            portrait: Of this look.
+            portrait: Of this look; None where the face was not seen well.
             time: Its seconds.
             former: The people of the look before, by number.
         """
-        before = former.get(self.number)
-        if portrait is not None:
-            self.portrait, self.portrayed = portrait, time
-        elif before is not None and time - before.portrayed <= _KEPT:
-            self.portrait, self.portrayed = before.portrait, before.portrayed
+        before = former[self.number].portraits if self.number in former else ()
+        kept = tuple(one for one in before if time - one[0] <= _KEPT)
+        if portrait is not None and (portrait.clear or not any(one.clear for _, one in kept)):
+            kept = (*kept, (time, portrait))[-_PORTRAITS:]
+        self.portraits = kept
 
     @property
     def roi(self) -> Roi:
