@@ -23,15 +23,14 @@ import dataclasses
 import itertools
 
 import numpy as np
-from PIL import Image
 
-from mic import faces
 from mic.faces import covering
 from mic.faces.blazeface import BlazeFace
-from mic.faces.landmarks import Landmarker, Mesh, Roi, roi_of_box
+from mic.faces.landmarks import Landmarker, Mesh, Roi
 from mic.recognition.likeness import Likeness, Portrait, Portraits
 from mic.recognition.motion import Motion, Region
 from mic.recognition.persons import Guise, Held, Person, Pixels, Seen
+from mic.recognition.searching import CERTAIN, Place, Searcher, upright
 
 # Below this presence there is no face in the square.
 PRESENT = 0.5
@@ -42,10 +41,6 @@ LEAST_SIDE = 32.0
 SEARCH_SECONDS = 4.0
 # A look that moves the square by more than this part of its side is repeated there.
 _OFF = 0.12
-# Longest side of the pictures that MTCNN searches: first quickly, then for small faces.
-_SOUGHT = (320, 640)
-# Of pictures longer than this so many times as much, twice at most.
-_LARGE = 1280
 _SAME = 0.3
 # How much of its square a look is given, to both sides, above and below, in parts of the side: all
 # of it; or what holds every framing of the expression network, with which the points of 84 faces
@@ -74,7 +69,8 @@ class Follower:
     """
 
     def __init__(self, *, landmarker: Landmarker, finder: BlazeFace, likeness: Likeness) -> None:
-        self._landmarker, self._finder, self._likeness = landmarker, finder, likeness
+        self._landmarker, self._likeness = landmarker, likeness
+        self._searcher = Searcher(finder)
         self._next = 0
         self._searched = float("-inf")
         self._misses = 0
@@ -269,37 +265,40 @@ class Follower:
         self.searches += 1
         taken = list(known)
         found: list[tuple[Person, Seen]] = []
-        for box, roi in self._detected(picture, alone=not known):
-            if any(_overlap(box, one.mesh.box) > _SAME for one in taken):
-                continue
-            mesh = self._looked(roi, size, lambda r: _cut(picture, r))
-            if mesh is None or any(_overlap(mesh.box, one.mesh.box) > _SAME for one in taken):
-                continue
-            person = Person(-1, mesh)
-            seen = self._seen(person, size, lambda r: _cut(picture, r))
-            person.number = self._number(mesh, seen.portrait, before, taken)
-            taken.append(person)
-            found.append((person, dataclasses.replace(seen, person=person.number)))
+        for places in self._searcher.stages(picture, alone=not known, misses=self._misses):
+            for place in places:
+                if any(_overlap(place.box, one.mesh.box) > _SAME for one in taken):
+                    continue
+                mesh = self._upright(place, picture)
+                if mesh is None or any(_overlap(mesh.box, one.mesh.box) > _SAME for one in taken):
+                    continue
+                person = Person(-1, mesh)
+                seen = self._seen(person, size, lambda r: _cut(picture, r))
+                person.number = self._number(mesh, seen.portrait, before, taken)
+                taken.append(person)
+                found.append((person, dataclasses.replace(seen, person=person.number)))
+            if taken:
+                break
         self._misses = 0 if taken else self._misses + 1
         return found
 
-    def _detected(self, picture: np.ndarray, *, alone: bool) -> list[tuple[np.ndarray, Roi]]:
-        """Boxes and where to look for each, the surest or largest first."""
-        found = [(one.box, one.roi) for one in self._finder.detect(picture)]
-        if found or not alone:
-            return found
-        # Small faces take longer to look for: every other time when there is nobody.
-        height, width = picture.shape[:2]
-        longest = max(height, width)
-        sought = _SOUGHT[self._misses % 2] * min(max(longest / _LARGE, 1), 2)
-        scale = min(1.0, sought / longest)
-        if scale < 1:
-            small = (max(1, round(width * scale)), max(1, round(height * scale)))
-            picture = np.asarray(Image.fromarray(picture).resize(small, Image.Resampling.BOX))
-        others = faces.detector().detect_all(picture)
-        order = np.argsort(-(others.boxes[:, 2] - others.boxes[:, 0]), kind="stable")
-        boxes, points = others.boxes / scale, others.points / scale
-        return [(boxes[k], roi_of_box(boxes[k], points[k])) for k in order]
+    def _upright(self, place: Place, picture: np.ndarray) -> Mesh | None:
+        """The face in a place of a whole picture; also one that stands on its head there."""
+        size = picture.shape[1], picture.shape[0]
+
+        def looked(roi: Roi) -> Mesh | None:
+            return self._looked(roi, size, lambda region: _cut(picture, region))
+
+        mesh = looked(place.roi)
+        if place.doubtful:
+            return mesh if mesh and upright(self._landmarker, picture, mesh) else None
+        if mesh is None or mesh.presence < CERTAIN:
+            for other in self._searcher.turned(picture, 2):
+                if _overlap(other.box, place.box) > _SAME:
+                    turned = looked(other.roi)
+                    if turned is not None and upright(self._landmarker, picture, turned):
+                        return turned
+        return mesh
 
     def _number(
         self, mesh: Mesh, portrait: Portrait | None, before: list[Person], taken: list[Person]

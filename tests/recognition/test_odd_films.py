@@ -64,3 +64,23 @@ def test_a_size_that_changes_is_the_same_person_at_the_same_place(face, tmp_path
     boxes = table[["left", "top", "right", "bottom"]].to_numpy(float)
     assert np.abs(boxes[-1] - boxes[len(face) - 1]).max() < 0.1 * width
     assert table["status"].eq("ok").mean() > 0.9
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_a_film_that_lies_on_its_side_without_saying_so_shows_the_same(face, quarters, tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as target:
+        height, width = np.rot90(face[0], quarters).shape[:2]
+        video = target.add_stream("libx264", rate=30, options={"crf": "20"})
+        video.width, video.height, video.pix_fmt = width & ~1, height & ~1, "yuv420p"
+        for picture in face:
+            turned = np.rot90(picture, quarters)[: height & ~1, : width & ~1]
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(turned), "rgb24")
+            target.mux(video.encode(frame))
+        target.mux(video.encode(None))
+    (upright,) = mic.predict(assets.path("single_face"), window=0.8)[:1].itertuples()
+    (turned,) = mic.predict(path).itertuples()
+    assert (turned.status, turned.label) == ("ok", upright.label)
+    # Counter-clockwise is positive.
+    away = (turned.roll - upright.roll - 90 * quarters + 180) % 360 - 180
+    assert abs(away) < 10
