@@ -2,17 +2,23 @@
 
     cd tests && python -m campaigns.tilt FOLDER ...
 
-of pictures of the films in the folders given, turned by so many degrees. It prints what
-`mic/faces/fer.py` and docs/columns.md quote.
+of pictures of the films in the folders given, turned by so many degrees; with `--films` before
+the folders, what `mic predict` says of the beginnings of whole films that lie on their sides or
+stand on their heads. It prints what `mic/faces/fer.py` and docs/columns.md quote.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
+import tempfile
+from pathlib import Path
 
+import av
 import numpy as np
 from PIL import Image
 
+import mic
 from mic import codec
 from mic.faces.blazeface import BlazeFace
 from mic.faces.fer import Fer
@@ -21,6 +27,7 @@ from mic.recognition.follower import PRESENT
 
 DEGREES = (0, 10, 20, 30, 45, 60, 90)
 _EVERY, _MOST = 35, 4
+_BEGINNING = 61
 
 
 def pictures(folders: list[str]) -> list[np.ndarray]:
@@ -42,8 +49,36 @@ def looked(picture: np.ndarray, finder: BlazeFace, landmarker: Landmarker) -> Me
     return mesh if mesh.presence >= PRESENT else None
 
 
+def film(path: str | Path, pictures: list[np.ndarray]) -> Path:
+    """Writes pictures, uint8 (H, W, 3) RGB, as H.264 of good quality."""
+    height, width = (edge & ~1 for edge in pictures[0].shape[:2])
+    with av.open(str(path), "w") as target:
+        video = target.add_stream("libx264", rate=30, options={"crf": "23"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        for picture in pictures:
+            part = np.ascontiguousarray(picture[:height, :width])
+            target.mux(video.encode(av.VideoFrame.from_ndarray(part, "rgb24")))
+        target.mux(video.encode(None))
+    return Path(path)
+
+
+def films(folders: list[str]) -> None:
+    """Prints what is said of each film as it is and turned by quarters of a circle."""
+    print("film,quarters,status,label")
+    with tempfile.TemporaryDirectory() as folder:
+        for path in codec.videos_in(folders):
+            begun = list(itertools.islice(codec.decode(path), _BEGINNING))
+            for quarters in range(4):
+                turned = [np.rot90(picture, quarters) for picture in begun]
+                rows = mic.predict(film(f"{folder}/turned.mp4", turned))
+                for row in rows.itertuples():
+                    print(f"{path.name},{quarters},{row.status},{row.label}", flush=True)
+
+
 def main() -> None:
     """Prints the table."""
+    if sys.argv[1:2] == ["--films"]:
+        return films(sys.argv[2:])
     fer, finder, landmarker = Fer(), BlazeFace(), Landmarker()
     chosen = pictures(sys.argv[1:])
     print("degrees,found,kept_as_it_is,kept_upright")
