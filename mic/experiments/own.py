@@ -32,7 +32,9 @@ _LONGEST = 200  # bytes of a clip's name: file systems allow 255, suffixes inclu
 def load(
     name: str, path: Path, config: Profile, *, progress: Callable[[int, int], None] | None = None
 ) -> Dataset:
-    """Class folders, a list, or a manifest, whose clips are made anew unless they are MPEG-4.
+    """Class folders, a list, or a manifest, whose clips are made anew for the network.
+
+    Those of a manifest are taken as they are if all are MPEG-4 of one size.
 
     Args:
         name: As its rows are called.
@@ -65,7 +67,7 @@ def load(
                 "has no labelled clips", file=table, remedy="write rows with clip and label"
             )
         _check_labels(manifest, table)
-        if _codecs(manifest) == {"mpeg4"}:
+        if _ready(manifest):
             return Dataset(manifest=manifest)
         root, classes = manifest.root, manifest.classes
         sources = [
@@ -152,13 +154,14 @@ def _check_labels(manifest: Manifest, table: Path) -> None:
             )
 
 
-def _codecs(manifest: Manifest) -> set[str]:
-    """The codecs of those clips that can be opened: the others are left out by whoever reads."""
+def _ready(manifest: Manifest) -> bool:
+    """Whether the clips are MPEG-4 of one size: those that can be opened, others are left out."""
     found = set()
     for clip in manifest:
         with contextlib.suppress(*UNREADABLE):
-            found.add(codec.probe(manifest.path(clip)).codec)
-    return found
+            known = codec.probe(manifest.path(clip))
+            found.add((known.codec, known.width, known.height))
+    return len(found) == 1 and next(iter(found))[0] == "mpeg4"
 
 
 def _names(paths: Sequence[str]) -> list[str]:

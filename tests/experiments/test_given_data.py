@@ -1,5 +1,6 @@
 """Given data run the studies as generated ones do: trees of generated faces, published layouts."""
 
+import dataclasses
 import io
 import itertools
 import json
@@ -11,13 +12,14 @@ import pytest
 from agreement import apart
 from environment_file import ROOT
 
-from mic import config, datasets
+from mic import codec, config, datasets
 from mic.cli import main
 from mic.errors import ConfigError, DatasetError, ResultError
 from mic.experiments import apexes, given, plan
 from mic.publishing import results
 from mic.publishing.notebooks import Runner
 from mic.publishing.run_times import Expected
+from mic.storage.digest import sha256_of
 from mic.synthface.tools import published_layouts
 
 SMOKE = config.load("smoke")
@@ -247,6 +249,15 @@ def test_anybodys_class_folders_and_manifests_are_data_too(trees, tmp_path):
     again = given.labelled([f"theirs={source.root / 'manifest.csv'}"], SMOKE)["theirs"]
     assert again.manifest.clips == source.clips
     assert again.name == "theirs"
+    # Clips of two sizes are brought to one.
+    odd = shutil.copytree(source.root, tmp_path / "odd")
+    larger = odd / source.clips[0].clip
+    codec.reencode(source.path(source.clips[0]), larger, size=(96, 96))
+    clips = (dataclasses.replace(source.clips[0], sha256=sha256_of(larger)), *source.clips[1:])
+    dataclasses.replace(source, root=odd, clips=clips).save(odd / "manifest.csv")
+    made = given.labelled([f"odd={odd}"], SMOKE)["odd"].manifest
+    sizes = {codec.probe(made.path(clip)).width for clip in made}
+    assert (len(made), sizes) == (6, {SMOKE.size})
     # A clip that is gone is left out by the run, as it is of a published dataset.
     copy = shutil.copytree(source.root, tmp_path / "copy")
     (copy / source.clips[2].clip).unlink()
