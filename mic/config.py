@@ -168,7 +168,8 @@ def load(profile: str = "auto", **overrides: object) -> Profile:
         **overrides: Fields of `Profile` to change.
 
     Raises:
-        ConfigError: No such profile or field, or a value of another type than the preset's.
+        ConfigError: No such profile or field, or a value of another type than the preset's
+            or that nothing can be computed with.
     """
     name = os.environ.get("MIC_PROFILE", "default") if profile == "auto" else profile
     if name not in PROFILES:
@@ -191,8 +192,35 @@ def load(profile: str = "auto", **overrides: object) -> Profile:
                 f"parameter {key!r} is {value!r}, a {type(value).__name__}",
                 remedy=f"give a value of type {wanted.__name__}, as {getattr(preset, key)!r}",
             )
+        _check(key, value)
         chosen[key] = value
-    return dataclasses.replace(preset, **chosen)
+    found = dataclasses.replace(preset, **chosen)
+    if found.folds > found.parts:
+        raise ConfigError(
+            f"{found.folds} folds of {found.parts} parts are to be tested",
+            remedy=f"give folds of {found.parts} or fewer, or more parts",
+        )
+    return found
+
+
+# The least value of a field, 1 where none is named: 0 has a meaning, or one is too few.
+_LEAST = {"seed": 0, "rows": 0, "real_frames": 0, "jobs": 0, "parts": 2, "size": 16}
+
+
+def _check(key: str, value: Any) -> None:
+    """Refuses numbers that nothing can be computed with."""
+    least = _LEAST.get(key, 1)
+    numbers = value if isinstance(value, tuple) else (value,)
+    if not numbers or any(type(one) is int and one < least for one in numbers):
+        raise ConfigError(
+            f"parameter {key!r} is {value!r}",
+            remedy=f"give {'numbers' if isinstance(value, tuple) else 'a number'} of {least} or "
+            "more",
+        )
+    if isinstance(value, tuple) and any(type(one) is not int for one in value):
+        raise ConfigError(
+            f"parameter {key!r} is {value!r}", remedy="give whole numbers, as [2, 8, 31]"
+        )
 
 
 # What IPython itself puts into a notebook's namespace.

@@ -29,9 +29,15 @@ def test_auto_reads_the_environment(monkeypatch):
         ({"profile": "smoke", "epoch": 3}, "epoch"),
         ({"profile": "smoke", "epochs": "3"}, "epochs"),
         ({"profile": "smoke", "name": "mine"}, "name"),
+        ({"profile": "smoke", "seeds": 0}, "seeds"),
+        ({"profile": "smoke", "seed": -1}, "seed"),
+        ({"profile": "smoke", "ladder": []}, "ladder"),
+        ({"profile": "smoke", "ladder": [2, "x"]}, "whole numbers"),
+        ({"profile": "smoke", "factors": [2, 0]}, "factors"),
+        ({"profile": "smoke", "folds": 9}, "9 folds of 3 parts"),
     ],
 )
-def test_what_is_misspelt_is_refused(arguments, word):
+def test_what_is_misspelt_or_cannot_be_is_refused(arguments, word):
     with pytest.raises(ConfigError, match=word):
         config.load(**arguments)
 
