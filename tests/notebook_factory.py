@@ -12,7 +12,7 @@ from mic.publishing.notebooks import Runner
 PARAMETERS = 'profile = "auto"\nresults_folder = ""\nepochs = None'
 CONFIG = (
     "import mic.config\n"
-    "config = mic.config.from_notebook(vars())\n"
+    "config = mic.config.from_notebook(vars(), extra={own})\n"
     "from mic.publishing import results\n"
     'run = results.Run("{name}", config, tables=("numbers",), folder=results_folder)'
 )
@@ -24,12 +24,22 @@ TABLE = (
 COMPLETE = "run.complete()"
 
 
-def write(folder, name="01_probe", *, sabotage="", value="config.epochs", last=COMPLETE):
+def write(
+    folder,
+    name="01_probe",
+    *,
+    sabotage="",
+    value="config.epochs",
+    last=COMPLETE,
+    inputs="none",
+    parameters="",
+):
     """Writes a notebook; `sabotage` is the code of a cell before the last one."""
+    own = [line.split(" = ")[0] for line in parameters.splitlines()]
     cells = [
-        new_markdown_cell("# Probe\n\n**Inputs:** none\n\n**Run time:** not measured"),
-        new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
-        new_code_cell(CONFIG.format(name=name)),
+        new_markdown_cell(f"# Probe\n\n**Inputs:** {inputs}\n\n**Run time:** not measured"),
+        new_code_cell(f"{PARAMETERS}\n{parameters}".strip(), metadata={"tags": ["parameters"]}),
+        new_code_cell(CONFIG.format(name=name, own=own)),
         new_code_cell(TABLE.format(value=value)),
         *([new_code_cell(sabotage)] if sabotage else []),
         new_code_cell(last),

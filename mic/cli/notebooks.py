@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 # The notebooks that take given data: those of clips with classes, and those of rated recordings.
 _LABELLED_STUDIES = ("04", "05", "06", "07", "09")
 _RATED_STUDIES = ("08",)
+# Parameters that are an option of the command: they decide where results go and what is in them.
+_OPTIONS = {
+    "profile": "--profile",
+    "results_folder": "--results",
+    "datasets": "--data",
+    "show_people": "--show-people",
+}
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -92,6 +99,10 @@ def _run(options: argparse.Namespace) -> int:
     if options.from_provenance is not None:
         return _repeat(options)
     given = {name: _literal(value) for name, value in options.parameter}
+    for name in _OPTIONS.keys() & given.keys():
+        raise ConfigError(
+            f"{name} is not given by -p", remedy=f"use {_OPTIONS[name]}, see `mic run --help`"
+        )
     preset = config.load(options.profile)
     fields = {name: value for name, value in given.items() if hasattr(preset, name)}
     profile = config.load(options.profile, **fields)

@@ -20,9 +20,21 @@ from typing import Any
 from mic import config
 from mic.errors import ConfigError
 from mic.publishing.results import Run
+from mic.storage import provenance
 
 # Parameters of the notebooks that also run on datasets that somebody gives: see `mic run --data`.
 _GIVEN = ("datasets", "show_people")
+# Parameters that are no fields of a profile, and what each has to be.
+_TEXTS = "a list of texts, as [] or ['ckplus=/data/CK+']"
+_KINDS = {
+    "profile": (str, "a text, as 'smoke'"),
+    "results_folder": (str, "a text, '' for the profile's own"),
+    "datasets": (list, _TEXTS),
+    "show_people": (bool, "True or False"),
+    "clip": (str, "a text, as 'langer'"),
+}
+# Those that may name a file.
+FILES = ("clip",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,11 +46,13 @@ class Lesson:
         figures: Names of the figures that it writes, all of them.
         parameters: Names of its own parameters, beside those that every notebook has:
             `profile`, `results_folder` and the fields of `mic.config.Profile`.
+        committed: Whether it reads committed results, so that it needs a checkout.
     """
 
     tables: tuple[str, ...]
     figures: tuple[str, ...]
     parameters: tuple[str, ...] = ()
+    committed: bool = False
 
 
 LESSONS: Mapping[str, Lesson] = {
@@ -69,6 +83,7 @@ LESSONS: Mapping[str, Lesson] = {
         tables=("training_accuracy", "training_curves", "training_optimism"),
         figures=("training_curves", "training_accuracy"),
         parameters=_GIVEN,
+        committed=True,
     ),
     "05_ablations": Lesson(
         tables=(
@@ -86,6 +101,7 @@ LESSONS: Mapping[str, Lesson] = {
             "ablation_sweeps",
         ),
         parameters=_GIVEN,
+        committed=True,
     ),
     "06_confusion_matrices": Lesson(
         tables=(
@@ -121,6 +137,7 @@ LESSONS: Mapping[str, Lesson] = {
         ),
         figures=("speed_stages", "speed_parts", "speed_growth", "accuracy_over_time"),
         parameters=_GIVEN,
+        committed=True,
     ),
     "08_low_bitrate": Lesson(
         tables=(
@@ -148,11 +165,13 @@ LESSONS: Mapping[str, Lesson] = {
             "lowrate_residual",
         ),
         parameters=_GIVEN,
+        committed=True,
     ),
     "09_paper_comparison": Lesson(
         tables=("comparison_ck", "comparison_mmi", "comparison_afew", "comparison_apex"),
         figures=("comparison",),
         parameters=_GIVEN,
+        committed=True,
     ),
     "10_real_people": Lesson(
         tables=(
@@ -179,6 +198,7 @@ LESSONS: Mapping[str, Lesson] = {
             "transfer_clips",
             "transfer_holding",
         ),
+        committed=True,
     ),
 }
 
@@ -209,6 +229,20 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> tuple[config.Profile, 
             "or open a `mic.publishing.results.Run` with outputs of your own",
         )
     declared = LESSONS[notebook]
+    if isinstance(namespace.get("run"), Run):
+        raise ConfigError(
+            "this cell has run before",
+            file=f"{notebook}.ipynb",
+            remedy="restart the kernel and run all cells: parameters are read once",
+        )
+    if declared.committed and not (provenance.repository() / provenance.PUBLISHED).is_file():
+        raise ConfigError(
+            "reads committed results, and no checkout of mic is here",
+            file=f"{notebook}.ipynb",
+            remedy="run it in a clone of the repository, or clone that into this folder as "
+            "mic-source",
+        )
+    _check(namespace)
     profile = config.from_notebook(namespace, extra=declared.parameters)
     run = Run(
         notebook,
@@ -220,3 +254,18 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> tuple[config.Profile, 
         show_people=namespace.get("show_people", False),
     )
     return profile, run
+
+
+def _check(namespace: Mapping[str, Any]) -> None:
+    """Refuses values that mean something else than was meant: papermill makes `false` a text."""
+    for name, (kind, wanted) in _KINDS.items():
+        value = namespace.get(name, kind())
+        right = isinstance(value, kind)
+        if name == "datasets" and isinstance(value, (list, tuple)):
+            right = all(isinstance(one, str) for one in value)
+        if not right:
+            raise ConfigError(
+                f"parameter {name!r} is {value!r}, a {type(value).__name__}",
+                remedy=f"give {wanted}; papermill's -p takes it for a number, True, False or a "
+                "text, its -y for whatever YAML says",
+            )

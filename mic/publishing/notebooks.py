@@ -10,10 +10,10 @@ the old one.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import importlib
 import json
-import re
 import sys
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,8 +25,8 @@ import nbformat
 
 from mic.config import Profile
 from mic.errors import ConfigError, MicError, NotebookError, ResultError, StorageError
-from mic.publishing import results, run_times
-from mic.publishing.results import PROVENANCE, table_path
+from mic.publishing import declared, lesson, results, run_times
+from mic.publishing.results import PROVENANCE
 from mic.storage import atomic, owners, provenance
 from mic.storage.digest import sha256_of
 
@@ -103,6 +103,9 @@ class Runner:
         self.config = config
         self.folder = results.folder_of(config, str(folder), datasets=datasets).resolve()
         self.parameters = dict(parameters or {}) | {"profile": config.name}
+        for name in lesson.FILES:  # notebooks run in another folder
+            if Path(str(self.parameters.get(name, ""))).is_file():
+                self.parameters[name] = str(Path(str(self.parameters[name])).resolve())
         if datasets:
             self.parameters |= {"datasets": list(datasets), "show_people": show_people}
         if folder:
@@ -145,14 +148,14 @@ class Runner:
         return self.folder / "notebooks" / f"{path.stem}.json"
 
     def _check_parameters(self, path: Path) -> None:
-        declared = declared_parameters(path)
-        unknown = set(self.parameters) - declared
+        known = declared.parameters(path)
+        unknown = set(self.parameters) - known
         if unknown:
             raise NotebookError(
                 f"has no parameter {', '.join(sorted(unknown))}",
                 file=path,
                 place="parameters cell",
-                remedy=f"check the spelling; it declares {', '.join(sorted(declared))}",
+                remedy=f"check the spelling; it declares {', '.join(sorted(known))}",
             )
 
     def _run_one(self, path: Path) -> Outcome:
@@ -166,7 +169,11 @@ class Runner:
         seconds = time.monotonic() - start
         cells = sum(cell.cell_type == "code" for cell in executed.cells)
         given = {k: v for k, v in self.parameters.items() if k != "results_folder"}
-        facts = {"parameters": given, "source": source_digest(path), "inputs": self._inputs(path)}
+        facts = {
+            "parameters": given,
+            "source": declared.source_digest(path),
+            "inputs": declared.inputs(path, self.folder, self.parameters),
+        }
         results.note(self.folder, path.stem, facts)
         clean = cleaned(executed)
         first = clean.cells[0]
@@ -229,10 +236,12 @@ class Runner:
                 remedy=f"see {failed}",
             ) from error
         except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            remedy = "free some disk space" if full else "name a folder that can be written"
             raise StorageError(
                 f"cannot run: {error.strerror or error}",
                 file=error.filename or path,
-                remedy="free some disk space and run the same command again",
+                remedy=f"{remedy} and run the same command again",
             ) from error
         except MicError:
             raise
@@ -249,22 +258,14 @@ class Runner:
     def _key(self, path: Path) -> str:
         """Changes with whatever the notebook's outputs depend on."""
         parts = [
-            source_digest(path),
-            self._inputs(path),
+            declared.source_digest(path),
+            declared.inputs(path, self.folder, self.parameters),
             provenance.code_digest(),
             self.config.digest(),
             {name: repr(value) for name, value in sorted(self.parameters.items())},
             self.digests,
         ]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-    def _inputs(self, path: Path) -> dict[str, str]:
-        """SHA-256 of the tables that a notebook reads, by name."""
-        return {
-            name: sha256_of(table)
-            for name in declared_inputs(path)
-            if (table := table_path(name, folder=self.folder)) is not None
-        }
 
     def _unchanged(self, stamp: Path, key: str) -> Outcome | None:
         record_path = self.folder / stamp.stem / PROVENANCE
@@ -365,29 +366,6 @@ def cleaned(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         }
     )
     return made
-
-
-def declared_parameters(path: Path) -> set[str]:
-    """Names in a notebook's parameters cell."""
-    import papermill
-
-    return set(papermill.inspect_notebook(str(path)))
-
-
-def declared_inputs(path: Path) -> list[str]:
-    """Names in backticks on the "Inputs" line of a notebook's first cell."""
-    cells = nbformat.read(path, 4).cells
-    for line in cells[0].source.splitlines() if cells else ():
-        if line.startswith("**Inputs:**"):
-            return re.findall(r"`([\w.-]+)`", line)
-    return []
-
-
-def source_digest(path: Path) -> str:
-    """SHA-256 of a notebook's code, 16 digits; its text and outputs decide nothing."""
-    cells = nbformat.read(path, 4).cells
-    code = [cell.source for cell in cells if cell.cell_type == "code"]
-    return hashlib.sha256(json.dumps(code).encode()).hexdigest()[:16]
 
 
 def _clear_left_over(folder: Path) -> None:

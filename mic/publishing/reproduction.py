@@ -22,8 +22,8 @@ import pandas as pd
 
 from mic.config import PROFILES, Profile, load
 from mic.errors import ConfigError, ResultError
-from mic.publishing import results
-from mic.publishing.notebooks import Runner, declared_inputs, declared_parameters, find
+from mic.publishing import declared, results
+from mic.publishing.notebooks import Runner, find
 from mic.storage import atomic, provenance
 from mic.storage.digest import sha256_of
 from mic.storage.home import home
@@ -241,7 +241,7 @@ def repeat(
             file=notebooks,
             remedy=f"check out {record['commit']}, or give --notebooks",
         )
-    config, parameters = _settings(path, record, declared_parameters(source))
+    config, parameters = _settings(path, record, declared.parameters(source))
     folder = Path(folder or home() / "repeated" / f"{source.stem}-{config.digest()}")
     if folder.resolve() == origin:
         raise ConfigError(
@@ -249,7 +249,7 @@ def repeat(
             file=folder,
             remedy="choose another folder",
         )
-    for name in declared_inputs(source):
+    for name in declared.input_names(source):
         given = results.table_path(name, folder=origin)
         if given is not None:
             atomic.write_bytes(folder / given.relative_to(origin), given.read_bytes())

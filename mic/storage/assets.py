@@ -51,7 +51,9 @@ def _find(name: str) -> Asset:
         return ASSETS[name]
     except KeyError:
         raise AssetError(
-            f"no asset is called {name!r}", remedy=f"choose one of {', '.join(ASSETS)}"
+            f"no asset is called {name!r}, nor is that a file",
+            remedy=f"choose one of {', '.join(ASSETS)}; or a file by its whole path: this one was "
+            f"looked for in {Path.cwd()}",
         ) from None
 
 

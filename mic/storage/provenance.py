@@ -33,14 +33,23 @@ _RECORDED = {
     "versions": dict,
 }
 
+# The published numbers, which every checkout has.
+PUBLISHED = Path("results", "paper.csv")
 # The packages whose version can change a number.
 _PACKAGES = ("av", "facenet-pytorch", "matplotlib", "numpy", "pandas", "scikit-learn", "scipy")
 
 
 def repository() -> Path:
-    """The checkout that `mic` was imported from, or the working folder of an installed wheel."""
-    root = Path(mic.__file__).resolve().parents[1]
-    return root if (root / "pyproject.toml").is_file() else Path.cwd()
+    """The checkout that `mic` was imported from.
+
+    Of an installed wheel the one in which one works, or that lies here as `mic-source`, as the
+    notebooks tell to clone it; the working folder if there is none.
+    """
+    root, here = Path(mic.__file__).resolve().parents[1], Path.cwd()
+    if (root / "pyproject.toml").is_file():
+        return root
+    near = (here, *here.parents, here / "mic-source")
+    return next((place for place in near if (place / PUBLISHED).is_file()), here)
 
 
 @functools.cache

@@ -12,6 +12,7 @@ from environment_file import ROOT
 
 from mic.errors import ConfigError, ResultError
 from mic.publishing import lesson
+from mic.storage import provenance
 
 NOTEBOOK = "02_residuals"
 
@@ -95,3 +96,39 @@ def test_where_mic_is_missing_the_cell_shows_the_command_that_installs_it(tmp_pa
     assert list(names) == ["mic-bitstream", "mic-faces"]
     # A clone called `mic` beside the notebook would be taken for the package itself.
     assert not (tmp_path / "mic").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("show_people", "false"),  # as papermill takes it from `-p show_people false`
+        ("show_people", 0),
+        ("datasets", "ckplus"),
+        ("datasets", {"ckplus": 1}),
+        ("datasets", [1]),
+        ("results_folder", None),
+        ("profile", 1),
+    ],
+)
+def test_a_value_of_another_kind_is_refused(tmp_path, name, value):
+    with pytest.raises(ConfigError, match=name):
+        lesson.start("06_confusion_matrices", _variables(tmp_path, **{name: value}))
+
+
+def test_a_second_start_in_one_kernel_says_what_to_do(tmp_path):
+    profile, run = lesson.start(NOTEBOOK, _variables(tmp_path))
+    with pytest.raises(ConfigError, match="restart the kernel"):
+        lesson.start(NOTEBOOK, _variables(tmp_path, config=profile, run=run))
+
+
+def test_an_installed_mic_finds_the_clone_or_says_that_it_needs_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("mic.__file__", str(tmp_path / "site-packages" / "mic" / "__init__.py"))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="mic-source"):
+        lesson.start("04_training", _variables(tmp_path))
+    lesson.start(NOTEBOOK, _variables(tmp_path))  # which reads nothing that is committed
+    (tmp_path / "mic-source").symlink_to(ROOT)
+    lesson.start("04_training", _variables(tmp_path))
+    assert provenance.repository() == tmp_path / "mic-source"
+    monkeypatch.chdir(ROOT / "notebooks" / "solutions")
+    assert provenance.repository() == ROOT

@@ -11,7 +11,7 @@ import pytest
 from environment_file import ROOT
 
 from mic.config import Profile
-from mic.publishing import lesson, results
+from mic.publishing import declared, lesson, results
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SOLUTIONS = sorted((ROOT / "notebooks" / "solutions").glob("*.ipynb"))
@@ -113,6 +113,17 @@ def test_no_two_notebooks_declare_the_same_output():
 def test_declared_outputs_are_those_of_the_first_cell(notebook, path):
     declared = lesson.LESSONS[path.stem]
     assert sorted({*declared.tables, *declared.figures}) == sorted(set(_outputs(notebook)))
+
+
+def test_what_is_read_of_the_committed_results_is_an_input(notebook, path):
+    code = "\n".join(cell.source for cell in _code(notebook))
+    names = [name for name in declared.input_names(path) if name.startswith("results/")]
+    assert all((ROOT / name).exists() for name in names)
+    reads = "provenance.repository()" in code
+    assert lesson.LESSONS[path.stem].committed == bool(names) == reads
+    for table in re.findall(r'read_table\("(\w+)", folder=committed\)', code):
+        at = results.table_path(table, folder=ROOT / "results")
+        assert any(at.is_relative_to(ROOT / name) for name in names)
 
 
 def test_every_lesson_is_a_notebook():

@@ -10,8 +10,9 @@ import notebook_factory
 import pytest
 
 from mic import cli
-from mic.errors import ConfigError, NotebookError
+from mic.errors import ConfigError, NotebookError, StorageError
 from mic.publishing.notebooks import find
+from mic.storage import provenance
 
 
 def test_fonts_are_found_before_a_kernel_draws(tmp_path):
@@ -56,6 +57,52 @@ def test_a_result_that_was_tampered_with_is_made_again(tmp_path):
     stamp.write_text(stamp.read_text()[:20])
     (anew,) = notebook_factory.runner(tmp_path).run()
     assert anew.ran
+
+
+@pytest.mark.parametrize("place", ["results/a.csv", "results/study/b.csv", "a.mp4"])
+def test_what_it_reads_of_the_repository_or_of_a_user_decides_too(tmp_path, monkeypatch, place):
+    monkeypatch.setattr("mic.storage.provenance.repository", lambda: tmp_path)
+    monkeypatch.chdir(tmp_path)
+    notebook_factory.write(
+        tmp_path / "notebooks",
+        inputs="`results/a.csv`; the tables of `results/study`",
+        parameters='clip = "generated"\n',
+    )
+    for name in ("results/a.csv", "results/study/b.csv", "a.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+
+    def ran():
+        return notebook_factory.runner(tmp_path, parameters={"clip": "a.mp4"}).run()[0].ran
+
+    assert ran()
+    assert not ran()
+    (tmp_path / place).write_text("2")
+    assert ran()
+    record = provenance.read(tmp_path / "results/01_probe/provenance.json")
+    assert sorted(record["inputs"]) == ["clip", "results/a.csv", "results/study"]
+    assert record["parameters"]["clip"] == str(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("profile", "--profile"),
+        ("results_folder", "--results"),
+        ("datasets", "--data"),
+        ("show_people", "--show-people"),
+    ],
+)
+def test_what_has_an_option_is_not_taken_for_a_parameter(name, option, capsys):
+    assert cli.main(["run", "--only", "04", "-p", name, "smoke"]) == 1
+    assert option in capsys.readouterr().err
+
+
+def test_a_file_in_the_place_of_the_results_is_not_called_a_full_disk(tmp_path):
+    notebook_factory.write(tmp_path / "notebooks")
+    (tmp_path / "results").write_text("")
+    with pytest.raises(StorageError, match="can be written"):
+        notebook_factory.runner(tmp_path).run()
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path):
