@@ -66,21 +66,32 @@ def test_a_size_that_changes_is_the_same_person_at_the_same_place(face, tmp_path
     assert table["status"].eq("ok").mean() > 0.9
 
 
+def _film(path, pictures):
+    with av.open(str(path), "w") as target:
+        height, width = (edge & ~1 for edge in pictures[0].shape[:2])
+        video = target.add_stream("libx264", rate=30, options={"crf": "20"})
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        for picture in pictures:
+            part = np.ascontiguousarray(picture[:height, :width])
+            target.mux(video.encode(av.VideoFrame.from_ndarray(part, "rgb24")))
+        target.mux(video.encode(None))
+    return path
+
+
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_film_that_lies_on_its_side_without_saying_so_shows_the_same(face, quarters, tmp_path):
-    path = tmp_path / "a.mp4"
-    with av.open(str(path), "w") as target:
-        height, width = np.rot90(face[0], quarters).shape[:2]
-        video = target.add_stream("libx264", rate=30, options={"crf": "20"})
-        video.width, video.height, video.pix_fmt = width & ~1, height & ~1, "yuv420p"
-        for picture in face:
-            turned = np.rot90(picture, quarters)[: height & ~1, : width & ~1]
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(turned), "rgb24")
-            target.mux(video.encode(frame))
-        target.mux(video.encode(None))
-    (upright,) = mic.predict(assets.path("single_face"), window=0.8)[:1].itertuples()
-    (turned,) = mic.predict(path).itertuples()
-    assert (turned.status, turned.label) == ("ok", upright.label)
+    turned = [np.rot90(picture, quarters) for picture in face]
+    (before,) = mic.predict(_film(tmp_path / "a.mp4", face)).itertuples()
+    (after,) = mic.predict(_film(tmp_path / "b.mp4", turned)).itertuples()
+    assert (after.status, after.label) == (before.status, before.label)
     # Counter-clockwise is positive.
-    away = (turned.roll - upright.roll - 90 * quarters + 180) % 360 - 180
-    assert abs(away) < 10
+    assert abs((after.roll - before.roll - 90 * quarters + 180) % 360 - 180) < 10
+
+
+@pytest.mark.parametrize(("times", "plus"), [(0.12, 0), (0.15, 100), (0.3, 90), (0.5, 150)])
+def test_a_dark_or_pale_film_shows_the_same(face, times, plus, tmp_path):
+    before = mic.predict(_film(tmp_path / "a.mp4", face)).iloc[0]
+    pale = [(picture * times + plus).clip(0, 255).astype(np.uint8) for picture in face]
+    after = mic.predict(_film(tmp_path / "b.mp4", pale)).iloc[0]
+    assert (after["status"], after["label"]) == ("ok", before["label"])
+    assert after["confidence"] > before["confidence"] - 0.15

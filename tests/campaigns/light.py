@@ -1,0 +1,70 @@
+"""How often the expression network keeps its label when a picture is dark, pale or flat.
+
+    cd tests && python -m campaigns.light FOLDER ...
+
+of pictures of the films in the folders given and of three assets, whose samples are multiplied
+and raised, with and without `mic.faces.fer` bringing back their range of greys. The points of the
+face are those of the picture as it was. It prints what `mic/faces/fer.py` and docs/columns.md
+quote.
+"""
+
+from __future__ import annotations
+
+import sys
+from unittest import mock
+
+import numpy as np
+
+from campaigns.tilt import looked
+from mic import codec
+from mic.faces import fer as expression
+from mic.faces.blazeface import BlazeFace
+from mic.faces.fer import Fer
+from mic.faces.landmarks import Landmarker
+from mic.storage import assets
+
+FILMS = ("single_face", "langer", "carphone")
+# Each sample times the first, plus the second.
+LIGHTS = (
+    *((1.0, 0), (0.12, 0), (0.25, 0), (0.4, 0), (0.6, 0)),
+    *((0.15, 100), (0.3, 90), (0.5, 60), (0.5, 150)),
+)
+_EVERY, _FIRST, _LAST = 15, 5, 150
+
+
+def main() -> None:
+    """Prints the table."""
+    network, finder, landmarker = Fer(), BlazeFace(), Landmarker()
+    faces = []
+    for path in [*codec.videos_in(sys.argv[1:]), *map(assets.path, FILMS)]:
+        for number, picture in enumerate(codec.decode(path)):
+            if number % _EVERY != _FIRST or number > _LAST:
+                continue
+            mesh = looked(picture, finder, landmarker)
+            if mesh is not None:
+                faces.append((picture, mesh))
+    print("times,plus,faces,kept_as_it_is,kept_when_lit")
+    labels: list[int] = []
+    for times, plus in LIGHTS:
+        kept = []
+        for lit in (lambda gray: gray, expression._lit):
+            with mock.patch.object(expression, "_lit", lit):
+                said = [
+                    int(network.of_square(_in(picture, times, plus), *_where(mesh)).argmax())
+                    for picture, mesh in faces
+                ]
+            labels = labels or said
+            kept.append(sum(one == other for one, other in zip(said, labels, strict=True)))
+        print(f"{times},{plus},{len(faces)},{kept[0]},{kept[1]}", flush=True)
+
+
+def _in(picture: np.ndarray, times: float, plus: int) -> np.ndarray:
+    return (picture * times + plus).clip(0, 255).round().astype(np.uint8)
+
+
+def _where(mesh) -> tuple[tuple[float, float, float], float]:
+    return mesh.square, mesh.roi.angle
+
+
+if __name__ == "__main__":
+    main()
