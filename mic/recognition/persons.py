@@ -11,7 +11,7 @@ from mic.faces.landmarks import Mesh, Roi
 from mic.recognition.likeness import Portrait
 from mic.recognition.motion import Motion, Region
 
-# Seconds for which it is remembered what a face looked like: people look less and less like
+# Seconds for which a look at a face is as good as a new one: people look less and less like
 # themselves then. And how many looks of those: in a single one a head may be blurred or turned.
 _KEPT, _PORTRAITS = 2.0, 3
 
@@ -57,7 +57,7 @@ class Person:
     def portray(
         self, portrait: Portrait | None, time: float, *, former: Mapping[int, Person]
     ) -> None:
-        """Keeps a portrait and some of those before, for a while.
+        """Keeps a portrait and some of those before, for a while, but never none of them.
 
         Args:
             portrait: Of this look; None where the face was not seen well.
@@ -66,6 +66,9 @@ class Person:
         """
         before = former[self.number].portraits if self.number in former else ()
         kept = tuple(one for one in before if time - one[0] <= _KEPT)
+        if before and not kept:  # the last one stays until there is a newer one, and counts less
+            since, last = before[-1]
+            kept = ((since, dataclasses.replace(last, clear=False)),)
         if portrait is not None and (portrait.clear or not any(one.clear for _, one in kept)):
             kept = (*kept, (time, portrait))[-_PORTRAITS:]
         self.portraits = kept

@@ -68,6 +68,23 @@ def test_a_number_ends_at_a_cut_behind_a_hand(tmp_path, one, other):
     assert set(seen.loc[seen["frame"] >= 35, "person"]) == {1}
 
 
+@pytest.mark.parametrize("after", ["one", "other"])
+def test_who_was_hidden_for_long_is_the_same_or_another(tmp_path, one, other, after):
+    landmarker = Landmarker()
+    there = {"one": one, "other": other}[after]
+    mesh = looked(landmarker, there[0])
+    hidden = [painted(picture, mesh, "half") for picture in there] * 3
+    path = write(str(tmp_path / "long.mp4"), one + hidden + there)
+    looks = mic.predict(path, rows="look")
+    assert (looks["status"] == "covered").sum() > 3
+    seen = looks[looks["status"] == "ok"]
+    numbers = [
+        set(seen.loc[where, "person"]) for where in (seen["frame"] < 45, seen["frame"] > 180)
+    ]
+    assert (numbers[0] == numbers[1]) == (after == "one")
+    assert not numbers[0] & numbers[1] or after == "one"
+
+
 @pytest.mark.parametrize("encoder", ["libx264", "mpeg4"])
 def test_two_who_change_places_at_a_cut_keep_their_numbers(tmp_path, one, other, encoder):
     pairs = list(zip(one, other, strict=True))
