@@ -29,9 +29,9 @@ EDGE = 64
 # people turned by 10 degrees it says the same of 28, by 30 of 22, by 60 of 15; of 37, 36 and 35 if
 # they are turned upright first (`tests/campaigns/tilt.py`).
 _UPRIGHT = np.radians(2)
-# Nor does it know faces whose light parts are hardly lighter than the dark ones: of 119 pictures of
-# eleven people made dark or pale in eight ways it says the same of 29 to 104, and of 106 to 111 if
-# the range of greys is brought to `_LIT`, what well lit faces have (`tests/campaigns/light.py`).
+# Nor does it know faces whose light parts are hardly lighter than the dark ones: of 119 pictures
+# of eleven people made dark or pale in eight ways it says the same of 29 to 104, and of 106 to 111
+# if the range of greys is brought to `_LIT`, what well lit faces have (tests/campaigns/light.py).
 # Between these two ranges less and less is done, so that nothing changes at once; none of the
 # pictures as they were is below the upper one.
 _FLAT, _ENOUGH, _LIT = 90, 110, (20, 190)

@@ -28,9 +28,10 @@ from mic.faces import covering
 from mic.faces.blazeface import BlazeFace
 from mic.faces.landmarks import Landmarker, Mesh, Roi
 from mic.recognition.likeness import Likeness, Portrait, Portraits
-from mic.recognition.motion import Motion, Region
+from mic.recognition.motion import Motion
 from mic.recognition.persons import Guise, Held, Person, Pixels, Seen
 from mic.recognition.searching import CERTAIN, Place, Searcher, upright
+from mic.recognition.squares import around, meet, moved, overlap, part_of
 
 # Below this presence there is no face in the square.
 PRESENT = 0.5
@@ -39,16 +40,12 @@ MOST_YAW, MOST_PITCH = 45.0, 40.0
 # Fewer samples across a face than the expression network's own input has across one.
 LEAST_SIDE = 32.0
 SEARCH_SECONDS = 4.0
+# So many looks after somebody was lost the picture is searched for them.
+_HUNTED = 2
 # A look that moves the square by more than this part of its side is repeated there.
 _OFF = 0.12
 _SAME = 0.3
-# How much of its square a look is given, to both sides, above and below, in parts of the side: all
-# of it; or what holds every framing of the expression network, with which the points of 84 faces
-# moved by 0.0005 of the side in the mean.
-_SQUARE, _FACE = (0.52, 0.52, 0.52), (0.4, 0.46, 0.42)
-# Two people whose middles come nearer than this part of the larger one's side are mixed up easily.
-_MEETING = 0.5
-# How far, in the same measure, people may come between two looks.
+# How far, in the measure of `meet`, people may come between two looks.
 _REACH = 4.0
 # How much more (sum of two correlations) two must look like each other than like themselves.
 _MARGIN = 0.05
@@ -73,7 +70,10 @@ class Follower:
         self._searcher = Searcher(finder)
         self._next = 0
         self._searched = float("-inf")
-        self._misses = 0
+        self._misses, self._hunted = 0, -1
+        # When small faces beside larger ones were last looked for, and how long that lasts.
+        self._thorough: float | None = None
+        self._patience = SEARCH_SECONDS
         self.people: list[Person] = []
         self.searches = 0
 
@@ -82,8 +82,9 @@ class Follower:
         for person in self.people:
             person.carry(motion)
         for one, other in itertools.combinations(self.people, 2):
-            if _meet(one.box, other.box):
-                one.met = other.met = True
+            if meet(one.box, other.box):
+                one.met |= {other.number}
+                other.met |= {one.number}
 
     def hold(self, size: tuple[int, int], pixels: Pixels) -> list[Held]:
         """Keeps what is needed to look at everybody in this picture later.
@@ -108,8 +109,8 @@ class Follower:
         # It may look as it has been seen to look since.
         number = held.person.number
         own = [held.person, *(one for one in self.people if one.number == number)]
-        near = max(_overlap(mesh.box, one.box) for one in own)
-        if any(_overlap(mesh.box, one.box) > near for one in self.people if one.number != number):
+        near = max(overlap(mesh.box, one.box) for one in own)
+        if any(overlap(mesh.box, one.box) > near for one in self.people if one.number != number):
             return None
         seen = self._seen(Person(number, mesh, guises=own[-1].guises), held.size, held.pixels)
         now = seen.portrait
@@ -129,7 +130,7 @@ class Follower:
             mesh = self._looked(person.roi, size, pixels)
             if mesh is None:
                 continue
-            rival = next((one for one in found if _overlap(mesh.box, one.mesh.box) > _SAME), None)
+            rival = next((one for one in found if overlap(mesh.box, one.mesh.box) > _SAME), None)
             if rival is not None:  # both squares lead to one face
                 crossed |= {person.number, rival.number}
             else:
@@ -139,7 +140,8 @@ class Follower:
         unsure, others = self._likeness.changed(
             {one.number: one.known for one in before if one.portraits},
             {number: one for number, one in shown.items() if one is not None},
-            {one.number for one in before if one.met} | self._exchanged(found, size, pixels),
+            {frozenset({one.number, other}) for one in before for other in one.met}
+            | self._exchanged(found, size, pixels),
         )
         others -= crossed
         crossed |= unsure
@@ -156,14 +158,16 @@ class Follower:
             kept.append(Person(number, person.mesh, guises=person.guises[-1:]))
             answers[number] = dataclasses.replace(ended[person.number], person=number)
         leapt = any(
-            one.number == other.number and not _meet(one.box, other.box)
+            one.number == other.number and not meet(one.box, other.box)
             for one, other in itertools.product(found, before)
         )
         found = kept
-        changed = leapt or bool(others) or len(found) < len(before) or not before
+        lost = len(found) < len(before)
+        self._hunted = _HUNTED if lost else max(self._hunted - 1, -1)
+        changed = leapt or bool(others) or self._hunted >= 0 or not before
         if changed or time - self._searched >= SEARCH_SECONDS:
             self._searched = time
-            for person, seen in self._search(free, found, size, pixels):
+            for person, seen in self._search(free, found, size, pixels, self._is_due(time)):
                 found.append(person)
                 answers[person.number] = seen
         former = {one.number: one for one in before}
@@ -184,25 +188,37 @@ class Follower:
         self.people = found
         return [answers[number] for number in numbers] + sorted(gone, key=lambda one: one.person)
 
+    def _is_due(self, time: float) -> bool:
+        """Whether to look for small faces too: ever more rarely where there are none."""
+        if self._thorough is None:
+            self._thorough = time
+        due = time - self._thorough >= self._patience
+        if due:
+            self._thorough = time
+            self._patience *= 2
+        return due
+
     def _differ(self, known: Portraits, now: Portrait | None) -> bool:
         return bool(known) and now is not None and self._likeness.differ(known, now)
 
-    def _exchanged(self, found: list[Person], size: tuple[int, int], pixels: Pixels) -> set[int]:
-        """Numbers of those near each other of whom each looks more like the other did before.
+    def _exchanged(
+        self, found: list[Person], size: tuple[int, int], pixels: Pixels
+    ) -> set[frozenset[int]]:
+        """Pairs of people near each other of whom each looks more like the other did before.
 
         Where the decoder exports no vectors, nothing else tells that two have changed places.
         """
-        numbers: set[int] = set()
+        pairs: set[frozenset[int]] = set()
         former = {one.number: one.guises for one in self.people}
         for one, other in itertools.combinations(found, 2):
             known = [former[person.number] for person in (one, other)]
-            if all(known) and _meet(one.box, other.box, within=_REACH):
+            if all(known) and meet(one.box, other.box, within=_REACH):
                 now = [_appearance(person, size, pixels) for person in (one, other)]
                 before = [guises[-1].appearance for guises in known]
                 alike = np.array(now) @ np.array(before).T
                 if np.trace(alike[::-1]) > np.trace(alike) + _MARGIN:
-                    numbers |= {one.number, other.number}
-        return numbers
+                    pairs.add(frozenset({one.number, other.number}))
+        return pairs
 
     def _seen(self, person: Person, size: tuple[int, int], pixels: Pixels) -> Seen:
         mesh, number = person.mesh, person.number
@@ -215,7 +231,7 @@ class Follower:
             status = "covered" if hidden > 0.5 else "ok"
         portrait = None
         if status == "ok":
-            portrait = Portrait(picture, _moved(mesh, origin), clear=hidden <= _DOUBTFUL)
+            portrait = Portrait(picture, moved(mesh, origin), clear=hidden <= _DOUBTFUL)
         return Seen(
             person=number,
             status=status,
@@ -228,7 +244,7 @@ class Follower:
 
     def _hidden(self, person: Person, picture: np.ndarray, origin: tuple[int, int]) -> float:
         """How surely eyes or mouth are hidden; examined when it looks otherwise than before."""
-        mesh = _moved(person.mesh, origin)
+        mesh = moved(person.mesh, origin)
         now = covering.appearance(picture, mesh)
         known = max(person.guises, key=lambda one: float(now @ one.appearance), default=None)
         if known is None or now @ known.appearance < _ALIKE or known.hidden > _DOUBTFUL:
@@ -253,33 +269,43 @@ class Follower:
         left, top = region[:2]
         local = Roi(roi.x - left, roi.y - top, roi.side, roi.angle)
         mesh = self._landmarker.look(pixels(region), local)
-        mesh = _moved(mesh, (-left, -top))
+        mesh = moved(mesh, (-left, -top))
         there = mesh.presence >= PRESENT and around(mesh.roi, size) is not None
         return mesh if there else None
 
     def _search(
-        self, before: list[Person], known: list[Person], size: tuple[int, int], pixels: Pixels
+        self,
+        before: list[Person],
+        known: list[Person],
+        size: tuple[int, int],
+        pixels: Pixels,
+        thorough: bool,
     ) -> list[tuple[Person, Seen]]:
         """New people, and those of `before` who are not among `known` but near where they were."""
         picture = pixels(None)
         self.searches += 1
         taken = list(known)
         found: list[tuple[Person, Seen]] = []
-        for places in self._searcher.stages(picture, alone=not known, misses=self._misses):
+        stages = self._searcher.stages(
+            picture, alone=not known, misses=self._misses, thorough=thorough
+        )
+        for number, places in enumerate(stages):
             for place in places:
-                if any(_overlap(place.box, one.mesh.box) > _SAME for one in taken):
+                if any(overlap(place.box, one.mesh.box) > _SAME for one in taken):
                     continue
                 mesh = self._upright(place, picture)
-                if mesh is None or any(_overlap(mesh.box, one.mesh.box) > _SAME for one in taken):
+                if mesh is None or any(overlap(mesh.box, one.mesh.box) > _SAME for one in taken):
                     continue
                 person = Person(-1, mesh)
-                seen = self._seen(person, size, lambda r: _cut(picture, r))
+                seen = self._seen(person, size, lambda r: part_of(picture, r))
                 person.number = self._number(mesh, seen.portrait, before, taken)
                 taken.append(person)
                 found.append((person, dataclasses.replace(seen, person=person.number)))
-            if taken:
+            if taken and not (thorough and number == 0):
                 break
         self._misses = 0 if taken else self._misses + 1
+        if found and thorough:
+            self._patience = SEARCH_SECONDS
         return found
 
     def _upright(self, place: Place, picture: np.ndarray) -> Mesh | None:
@@ -287,14 +313,14 @@ class Follower:
         size = picture.shape[1], picture.shape[0]
 
         def looked(roi: Roi) -> Mesh | None:
-            return self._looked(roi, size, lambda region: _cut(picture, region))
+            return self._looked(roi, size, lambda region: part_of(picture, region))
 
         mesh = looked(place.roi)
         if place.doubtful:
             return mesh if mesh and upright(self._landmarker, picture, mesh) else None
         if mesh is None or mesh.presence < CERTAIN:
             for other in self._searcher.turned(picture, 2):
-                if _overlap(other.box, place.box) > _SAME:
+                if overlap(other.box, place.box) > _SAME:
                     turned = looked(other.roi)
                     if turned is not None and upright(self._landmarker, picture, turned):
                         return turned
@@ -307,9 +333,9 @@ class Follower:
         used = {one.number for one in taken}
         free = [one for one in before if one.number not in used]
         for person in free:
-            if _overlap(person.box, mesh.box) > _SAME and not self._differ(person.known, portrait):
+            if overlap(person.box, mesh.box) > _SAME and not self._differ(person.known, portrait):
                 return person.number
-        near = {one.number for one in free if _meet(one.box, mesh.box, within=_REACH)}
+        near = {one.number for one in free if meet(one.box, mesh.box, within=_REACH)}
         if near and portrait is not None:
             known = {one.number: one.known for one in self.people if one.portraits}
             whose = self._likeness.whose(portrait, known)
@@ -322,29 +348,6 @@ class Follower:
         return self._next - 1
 
 
-def around(roi: Roi, size: tuple[int, int]) -> Region | None:
-    """The part of a picture that a look needs, even edges; None if next to nothing is inside.
-
-    Where its square would be all of the picture, only what the networks' answers depend on.
-    """
-    region = _inside(roi, size, _SQUARE)
-    return _inside(roi, size, _FACE) if region == (0, 0, *size) else region
-
-
-def _inside(roi: Roi, size: tuple[int, int], reach: tuple[float, float, float]) -> Region | None:
-    """What lies so far to both sides, up and down of a square's middle, in parts of its side."""
-    across, *heights = reach
-    cosine, sine = abs(np.cos(roi.angle)), abs(np.sin(roi.angle))
-    wide = roi.side * (across * cosine + sum(heights) / 2 * sine)
-    up, down = (roi.side * (height * cosine + across * sine) for height in heights)
-    left, top = max(0, int(roi.x - wide)) & ~1, max(0, int(roi.y - up)) & ~1
-    right = min(size[0], int(roi.x + wide + 2) & ~1)
-    bottom = min(size[1], int(roi.y + down + 2) & ~1)
-    if right - left < 16 or bottom - top < 16:
-        return None
-    return left, top, right, bottom
-
-
 def _status(mesh: Mesh, size: tuple[int, int]) -> str:
     if abs(mesh.pose.yaw) > MOST_YAW or abs(mesh.pose.pitch) > MOST_PITCH:
         return "turned away"
@@ -355,33 +358,6 @@ def _status(mesh: Mesh, size: tuple[int, int]) -> str:
     return "too small" if max(box[2:] - box[:2]) < LEAST_SIDE else "ok"
 
 
-def _cut(picture: np.ndarray, region: Region | None) -> np.ndarray:
-    if region is None:
-        return picture
-    left, top, right, bottom = region
-    return np.ascontiguousarray(picture[top:bottom, left:right])
-
-
-def _moved(mesh: Mesh, origin: tuple[int, int]) -> Mesh:
-    """A mesh as seen from another corner of the picture."""
-    corner = np.array((*origin, 0), np.float32)
-    return Mesh(points=mesh.points - corner, presence=mesh.presence)
-
-
 def _appearance(person: Person, size: tuple[int, int], pixels: Pixels) -> np.ndarray:
     region = around(person.mesh.roi, size)
-    return covering.appearance(pixels(region), _moved(person.mesh, (region or (0, 0))[:2]))
-
-
-def _meet(one: np.ndarray, other: np.ndarray, *, within: float = _MEETING) -> bool:
-    """Whether the middles of two boxes are nearer than that part of the larger one's side."""
-    apart = float(np.hypot(*((one[:2] + one[2:] - other[:2] - other[2:]) / 2)))
-    return apart < within * max(float((box[2:] - box[:2]).max()) for box in (one, other))
-
-
-def _overlap(one: np.ndarray, other: np.ndarray) -> float:
-    """Intersection over union of two boxes."""
-    low, high = np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    areas = float(np.prod(one[2:] - one[:2]) + np.prod(other[2:] - other[:2]))
-    return shared / max(areas - shared, 1e-6)
+    return covering.appearance(pixels(region), moved(person.mesh, (region or (0, 0))[:2]))

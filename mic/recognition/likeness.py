@@ -90,24 +90,28 @@ class Likeness:
         return float(self._vector(one) @ self._vector(other))
 
     def changed(
-        self, before: Mapping[int, Portraits], now: Mapping[int, Portrait], doubted: Set[int]
+        self,
+        before: Mapping[int, Portraits],
+        now: Mapping[int, Portrait],
+        doubted: Set[frozenset[int]],
     ) -> tuple[set[int], set[int]]:
         """Numbers of people that end from one look to the next.
 
         Args:
             before: Their portraits of the last looks, by number.
             now: Those of the faces that are found where these people should be.
-            doubted: Numbers of people who may have been mixed up.
+            doubted: Pairs of numbers of people who may have been mixed up.
 
         Returns:
             Those of whom nobody can tell, and those in whose place somebody else is seen.
         """
         others = {k for k in now if k in before and self.differ(before[k], now[k])}
-        unsure = {
-            k
-            for k in doubted - others
-            if k not in now or not doubted <= before.keys() or self.whose(now[k], before) != k
-        }
+        unsure = set()
+        for pair in doubted:
+            known = {k: before[k] for k in pair if k in before}
+            for k in pair - others:
+                if k not in now or len(known) < len(pair) or self.whose(now[k], known) != k:
+                    unsure.add(k)
         return unsure, others
 
     def whose(self, portrait: Portrait, known: Mapping[int, Portraits]) -> int | None:

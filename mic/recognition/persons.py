@@ -38,7 +38,7 @@ class Person:
         mesh: Of the last look.
         shift: float (2,), how far the vectors have carried it since, in samples.
         guises: What it looked like when it was examined for what covers it, the last one last.
-        met: Whether somebody came so close since the last look that they may be mixed up.
+        met: Numbers of those who came so close since the last look that they may be mixed up.
         portraits: Of the last looks in which the face was seen well, with their seconds.
     """
 
@@ -46,7 +46,7 @@ class Person:
     mesh: Mesh
     shift: np.ndarray = dataclasses.field(default_factory=lambda: np.zeros(2))
     guises: tuple[Guise, ...] = ()
-    met: bool = False
+    met: frozenset[int] = frozenset()
     portraits: tuple[tuple[float, Portrait], ...] = ()
 
     @property

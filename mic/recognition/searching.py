@@ -54,23 +54,26 @@ class Searcher:
     def __init__(self, finder: BlazeFace) -> None:
         self._finder = finder
 
-    def stages(self, picture: np.ndarray, *, alone: bool, misses: int) -> Iterator[list[Place]]:
+    def stages(
+        self, picture: np.ndarray, *, alone: bool, misses: int, thorough: bool
+    ) -> Iterator[list[Place]]:
         """Places to look at; who finds somebody among them need not ask for the next.
 
         Args:
             picture: uint8 (H, W, 3) RGB.
             alone: Whether nobody is known to be there.
             misses: How many searches before this one have found nobody.
+            thorough: Whether to look for small faces though others are there.
 
         Yields:
             The places of one way of searching, the surest or largest first.
         """
         yield [Place(one.box, one.roi) for one in self._finder.detect(picture)]
-        if not alone:
+        if not alone and not thorough:
             return
         # Small faces take longer to look for: every other time when there is nobody.
-        yield _small(picture, _SOUGHT[misses % 2])
-        if misses % _RARELY == 0:
+        yield _small(picture, _SOUGHT[-1 if thorough else misses % 2])
+        if alone and misses % _RARELY == 0:
             for quarters in (1, 3, 2):
                 yield self.turned(picture, quarters)
 

@@ -150,3 +150,28 @@ def test_a_small_face_in_a_large_picture_is_found_by_the_second_search(tmp_path,
     looks = mic.predict(path, rows="look")
     assert looks["status"].tolist()[-1] == "ok"
     assert 500 < looks["left"].iloc[-1] < looks["right"].iloc[-1] < 500 + side
+
+
+def test_small_faces_are_also_found_beside_a_large_one(tmp_path, one):
+    room = np.full((720, 1280, 3), 120, np.uint8)
+    room[200:680, 700:1180] = np.asarray(Image.fromarray(one[0]).resize((480, 480)))
+    for left in (60, 300):
+        room[60:150, left : left + 90] = np.asarray(Image.fromarray(one[0]).resize((90, 90)))
+    path = tmp_path / "beside.avi"
+    codec.encode_frames([room] * 12, path, frame_rate=2, vop_quant=3)
+    looks = mic.predict(path, rows="look")
+    small = looks[looks["right"] - looks["left"] < 100]
+    assert small["person"].nunique() == 2
+    assert small["time"].min() <= 4.1
+
+
+def test_only_who_met_are_in_doubt_of_each_other(one, other):
+    likeness = Likeness()
+    before = {0: [portrait(one[0])], 1: [portrait(other[0])]}
+    now = {0: portrait(one[20]), 1: portrait(other[20])}
+    pair, far = frozenset({0, 1}), frozenset({2, 3})  # of whom nobody has a portrait
+    assert likeness.changed(before, now, {pair, far}) == ({2, 3}, set())
+    swapped = {0: now[1], 1: now[0]}
+    assert likeness.changed(before, swapped, {pair})[1] == {0, 1}
+    # Who met somebody that nobody knows may be that one.
+    assert likeness.changed(before, now, {frozenset({1, 2})})[0] == {1, 2}

@@ -15,12 +15,12 @@ from mic import bitstream, cli, codec
 from mic.errors import CodecError, ConfigError
 from mic.faces.landmarks import ACTION_UNITS, BLENDSHAPES
 from mic.recognition import Task
-from mic.recognition.follower import around
 from mic.recognition.moments import Parts, Work
 from mic.recognition.motion import Vectors
 from mic.recognition.people import CLASSES, planned, shared_recogniser
 from mic.recognition.sources import source_of
 from mic.recognition.spans import grid, plan_windows
+from mic.recognition.squares import around
 from mic.storage import assets
 
 # What a file can be, and what PyAV is told for it.
