@@ -243,9 +243,10 @@ class _Windows(_Looks):
         seen = [one for one in own if one.box is not None]
         held = dict.fromkeys(("ok", "covered", *(one.status for one in own), "late"), 0.0)
         came = begin
-        before = [one.time for one in inside if one.time < own[0].time]
+        looks = (*self._past.values(), *self._looks)
+        before = [one.time for one in looks if one.time < own[0].time]
         if before and person not in self._before(begin):  # who was not there at the looks before
-            came = (before[-1] + own[0].time) / 2
+            came = max(begin, (max(before) + own[0].time) / 2)
         held["late"] = came - begin
         shares = shares_of_time([one.time for one in own], came, end)
         for look, share in zip(own, shares, strict=True):
@@ -308,7 +309,12 @@ class _Frames(_Looks):
             head: Row = {"frame": frame, "time": round(float(self._times[frame]), 4)}
             for person, looks in self._own.items():
                 after = later.get(person)
-                known = looks if after is None or after.box is None else [*looks, after]
+                if after is not None and after.box is None:  # gone, from the middle on
+                    if 2 * head["time"] > looks[-1].time + after.time:
+                        yield head | _row_of(after)
+                        continue
+                    after = None
+                known = looks if after is None else [*looks, after]
                 number = bisect.bisect_right([one.frame for one in known], frame)
                 one, other = known[number - 1], (*known, None)[number]
                 if one.frame == frame:

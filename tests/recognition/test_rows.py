@@ -59,6 +59,10 @@ def test_a_person_who_is_lost_has_rows_until_then():
     found = told("frame", 14, looks)
     assert [row["frame"] for row in found if row["person"] == 1] == list(range(11))
     assert [row["frame"] for row in found if row["person"] == 0] == list(range(14))
+    # As long as for windows: until the middle of the two looks.
+    last = {row["frame"]: row for row in found if row["person"] == 1}
+    assert [last[n]["status"] for n in range(11)] == ["ok"] * 6 + ["lost"] * 5
+    assert all("label" not in last[n] and "left" not in last[n] for n in range(6, 11))
 
 
 def test_windows_shorter_than_from_look_to_look_keep_the_last_one():
@@ -67,6 +71,15 @@ def test_windows_shorter_than_from_look_to_look_keep_the_last_one():
     assert [row["status"] for row in found] == ["ok"] * 5
     assert [row["looks"] for row in found] == [1, 1, 0, 1, 1]
     assert [row["values_from"] for row in found] == ["look", "look", "carried", "look", "look"]
+
+
+def test_a_window_begins_late_for_whom_the_look_before_it_did_not_see():
+    looks = {n: (look(n, rate=10.0),) for n in (0, 8)}
+    looks[16] = (look(16, 1, rate=10.0), look(16, 0, rate=10.0, status="lost"))
+    looks[24] = (look(24, 2, rate=10.0), look(24, 1, rate=10.0, status="lost"))
+    found = told("window", 40, looks, rate=10.0, window=2.0, hop=1.0)
+    statuses = {row["person"]: row["status"] for row in found if row["start"] == 1.0}
+    assert statuses[1] == "lost"  # there from 1.2 to 2.0, of 1.0 to 3.0
 
 
 def test_who_comes_late_gives_a_window_no_name():
