@@ -326,7 +326,11 @@ def clip_table(found: Evaluation) -> pd.DataFrame:
 def _summary(network: str, own: pd.DataFrame, cost: Mapping[str, float]) -> dict[str, object]:
     said = own[own["label"].notna()]
     if said.empty:
-        raise DatasetError(f"{network} answers none of the videos")
+        raise DatasetError(
+            f"{network} answers none of the videos, so that nothing can be compared",
+            remedy="`mic predict --rows look` on them says what it saw; compare a network that "
+            "answers some",
+        )
     right = said["right"].to_numpy(bool)
     named = (said["person"] != "").all()
     people = said["person"].nunique() if named else 0

@@ -31,6 +31,8 @@ _SYNONYMS = {
 }
 EXPRESSIONS = frozenset(_SYNONYMS)
 _NAMES = {word: name for name, words in _SYNONYMS.items() for word in (name, *words.split())}
+# Columns by which a table labels parts of a video.
+_PARTS = ("window", "start", "end")
 _WINDOW = re.compile(r"\d+(\.0*)?")
 _WINDOWS = 10**9
 _CREMA_D = re.compile(r"(1\d{3})_[A-Z]{3}_([A-Z]{3})_(?:LO|MD|HI|XX?)", re.IGNORECASE)
@@ -219,7 +221,15 @@ def _composed(path: Path) -> tuple[str, ...]:
 def _by_table(paths: Sequence[Path], table: Path) -> list[LabelledVideo]:
     known = _Finder(paths)
     found = []
-    for row in _read(table, ("video", "label")):
+    rows = _read(table, ("video", "label"))
+    if parts := [name for name in _PARTS if any(row.get(name) for row in rows)]:
+        raise DatasetError(
+            f"labels parts of videos, by {', '.join(parts)}, and only whole ones are compared",
+            file=table,
+            remedy="cut a video into one clip a label; or take these columns out, with one row a "
+            "video",
+        )
+    for row in rows:
         try:
             path = known.find(row["video"])
             if path is None:
@@ -238,7 +248,11 @@ def _by_table(paths: Sequence[Path], table: Path) -> list[LabelledVideo]:
         found.append(LabelledVideo(path=path, label=canonical(row["label"]), person=person))
     twice = [name for name, count in Counter(one.path for one in found).items() if count > 1]
     if twice:
-        raise DatasetError(f"labels {twice[0]} twice", file=table, remedy="take one row out")
+        raise DatasetError(
+            f"labels {twice[0]} twice",
+            file=table,
+            remedy="take one row out: a video has one label",
+        )
     return found
 
 

@@ -101,6 +101,18 @@ def test_a_table_may_compose_its_letters_otherwise(tmp_path):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("column", ["window", "start", "End"])
+def test_labels_of_parts_of_a_video_are_refused_by_name(tmp_path, column):
+    (tmp_path / "a.mp4").write_bytes(b"")
+    table = tmp_path / "labels.csv"
+    table.write_text(f"video,label,{column}\na.mp4,happy,0\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=column.lower()) as caught:
+        labelled_videos(tmp_path, labels=table)
+    assert "one clip a label" in caught.value.remedy
+    table.write_text(f"video,label,{column}\na.mp4,happy,\n", encoding="utf-8")
+    assert len(labelled_videos(tmp_path, labels=table)) == 1
+
+
 def test_a_video_that_is_reached_twice_counts_once(clips, monkeypatch):
     once = labelled_videos(clips)
     assert {one.path.resolve() for one in labelled_videos([clips / "happy/a.mp4", clips])} == {
