@@ -62,19 +62,25 @@ class Fer:
         return np.stack([self._asked(Image.fromarray(face).convert("L")) for face in faces])
 
     def of_square(
-        self, picture: np.ndarray, square: tuple[float, float, float], angle: float = 0.0
+        self,
+        picture: np.ndarray,
+        square: tuple[float, float, float],
+        angle: float = 0.0,
+        *,
+        framings: Sequence[tuple[float, float, float]] = FRAMINGS,
     ) -> np.ndarray:
-        """The mean answer over `FRAMINGS`, float32 (7,).
+        """The mean answer over some framings, float32 (7,).
 
         Args:
             picture: uint8 (H, W, 3) RGB that holds the face.
             square: Middle (x, y) and side of the face square, in samples of the picture.
             angle: Radians by which the face is turned, clockwise as seen; it is turned upright,
                 unless that is next to nothing.
+            framings: See `FRAMINGS`.
         """
         x, y, side = square
         boxes = []
-        for width, height, drop in FRAMINGS:
+        for width, height, drop in framings:
             middle = y + drop * side
             left, right = x - width * side / 2, x + width * side / 2
             top, bottom = middle - height * side / 2, middle + height * side / 2
