@@ -222,7 +222,7 @@ def understood(videos: Iterable[Labelled]) -> str:
     lines += [
         f"only {next(iter(who))} shows {label}: it is trained, and cannot be tested on others"
         for label, who in sorted(shown.items())
-        if len(who) == 1
+        if len(who) == 1 and len(people) > 1
     ]
     if rated := sum(one.valence is not None for one in videos):
         lines.append(f"{rated} of them rated by {VALENCE}")

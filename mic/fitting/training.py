@@ -135,6 +135,7 @@ def fit(
             if isinstance(videos, str | Path)
             else list(videos)
         )
+        _check_people([one.subject for one in labelled])
         clips, left_out = tensors_of(
             labelled,
             recipe,
@@ -252,17 +253,21 @@ def _tested(
     )
 
 
+def _check_people(subjects: Sequence[str]) -> None:
+    if len(set(subjects)) < 2:
+        raise DatasetError(
+            "all videos seem to be of one person, so nothing can be tested on another",
+            remedy="name the files or folders by subject, or give another subject pattern",
+        )
+
+
 def _parts(clips: ClipTensors, folds: int) -> tuple[np.ndarray, np.ndarray]:
     """Clips to train on, which show all classes, and clips of other people, maybe none."""
     subjects, labels = np.array(clips.subjects), clips.labels.numpy()
     shown = {label: set(subjects[labels == label]) for label in np.unique(labels)}
     alone = {next(iter(who)) for who in shown.values() if len(who) == 1}
     others = sorted(set(subjects) - alone)
-    if len(set(subjects)) < 2:
-        raise DatasetError(
-            "all videos seem to be of one person, so nothing can be tested on another",
-            remedy="name the files or folders by subject, or give another subject pattern",
-        )
+    _check_people(clips.subjects)  # of those that could be used
     if not others:  # everybody is needed to show some class
         return np.arange(len(labels)), np.arange(0)
     free = np.flatnonzero(np.isin(subjects, others))

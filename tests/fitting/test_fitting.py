@@ -259,6 +259,7 @@ def test_folders_that_cannot_be_trained_on_are_explained(folder, tmp_path, cache
         fitting.class_folders(folder, subject="(")
     with pytest.raises(DatasetError, match="does not begin with a subject"):
         fitting.class_folders(folder, subject="person[0-9]")
+    told = []
     with pytest.raises(DatasetError, match="of one person"):
         fitting.fit(
             [
@@ -268,9 +269,12 @@ def test_folders_that_cannot_be_trained_on_are_explained(folder, tmp_path, cache
             tmp_path / "m",
             network="none",
             folder=cache,
+            progress=lambda *where: told.append(where),
         )
-    only = [one for one in fitting.class_folders(folder) if "S999" in one.path.name]
-    with pytest.raises(DatasetError, match="0 of 1 videos"):
+    assert told == []
+    (broken,) = [one for one in fitting.class_folders(folder) if "S999" in one.path.name]
+    only = [dataclasses.replace(broken, subject=name) for name in "AB"]
+    with pytest.raises(DatasetError, match="0 of 2 videos"):
         fitting.fit(only, tmp_path / "m", network="none", folder=cache)
 
 
