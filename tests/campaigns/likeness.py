@@ -8,6 +8,7 @@ for CREMA-D's names). It prints what `mic/recognition/likeness.py` and docs/colu
 
 from __future__ import annotations
 
+import functools
 import itertools
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from PIL import Image
 
 import mic
 from mic import codec
+from mic.faces.blazeface import BlazeFace
 from mic.recognition import people
 from mic.recognition.likeness import Likeness, Portrait
 from mic.recognition.sources import source_of
@@ -63,20 +65,13 @@ def ends(
     one: Path, other: Path, *, person: int, quantiser: str, folder: Path
 ) -> tuple[bool, bool]:
     """Whether no number goes on over a cut from one film to another: at once, and at the end."""
-    path = folder / "cut.mp4"
-    frames = [*squares(one, _BEFORE), *squares(other, _AFTER)]
-    with av.open(str(path), "w") as container:
-        options = {"crf": quantiser, "preset": "veryfast"}
-        stream = container.add_stream("libx264", rate=Fraction(30), options=options)
-        stream.width, stream.height, stream.pix_fmt = 240, 240, "yuv420p"
-        for frame in frames:
-            small = np.asarray(Image.fromarray(frame).resize((person, person)))
-            low = (240 - person) // 2
-            picture = np.full((240, 240, 3), 110, np.uint8)
-            picture[low : low + person, low : low + person] = small
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        container.mux(stream.encode(None))
-    looks = mic.predict(path, rows="look")
+    frames = []
+    for frame in (*squares(one, _BEFORE), *squares(other, _AFTER)):
+        small = np.asarray(Image.fromarray(frame).resize((person, person)))
+        low = (240 - person) // 2
+        frames.append(np.full((240, 240, 3), 110, np.uint8))
+        frames[-1][low : low + person, low : low + person] = small
+    looks = mic.predict(coded(folder / "cut.mp4", frames, quantiser), rows="look")
     seen = looks[looks["left"].notna()]
     before = set(seen.loc[seen["frame"] < _BEFORE, "person"])
     after = seen[seen["frame"] >= _BEFORE]
@@ -84,8 +79,56 @@ def ends(
     return not before & set(after["person"]), not before & set(last["person"])
 
 
+def coded(path: Path, frames: list[np.ndarray], quantiser: str) -> Path:
+    """Writes pictures of 240x240 as H.264."""
+    with av.open(str(path), "w") as container:
+        options = {"crf": quantiser, "preset": "veryfast"}
+        stream = container.add_stream("libx264", rate=Fraction(30), options=options)
+        stream.width, stream.height, stream.pix_fmt = 240, 240, "yuv420p"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def goes_on(one: Path, other: Path, *, what: str, folder: Path) -> bool:
+    """Whether a number goes on from who is seen bare to who takes off a mask or dark glasses.
+
+    Args:
+        one: Film of the first.
+        other: Of the second, who is hidden from the cut on for three seconds; or the same.
+        what: "mask" or "glasses".
+        folder: For the film that is made.
+    """
+    bare = list(squares(other, _AFTER))
+    found = finder().detect(bare[0])
+    hidden = bare
+    if found:
+        left, top, right, bottom = found[0].box.astype(int)
+        tall = bottom - top
+        place = (top + tall // 2, bottom + tall // 4) if what == "mask" else (
+            top + tall // 8, top + tall * 3 // 8
+        )  # fmt: skip
+        hidden = [frame.copy() for frame in bare]
+        for frame in hidden:
+            shade = (60, 90, 150) if what == "mask" else (15, 15, 15)
+            frame[slice(*place), max(0, left - 6) : right + 6] = shade
+    frames = [*squares(one, _BEFORE), *hidden, *hidden[::-1], *bare]
+    looks = mic.predict(coded(folder / "hidden.mp4", frames, "22"), rows="look")
+    seen = looks[looks["status"] == "ok"]
+    before = set(seen.loc[seen["frame"] < _BEFORE, "person"])
+    after = set(seen.loc[seen["frame"] >= len(frames) - _AFTER + 15, "person"])
+    return bool(before & after)
+
+
+@functools.cache
+def finder() -> BlazeFace:
+    """Finds faces."""
+    return BlazeFace()
+
+
 def main() -> None:
-    """Prints both tables."""
+    """Prints the tables."""
     chosen, likeness = films(sys.argv[1:]), Likeness()
     looks = {name: portraits(path) for name, path in chosen.items()}
     print("person,looks,least_to_next")
@@ -106,6 +149,15 @@ def main() -> None:
             ]
             at_once, at_last = (sum(column) for column in zip(*ended, strict=True))
             print(f"{person},{quantiser},{len(ended)},{at_once},{at_last}", flush=True)
+        print("hidden_by,same,go_on,others,go_on")
+        names = list(chosen)
+        following = list(zip(names, names[3:] + names[:3], strict=True))
+        for what in ("mask", "glasses"):
+            same = [goes_on(chosen[a], chosen[a], what=what, folder=Path(folder)) for a in names]
+            others = [
+                goes_on(chosen[a], chosen[b], what=what, folder=Path(folder)) for a, b in following
+            ]
+            print(f"{what},{len(same)},{sum(same)},{len(others)},{sum(others)}", flush=True)
 
 
 if __name__ == "__main__":
