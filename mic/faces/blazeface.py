@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mic.faces import light
 from mic.faces.alignment import checked
 from mic.faces.landmarks import Roi, bundled, roi_of_box
 from mic.faces.tflite import Network
@@ -85,7 +86,7 @@ class BlazeFace:
         Raises:
             FaceError: It is no such array.
         """
-        picture = checked(picture)
+        picture = light.lit(checked(picture))
         height, width = picture.shape[:2]
         found: list[Found] = []
         for side in _sides(width, height):

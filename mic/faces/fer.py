@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
+from mic.faces import light
 from mic.faces.tflite import Network
 from mic.storage import assets
 
@@ -31,12 +32,7 @@ EDGE = 64
 _UPRIGHT = np.radians(2)
 # Nor does it know faces whose light parts are hardly lighter than the dark ones: of 119 pictures
 # of eleven people made dark or pale in eight ways it says the same of 29 to 104, and of 106 to 111
-# if the range of greys is brought to `_LIT`, what well lit faces have (tests/campaigns/light.py).
-# Between these two ranges less and less is done, so that nothing changes at once; none of the
-# pictures as they were is below the upper one.
-_FLAT, _ENOUGH, _LIT = 90, 110, (20, 190)
-_SHARES = (0.01, 0.99)
-_LEAST = 12  # levels of grey: what has fewer is noise
+# with `mic.faces.light` (`tests/campaigns/light.py`).
 FRAMINGS = ((0.52, 0.755, -0.057), (0.66, 0.66, -0.04), (0.52, 0.52, 0.0))
 
 
@@ -94,7 +90,8 @@ class Fer:
             part = crop(picture, np.concatenate([low, high]))
             corner = np.minimum(np.maximum(low.astype(int), 0), np.array(picture.shape[1::-1]) - 1)
             gray = Image.fromarray(part).convert("L")
-        gray = _lit(gray)
+        if (lighter := light.curve(np.array(gray.histogram()))) is not None:
+            gray = gray.point(lighter.tolist())
         answers = [
             self._asked(gray, _inside(tuple(box - np.tile(corner, 2)), gray.size)) for box in boxes
         ]
@@ -106,19 +103,6 @@ class Fer:
         small = gray.resize((EDGE, EDGE), Image.Resampling.BILINEAR, box=box)
         values = np.asarray(small, np.float32)[None, ..., None] / 127.5 - 1
         return self._network(values)[0][0]
-
-
-def _lit(gray: Image.Image) -> Image.Image:
-    """The same face as if it were lit well, where it is dark, pale or flat; else itself."""
-    counts = np.cumsum(gray.histogram())
-    low, high = (int(np.searchsorted(counts, share * counts[-1])) for share in _SHARES)
-    weight = (_ENOUGH - (high - low)) / (_ENOUGH - _FLAT)
-    if weight <= 0:
-        return gray
-    levels = np.arange(256)
-    stretched = np.interp(levels, (low, max(high, low + _LEAST)), _LIT)
-    mixed = levels + min(weight, 1.0) * (stretched - levels)
-    return gray.point(np.round(mixed).astype(int).tolist())
 
 
 def _turned(

@@ -27,6 +27,7 @@ from typing import NamedTuple
 import numpy as np
 
 from mic.errors import AssetError
+from mic.faces import light
 from mic.faces.alignment import checked
 from mic.faces.tflite import Network
 from mic.storage import assets
@@ -205,7 +206,8 @@ class Landmarker:
         Raises:
             FaceError: The picture is no such array.
         """
-        points, presence, _ = self._mesh(resampled(checked(picture), roi.matrix, EDGE)[None])
+        picture = light.lit(checked(picture))
+        points, presence, _ = self._mesh(resampled(picture, roi.matrix, EDGE)[None])
         points = points.reshape(POINTS, 3).astype(np.float64)
         turn, shift = roi.matrix[:, :2], roi.matrix[:, 2]
         plane = (points[:, :2] - shift) @ np.linalg.inv(turn).T

@@ -95,3 +95,16 @@ def test_a_dark_or_pale_film_shows_the_same(face, times, plus, tmp_path):
     after = mic.predict(_film(tmp_path / "b.mp4", pale)).iloc[0]
     assert (after["status"], after["label"]) == ("ok", before["label"])
     assert after["confidence"] > before["confidence"] - 0.15
+
+
+@pytest.mark.parametrize(("base", "wave", "noise"), [(20, 0, 3), (128, 30, 4), (230, 15, 3)])
+def test_nobody_is_seen_in_dark_pale_and_noisy_pictures(base, wave, noise, tmp_path):
+    y, x = np.mgrid[:240, :320]
+    draw = np.random.default_rng(0)
+    pictures = []
+    for number in range(30):
+        gray = base + wave * np.sin(x / 45 + number / 9) * np.cos(y / 35)
+        gray = gray + draw.normal(0, noise, gray.shape)
+        pictures.append(np.stack([gray.clip(0, 255).astype(np.uint8)] * 3, axis=-1))
+    (row,) = mic.predict(_film(tmp_path / "a.mp4", pictures)).itertuples()
+    assert row.status == "no face"
