@@ -94,8 +94,8 @@ def vectors(picture: Picture, size: tuple[int, int]) -> FrameVectors:
         picture: As decoded; of its samples nothing is read.
         size: (width, height).
     """
-    past, future = _fields(picture, size)
-    return _frame_vectors(picture, past, future, past.present | future.present)
+    past, future = _fields(picture)
+    return _frame_vectors(picture, past, future, past.present | future.present, size)
 
 
 def residual(
@@ -117,7 +117,7 @@ def residual(
         CodecError: It is predicted from a picture that is not there.
     """
     width, height = video.width, video.height
-    fields = _fields(picture, (width, height))
+    fields = _fields(picture)
     given = []
     for reference, field in zip((past, future), fields, strict=True):
         if not field.present.any():
@@ -144,24 +144,34 @@ def residual(
         part = np.where(count > 0, now - mean, np.int16(0))
         rows, columns = (-(-side // (2 if component else 1)) for side in (height, width))
         found.append(np.ascontiguousarray(part[:rows, :columns]))
-    coded = _frame_vectors(picture, *fields, counts > 0)
+    coded = _frame_vectors(picture, *fields, counts > 0, (width, height))
     return DecodedFrame(**vars(coded), y=found[0], cb=found[1], cr=found[2])
 
 
 def _frame_vectors(
-    picture: Picture, past: _Field, future: _Field, predicted: np.ndarray
+    picture: Picture,
+    past: _Field,
+    future: _Field,
+    predicted: np.ndarray,
+    size: tuple[int, int],
 ) -> FrameVectors:
     assert picture.number is not None
-    return FrameVectors(picture.number, picture.kind, past.quarters, future.quarters, ~predicted)
+    columns, rows = (2 * -(-edge // 16) for edge in size)
+    fields = (past.quarters, future.quarters, ~predicted)
+    cut = (np.ascontiguousarray(field[:rows, :columns]) for field in fields)
+    return FrameVectors(picture.number, picture.kind, *cut)
 
 
 def _mask(blocks: np.ndarray, component: int, shape: tuple[int, ...]) -> np.ndarray:
     return dense(blocks, 4 if component else 8, shape)
 
 
-def _fields(picture: Picture, size: tuple[int, int]) -> tuple[_Field, _Field]:
-    """Vectors into the past and into the future, on whole macroblocks."""
-    rows, columns = -(-size[1] // 16), -(-size[0] // 16)
+def _fields(picture: Picture) -> tuple[_Field, _Field]:
+    """Vectors into the past and into the future, on all coded macroblocks.
+
+    H.264 that could be interlaced codes pairs of rows of them, the last of which may lie outside.
+    """
+    rows, columns = -(-picture.frame.height // 16), -(-picture.frame.width // 16)
     exported = picture.vectors
     past = exported["source"] < 0
     return _field(exported[past], rows, columns), _field(exported[~past], rows, columns)

@@ -133,7 +133,7 @@ def pictures(video: Video, first: int = 0, *, samples: bool = True) -> Iterator[
 
     Raises:
         CodecError: It is damaged; all whole pictures before have been yielded.
-        UnsupportedSyntaxError: It is interlaced, or not 8-bit 4:2:0.
+        UnsupportedSyntaxError: It is interlaced, not 8-bit 4:2:0, or its size changes.
     """
     with opened(video.path, number=video.stream) as (container, stream):
         # apply_cropping=0 keeps the rows and columns that vectors may read outside the picture;
@@ -145,6 +145,7 @@ def pictures(video: Video, first: int = 0, *, samples: bool = True) -> Iterator[
             **({} if samples else {"skip_loop_filter": "all", "skip_idct": "all"}),
         }
         number = first - 1
+        size: tuple[int, int] | None = None
         try:
             for frame in _frames(video, container, stream, first):
                 if frame.interlaced_frame:
@@ -155,6 +156,15 @@ def pictures(video: Video, first: int = 0, *, samples: bool = True) -> Iterator[
                     raise UnsupportedSyntaxError(
                         f"the samples are {frame.format.name}, not 8-bit 4:2:0",
                         file=video.path,
+                        remedy=REMEDY,
+                    )
+                size = size or (frame.width, frame.height)
+                if (frame.width, frame.height) != size:
+                    raise UnsupportedSyntaxError(
+                        f"the size changes from {size[0]}x{size[1]} to "
+                        f"{frame.width}x{frame.height}",
+                        file=video.path,
+                        place=f"after frame {number}",
                         remedy=REMEDY,
                     )
                 letter = PictureType(frame.pict_type).name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import operator
 from collections.abc import Iterable
@@ -117,6 +118,10 @@ def sample_arrays(
                 f"out for {name} is {array.dtype} {array.shape}",
                 remedy=f"give a C-contiguous {np.dtype(dtype)} array of shape {shape}",
             )
+    if any(np.shares_memory(one, other) for one, other in itertools.combinations(given, 2)):
+        raise ConfigError(
+            "arrays of out lie in the same memory", remedy="give an array of its own for each"
+        )
     return dict(zip(shapes, given, strict=True))
 
 

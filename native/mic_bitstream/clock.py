@@ -41,6 +41,16 @@ class Clock:
         return "time jumps in a stream of regular pictures: some before this one are gone"
 
 
+def usual_step(index: _native.Stream) -> int:
+    """The ticks from most pictures to the next as shown; 0 where the clock does not tell."""
+    steps = np.empty(len(index), np.int32)
+    index.steps(steps)
+    times = np.cumsum(np.where(steps == UNKNOWN, 0, steps).astype(np.int64))
+    lengths, counts = np.unique(np.diff(np.sort(times)), return_counts=True)
+    forward = lengths > 0
+    return int(lengths[forward][counts[forward].argmax()]) if forward.any() else 0
+
+
 def read_clock(index: _native.Stream, types: str, stamps: np.ndarray | None = None) -> Clock:
     """Reads the clock of an indexed stream.
 

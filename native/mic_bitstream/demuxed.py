@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -16,6 +17,9 @@ from mic_bitstream.decoding import repeats
 from mic_bitstream.errors import CodecError, UnsupportedSyntaxError
 from mic_bitstream.promises import MAX_ABSENT, absent_packets
 from mic_bitstream.vop_index import DEFAULT_RATE, REMEDY, Index, absence, indexing
+
+# Times are rounded, to milliseconds in Matroska, and the first and last may be cut.
+_RATES_APART = 0.1
 
 
 def open_demuxed(path: Path, *, masked: bool) -> Index:
@@ -68,11 +72,24 @@ def _index(path: Path, box: InputContainer, *, masked: bool) -> Index:
         if absent:
             index.append_absent(absent)
             stamps += [math.nan] * absent
-    rate = video.average_rate or video.base_rate or DEFAULT_RATE
+    rate = _rate(np.array(stamps), video.average_rate or video.base_rate or DEFAULT_RATE)
     # AVI keeps decoding times only, which are those of showing where no picture comes later.
     told = has_times(box) and ("avi" not in box.format.name or index.low_delay)
     timed = np.array(stamps) if told else None
     return Index(index, rate, timed, absence(path, absent, len(index)))
+
+
+def _rate(times: np.ndarray, told: Fraction) -> Fraction:
+    """Pictures a second: as the file says, unless the pictures' times tell quite another story.
+
+    In AVI that was copied from another container the header has the ticks of its clock.
+    """
+    known = times[np.isfinite(times)]
+    if len(known) < 2 or np.ptp(known) <= 0:
+        return told
+    seen = (len(known) - 1) / float(np.ptp(known))
+    near = abs(float(told) / seen - 1) < _RATES_APART
+    return told if near else Fraction(seen).limit_denominator(1001)
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
+from mic_bitstream.clock import usual_step
 from mic_bitstream.errors import CodecError
 from mic_bitstream.extras import needed
 from mic_bitstream.files import check_regular, check_size
@@ -90,7 +91,9 @@ def _head(file: BinaryIO, path: Path) -> bytes:
 def _is_elementary(head: bytes) -> bool:
     """Whether a file starts with a start code of clause 6.2.1, zeros before it or not."""
     if head[:3] == b"\0\0\1":
-        return head[3:4] != b"" and head[3] in _START_CODES
+        # MPEG-1 begins with the number of a group of VOPs, and has no VOP behind it.
+        other = head[3:4] == b"\xb3" and b"\0\0\1\xb6" not in head
+        return head[3:4] != b"" and head[3] in _START_CODES and not other
     stuffed = head.lstrip(b"\0")
     # Behind further zeros H.264 has some of these numbers as well.
     return head[:3] == bytes(3) and stuffed[:1] == b"\1" and stuffed[1:2] in _FIRST_CODES
@@ -110,7 +113,8 @@ def _open_elementary(path: Path, *, masked: bool) -> Index:
     with indexing(path, masked=masked) as index:
         index.scan()
     resolution, increment = index.ticks
-    return Index(index, Fraction(resolution, increment) if increment else DEFAULT_RATE)
+    step = increment or usual_step(index)
+    return Index(index, Fraction(resolution, step) if step else DEFAULT_RATE)
 
 
 def _open_table(path: Path, table: SampleTable, *, masked: bool) -> Index:

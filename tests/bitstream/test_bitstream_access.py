@@ -4,7 +4,9 @@ import concurrent.futures
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
 
+import av
 import numpy as np
 import peaks
 import pytest
@@ -158,6 +160,49 @@ def test_containers_and_elementary_streams_agree(tmp_path):
             assert (array == first[name]).all(), name
 
 
+@pytest.mark.parametrize("rate", [6, 10, Fraction(30000, 1001), 50])
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_pictures_a_second_are_those_of_the_clock(rate, b_frames, tmp_path):
+    for suffix in (".m4v", ".mp4", ".mkv"):
+        path = tmp_path / f"clip{suffix}"
+        with av.open(str(path), "w", format={".m4v": "m4v"}.get(suffix)) as container:
+            options = {"bf": str(b_frames), "g": "12"}
+            video = container.add_stream("mpeg4", rate=rate, options=options)
+            video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+            for number in range(14):
+                picture = np.full((48, 64, 3), 90 + number, np.uint8)
+                container.mux(video.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            container.mux(video.encode(None))
+        with mic.bitstream.open(path) as opened:
+            assert float(opened.frame_rate) == pytest.approx(float(rate), rel=2e-3), suffix
+
+
+def test_a_container_that_tells_its_ticks_for_a_rate_is_not_believed(tmp_path):
+    source = synthetic(tmp_path, Options(frames=9, suffix=".mp4"))
+    path = tmp_path / "copied.avi"
+    with av.open(str(source)) as given, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(given.streams.video[0])
+        stream.time_base = Fraction(1, 600)
+        for packet in given.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                target.mux(packet)
+    with mic.bitstream.open(path) as opened:
+        assert opened.frame_rate == 25
+
+
+def test_mpeg_1_is_another_codec_and_not_damaged(tmp_path):
+    path = tmp_path / "clip.m1v"
+    with av.open(str(path), "w", format="mpeg1video") as container:
+        video = container.add_stream("mpeg1video", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        picture = av.VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8), "rgb24")
+        container.mux(video.encode(picture))
+        container.mux(video.encode(None))
+    with pytest.raises(UnsupportedSyntaxError, match="mpeg1video"):
+        mic.bitstream.open(path)
+
+
 def test_what_a_stream_says_of_itself(face):
     with mic.bitstream.open(face) as opened:
         assert (opened.width, opened.height, opened.frame_count) == (176, 144, 60)
@@ -233,6 +278,7 @@ def test_refuses_wrong_arguments(face, tmp_path):
 
 READ_IN_PARTS = """
 import sys
+from fractions import Fraction
 import mic.bitstream
 def parts(opened, until):
     for start in range(0, until, 16):

@@ -169,3 +169,35 @@ def test_a_cut_file_gives_its_whole_frames_and_then_an_error(tmp_path):
         found.extend(frame.number for frame in clip.frames())
     assert found == list(range(len(found)))
     assert len(found) > 20
+
+
+@pytest.mark.parametrize(("first", "second"), [((64, 48), (96, 72)), ((96, 72), (64, 48))])
+@pytest.mark.parametrize("codec", ["h264", "mpeg2video"])
+def test_a_size_that_changes_is_refused_at_its_frame(first, second, codec, tmp_path):
+    suffix, coder = {"h264": ("h264", X264[:2]), "mpeg2video": ("m2v", ("-c:v", "mpeg2video"))}[
+        codec
+    ]
+    parts = []
+    for number, (width, height) in enumerate((first, second)):
+        pictures = frames(Options(width=width, height=height, frames=6, noise=2, speed=0.9))
+        parts.append(ffmpeg(tmp_path / f"{number}.{suffix}", pictures, *coder, "-g", "3"))
+    path = tmp_path / f"both.{suffix}"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    clip = mic.decoded.open(path)
+    for what in ("motion", "residual"):
+        with pytest.raises(UnsupportedSyntaxError, match="the size changes from"):
+            clip.read(what=(what,))
+
+
+@pytest.mark.parametrize("height", [72, 76, 80, 96])
+def test_h264_that_might_be_interlaced_has_the_vectors_of_its_shown_rows(height, tmp_path):
+    pictures = frames(Options(width=96, height=height, frames=6, noise=2, speed=0.9))
+    coder = (*X264, "scenecut=0:bframes=0:ref=1:no-deblock=1:weightp=0:fake-interlaced=1")
+    clip = mic.decoded.open(ffmpeg(tmp_path / "a.mkv", pictures, *coder))
+    found = clip.read(what=("residual", "motion"))
+    rows = -(-height // 16)
+    assert found.motion.blocks.shape == (6, 2 * rows, 12, 2)
+    assert found.residual.y.shape == (6, height, 96)
+    assert found.motion.blocks.any()
+    # The prediction is near: what is left is coding noise, not another place of the picture.
+    assert np.abs(found.residual.y[1:]).mean() < 6
