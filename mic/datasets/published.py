@@ -119,10 +119,17 @@ def load(
     if name in synth.SIZES:
         return synth.load(name, config, progress=progress)
     dataset = find(name)
-    path = path or os.environ.get(_variable(dataset)) or _remembered(dataset)
+    path = path or known_folder(name)
     if path is None:
         known = _target(dataset, config.size) / manifest_name(dataset)
         if known.is_file():  # the original is gone, its clips are still here
+            if (mark := _mark(known)).is_file():
+                raise DatasetError(
+                    f"was made of a copy that was not whole: {mark.read_text('utf-8').strip()}",
+                    file=known,
+                    remedy=f"give the folder: {name}=FOLDER, or --path FOLDER to `mic fetch`; the "
+                    "manifest under a name of your own takes what is there",
+                )
             return Manifest.load(known)
         raise DatasetError(
             f"{dataset.title} is not on this machine",
@@ -140,6 +147,17 @@ def load(
             remedy=f"run `mic fetch {name} --path {path}` for the whole list",
         )
     return report.manifest
+
+
+def known_folder(name: str) -> Path | None:
+    """Where a published dataset lies, as its environment variable or the last sound fetch tells.
+
+    Raises:
+        ConfigError: No such dataset.
+    """
+    dataset = find(name)
+    told = os.environ.get(_variable(dataset))
+    return Path(told).expanduser() if told else _remembered(dataset)
 
 
 def available(name: str) -> bool:
@@ -210,6 +228,13 @@ def fetch(
         manifest, unreadable = build(
             dataset, root, scan, target, size=size, jobs=jobs, progress=progress, **options
         )
+        # Whoever finds the clips without the folder they were made of is told what they lack.
+        mark = _mark(target / manifest_name(dataset))
+        lacking = [one for one in (*scan.faults, *unreadable) if one.fatal or one.clip]
+        if lacking:
+            write_bytes(mark, f"{len(lacking)} faults, the first: {lacking[0]}\n".encode())
+        else:
+            mark.unlink(missing_ok=True)
     if not fatal:
         write_bytes(_memory(dataset), os.fsencode(root.resolve()) + b"\n")
     return _report(dataset, root, scan.counts, (*scan.faults, *unreadable), manifest)
@@ -244,6 +269,11 @@ def _variable(dataset: Dataset) -> str:
 
 def _target(dataset: Dataset, size: int | None) -> Path:
     return home() / "datasets" / f"{dataset.folder_name}-{size or 'whole'}"
+
+
+def _mark(manifest: Path) -> Path:
+    """What tells that a manifest was made of a copy with faults."""
+    return manifest.with_suffix(".faults")
 
 
 def _memory(dataset: Dataset) -> Path:

@@ -224,14 +224,15 @@ def load(one: Given, config: Profile, *, progress: Progress | None = None) -> Da
     if one.kind == "own":
         assert one.path is not None  # `parse` saw to it
         return own.load(one.name, one.path, config, progress=progress)
-    if one.path is None:
+    folder = one.path or published.known_folder(one.name)
+    if folder is None:
         return Dataset(
             manifest=datasets.load(one.name, config, progress=progress),
             published=datasets.DATASETS[one.name].clips,
         )
     report = datasets.fetch(
         one.name,
-        path=one.path,
+        path=folder,
         allow_faults=True,
         size=config.size,
         jobs=config.worker_count(),
@@ -253,10 +254,10 @@ def load(one: Given, config: Profile, *, progress: Progress | None = None) -> Da
             )
         raise DatasetError(
             f"{datasets.DATASETS[one.name].title} is not whole: {listed}",
-            file=one.path,
+            file=folder,
             remedy="; ".join(remedies),
         )
-    root = report.root or one.path
+    root = report.root or folder
     absent = tuple(
         LeftOut(path=root / fault.file, reason=fault.message, clip=fault.clip) for fault in lost
     )

@@ -37,16 +37,23 @@ class Track:
     scores: np.ndarray
 
 
-def track(frames: Iterable[np.ndarray], *, using: Detector | None = None, every: int = 1) -> Track:
+def track(
+    frames: Iterable[np.ndarray],
+    *,
+    using: Detector | None = None,
+    every: int = 1,
+    retry: int = 10,
+) -> Track:
     """Follows the face of the first frame through a clip.
 
-    A face that is lost is looked for by full detection once in ten looks, so an empty scene stays
+    A face that is lost is looked for by full detection once in some looks, so an empty scene stays
     cheap, and is taken up again when it returns.
 
     Args:
         frames: uint8 (H, W, 3) RGB each; one is in memory at a time.
         using: The detector; by default `detector()`.
         every: Only one frame in so many is looked at; those between are interpolated linearly.
+        retry: Looks from one search for a lost face to the next.
 
     Raises:
         FaceError: No frame at all, or `every` below 1.
@@ -62,7 +69,7 @@ def track(frames: Iterable[np.ndarray], *, using: Detector | None = None, every:
         last = looked[-1][1] if looked else NOTHING
         if last.status in SEEN:
             now = _first(using.keep(frame, last), lost=True)
-        elif misses % 10 == 0:
+        elif misses % retry == 0:
             now = _first(using.detect([frame])[0], lost=bool(looked) and _ever(looked))
         else:
             now = last

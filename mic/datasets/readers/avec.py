@@ -158,8 +158,18 @@ def read_trace(path: Path) -> tuple[np.ndarray, np.ndarray]:
             start = number + 1
             break
     time = next((k for k, name in enumerate(names) if "time" in name), None)
-    # The challenge calls the rating GoldStandard, the last column otherwise.
-    rating = names.index(_RATING) if _RATING in names else len(names) - 1
+    # The challenge calls the rating GoldStandard; otherwise it is called as what is rated, or it
+    # is the only other column.
+    called = [name for name in (_RATING, path.parent.name.lower()) if name in names]
+    rating = names.index(called[0]) if called else len(names) - 1
+    others = [k for k in range(1, len(names)) if k != time]
+    if not called and len(others) > 1:
+        raise DatasetError(
+            f"has the columns {', '.join(names[k] for k in others)}, and none is called the gold "
+            "standard",
+            file=path,
+            remedy=remedy,
+        )
     if start is None or time is None or len(names) < 2 or rating == time:
         raise DatasetError("is not an ARFF file of ratings", file=path, remedy=remedy)
     rows = []

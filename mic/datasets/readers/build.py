@@ -27,7 +27,7 @@ from mic.storage.atomic import write_bytes, write_text
 from mic.storage.digest import sha256_of
 
 _WORTH_A_PROCESS = 12  # clips
-_VERSION = 4  # raised when `build` makes other clips of the same sources
+_VERSION = 5  # raised when `build` makes other clips of the same sources
 _SELDOM = 0.5  # of the frames: a clip that shows a face less often is noted
 # What Pillow raises; a broken chunk of a PNG is a SyntaxError to it.
 _BROKEN_PICTURE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)

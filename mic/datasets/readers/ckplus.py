@@ -17,6 +17,7 @@ from mic.datasets.readers.source import (
     copies_of,
     files_in,
     folder_of,
+    is_litter,
     missing,
     relative,
     subfolders,
@@ -41,6 +42,7 @@ _NUMBER = re.compile(r"\d{3}")
 _NAME = re.compile(r"(S\d{3})_(\d{3})_(\d{8})", re.IGNORECASE)
 
 _PICTURES = ("cohn-kanade-images", "extended-cohn-kanade-images")
+_OTHERS = ("_facs", "_landmarks")
 _EMOTIONS = ("Emotion", "Emotion_labels")
 _PICTURES_AGAIN = "unpack extended-cohn-kanade-images.zip again"
 _LABELS_AGAIN = "unpack Emotion_labels.zip again"
@@ -67,17 +69,23 @@ def scan(root: Path) -> Scan:
     sources, counts = [], Counter(sequences=len(sequences))
     for key, folders in labels.items():
         files = [file for folder in folders for file in files_in(folder)]
-        files = [file for file in files if file.suffix.lower() == ".txt"]
+        files = [file for file in files if file.suffix.lower() == ".txt" and not _other(file)]
         if files:
             source = _source(root, key, sequences.get(key, []), files, faults)
             if source is not None:
                 sources.append(source)
     faults += [_stray(folder, root) for folder in _strays(emotions)]
+    faults += _elsewhere(emotions, root, known=set(labels))
     counts["labelled sequences"] = len(sources)
     counts["subjects with a label"] = len({source.subject for source in sources})
     counts["subjects"] = len({subject for subject, _ in sequences})
     counts.update(source.label for source in sources)
     return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
+
+
+def _other(file: Path) -> bool:
+    """Whether a file is of another archive: action units or points, unpacked over the labels."""
+    return _NAME.match(file.stem) is not None and file.stem.lower().endswith(_OTHERS)
 
 
 def _sequences(folder: Path) -> dict[tuple[str, str], list[Path]]:
@@ -97,6 +105,40 @@ def _strays(emotions: Path) -> Iterator[Path]:
         for number in subfolders(subject):
             if not (known and _NUMBER.fullmatch(number.name)) and files_in(number):
                 yield number
+
+
+def _elsewhere(emotions: Path, root: Path, *, known: set[tuple[str, str]]) -> list[Fault]:
+    """Labels that lie elsewhere than in the folder of their sequence, of those that have none."""
+    found: dict[str, Fault] = {}
+    for file in sorted(emotions.rglob("*_emotion*")):
+        match = _NAME.match(file.name)
+        if match is None or is_litter(file):
+            continue
+        subject, number = match[1].upper(), match[2]
+        in_place = file.parent.name == number and file.parent.parent.name.upper() == subject
+        if in_place and file.is_file() and file.suffix.lower() == ".txt":
+            continue
+        if (subject, number) in known and _has_label(file, emotions, subject, number):
+            continue
+        found[f"{subject}_{number}"] = Fault(
+            file=relative(file, root),
+            message=f"is no label that is read, in the place where that of {subject}/{number} is",
+            remedy=_LABELS_AGAIN,
+            clip=f"{subject}_{number}",
+        )
+    return list(found.values())
+
+
+def _has_label(file: Path, emotions: Path, subject: str, number: str) -> bool:
+    """Whether the sequence of a file has another label, in its place."""
+    return any(
+        other != file and _NAME.match(other.stem) and other.suffix.lower() == ".txt"
+        for folder in subfolders(emotions)
+        if folder.name.upper() == subject
+        for one in subfolders(folder)
+        if one.name == number
+        for other in files_in(one)
+    )
 
 
 def _stray(folder: Path, root: Path) -> Fault:

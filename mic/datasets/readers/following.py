@@ -52,7 +52,8 @@ def path(frames: Iterable[np.ndarray], *, every: int = EVERY) -> Path:
             shape[:] = [frame.shape]
             yield frame
 
-    found = faces.track(noted(), every=every)
+    # Clips have some forty frames: a face that one look misses is looked for at the next.
+    found = faces.track(noted(), every=every, retry=1)
     count = len(found.statuses)
     height, width = shape[0][:2]
     known = np.flatnonzero(np.isin(found.statuses, SEEN) & np.isfinite(found.points).all((1, 2)))

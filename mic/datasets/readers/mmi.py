@@ -11,7 +11,6 @@ when this was written: check them before quoting. The generated protocol `synth-
 from __future__ import annotations
 
 import dataclasses
-import filecmp
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -28,10 +27,12 @@ from mic.datasets.readers.source import (
     folder_of,
     missing,
     relative,
+    same_content,
     subfolders,
 )
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
+from mic.manifest.tables import Spellings
 
 # Values of the session's Emotion tag; larger ones are moods and single action units.
 LABELS = {1: "anger", 2: "disgust", 3: "fear", 4: "happiness", 5: "sadness", 6: "surprise"}
@@ -59,6 +60,7 @@ def scan(root: Path) -> Scan:
     counts: Counter[str] = Counter()
     faults += copies_of(root, "Sessions")
     first: dict[str, tuple[Path, Source]] = {}
+    people = Spellings()
     for folder in sorted(subfolders(sessions), key=lambda sub: (len(sub.name), sub.name)):
         inside = files_in(folder)
         by_name = {file.name.lower(): file for file in inside}
@@ -81,9 +83,10 @@ def scan(root: Path) -> Scan:
         source = _source(root, folder, by_name, videos[0], faults, counts)
         if source is None:
             continue
+        source = dataclasses.replace(source, subject=people.first(source.subject))
         # A folder that was copied is not another session: its clip would count twice.
         video, earlier = first.setdefault(videos[0].stem.lower(), (videos[0], source))
-        if earlier is source or not filecmp.cmp(video, videos[0], shallow=False):
+        if earlier is source or not same_content(video, videos[0]):
             sources.append(source)
         elif (earlier.label, earlier.subject) == (source.label, source.subject):
             message = f"is a copy of {relative(video.parent, root)} and is not read"
@@ -120,7 +123,8 @@ def _source(
     faults: list[Fault],
     counts: Counter[str],
 ) -> Source | None:
-    clip_id = f"session-{folder.name}"
+    # Names of other systems may be no UTF-8, and stand in a manifest.
+    clip_id = "session-" + re.sub(r"[^\w -]", "_", folder.name)
     names = "session.xml", f"{video.stem}.xml"
     try:
         session, clip = (_xml(by_name.get(name.lower()), folder / name) for name in names)
@@ -132,6 +136,7 @@ def _source(
                 f"its emotion is {of_clip}, that of {names[0]} is {of_session}",
                 file=folder / names[1],
             )
+        subject = _subject(session, video)
     except DatasetError as error:
         file = folder if error.file is None else Path(error.file)
         faults.append(
@@ -141,7 +146,6 @@ def _source(
     if emotion not in LABELS:
         counts["sessions without one of six emotions"] += 1
         return None
-    subject = _subject(session, video)
     if subject is None:
         faults.append(
             Fault(
@@ -237,8 +241,11 @@ def _emotion(element: ElementTree.Element, file: Path) -> int | None:
 
 
 def _subject(session: ElementTree.Element, video: Path) -> str | None:
+    ids = {(_attribute(one, "id") or "").strip().casefold() for one in _all(session, "subject")}
+    if len(ids) > 1:
+        raise DatasetError(f"names {len(ids)} subjects", file=video.with_name("session.xml"))
     element = _first(session, "subject")
-    name = "" if element is None else (_attribute(element, "id") or "").strip()
+    name = "" if element is None else " ".join((_attribute(element, "id") or "").split())
     # One person must not be two for being written as 5, S5 and S005.
     if number := re.fullmatch(r"S?(\d+)", name, re.IGNORECASE):
         return f"S{int(number[1]):03}"

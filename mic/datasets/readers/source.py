@@ -268,7 +268,7 @@ def the_one(
     """
     published = [file for file in files if file.suffix.lower() == suffix] or list(files)
     first = published[0]
-    alike = all(_alike(first, other) for other in published[1:])
+    alike = all(same_content(first, other) for other in published[1:])
     for other in files:
         if alike and other is not first:
             faults.append(
@@ -292,7 +292,8 @@ def the_one(
     return first if alike else None
 
 
-def _alike(one: Path, other: Path) -> bool:
+def same_content(one: Path, other: Path) -> bool:
+    """Whether two files hold the same; not where one of them cannot be read."""
     try:
         return filecmp.cmp(one, other, shallow=False)
     except OSError:  # which of them is whole cannot be told
