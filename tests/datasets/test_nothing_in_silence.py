@@ -31,6 +31,18 @@ def test_a_look_that_sees_no_face_does_not_lose_it_for_the_clip(dark):
     assert found.edge == pytest.approx(whole.edge, rel=0.1)
 
 
+@pytest.mark.parametrize("name", ["afew", "cremad", "mmi"])
+def test_a_link_that_leads_nowhere_is_a_clip_that_is_missing(tmp_path, name):
+    root = getattr(trees, name)(tmp_path)
+    whole = scan(name, root).sources
+    lost = root / whole[0].files[0]
+    lost.unlink()
+    lost.symlink_to(tmp_path / "gone" / lost.name)
+    report = datasets.fetch(name, path=root, size=None, allow_faults=True)
+    assert whole[0].clip_id in {fault.clip for fault in report.faults}
+    assert len(report.manifest) < len(whole)
+
+
 @pytest.mark.parametrize("kept", [True, False])
 def test_what_a_run_refused_is_not_taken_by_the_next_without_a_folder(tmp_path, kept):
     (tmp_path / "data").mkdir()

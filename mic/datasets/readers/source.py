@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from mic.codec import videos_below
+from mic.codec import VIDEO_SUFFIXES, videos_below
 from mic.errors import DatasetError
 from mic.manifest.manifest import Fault
 
@@ -346,7 +346,7 @@ def files_in(path: Path) -> list[Path]:
     Raises:
         DatasetError: It cannot be listed.
     """
-    return _listed(path, Path.is_file)
+    return _listed(path, _is_file)
 
 
 def _listed(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:
@@ -359,6 +359,12 @@ def _listed(path: Path, wanted: Callable[[Path], bool]) -> list[Path]:
             file=path,
             remedy="make the folder readable, or unpack it again",
         ) from error
+
+
+def _is_file(path: Path) -> bool:
+    """Also a video's link that leads nowhere, as to a disk that is not there: it is missing."""
+    lost = path.is_symlink() and path.suffix.lower() in VIDEO_SUFFIXES and not path.exists()
+    return path.is_file() or lost
 
 
 def is_litter(path: Path) -> bool:
