@@ -166,7 +166,7 @@ def available(name: str) -> bool:
         return True
     dataset = find(name)
     if folder := os.environ.get(_variable(dataset)):
-        return Path(folder).is_dir()
+        return Path(folder).expanduser().is_dir()
     built = home() / "datasets" / f"{dataset.folder_name}-*" / manifest_name(dataset)
     return _remembered(dataset) is not None or any(home().glob(str(built.relative_to(home()))))
 

@@ -14,6 +14,8 @@ What differs from the coded residual, because a decoder does not tell it:
   past (after, for the future of B-frames): exact with one reference frame and B-frames that
   nothing refers to;
 - H.264 partitions smaller than 8x8 come with one vector, weighted prediction without weights;
+- the global motion of MPEG-4 Part 2 (sprites) and the overlapped blocks and loop filter of H.263
+  (annexes F and J) are not applied: what they predict counts as residual;
 - MPEG-4 Part 2 and its relatives of a size that is not whole macroblocks: vectors that point
   beyond the right or lower border read the picture's last sample, not the macroblock's.
 """
