@@ -44,7 +44,7 @@ from mic_bitstream import (
     open,
     residual_batch,
 )
-from mic_bitstream.arrays import SPACES, Frames, check_choice
+from mic_bitstream.arrays import SPACES, Frames, check_choice, parts_of
 from mic_bitstream.stream import PARTS
 
 __all__ = [
@@ -111,7 +111,7 @@ def read(
     """
     check_choice("method", (method,), ("bitstream", "decoded"))
     if method == "decoded":
-        check_choice("what", what, PARTS)
+        what = parts_of(what, PARTS)
         check_choice("space", (space,), SPACES)
         if (scale, on_error, threads) != (1, "raise", 1):
             raise ConfigError(

@@ -21,6 +21,7 @@ from mic_bitstream.arrays import (
     check_choice,
     check_memory,
     frame_numbers,
+    parts_of,
     sample_arrays,
 )
 from mic_bitstream.records import INTER, INTRA, Clip, Motion, Residuals
@@ -165,11 +166,11 @@ class Decoded:
         Returns:
             A clip whose macroblock types are only `INTER` and `INTRA` (no vector in it).
         """
+        what = parts_of(what, ("residual", "motion", "macroblocks"))
         if "macroblocks" in what:
             raise ConfigError(
                 "quantisers and bits need the bitstream", remedy='use method="bitstream"'
             )
-        check_choice("what", what, PARTS)
         check_choice("space", (space,), SPACES)
         rows = frame_numbers(frames, self.frame_count)
         found = self.frames(rows) if "residual" in what else self.vectors(rows)

@@ -17,6 +17,7 @@ from mic_bitstream.memory import free_memory
 SPACES = ("planes", "ycbcr", "rgb")
 SCALES = (1, 2, 4, 8)
 
+_MOST = 2**31 - 1  # what the native part counts with
 # Less is asked for without looking how much there is.
 _WORTH_A_LOOK = 1 << 25
 
@@ -151,6 +152,17 @@ def check_choice(name: str, values: Iterable[object], allowed: tuple[object, ...
             )
 
 
+def parts_of(what: object, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """What is to be read, as a tuple: an iterator is used up by who looks into it.
+
+    Raises:
+        ConfigError: It is no collection of these names.
+    """
+    parts = tuple(what) if isinstance(what, Iterable) else (what,)
+    check_choice("what", parts, allowed)
+    return tuple(str(one) for one in parts)
+
+
 def check_common(scale: int, space: str, threads: int, on_error: str) -> None:
     """Checks the arguments that all ways of reading share."""
     check_choice("scale", (scale,), SCALES)
@@ -161,12 +173,14 @@ def check_common(scale: int, space: str, threads: int, on_error: str) -> None:
 
 
 def check_whole(name: str, value: object) -> None:
-    """Raises ConfigError if a value is no whole number from 1 on."""
-    if type(value) is int and value > 0:  # what is asked of all others takes ten microseconds
+    """Raises ConfigError if a value is no whole number from 1 on, or one that no file needs."""
+    if (
+        type(value) is int and 0 < value <= _MOST
+    ):  # what is asked of all others takes ten microseconds
         return
     if (
         isinstance(value, bool)
         or not isinstance(value, SupportsIndex)
-        or operator.index(value) < 1
+        or not 0 < operator.index(value) <= _MOST
     ):
-        raise ConfigError(f"{name} is {value!r}", remedy="use a whole number, 1 or more")
+        raise ConfigError(f"{name} is {value!r}", remedy=f"use a whole number from 1 to {_MOST:,}")

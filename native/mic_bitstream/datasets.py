@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from mic_bitstream.arrays import SCALES, check_choice
+from mic_bitstream.arrays import SCALES, check_choice, parts_of
 from mic_bitstream.errors import ConfigError
 from mic_bitstream.extras import needed
 from mic_bitstream.records import MISSING
@@ -69,8 +69,7 @@ class CompressedClips(Dataset[Sample]):
         jitter: bool = True,
         seed: int = 0,
     ) -> None:
-        what = tuple(what)
-        check_choice("what", what, PARTS)
+        what = parts_of(what, PARTS)
         check_choice("scale", (scale,), SCALES)
         if frames < 1:
             raise ConfigError(f"frames is {frames}", remedy="use 1 or more")

@@ -20,6 +20,7 @@ from mic_bitstream.arrays import (
     check_common,
     check_memory,
     frame_numbers,
+    parts_of,
     sample_arrays,
 )
 from mic_bitstream.clock import read_clock
@@ -262,8 +263,7 @@ class Stream(Reconstruction):
             threads: Threads to parse with.
             on_error: "raise" or "mask".
         """
-        what = tuple(what)
-        check_choice("what", what, PARTS)
+        what = parts_of(what, PARTS)
         check_common(scale, space, threads, on_error)
         # Taken once: another thread may append, or close the stream, meanwhile.
         native, shown = self.native, self._places()

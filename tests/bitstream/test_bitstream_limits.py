@@ -24,6 +24,27 @@ def clip(tmp_path_factory):
     return stream.load(synthetic(tmp_path_factory.mktemp("clip"), options))
 
 
+@pytest.mark.parametrize("method", ["bitstream", "decoded"])
+def test_what_is_asked_for_is_taken_once_or_refused(clip, tmp_path, method):
+    path = written(tmp_path / "clip.m4v", clip, [vop.data for vop in clip.vops])
+    found = mic.bitstream.read(path, what=iter(["motion"]), method=method)
+    assert len(found.motion.blocks) == 8
+    for what in (None, 5, "residual", ["pictures"]):
+        with pytest.raises(ConfigError, match="what is"):
+            mic.bitstream.read(path, what=what, method=method)
+    with pytest.raises(ConfigError, match="threads is"), mic.bitstream.open(path) as opened:
+        opened.residual(threads=10**30)
+
+
+def test_arrays_that_share_their_memory_are_refused(clip, tmp_path):
+    path = written(tmp_path / "clip.m4v", clip, [vop.data for vop in clip.vops])
+    luma, chroma = np.empty((8, 48, 64), np.int16), np.empty((8, 24, 32), np.int16)
+    with mic.bitstream.open(path) as opened:
+        with pytest.raises(ConfigError, match="same memory"):
+            opened.residual(out=(luma, chroma, chroma))
+        opened.residual(out=(luma, chroma, chroma.copy()))
+
+
 def test_every_output_asks_for_memory(clip, tmp_path, monkeypatch):
     path = written(tmp_path / "clip.m4v", clip, [vop.data for vop in clip.vops])
     monkeypatch.setattr("mic_bitstream.arrays._WORTH_A_LOOK", 1)
