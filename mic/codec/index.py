@@ -15,7 +15,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from mic.codec.picture_headers import LAYERS, hevc_type, resolution, vop_header
+from mic.codec.entrances import AvcEntrance, HevcEntrance
+from mic.codec.picture_headers import LAYERS, resolution, vop_header
 from mic.errors import CodecError
 
 _MISSING = np.iinfo(np.int64).min
@@ -48,6 +49,7 @@ class Index:
         discarded: bool (P,): cut away by an edit list; decoded, but not shown.
         begin: The first packet that is decoded: recordings of broadcasts begin anywhere, and what
             comes before the first key picture shows nothing.
+        leading: Packets behind `begin` that are not decoded: they refer to some before it.
         stamps: int64 (P,), presentation time stamps in the stream's units.
         by_stamp: Whether the stamps tell in what order pictures are shown. AVI and raw streams
             have none that do: there the k-th decoded picture is the k-th shown.
@@ -68,6 +70,7 @@ class Index:
     kinds: str
     discarded: np.ndarray
     begin: int
+    leading: frozenset[int]
     stamps: np.ndarray
     by_stamp: bool
     packet_of: np.ndarray
@@ -141,9 +144,8 @@ def index_of(
     # Containers that keep decoding times only call them presentation times: these rise.
     rising = reordered and bool((np.diff(pts) > 0).all())
     discarded = np.array(entries.discarded, bool)
-    pictures = np.array(entries.pictures, np.int64)
     begin = entries.begin()
-    pictures[:begin] = 0
+    pictures = entries.shown(begin)
     uncoded = np.frombuffer("".join(entries.kinds).encode(), np.uint8) == ord("N")
     packed = bool((pictures > 1).any())  # its VOPs that are not coded only hold a place
     held = pictures if packed else np.maximum(pictures, uncoded)
@@ -174,6 +176,7 @@ def index_of(
         kinds="".join(entries.kinds),
         discarded=discarded,
         begin=begin,
+        leading=frozenset(entries.leading()),
         stamps=pts,
         by_stamp=by_stamp,
         packet_of=packet_of,
@@ -263,9 +266,8 @@ class _Entries:
         self.keyframes: list[bool] = []
         self.discarded: list[bool] = []
         self.kinds: list[str] = []
-        self.pictures: list[int] = []
-        # Whether what is read may refer to pictures before the first key picture: None before it.
-        self._leading: bool | None = None
+        self._pictures: list[int] = []
+        self._avc, self._hevc = AvcEntrance(extradata), HevcEntrance(extradata)
         self._increments: list[int] = []
 
     def rate(self) -> Fraction | None:
@@ -279,10 +281,27 @@ class _Entries:
 
     def begin(self) -> int:
         """The packet of the first key picture, where others cannot be decoded; else 0."""
+        if self._codec == "h264":
+            return self._avc.begin or 0
         if self._codec not in _FROM_KEY:
             return 0
         keys = (number for number, kind in enumerate(self.kinds) if kind == "I")
         return next(keys, 0)
+
+    def leading(self) -> list[int]:
+        """Packets that refer to some before the one that decoding begins with."""
+        return [*self._avc.leading, *self._hevc.leading]
+
+    def shown(self, begin: int) -> np.ndarray:
+        """int64 (P,): pictures that each packet holds and that are shown, from packet `begin` on.
+
+        Where H.264 is nowhere whole, all are counted, and the decoder decides.
+        """
+        pictures = np.array(self._pictures, np.int64)
+        if self._codec == "h264" and not pictures.any():
+            pictures[:] = 1
+        pictures[:begin] = 0
+        return pictures
 
     def add(self, packet: av.Packet[av.VideoStream]) -> None:
         if not self.sizes and self._extradata not in bytes(packet):
@@ -298,24 +317,12 @@ class _Entries:
             kind, pictures = self._vops(bytes(packet))
         elif self._codec == "vp8":  # RFC 6386, 9.1: show_frame
             pictures = memoryview(packet)[0] >> 4 & 1
-        elif self._codec == "hevc" and self._leading is not False:
-            pictures = self._shown_of_hevc(bytes(packet), packet.is_keyframe)
+        elif self._codec == "hevc" and not self._hevc.passed:
+            pictures = self._hevc.shows(bytes(packet), packet.is_keyframe)
+        elif self._codec == "h264" and not self._avc.passed:
+            pictures = self._avc.shows(bytes(packet))
         self.kinds.append(kind)
-        self.pictures.append(pictures)
-
-    def _shown_of_hevc(self, data: bytes, key: bool) -> int:
-        """0 for a picture that refers to some before the first key picture: none can be decoded.
-
-        Such pictures are skipped (ITU-T H.265, 8.1.3), and follow the key picture at once in
-        coding order: their types are RASL_N and RASL_R, those of others that may be among them
-        RADL_N and RADL_R (7.4.2.2).
-        """
-        if self._leading is None:
-            self._leading = True if key else None
-            return 1
-        kind = hevc_type(data, self._extradata)
-        self._leading = kind in (6, 7, 8, 9)
-        return 0 if kind in (8, 9) else 1
+        self._pictures.append(pictures)
 
     def _tick(self, increment: int) -> None:
         """Keeps an increment of the first layer: another one counts otherwise."""

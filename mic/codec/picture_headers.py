@@ -1,32 +1,110 @@
 """What the first bytes of a coded picture tell, of codecs whose pictures are not all shown.
 
-Clauses are of ISO/IEC 14496-2 for VOPs, of ITU-T H.265 for HEVC.
+Clauses are of ISO/IEC 14496-2 for VOPs, of ITU-T H.264 and H.265 for AVC and HEVC.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+
 LAYERS = range(0x20, 0x30)
+
+
+# Bytes of a unit that are looked at: recovery points come among the first messages of theirs.
+_LOOKED_AT = 1024
+_SLICES = "PBIPIPBIPI"  # slice_type (H.264, Table 7-6): SP and SI as P and I
+
+
+@dataclasses.dataclass(frozen=True)
+class AvcPicture:
+    """What an H.264 access unit says of itself.
+
+    Attributes:
+        idr: Whether it is an IDR picture.
+        type: "I", "P" or "B", of its first slice; "?" without a slice.
+        reference: Whether others may refer to it.
+        recovery: recovery_frame_cnt of its recovery point (D.1.8); None if it is none.
+    """
+
+    idr: bool
+    type: str
+    reference: bool
+    recovery: int | None
+
+
+def avc_picture(data: bytes, headers: bytes) -> AvcPicture:
+    """Reads an H.264 access unit up to its first slice's header (7.3.1, 7.3.3).
+
+    Args:
+        data: The packet.
+        headers: What the container keeps apart; begins with 1 where units have their lengths
+            before them (ISO/IEC 14496-15).
+    """
+    recovery = None
+    for unit in _units(data, headers, length_at=4):
+        kind = unit[0] & 31
+        if kind == 6:
+            found = _recovery(unit[1:].replace(b"\0\0\3", b"\0\0"))
+            recovery = found if recovery is None else recovery
+        elif kind in (1, 2, 5):
+            bits = _Bits(unit[1:9])
+            bits.golomb()  # first_mb_in_slice
+            letter = (_SLICES + "?")[min(bits.golomb(), len(_SLICES))]
+            return AvcPicture(kind == 5, letter, unit[0] >> 5 & 3 > 0, recovery)
+    return AvcPicture(False, "?", False, recovery)
 
 
 def hevc_type(data: bytes, headers: bytes) -> int:
     """nal_unit_type of the first slice of an HEVC picture (7.3.1.2); -1 if there is none."""
+    kinds = (unit[0] >> 1 & 0x3F for unit in _units(data, headers, length_at=21))
+    return next((kind for kind in kinds if kind < 32), -1)
+
+
+def _units(data: bytes, headers: bytes, *, length_at: int) -> Iterator[bytes]:
+    """The first bytes of each NAL unit of a packet.
+
+    Args:
+        data: The packet.
+        headers: What the container keeps apart.
+        length_at: The byte of `headers` whose last two bits tell how long lengths are.
+    """
     at, step = 0, 0
-    if headers[:1] == b"\1" and len(headers) > 21:  # units with their lengths before them
-        step = (headers[21] & 3) + 1
+    if headers[:1] == b"\1" and len(headers) > length_at:  # units have their lengths before them
+        step = (headers[length_at] & 3) + 1
     while True:
         if step:
             start = at + step
-            at = start + int.from_bytes(data[at:start])
+            at = end = start + int.from_bytes(data[at:start])
         else:
             found = data.find(b"\0\0\1", at)
             if found < 0:
-                return -1
+                return
             start = at = found + 3
+            end = start + _LOOKED_AT
         if start >= len(data):
-            return -1
-        kind = data[start] >> 1 & 0x3F
-        if kind < 32:
-            return kind
+            return
+        if unit := data[start : min(end, start + _LOOKED_AT)]:
+            yield unit
+
+
+def _recovery(messages: bytes) -> int | None:
+    """recovery_frame_cnt among the messages of a unit of enhancement information (7.3.2.3.1)."""
+    at = 0
+    while at + 2 < len(messages):
+        told = []
+        for _ in range(2):  # payloadType, payloadSize
+            number = 0
+            while at < len(messages) and messages[at] == 255:
+                number, at = number + 255, at + 1
+            if at >= len(messages):
+                return None
+            told.append(number + messages[at])
+            at += 1
+        if told[0] == 6:
+            return _Bits(messages[at : at + 8]).golomb()
+        at += told[1]
+    return None
 
 
 def resolution(headers: bytes) -> int:
@@ -73,6 +151,13 @@ class _Bits:
 
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
+
+    def golomb(self) -> int:
+        """A number in Exp-Golomb code (H.264, 9.1)."""
+        zeros = 0
+        while self._left > 0 and not self.take(1):
+            zeros += 1
+        return (1 << zeros) - 1 + self.take(zeros)
 
     def take(self, count: int) -> int:
         self._left -= count

@@ -303,8 +303,9 @@ class Video:
     def _decoded(self, threads: int) -> Iterator[Picture]:
         number = -1
         with opened(self.path, number=self.stream, threads=threads) as (container, stream):
-            begin = self.index.begin
-            for frame in decoded_frames(container, stream, self.path, first=begin):
+            begin, leading = self.index.begin, self.index.leading
+            found = decoded_frames(container, stream, self.path, first=begin, without=leading)
+            for frame in found:
                 known = self.index.number(frame.pts)
                 number = number + 1 if known is None else max(known, number + 1)
                 yield self._picture(number, frame)

@@ -213,7 +213,10 @@ def _packets_from(
     """Packets from that of picture `first` on, without those that are shown before it."""
     if first == 0:
         found = packets(container, stream, video.path)
-        yield from itertools.islice(found, video.index.begin, None)
+        begin, leading = video.index.begin, video.index.leading
+        for number, packet in enumerate(found):
+            if number >= begin and number not in leading:
+                yield packet
         return
     number = int(video.index.packet_of[first])
     stamp = int(video.index.stamps[number])

@@ -181,7 +181,10 @@ class Coded:
         waiting = iter(numbers)
         with opened(path, number=self.video.stream) as (container, stream):
             stream.codec_context.skip_frame = "NONKEY"
-            for frame in decoded_frames(container, stream, path, first=index.begin):
+            frames = decoded_frames(
+                container, stream, path, first=index.begin, without=index.leading
+            )
+            for frame in frames:
                 # Every key frame of what is read is an I-frame; where stamps order pictures, one
                 # that is cut away has none of these.
                 number = by_stamp.get(frame.pts) if index.by_stamp else next(waiting, None)

@@ -65,8 +65,10 @@ class Decoded:
                 context.skip_frame = "DEFAULT" if needed else "NONREF"
 
             try:
-                begin = video.index.begin
-                frames = decoded_frames(container, stream, video.path, first=begin, before=allow)
+                begin, leading = video.index.begin, video.index.leading
+                frames = decoded_frames(
+                    container, stream, video.path, first=begin, without=leading, before=allow
+                )
                 for frame in frames:
                     known = video.index.number(frame.pts)
                     if known is None and video.index.by_stamp:

@@ -61,7 +61,7 @@ def read_clock(index: _native.Stream, types: str, stamps: np.ndarray | None = No
     Args:
         index: The stream.
         types: One letter a VOP, as `Stream.vop_types`.
-        stamps: The container's time of each VOP in seconds, if it has times.
+        stamps: The time at which the container shows each VOP, in seconds, if it has times.
     """
     steps = np.empty(len(types), np.int32)
     index.steps(steps)
@@ -79,7 +79,9 @@ def read_clock(index: _native.Stream, types: str, stamps: np.ndarray | None = No
     irregular = int(forward.sum() - counts.max())
     if fixed != usual and irregular > max(2, _RARE * forward.sum()):
         late[:] = False
-    if stamps is not None and late.any() and index.low_delay:
-        told = np.diff(stamps, prepend=np.nan) * resolution
+    if stamps is not None and late.any():
+        shown = np.array(index.display_order, np.int64)
+        told = np.empty(len(types))
+        told[shown] = np.diff(stamps[shown], prepend=np.nan) * resolution
         late &= ~(np.abs(told - steps) < usual / 2)
     return Clock(np.flatnonzero(backwards), np.flatnonzero(late))

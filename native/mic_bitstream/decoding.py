@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 import av
@@ -68,6 +67,7 @@ def decoded_frames(
     path: Path,
     *,
     first: int = 0,
+    without: Container[int] = (),
     before: Callable[[av.Packet[av.VideoStream]], None] | None = None,
 ) -> Iterator[av.VideoFrame]:
     """The stream's pictures in the order in which they are shown, as coded.
@@ -80,6 +80,8 @@ def decoded_frames(
         stream: Of it.
         path: Named in errors.
         first: Number of the packet to begin with, of a key frame; those before it are not decoded.
+        without: Numbers of packets that are not decoded: their pictures refer to some before
+            `first`.
         before: Called with each packet before it is decoded, for instance to tell the decoder
             whether its picture may be passed over.
 
@@ -88,7 +90,9 @@ def decoded_frames(
     """
     context, frames, begun = stream.codec_context, 0, False
     try:
-        for packet in itertools.islice(packets(container, stream, path), first, None):
+        for number, packet in enumerate(packets(container, stream, path)):
+            if number < first or number in without:
+                continue
             begun = begun or packet.is_keyframe
             if before is not None:
                 before(packet)

@@ -28,7 +28,7 @@ class SampleTable:
     Attributes:
         offsets: uint64 (T,), into the file.
         sizes: uint32 (T,), bytes.
-        stamps: float64 (T,), decoding times in seconds.
+        stamps: float64 (T,), presentation times in seconds.
         extradata: The decoder-specific information: MPEG-4 headers.
         frame_rate: Frames a second.
     """
@@ -159,6 +159,7 @@ def _table(track: list[tuple[bytes, bytes]], file_size: int, *, movie_scale: int
         raise _OtherLayoutError
     durations = _numbers(_one(track, b"stts"), 2)
     timescale = _timescale(_one(track, b"mdhd"))
+    stamps = _stamps(durations, len(sizes)) + _later(track, len(sizes))
     total = int((durations[:, 0] * durations[:, 1]).sum())
     if total < 1 or timescale < 1 or movie_scale < 1:
         raise _OtherLayoutError
@@ -169,7 +170,7 @@ def _table(track: list[tuple[bytes, bytes]], file_size: int, *, movie_scale: int
     return SampleTable(
         offsets=offsets.astype(np.uint64),
         sizes=sizes.astype(np.uint32),
-        stamps=_stamps(durations, len(sizes)) / timescale,
+        stamps=stamps / timescale,
         extradata=extradata,
         frame_rate=Fraction(len(sizes) * timescale, total),
     )
@@ -181,6 +182,17 @@ def _stamps(durations: np.ndarray, count: int) -> np.ndarray:
         raise _OtherLayoutError
     lengths = durations[:, 1].repeat(durations[:, 0])
     return np.cumsum(lengths) - lengths
+
+
+def _later(track: list[tuple[bytes, bytes]], count: int) -> np.ndarray:
+    """How much later than it is decoded each of `count` samples is shown, in units of time."""
+    if not any(kind == b"ctts" for kind, _ in track):
+        return np.zeros(count, np.int64)
+    runs = _numbers(_one(track, b"ctts"), 2)
+    if runs[:, 0].sum() != count:
+        raise _OtherLayoutError
+    # Signed by version 1 of the box only, but writers put negative numbers into version 0 too.
+    return runs[:, 1].astype(np.uint32).view(np.int32).astype(np.int64).repeat(runs[:, 0])
 
 
 def _timescale(header: bytes) -> int:

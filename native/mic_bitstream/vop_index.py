@@ -28,7 +28,8 @@ class Index:
     Attributes:
         native: The parser's index.
         frame_rate: Frames a second.
-        stamps: float64 (T,), the container's time of each VOP in seconds; None if it has none.
+        stamps: float64 (T,), when the container shows each VOP, in seconds; None if it does not
+            say.
         errors: Of the container.
     """
 

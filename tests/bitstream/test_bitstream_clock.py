@@ -56,20 +56,19 @@ def test_time_that_runs_backwards_or_jumps_is_told(case, regular, tmp_path):
         assert len(masked.errors) == len(backwards)
 
 
-def test_pauses_of_a_camera_are_no_damage(tmp_path):
+@pytest.mark.parametrize("b_frames", [0, 2])
+def test_pauses_of_a_camera_are_no_damage(b_frames, tmp_path):
     # The container's time stamps tell of the same pause, or pictures are late all the time.
     pictures = frames(Options(width=48, height=32, frames=16))
-    for name, late in (
-        ("rare.mp4", {5}),
-        ("rare.mkv", {5}),
-        ("rare.avi", {5}),
-        ("often.m4v", {3, 5, 6, 9, 12}),
-    ):
+    rare = [("rare.mp4", {5}), ("rare.mkv", {5}), ("often.m4v", {3, 5, 6, 9, 12})]
+    if not b_frames:  # AVI tells the times of decoding, which then are not those of showing
+        rare.append(("rare.avi", {5}))
+    for name, late in rare:
         path = tmp_path / name
         with av.open(str(path), "w", format="m4v" if name.endswith("m4v") else None) as container:
             video = container.add_stream("mpeg4", rate=25)
             video.width, video.height, video.pix_fmt = 48, 32, "yuv420p"
-            video.codec_context.options = {"g": "600"}
+            video.codec_context.options = {"g": "600", "bf": str(b_frames)}
             time = -1
             for number, picture in enumerate(pictures):
                 frame = av.VideoFrame.from_ndarray(picture, "rgb24")
@@ -80,7 +79,8 @@ def test_pauses_of_a_camera_are_no_damage(tmp_path):
         with mic.bitstream.open(path) as opened:
             assert opened.errors == (), name
             assert opened.frame_count == 16
-            assert not opened.accumulated().broken[1].any()
+            assert len(opened.clock.breaks) == 0
+            assert b_frames or not opened.accumulated([1]).broken.any()
 
 
 def test_a_byte_by_which_divx_repeats_a_picture_is_no_damage(tmp_path):

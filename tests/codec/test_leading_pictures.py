@@ -1,10 +1,11 @@
-"""HEVC cut at a key picture of an open group: what refers to pictures before it is not shown."""
+"""Streams cut in their middle: what cannot be decoded without what came before is not counted."""
 
 import av
 import numpy as np
 import pytest
 
 import mic
+import mic.decoded
 from mic.codec import Video
 
 GROUP = 12
@@ -54,3 +55,47 @@ def test_numbers_and_times_are_those_of_pictures_that_are_shown(kind, suffix, tm
     assert shown == pytest.approx(begin + np.arange(len(video)), abs=1)
     table = mic.predict(path, rows="frame")
     assert table["frame"].tolist() == list(range(len(video)))
+
+
+MIDDLES = {"closed": "", "open": "open-gop=1", "pyramid": "open-gop=1:b-pyramid=normal"}
+MIDDLES |= {"refreshed": "intra-refresh=1:bframes=0"}
+
+
+@pytest.fixture(scope="module", params=MIDDLES)
+def broadcast(request, tmp_path_factory):
+    """H.264 in groups of 12, brighter from picture to picture, as a transport stream."""
+    path = tmp_path_factory.mktemp(request.param) / "whole.ts"
+    parameters = f"keyint={GROUP}:bframes=2:b-adapt=0:scenecut=0:{MIDDLES[request.param]}"
+    with av.open(str(path), "w") as container:
+        options = {"preset": "ultrafast", "x264-params": parameters.rstrip(":")}
+        stream = container.add_stream("libx264", rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
+        for number in range(3 * GROUP):
+            picture = np.full((96, 128, 3), 20 + 6 * number, np.uint8)
+            picture[:, ::8] = 128
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("first", [1, 5, GROUP, GROUP + 1])
+@pytest.mark.parametrize("suffix", [".ts", ".h264", ".mkv", ".mp4"])
+def test_h264_is_counted_from_its_first_whole_picture(broadcast, suffix, first, tmp_path):
+    path = tmp_path / f"middle{suffix}"
+    with av.open(str(broadcast)) as read, av.open(str(path), "w") as written:
+        stream = read.streams.video[0]
+        copy = written.add_stream_from_template(stream)
+        for packet in [packet for packet in read.demux(stream) if packet.size][first:]:
+            packet.stream = copy
+            written.mux(packet)
+    with av.open(str(path)) as container:  # libavcodec hands out whole pictures only
+        decoded = [frame.pts for frame in container.decode(video=0)]
+    video = Video(path)
+    assert len(video) == len(decoded) < 3 * GROUP
+    assert [picture.number for picture in video.pictures()] == list(range(len(decoded)))
+    assert video.times == pytest.approx(np.arange(len(video)) / 25, abs=2e-3)
+    if video.index.by_stamp:
+        assert video.index.stamps[video.index.packet_of].tolist() == decoded
+    predicted = range(len(decoded))[1:]  # the first may be predicted from what is not there
+    with mic.decoded.open(path) as opened:
+        assert len(opened.residual(predicted).y) == len(predicted)
