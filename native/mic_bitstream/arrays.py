@@ -106,14 +106,10 @@ def sample_arrays(
     if out is None:
         new = np.zeros if zeros else np.empty
         return {name: new(shape, dtype) for name, shape in shapes.items()}
-    given = out if isinstance(out, tuple) else (out,)
+    given = arrays_of(out)
     if len(given) != len(shapes):
         raise ConfigError(f"out has {len(given)} arrays", remedy=f"give {len(shapes)}")
     for array, (name, shape) in zip(given, shapes.items(), strict=True):
-        if not isinstance(array, np.ndarray) or not array.flags.writeable:
-            raise ConfigError(
-                f"out for {name} cannot be written to", remedy="give a NumPy array that can"
-            )
         if array.shape != shape or array.dtype != dtype or not array.flags.c_contiguous:
             raise ConfigError(
                 f"out for {name} is {array.dtype} {array.shape}",
@@ -124,6 +120,22 @@ def sample_arrays(
             "arrays of out lie in the same memory", remedy="give an array of its own for each"
         )
     return dict(zip(shapes, given, strict=True))
+
+
+def arrays_of(out: Out) -> tuple[np.ndarray, ...]:
+    """The caller's arrays.
+
+    Raises:
+        ConfigError: They are no arrays that can be written to.
+    """
+    given = tuple(out) if isinstance(out, tuple | list) else (out,)
+    for array in given:
+        if not isinstance(array, np.ndarray) or not array.flags.writeable:
+            raise ConfigError(
+                f"out cannot be written to: a {type(array).__name__}",
+                remedy="give a NumPy array that can, or a tuple of them",
+            )
+    return given
 
 
 def check_memory(arrays: Iterable[tuple[tuple[int, ...], DTypeLike]]) -> None:

@@ -8,7 +8,15 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from mic_bitstream import _native
-from mic_bitstream.arrays import SPACES, Frames, Out, check_common, frame_numbers, sample_arrays
+from mic_bitstream.arrays import (
+    SPACES,
+    Frames,
+    Out,
+    arrays_of,
+    check_common,
+    frame_numbers,
+    sample_arrays,
+)
 from mic_bitstream.errors import ConfigError
 from mic_bitstream.stream import Stream
 
@@ -81,7 +89,7 @@ def residual_batch(
     size, count, clips = sizes.pop(), counts.pop(), len(streams)
     flat = None
     if out is not None:
-        given = out if isinstance(out, tuple) else (out,)
+        given = arrays_of(out)
         for array in given:
             if array.shape[:2] != (clips, count) or not array.flags.c_contiguous:
                 raise ConfigError(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mic_bitstream import _native
 from mic_bitstream.clock import read_clock
+from mic_bitstream.errors import ConfigError
 from mic_bitstream.files import check_size
 from mic_bitstream.stream import Stream
 from mic_bitstream.vop_index import LOST, syntax_error
@@ -23,13 +24,24 @@ class PacketStream(Stream):
         extradata: Headers that are kept apart from the packets; empty when the first packet
             carries them.
         frame_rate: Frames a second.
+
+    Raises:
+        BitstreamError: The headers are damaged.
+        ConfigError: The rate is none.
     """
 
     def __init__(
         self, extradata: bytes | bytearray | memoryview = b"", *, frame_rate: Fraction | float = 25
     ) -> None:
         self.path = Path("packets in memory")
-        self.frame_rate = Fraction(frame_rate)
+        try:
+            self.frame_rate = Fraction(frame_rate)
+        except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+            self.frame_rate = Fraction(0)
+        if self.frame_rate <= 0:
+            raise ConfigError(
+                f"frame_rate is {frame_rate!r}", remedy="give pictures a second, above zero"
+            )
         try:
             # Appended packets are kept in memory, so the index has nothing to read from a file.
             self._native = _native.Stream(os.fsencode(os.devnull), bytes(extradata))

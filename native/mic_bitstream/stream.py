@@ -19,6 +19,7 @@ from mic_bitstream.arrays import (
     check_choice,
     check_common,
     check_memory,
+    check_whole,
     frame_numbers,
     parts_of,
     sample_arrays,
@@ -207,8 +208,7 @@ class Stream(Reconstruction):
         if size is None:
             arrays = sample_arrays(shape, 1, scale, space).values()
             size = max(threads, _CACHED_BYTES // max(1, sum(array.nbytes for array in arrays)))
-        if size < 1:
-            raise ConfigError(f"size is {size}", remedy="use 1 or more")
+        check_whole("size", size)
         whole = sample_arrays(shape, min(size, self.frame_count), scale, space)
         for start in range(0, self.frame_count, size):
             frames = range(start, min(start + size, self.frame_count))

@@ -18,6 +18,7 @@ from mic_bitstream.arrays import (
     check_choice,
     check_common,
     check_memory,
+    check_whole,
     frame_numbers,
     plane_shapes,
     sample_arrays,
@@ -176,7 +177,8 @@ class Sums(ABC):
             on_error: "raise" or "mask".
         """
         check_common(scale, space, threads, on_error)
-        if not 1 <= count <= self.frame_count:
+        check_whole("count", count)
+        if count > self.frame_count:
             raise ConfigError(
                 f"count is {count}", remedy=f"choose from 1 to {self.frame_count} segments"
             )

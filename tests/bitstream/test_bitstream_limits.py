@@ -36,6 +36,24 @@ def test_what_is_asked_for_is_taken_once_or_refused(clip, tmp_path, method):
         opened.residual(threads=10**30)
 
 
+def test_arguments_of_another_kind_are_refused_by_name(clip, tmp_path):
+    path = written(tmp_path / "clip.m4v", clip, [vop.data for vop in clip.vops])
+    with mic.bitstream.open(path) as opened:
+        for wrong in (2.0, "2", 0, True, 2**40):
+            with pytest.raises(ConfigError, match="count is"):
+                opened.segment_sums(wrong)
+            with pytest.raises(ConfigError, match="size is"):
+                next(opened.blocks(size=wrong))
+        for out in (5, [1, 2], "planes", [np.zeros(1).tolist()]):
+            with pytest.raises(ConfigError, match="out cannot be written to"):
+                mic.bitstream.residual_batch([opened], [[1]], out=out)
+        planes = [np.empty(shape, np.int16) for shape in ((1, 48, 64), (1, 24, 32), (1, 24, 32))]
+        assert opened.residual([1], out=planes).y is planes[0]  # a list does as well
+    for rate in (float("nan"), float("inf"), 0, -25, None, "fast"):
+        with pytest.raises(ConfigError, match="frame_rate is"):
+            PacketStream(frame_rate=rate)
+
+
 def test_arrays_that_share_their_memory_are_refused(clip, tmp_path):
     path = written(tmp_path / "clip.m4v", clip, [vop.data for vop in clip.vops])
     luma, chroma = np.empty((8, 48, 64), np.int16), np.empty((8, 24, 32), np.int16)
