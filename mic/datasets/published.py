@@ -230,7 +230,9 @@ def fetch(
         )
         # Whoever finds the clips without the folder they were made of is told what they lack.
         mark = _mark(target / manifest_name(dataset))
-        lacking = [one for one in (*scan.faults, *unreadable) if one.fatal or one.clip]
+        # A clip that the reader leaves out and calls no fault is bad in every copy.
+        lacking = [one for one in scan.faults if one.fatal]
+        lacking += [one for one in unreadable if one.fatal or one.clip]
         if lacking:
             write_bytes(mark, f"{len(lacking)} faults, the first: {lacking[0]}\n".encode())
         else:

@@ -1,5 +1,6 @@
 """What a copy lacks is named, also by whoever comes later: no clip is lost without a word."""
 
+import dataclasses
 import shutil
 
 import dataset_trees as trees
@@ -62,6 +63,18 @@ def test_a_name_alone_leaves_out_and_names_what_the_folder_lacks(tmp_path):
     shutil.rmtree(root / "Train_AFEW" / "Fear")
     with pytest.raises(DatasetError, match="is not whole"):
         given.load(given.Given(name="afew"), SMOKE)
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_what_every_copy_lacks_is_no_fault_of_this_one(tmp_path, gone):
+    (tmp_path / "data").mkdir()
+    root = trees.cremad(tmp_path / "data")
+    built = datasets.fetch("cremad", path=root, size=None)
+    assert any("all emotions" in fault.message for fault in built.faults)
+    if gone:
+        root.rename(tmp_path / "elsewhere")
+    config_of_whole = dataclasses.replace(SMOKE, size=None)
+    assert len(datasets.load("cremad", config_of_whole)) == len(built.manifest)
 
 
 @pytest.mark.parametrize(
