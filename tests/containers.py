@@ -1,4 +1,4 @@
-"""Small videos of any container, written by PyAV: gray levels tell pictures apart."""
+"""Videos of any container, written by PyAV: small ones whose pictures gray levels tell apart."""
 
 import dataclasses
 import struct
@@ -112,6 +112,28 @@ def write(
             frame.pts, frame.time_base = stamp, film.time_base
             output.mux(stream.encode(frame))
         output.mux(stream.encode())
+    return path
+
+
+def filmed(path, pictures, codec="libx264", *, rate=30, **options):
+    """Writes pictures, uint8 (H, W, 3) RGB, their odd last row and column left out.
+
+    Args:
+        path: The file; its suffix names the container.
+        pictures: In the order in which they are shown.
+        codec: libavcodec's encoder.
+        rate: Pictures a second.
+        **options: Of the encoder, with _ for -.
+    """
+    height, width = (edge & ~1 for edge in pictures[0].shape[:2])
+    named = {name.replace("_", "-"): str(value) for name, value in options.items()}
+    with av.open(str(path), "w") as target:
+        video = target.add_stream(codec, rate=rate, options=named)
+        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
+        for picture in pictures:
+            part = np.ascontiguousarray(picture[:height, :width])
+            target.mux(video.encode(av.VideoFrame.from_ndarray(part, "rgb24")))
+        target.mux(video.encode(None))
     return path
 
 

@@ -13,11 +13,10 @@ import itertools
 import sys
 import tempfile
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
+from containers import filmed
 from PIL import Image
 
 import mic
@@ -71,24 +70,14 @@ def ends(
         low = (240 - person) // 2
         frames.append(np.full((240, 240, 3), 110, np.uint8))
         frames[-1][low : low + person, low : low + person] = small
-    looks = mic.predict(coded(folder / "cut.mp4", frames, quantiser), rows="look")
+    looks = mic.predict(
+        filmed(folder / "cut.mp4", frames, crf=quantiser, preset="veryfast"), rows="look"
+    )
     seen = looks[looks["left"].notna()]
     before = set(seen.loc[seen["frame"] < _BEFORE, "person"])
     after = seen[seen["frame"] >= _BEFORE]
     last = after[after["frame"] == after["frame"].max()]
     return not before & set(after["person"]), not before & set(last["person"])
-
-
-def coded(path: Path, frames: list[np.ndarray], quantiser: str) -> Path:
-    """Writes pictures of 240x240 as H.264."""
-    with av.open(str(path), "w") as container:
-        options = {"crf": quantiser, "preset": "veryfast"}
-        stream = container.add_stream("libx264", rate=Fraction(30), options=options)
-        stream.width, stream.height, stream.pix_fmt = 240, 240, "yuv420p"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, "rgb24")))
-        container.mux(stream.encode(None))
-    return path
 
 
 def goes_on(one: Path, other: Path, *, what: str, folder: Path) -> bool:
@@ -114,7 +103,9 @@ def goes_on(one: Path, other: Path, *, what: str, folder: Path) -> bool:
             shade = (60, 90, 150) if what == "mask" else (15, 15, 15)
             frame[slice(*place), max(0, left - 6) : right + 6] = shade
     frames = [*squares(one, _BEFORE), *hidden, *hidden[::-1], *bare]
-    looks = mic.predict(coded(folder / "hidden.mp4", frames, "22"), rows="look")
+    looks = mic.predict(
+        filmed(folder / "hidden.mp4", frames, crf=22, preset="veryfast"), rows="look"
+    )
     seen = looks[looks["status"] == "ok"]
     before = set(seen.loc[seen["frame"] < _BEFORE, "person"])
     after = set(seen.loc[seen["frame"] >= len(frames) - _AFTER + 15, "person"])

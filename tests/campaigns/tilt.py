@@ -12,10 +12,9 @@ from __future__ import annotations
 import itertools
 import sys
 import tempfile
-from pathlib import Path
 
-import av
 import numpy as np
+from containers import filmed
 from PIL import Image
 
 import mic
@@ -49,19 +48,6 @@ def looked(picture: np.ndarray, finder: BlazeFace, landmarker: Landmarker) -> Me
     return mesh if mesh.presence >= PRESENT else None
 
 
-def film(path: str | Path, pictures: list[np.ndarray]) -> Path:
-    """Writes pictures, uint8 (H, W, 3) RGB, as H.264 of good quality."""
-    height, width = (edge & ~1 for edge in pictures[0].shape[:2])
-    with av.open(str(path), "w") as target:
-        video = target.add_stream("libx264", rate=30, options={"crf": "23"})
-        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
-        for picture in pictures:
-            part = np.ascontiguousarray(picture[:height, :width])
-            target.mux(video.encode(av.VideoFrame.from_ndarray(part, "rgb24")))
-        target.mux(video.encode(None))
-    return Path(path)
-
-
 def films(folders: list[str]) -> None:
     """Prints what is said of each film as it is and turned by quarters of a circle."""
     print("film,quarters,status,label")
@@ -70,7 +56,7 @@ def films(folders: list[str]) -> None:
             begun = list(itertools.islice(codec.decode(path), _BEGINNING))
             for quarters in range(4):
                 turned = [np.rot90(picture, quarters) for picture in begun]
-                rows = mic.predict(film(f"{folder}/turned.mp4", turned))
+                rows = mic.predict(filmed(f"{folder}/turned.mp4", turned, crf=23))
                 for row in rows.itertuples():
                     print(f"{path.name},{quarters},{row.status},{row.label}", flush=True)
 

@@ -3,6 +3,7 @@
 import av
 import numpy as np
 import pytest
+from containers import filmed
 
 import mic
 import mic.decoded
@@ -15,14 +16,9 @@ KINDS = {"skipped": "open-gop=1", "decodable": "open-gop=0:radl=2"}
 def _film(path, kind):
     """Pictures brighter from one to the next, in groups of 12 with four B-pictures in between."""
     parameters = f"log-level=none:{KINDS[kind]}:keyint={GROUP}:min-keyint={GROUP}:bframes=4"
-    with av.open(str(path), "w") as container:
-        options = {"preset": "ultrafast", "x265-params": parameters + ":b-adapt=0:scenecut=0"}
-        stream = container.add_stream("libx265", rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        for number in range(3 * GROUP):
-            picture = np.full((96, 128, 3), 20 + 6 * number, np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        container.mux(stream.encode(None))
+    pictures = [np.full((96, 128, 3), 20 + 6 * number, np.uint8) for number in range(3 * GROUP)]
+    parameters += ":b-adapt=0:scenecut=0"
+    filmed(path, pictures, "libx265", rate=25, preset="ultrafast", x265_params=parameters)
 
 
 def _cut(source, target):
@@ -66,16 +62,11 @@ def broadcast(request, tmp_path_factory):
     """H.264 in groups of 12, brighter from picture to picture, as a transport stream."""
     path = tmp_path_factory.mktemp(request.param) / "whole.ts"
     parameters = f"keyint={GROUP}:bframes=2:b-adapt=0:scenecut=0:{MIDDLES[request.param]}"
-    with av.open(str(path), "w") as container:
-        options = {"preset": "ultrafast", "x264-params": parameters.rstrip(":")}
-        stream = container.add_stream("libx264", rate=25, options=options)
-        stream.width, stream.height, stream.pix_fmt = 128, 96, "yuv420p"
-        for number in range(3 * GROUP):
-            picture = np.full((96, 128, 3), 20 + 6 * number, np.uint8)
-            picture[:, ::8] = 128
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-        container.mux(stream.encode(None))
-    return path
+    pictures = [np.full((96, 128, 3), 20 + 6 * number, np.uint8) for number in range(3 * GROUP)]
+    for picture in pictures:
+        picture[:, ::8] = 128
+    parameters = parameters.rstrip(":")
+    return filmed(path, pictures, rate=25, preset="ultrafast", x264_params=parameters)
 
 
 @pytest.mark.parametrize("first", [1, 5, GROUP, GROUP + 1])

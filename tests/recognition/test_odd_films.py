@@ -6,7 +6,7 @@ import av
 import containers
 import numpy as np
 import pytest
-from containers import Film
+from containers import Film, filmed
 
 import mic
 from mic import codec
@@ -66,23 +66,11 @@ def test_a_size_that_changes_is_the_same_person_at_the_same_place(face, tmp_path
     assert table["status"].eq("ok").mean() > 0.9
 
 
-def _film(path, pictures):
-    with av.open(str(path), "w") as target:
-        height, width = (edge & ~1 for edge in pictures[0].shape[:2])
-        video = target.add_stream("libx264", rate=30, options={"crf": "20"})
-        video.width, video.height, video.pix_fmt = width, height, "yuv420p"
-        for picture in pictures:
-            part = np.ascontiguousarray(picture[:height, :width])
-            target.mux(video.encode(av.VideoFrame.from_ndarray(part, "rgb24")))
-        target.mux(video.encode(None))
-    return path
-
-
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 def test_a_film_that_lies_on_its_side_without_saying_so_shows_the_same(face, quarters, tmp_path):
     turned = [np.rot90(picture, quarters) for picture in face]
-    (before,) = mic.predict(_film(tmp_path / "a.mp4", face)).itertuples()
-    (after,) = mic.predict(_film(tmp_path / "b.mp4", turned)).itertuples()
+    (before,) = mic.predict(filmed(tmp_path / "a.mp4", face, crf=20)).itertuples()
+    (after,) = mic.predict(filmed(tmp_path / "b.mp4", turned, crf=20)).itertuples()
     assert (after.status, after.label) == (before.status, before.label)
     # Counter-clockwise is positive.
     assert abs((after.roll - before.roll - 90 * quarters + 180) % 360 - 180) < 10
@@ -90,9 +78,9 @@ def test_a_film_that_lies_on_its_side_without_saying_so_shows_the_same(face, qua
 
 @pytest.mark.parametrize(("times", "plus"), [(0.12, 0), (0.15, 100), (0.3, 90), (0.5, 150)])
 def test_a_dark_or_pale_film_shows_the_same(face, times, plus, tmp_path):
-    before = mic.predict(_film(tmp_path / "a.mp4", face)).iloc[0]
+    before = mic.predict(filmed(tmp_path / "a.mp4", face, crf=20)).iloc[0]
     pale = [(picture * times + plus).clip(0, 255).astype(np.uint8) for picture in face]
-    after = mic.predict(_film(tmp_path / "b.mp4", pale)).iloc[0]
+    after = mic.predict(filmed(tmp_path / "b.mp4", pale, crf=20)).iloc[0]
     assert (after["status"], after["label"]) == ("ok", before["label"])
     assert after["confidence"] > before["confidence"] - 0.15
 
@@ -106,5 +94,5 @@ def test_nobody_is_seen_in_dark_pale_and_noisy_pictures(base, wave, noise, tmp_p
         gray = base + wave * np.sin(x / 45 + number / 9) * np.cos(y / 35)
         gray = gray + draw.normal(0, noise, gray.shape)
         pictures.append(np.stack([gray.clip(0, 255).astype(np.uint8)] * 3, axis=-1))
-    (row,) = mic.predict(_film(tmp_path / "a.mp4", pictures)).itertuples()
+    (row,) = mic.predict(filmed(tmp_path / "a.mp4", pictures, crf=20)).itertuples()
     assert row.status == "no face"
