@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from pathlib import Path
 
@@ -75,7 +75,7 @@ def scan(root: Path) -> Scan:
             if source is not None:
                 sources.append(source)
     faults += [_stray(folder, root) for folder in _strays(emotions)]
-    faults += _elsewhere(emotions, root, known=set(labels))
+    faults += _elsewhere(emotions, root, labels)
     counts["labelled sequences"] = len(sources)
     counts["subjects with a label"] = len({source.subject for source in sources})
     counts["subjects"] = len({subject for subject, _ in sequences})
@@ -107,7 +107,9 @@ def _strays(emotions: Path) -> Iterator[Path]:
                 yield number
 
 
-def _elsewhere(emotions: Path, root: Path, *, known: set[tuple[str, str]]) -> list[Fault]:
+def _elsewhere(
+    emotions: Path, root: Path, labels: Mapping[tuple[str, str], list[Path]]
+) -> list[Fault]:
     """Labels that lie elsewhere than in the folder of their sequence, of those that have none."""
     found: dict[str, Fault] = {}
     for file in sorted(emotions.rglob("*_emotion*")):
@@ -118,7 +120,7 @@ def _elsewhere(emotions: Path, root: Path, *, known: set[tuple[str, str]]) -> li
         in_place = file.parent.name == number and file.parent.parent.name.upper() == subject
         if in_place and file.is_file() and file.suffix.lower() == ".txt":
             continue
-        if (subject, number) in known and _has_label(file, emotions, subject, number):
+        if _has_another(file, labels.get((subject, number), [])):
             continue
         found[f"{subject}_{number}"] = Fault(
             file=relative(file, root),
@@ -129,15 +131,12 @@ def _elsewhere(emotions: Path, root: Path, *, known: set[tuple[str, str]]) -> li
     return list(found.values())
 
 
-def _has_label(file: Path, emotions: Path, subject: str, number: str) -> bool:
-    """Whether the sequence of a file has another label, in its place."""
+def _has_another(file: Path, folders: list[Path]) -> bool:
+    """Whether the folders of a sequence hold another label than a file."""
     return any(
         other != file and _NAME.match(other.stem) and other.suffix.lower() == ".txt"
-        for folder in subfolders(emotions)
-        if folder.name.upper() == subject
-        for one in subfolders(folder)
-        if one.name == number
-        for other in files_in(one)
+        for folder in folders
+        for other in files_in(folder)
     )
 
 
