@@ -148,14 +148,22 @@ def written(table: pd.DataFrame, folder: Path) -> pd.DataFrame:
     return overall
 
 
-def side_table(doc: str, name: str, measure: Callable[[int], pd.DataFrame], rounds: int) -> int:
+def side_table(
+    doc: str,
+    name: str,
+    measure: Callable[[int], pd.DataFrame],
+    rounds: int,
+    *,
+    folder: str = "bitstream_speed",
+) -> int:
     """The program of a bench beside the grid: measures, writes its table and prints it.
 
     Args:
         doc: The bench's text, of which `--help` shows the first line.
-        name: Of the table in results/bitstream_speed.
+        name: Of the table.
         measure: Makes the table of so many rounds.
         rounds: Unless `--rounds` says otherwise.
+        folder: Of the table, in results/.
     """
     parser = argparse.ArgumentParser(description=doc.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=rounds)
@@ -163,9 +171,9 @@ def side_table(doc: str, name: str, measure: Callable[[int], pd.DataFrame], roun
     arguments = parser.parse_args()
     table = measure(arguments.rounds)
     text = table.to_csv(index=False, lineterminator="\n")
-    folder = arguments.folder / "bitstream_speed"
-    atomic.write_text(folder / f"{name}.csv", text)
-    provenance.made_by(folder, name, command="make bench", rounds=arguments.rounds)
+    target = arguments.folder / folder
+    atomic.write_text(target / f"{name}.csv", text)
+    provenance.made_by(target, name, command="make bench", rounds=arguments.rounds)
     print(results.to_markdown(table))
     return 0
 
