@@ -17,8 +17,9 @@ from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from numpy.typing import NDArray
 
+from mic.codec import times as times_
 from mic.codec.filtering import prepared
-from mic.codec.options import EncodeOptions, coded_rate
+from mic.codec.options import MAX_SIDE, EncodeOptions, checked_rate, coded_rate
 from mic.codec.scheduling import open_as_before
 from mic.codec.video import Picture, Video
 from mic.errors import CodecError, ConfigError
@@ -34,11 +35,10 @@ _CONTAINERS = {
     ".hevc": "hevc",
 }
 CONTAINER_SUFFIXES = {name: suffix for suffix, name in _CONTAINERS.items()}
+# Encoders of colours at half the size only.
+_EVEN = frozenset({"h264", "hevc"})
 # Containers that keep a time for each picture; the others know one rate.
 _TIMED = frozenset({"mp4", "matroska"})
-# Of uneven times: divisible by all usual rates and by milliseconds, and it fits the 16 bits of
-# vop_time_increment_resolution.
-_TICK = Fraction(1, 60000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,8 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
     Raises:
         CodecError: The source has no video stream, no frame, gigantic dimensions or damage, or
             breaks off.
-        ConfigError: An option is unknown or out of range, or the crop leaves the picture.
+        ConfigError: An option is unknown or out of range, the crop leaves the picture, or pictures
+            would be repeated without end.
         StorageError: The target cannot be written.
     """
     video, target = Video(source, survey=True), Path(target)
@@ -113,14 +114,19 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
     elif video.steady or timed:
         rate, kept = video.frame_rate, True
     else:
-        rate, kept = _closest(video), False
-    tick = _TICK if kept and not video.steady else None
+        rate, kept = times_.closest(video), False
+    tick = times_.TICK if kept and timed and not times_.is_even(video) else None
     if tick is not None:
-        frames = _stamped((picture.time, picture.frame) for picture in pictures)
+        frames = times_.stamped(
+            ((picture.time, picture.frame) for picture in pictures),
+            video.index.interval,
+            target,
+            bounded=_container_of(target, chosen) == "mp4",
+        )
     elif kept:
         frames = (picture.frame for picture in pictures)
     else:
-        frames = _resampled(pictures, video.duration, rate)
+        frames = times_.resampled(pictures, video.duration, rate)
     ready = prepared(frames, chosen, video.path, sample_aspect=video.sample_aspect)
     squared = chosen.crop is not None or chosen.size is not None
     raw = not timed and _container_of(target, chosen) != "avi"
@@ -143,15 +149,18 @@ def encode_frames(
         frames: uint8, (H, W, 3) RGB or (H, W) luma samples as they are to be coded, all alike.
         path: The file to write; see `reencode`.
         frame_rate: Frames a second.
-        times: Seconds of each frame, increasing, where they are uneven; as many at least as
-            frames. Containers with one rate for all (.avi, raw streams) refuse them.
+        times: Seconds of each frame from 0 on, where they are uneven: increasing (of equal ones
+            the second comes 1/60000 s later), as many at least as frames. Containers with one
+            rate for all (.avi, raw streams) refuse them.
         **options: Fields of `EncodeOptions` but `frame_rate`.
 
     Raises:
         CodecError: No frame, or frames of unequal shapes.
-        ConfigError: An option is unknown or out of range, or the container keeps no times.
+        ConfigError: An option is unknown or out of range, the container keeps no times, or they
+            do not increase.
         StorageError: The file cannot be written.
     """
+    rate = checked_rate(frame_rate)
     chosen = EncodeOptions.of(options)
     path = Path(path)
     pictures = _pictures(frames, path)
@@ -162,9 +171,14 @@ def encode_frames(
                 file=path,
                 remedy="end the name in .mp4 or .mkv",
             )
-        pictures = _stamped(zip(times, pictures, strict=False))
-    tick = None if times is None else _TICK
-    return _write(prepared(pictures, chosen, path), path, Fraction(frame_rate), chosen, tick=tick)
+        pictures = times_.stamped(
+            times_.checked(times, pictures, path),
+            float(1 / rate),
+            path,
+            bounded=_container_of(path, chosen) == "mp4",
+        )
+    tick = None if times is None else times_.TICK
+    return _write(prepared(pictures, chosen, path), path, Fraction(rate), chosen, tick=tick)
 
 
 class _DamageCounter:
@@ -177,41 +191,6 @@ class _DamageCounter:
         for picture in pictures:
             self.damaged += picture.concealed
             yield picture
-
-
-def _stamped(timed: Iterable[tuple[float, av.VideoFrame]]) -> Iterator[av.VideoFrame]:
-    """Frames that bear their times, from seconds, in ticks."""
-    last = -1
-    for seconds, frame in timed:
-        last = max(last + 1, round(seconds / _TICK))
-        frame.pts, frame.time_base = last, _TICK
-        yield frame
-
-
-def _closest(video: Video) -> Fraction:
-    """The rate at which the closest pictures of an uneven video follow one another."""
-    intervals = np.diff(video.times)
-    intervals = intervals[intervals > 0]
-    if not len(intervals):  # all at one time
-        return video.header_rate
-    interval = float(np.quantile(intervals, 0.1))
-    rate = Fraction(min(1 / interval, 120.0)).limit_denominator(1001)
-    return rate or 1 / Fraction(interval).limit_denominator(1)
-
-
-def _resampled(
-    pictures: Iterable[Picture], duration: float, rate: Fraction
-) -> Iterator[av.VideoFrame]:
-    # Output n shows the source picture nearest in time.
-    written, held, before = 0, None, 0.0
-    for picture in pictures:
-        while held is not None and written < (before + picture.time) / 2 * float(rate):
-            yield held
-            written += 1
-        held, before = picture.frame, picture.time
-    while held is not None and written < max(1, round(duration * float(rate))):
-        yield held
-        written += 1
 
 
 def _pictures(frames: Iterable[NDArray[np.uint8]], path: Path) -> Iterator[av.VideoFrame]:
@@ -312,6 +291,7 @@ def _write(
     first = next(frames, None)
     if first is None:
         raise CodecError("has no frame to encode", file=target)
+    _check_size(first, options, target)
     bits = keyframes = 0
     counter = itertools.count()
     with atomic.replacing(target) as temporary:
@@ -326,8 +306,10 @@ def _write(
                 stream.codec_context.sample_aspect_ratio = aspect
                 if options.codec == "av1":
                     open_as_before(stream.codec_context)
-                timed = _timed(itertools.chain([first], frames), rate, tick, counter)
-                for packet in _encoded(stream, timed, options):
+                lengths: dict[int, int] = {}
+                timed = _timed(itertools.chain([first], frames), rate, tick, counter, lengths)
+                packets = _encoded(stream, timed, options)
+                for packet in packets if tick is None else times_.with_lengths(packets, lengths):
                     bits, keyframes = bits + 8 * packet.size, keyframes + packet.is_keyframe
                     output.mux(packet)
                 bits += 8 * len(stream.codec_context.extradata or b"")
@@ -349,16 +331,33 @@ def _write(
     )
 
 
+def _check_size(first: av.VideoFrame, options: EncodeOptions, target: Path) -> None:
+    """Raises CodecError where the encoder takes no pictures of this size."""
+    width, height = first.width, first.height
+    if options.codec in _EVEN and (width % 2 or height % 2):
+        needed = f"{options.codec} codes even sides only"
+        smaller = f"give size=({max(2, width & ~1)}, {max(2, height & ~1)})"
+    elif options.codec == "mpeg4" and max(width, height) > MAX_SIDE:
+        needed = f"MPEG-4 Part 2 codes sides up to {MAX_SIDE}"
+        smaller = "give size= with smaller sides, or another codec"
+    else:
+        return
+    raise CodecError(f"pictures are {width} x {height}, and {needed}", file=target, remedy=smaller)
+
+
 def _timed(
     frames: Iterable[av.VideoFrame],
     rate: Fraction,
     tick: Fraction | None,
     counter: Iterator[int],
+    lengths: dict[int, int],
 ) -> Iterator[av.VideoFrame]:
     for frame in frames:
         number, frame.pict_type = next(counter), 0
         if tick is None:
             frame.pts, frame.time_base = number, 1 / rate
+        else:
+            lengths[frame.pts or 0] = frame.duration
         yield frame
 
 

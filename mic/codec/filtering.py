@@ -44,6 +44,7 @@ def prepared(
     """
     key: tuple[object, ...] = ()
     graph, size = None, options.size
+    whole: tuple[int, int] | None = None  # the first picture as it is shown
     squared = options.crop is not None or options.size is not None
     for frame in frames:
         display = Display.of(frame, sample_aspect if squared else None)
@@ -52,7 +53,8 @@ def prepared(
         current = (*shape, display, frame.color_range, frame.colorspace)
         if current != key:
             key = current
-            graph = _graph(frame, display, options.crop, size, source)
+            whole = whole or display.size(frame.width, frame.height)
+            graph = _graph(frame, display, options.crop, whole, size, source)
         if graph is None:
             ready = frame
         else:
@@ -67,6 +69,7 @@ def _graph(
     frame: av.VideoFrame,
     display: Display,
     crop: tuple[int, int, int, int] | None,
+    whole: tuple[int, int],
     size: tuple[int, int] | None,
     source: Path,
 ) -> Graph | None:
@@ -78,6 +81,9 @@ def _graph(
     steps += display.filters()
     width, height = display.size(frame.width, frame.height)
     if crop is not None:
+        if (width, height) != whole:  # the box is one of the first picture
+            width, height = whole
+            steps.append(("scale", f"{width}:{height}:flags=bicubic"))
         x, y, crop_width, crop_height = crop
         if x + crop_width > width or y + crop_height > height:
             raise ConfigError(

@@ -268,16 +268,15 @@ class _Entries:
         self.kinds: list[str] = []
         self._pictures: list[int] = []
         self._avc, self._hevc = AvcEntrance(extradata), HevcEntrance(extradata)
-        self._increments: list[int] = []
+        self._ticks: list[int] = []
+        self._seconds = self._second = 0  # at the last reference, and at the one before
 
     def rate(self) -> Fraction | None:
-        """VOPs a second by vop_time_increment, of the closest ones; None if they do not say."""
-        if len(self._increments) < 2:
-            return None
-        # Increments begin anew each second; coding order is not the order of time.
-        gaps = np.diff(self._increments) % self._counted
-        gaps = gaps[gaps > 0]
-        return Fraction(self._counted, int(gaps.min())) if len(gaps) else None
+        """VOPs a second by their own times, of most of them; None if they do not say."""
+        # Coding order is not the order of time.
+        gaps = np.diff(np.sort(np.array(self._ticks, np.int64)))
+        lengths, counts = np.unique(gaps[gaps > 0], return_counts=True)
+        return Fraction(self._counted, int(lengths[counts.argmax()])) if len(lengths) else None
 
     def begin(self) -> int:
         """The packet of the first key picture, where others cannot be decoded; else 0."""
@@ -324,11 +323,17 @@ class _Entries:
         self.kinds.append(kind)
         self._pictures.append(pictures)
 
-    def _tick(self, increment: int) -> None:
-        """Keeps an increment of the first layer: another one counts otherwise."""
+    def _tick(self, kind: str, seconds: int, increment: int) -> None:
+        """Keeps the time of a VOP of the first layer: another one counts otherwise."""
         self._counted = self._counted or self._resolution
-        if self._counted == self._resolution > 0 and len(self._increments) < _LOOKED_AT:
-            self._increments.append(increment)
+        if self._counted != self._resolution or len(self._ticks) >= _LOOKED_AT:
+            return
+        if kind == "B":  # counted from the reference that is shown before it
+            whole = self._second + seconds
+        else:
+            self._second, self._seconds = self._seconds, self._seconds + seconds
+            whole = self._seconds
+        self._ticks.append(whole * self._counted + increment)
 
     def _vops(self, data: bytes) -> tuple[str, int]:
         """Type of the first VOP, and how many are coded; DivX packs two into a packet."""
@@ -338,10 +343,11 @@ class _Entries:
             if data[at + 3] in LAYERS:  # joined streams have another in the middle
                 self._resolution = resolution(data[at:]) or self._resolution
             elif data[at + 3] == _VOP:
-                is_coded, increment = vop_header(data[at + 4 : at + 44], self._resolution)
+                header, letter = data[at + 4 : at + 44], _TYPES[data[at + 4] >> 6]
+                is_coded, seconds, increment = vop_header(header, self._resolution)
                 is_coded = is_coded or (len(data) if after < 0 else after) - at >= _SHORT
-                self._tick(increment)
+                self._tick(letter, seconds, increment)
                 coded += is_coded
-                kind = kind or (_TYPES[data[at + 4] >> 6] if is_coded else "N")
+                kind = kind or (letter if is_coded else "N")
             at = after
         return kind or "?", coded

@@ -18,8 +18,13 @@ import numpy as np
 from av.video.frame import PictureType
 from numpy.typing import NDArray
 
-from mic.codec.options import EncodeOptions, coded_rate
-from mic.errors import CodecError
+from mic.codec.options import EncodeOptions, checked_rate, coded_rate
+from mic.errors import CodecError, ConfigError
+
+# Options that say nothing here.
+_OF_FILES = frozenset(
+    {"codec", "container", "crop", "size", "frame_rate", "bit_rate", "max_frames"}
+)
 
 
 class LiveEncoder:
@@ -32,23 +37,28 @@ class LiveEncoder:
         height: Of the frames, in samples.
         frame_rate: Frames a second, as the headers say; rate control by quantiser ignores it.
         **options: Fields of `EncodeOptions` but `codec`, `container`, `crop`, `size`,
-            `frame_rate` and `bit_rate`.
+            `frame_rate`, `bit_rate` and `max_frames`.
 
     Raises:
-        ConfigError: An option is unknown or out of range.
+        ConfigError: An option is unknown, one of these, or out of range.
         CodecError: The encoder refuses the size.
     """
 
     def __init__(
         self, *, width: int, height: int, frame_rate: Fraction | float = 25, **options: Any
     ) -> None:
+        if refused := sorted(_OF_FILES & options.keys()):
+            raise ConfigError(
+                f"{', '.join(refused)}: no option of what is encoded as it comes",
+                remedy="leave it out, or write a file with `mic.codec.encode_frames`",
+            )
         chosen = EncodeOptions.of({"size": (width, height), **options})
         self.width, self.height = width, height
-        self._count = 0
+        self._count, self._closed = 0, False
         self._context = av.CodecContext.create("mpeg4", "w")
         self._context.width, self._context.height = width, height
         self._context.pix_fmt = "yuv420p"
-        self._context.framerate = coded_rate(Fraction(frame_rate))
+        self._context.framerate = coded_rate(checked_rate(frame_rate))
         self._context.time_base = 1 / self._context.framerate
         self._context.thread_count = 1
         self._context.options = chosen.encoder_options(width, height)
@@ -90,7 +100,8 @@ class LiveEncoder:
 
     def close(self) -> None:
         """Drops what the encoder may still hold; it cannot be used afterwards."""
-        if self._context.is_open:
+        if self._context.is_open and not self._closed:
+            self._closed = True
             self._context.encode(None)
 
     def __enter__(self) -> LiveEncoder:

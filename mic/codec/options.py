@@ -7,11 +7,15 @@ for `-g 300`; what its sequel needs is one group of pictures a clip, so that is 
 from __future__ import annotations
 
 import dataclasses
+import operator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Literal
+from numbers import Real
+from typing import Any, Literal, SupportsIndex
 
 import av
+import numpy as np
 
 from mic.errors import ConfigError
 
@@ -19,7 +23,9 @@ from mic.errors import ConfigError
 _LAMBDA_PER_QUANT = 118
 # libavcodec refuses longer ones unless `strict` is experimental; the counter itself is an int.
 _ONE_GOP = 1 << 30
-_MAX_SIDE = 8191  # video_object_layer_width has 13 bits
+MAX_SIDE = 8191  # video_object_layer_width has 13 bits
+_MOST = 2**31 - 1  # what the encoders count with
+_SLOWEST, _FASTEST = 1e-4, 1000  # pictures a second
 _TICKS = 65535  # vop_time_increment_resolution has 16 bits
 
 CodecName = Literal["mpeg4", "h264", "hevc", "av1"]
@@ -40,7 +46,8 @@ class EncodeOptions:
         vop_quant: The true constant quantiser instead of `quality`; 1 means 1. QP of the others.
         bit_rate: Bits a second instead of a constant quantiser.
         size: Output (width, height); None keeps the source's (or the crop's).
-        crop: Box (x, y, width, height) in source samples, cut before scaling.
+        crop: Box (x, y, width, height) in samples of the upright picture, made square; cut before
+            scaling. Where x or y is odd, colours of 4:2:0 lie half a sample of theirs beside.
         frame_rate: Output rate; frames are repeated or dropped by nearest time. None keeps all
             frames at their times in the source.
         max_frames: Only the first so many frames of the output; None takes all.
@@ -67,6 +74,7 @@ class EncodeOptions:
     container: str | None = None
 
     def __post_init__(self) -> None:
+        self._check_kinds()
         if self.codec not in _ENCODERS:
             raise ConfigError(f"unknown codec {self.codec!r}; known: {', '.join(_ENCODERS)}")
         if self.gop is not None and self.gop < 1:
@@ -80,20 +88,50 @@ class EncodeOptions:
             raise ConfigError("bit_rate must be positive and excludes vop_quant")
         if self.codec != "mpeg4" and self.vop_quant is None and self.bit_rate is None:
             raise ConfigError(f"{self.codec} needs vop_quant or bit_rate; quality is mpeg4's")
-        if self.size is not None and not all(1 <= side <= _MAX_SIDE for side in self.size):
-            raise ConfigError(f"size is {self.size}, each side must be 1 to {_MAX_SIDE}")
+        if self.size is not None and not all(1 <= side <= MAX_SIDE for side in self.size):
+            raise ConfigError(f"size is {self.size}, each side must be 1 to {MAX_SIDE}")
         if self.crop is not None and (min(self.crop[:2]) < 0 or min(self.crop[2:]) < 1):
             raise ConfigError(f"crop is {self.crop}, must be x, y >= 0 and width, height >= 1")
-        if self.frame_rate is not None and not 0 < self.frame_rate <= 1000:
-            raise ConfigError(f"frame_rate is {self.frame_rate}, must be in (0, 1000]")
         if self.max_frames is not None and self.max_frames < 1:
             raise ConfigError(f"max_frames is {self.max_frames}, must be at least 1")
         if self.slices < 1:
             raise ConfigError(f"slices is {self.slices}, must be at least 1")
+        if self.codec == "av1" and self.bit_rate is not None and self.gop is None:
+            raise ConfigError(
+                "libsvtav1 keeps a bit_rate only in groups of pictures",
+                remedy="give gop, for instance 100, or vop_quant in place of bit_rate",
+            )
         if self.codec != "mpeg4" and (self.four_mv or self.quarter_pel or self.mpeg_quant):
             raise ConfigError(
                 f"four_mv, quarter_pel and mpeg_quant are not options of {self.codec}"
             )
+
+    def _check_kinds(self) -> None:
+        """Raises ConfigError where a value is of another kind than its field."""
+        for name in ("gop", "vop_quant", "bit_rate", "max_frames", "slices"):
+            value = getattr(self, name)
+            if value is None and name != "slices":
+                continue
+            if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+                raise ConfigError(f"{name} is {value!r}, must be a whole number")
+            if operator.index(value) > _MOST:
+                raise ConfigError(f"{name} is {value}, must be at most {_MOST}")
+        for name, length in (("size", 2), ("crop", 4)):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            parts = tuple(value) if isinstance(value, Iterable) else ()
+            if len(parts) != length or not all(isinstance(one, SupportsIndex) for one in parts):
+                raise ConfigError(f"{name} is {value!r}, must be {length} whole numbers")
+        for name in ("four_mv", "quarter_pel", "mpeg_quant"):
+            if not isinstance(getattr(self, name), bool | int):
+                raise ConfigError(f"{name} is {getattr(self, name)!r}, must be True or False")
+        if not isinstance(self.codec, str):
+            raise ConfigError(f"codec is {self.codec!r}, must be one of {', '.join(_ENCODERS)}")
+        if isinstance(self.quality, bool) or not isinstance(self.quality, Real):
+            raise ConfigError(f"quality is {self.quality!r}, must be a number from 1 to 31")
+        if self.frame_rate is not None:
+            checked_rate(self.frame_rate)
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> EncodeOptions:
@@ -199,6 +237,20 @@ class EncodeOptions:
             # Equal quantisers for I and P, as mpeg4's constant vop_quant.
             params += f":{quant}={self.vop_quant}:ipratio=1"
         return {name: params, "flags": "+bitexact", "bf": "0"}
+
+
+def checked_rate(rate: Fraction | float) -> Fraction:
+    """A frame rate, exactly.
+
+    Raises:
+        ConfigError: It is none, or none that an encoder takes.
+    """
+    number = isinstance(rate, Real | np.floating) and not isinstance(rate, bool)
+    if not number or not _SLOWEST <= rate <= _FASTEST:
+        raise ConfigError(
+            f"frame_rate is {rate!r}, must be a number from {_SLOWEST:g} to {_FASTEST}"
+        )
+    return rate if isinstance(rate, Fraction) else Fraction(float(rate))
 
 
 def coded_rate(rate: Fraction | float) -> Fraction:

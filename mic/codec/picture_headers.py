@@ -132,18 +132,21 @@ def resolution(headers: bytes) -> int:
     return bits.take(16)
 
 
-def vop_header(vop: bytes, resolution: int) -> tuple[bool, int]:
-    """vop_coded and vop_time_increment (6.2.5); True and 0 where the layer's header is unknown."""
+def vop_header(vop: bytes, resolution: int) -> tuple[bool, int, int]:
+    """vop_coded, modulo_time_base's seconds, and vop_time_increment (6.2.5).
+
+    True and zeros where the layer's header is unknown.
+    """
     if resolution == 0:
-        return True, 0
-    bits = _Bits(vop)
+        return True, 0, 0
+    bits, seconds = _Bits(vop), 0
     bits.take(2)  # vop_coding_type
-    while bits.take(1):  # modulo_time_base
-        pass
+    while bits.take(1):
+        seconds += 1
     bits.take(1)
     increment = bits.take(max(1, (resolution - 1).bit_length()))
     bits.take(1)
-    return bool(bits.take(1)), increment
+    return bool(bits.take(1)), seconds, increment
 
 
 class _Bits:

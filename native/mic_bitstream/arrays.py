@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import SupportsIndex
 
 import numpy as np
@@ -155,6 +156,19 @@ def check_memory(arrays: Iterable[tuple[tuple[int, ...], DTypeLike]]) -> None:
         )
 
 
+@contextlib.contextmanager
+def enough_memory() -> Iterator[None]:
+    """Turns the end of the memory, met by what is kept beside the arrays, into a ConfigError."""
+    try:
+        yield
+    except MemoryError as error:
+        raise ConfigError(
+            "the memory that this process may have does not suffice",
+            remedy="read fewer frames at a time (`frames`), with fewer `threads`, or at a larger "
+            "`scale`",
+        ) from error
+
+
 def check_choice(name: str, values: Iterable[object], allowed: tuple[object, ...]) -> None:
     """Raises ConfigError if one of `values` is not among `allowed`."""
     for value in values:
@@ -184,15 +198,17 @@ def check_common(scale: int, space: str, threads: int, on_error: str) -> None:
         check_whole(name, value)
 
 
-def check_whole(name: str, value: object) -> None:
-    """Raises ConfigError if a value is no whole number from 1 on, or one that no file needs."""
+def check_whole(name: str, value: object, *, least: int = 1) -> None:
+    """Raises ConfigError if a value is no whole number from `least` to what no file needs."""
     if (
-        type(value) is int and 0 < value <= _MOST
+        type(value) is int and least <= value <= _MOST
     ):  # what is asked of all others takes ten microseconds
         return
     if (
         isinstance(value, bool)
         or not isinstance(value, SupportsIndex)
-        or not 0 < operator.index(value) <= _MOST
+        or not least <= operator.index(value) <= _MOST
     ):
-        raise ConfigError(f"{name} is {value!r}", remedy=f"use a whole number from 1 to {_MOST:,}")
+        raise ConfigError(
+            f"{name} is {value!r}", remedy=f"use a whole number from {least} to {_MOST:,}"
+        )

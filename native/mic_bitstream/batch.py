@@ -14,6 +14,7 @@ from mic_bitstream.arrays import (
     Out,
     arrays_of,
     check_common,
+    enough_memory,
     frame_numbers,
     sample_arrays,
 )
@@ -41,6 +42,7 @@ def residual_batch(
     out: Out | None = None,
     threads: int = 1,
 ) -> Out: ...
+@enough_memory()
 def residual_batch(
     streams: Sequence[Stream],
     frames: Sequence[Frames],

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from mic_bitstream.arrays import SCALES, check_choice, parts_of
-from mic_bitstream.errors import ConfigError
+from mic_bitstream.arrays import check_common, check_whole, parts_of
+from mic_bitstream.errors import ConfigError, MicError
 from mic_bitstream.extras import needed
 from mic_bitstream.records import MISSING
 from mic_bitstream.stream import Stream
@@ -53,6 +53,8 @@ class CompressedClips(Dataset[Sample]):
         scale: 1, 2, 4 or 8: residuals of 1/scale size.
         jitter: Whether frames are drawn anew each epoch.
         seed: Of that.
+        on_error: "raise" at a damaged frame, or "mask": its macroblocks have the type `MISSING`
+            and zeros.
 
     Raises:
         ConfigError: An argument is out of its range.
@@ -68,13 +70,12 @@ class CompressedClips(Dataset[Sample]):
         scale: int = 1,
         jitter: bool = True,
         seed: int = 0,
+        on_error: str = "raise",
     ) -> None:
         what = parts_of(what, PARTS)
-        check_choice("scale", (scale,), SCALES)
-        if frames < 1:
-            raise ConfigError(f"frames is {frames}", remedy="use 1 or more")
-        if seed < 0:
-            raise ConfigError(f"seed is {seed}", remedy="use 0 or more")
+        check_common(scale, "rgb", 1, on_error)
+        check_whole("frames", frames)
+        check_whole("seed", seed, least=0)
         if isinstance(paths, str | os.PathLike):
             raise ConfigError(f"{paths} is one path", remedy="give a list of them")
         if labels is not None and len(labels) != len(paths):
@@ -94,6 +95,7 @@ class CompressedClips(Dataset[Sample]):
         self.scale = scale
         self.jitter = jitter
         self.seed = seed
+        self.on_error = on_error
         # In shared memory: workers that persist see it change.
         self._epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
@@ -109,10 +111,9 @@ class CompressedClips(Dataset[Sample]):
         """Lets the frames of the next samples be drawn for another epoch.
 
         Raises:
-            ConfigError: It is below 0.
+            ConfigError: It is no whole number from 0 on.
         """
-        if epoch < 0:
-            raise ConfigError(f"epoch is {epoch}", remedy="use 0 or more")
+        check_whole("epoch", epoch, least=0)
         self._epoch.fill_(epoch)
 
     def __getitem__(self, index: int) -> Sample:
@@ -120,10 +121,13 @@ class CompressedClips(Dataset[Sample]):
 
         Returns:
             "residual": int16 (T, 3, ceil(H / scale), ceil(W / scale)), RGB differences.
-            "motion": int16 (T, 2, 2 h, 2 w), (x, y) of each 8x8 block in quarter samples.
+            "motion": int16 (T, 2, 2 h, 2 w), (x, y) of each 8x8 block in quarter samples; of
+                B-VOPs into the reference that is shown before.
+            "backward": As "motion", into the one that is shown after; zeros but in B-VOPs.
             "bits": int32 (T, h, w), of each macroblock.
             "types": uint8 (T, h, w), as `mic_bitstream.Residuals.types`.
             "frames": int64 (T,), their numbers in coding order.
+            "shown": int64 (T,), their places in the order in which they are shown.
             "size": int64 (2,), (H, W) of the video.
             "label": int64 (), where there are labels.
 
@@ -135,12 +139,13 @@ class CompressedClips(Dataset[Sample]):
         """
         index = range(len(self.paths))[index]  # counts from the end below zero; IndexError
         parts = {"bits": "macroblocks"}
-        with Stream(self.paths[index]) as stream:
+        with Stream(self.paths[index], on_error=self.on_error) as stream:
             clip = stream.read(
                 what=[parts.get(name, name) for name in self.what],
                 frames=self._chosen(index, stream),
                 scale=self.scale,
                 space="rgb",
+                on_error=self.on_error,
             )
             size = (stream.height, stream.width)
         sample: Sample = {}
@@ -148,10 +153,18 @@ class CompressedClips(Dataset[Sample]):
             if rows is not None:
                 sample["types"] = torch.from_numpy(rows.types)
                 sample["frames"] = torch.from_numpy(rows.frames)
+                sample["shown"] = torch.from_numpy(rows.shown)
         if clip.residual is not None:
             sample["residual"] = torch.from_numpy(clip.residual.pixels).permute(0, 3, 1, 2)
         if clip.motion is not None:
-            sample["motion"] = torch.from_numpy(clip.motion.blocks).permute(0, 3, 1, 2)
+            motion = torch.from_numpy(clip.motion.blocks).permute(0, 3, 1, 2)
+            back = clip.motion.backward
+            sample["motion"] = motion
+            sample["backward"] = (
+                torch.zeros_like(motion)
+                if back is None
+                else torch.from_numpy(back).permute(0, 3, 1, 2)
+            )
         if clip.macroblocks is not None:
             # A macroblock of 2^31 bits does not fit the largest packet.
             sample["bits"] = torch.from_numpy(clip.macroblocks.bits.view(np.int32))
@@ -159,6 +172,20 @@ class CompressedClips(Dataset[Sample]):
         if self.labels is not None:
             sample["label"] = torch.tensor(self.labels[index])
         return sample
+
+    def unusable(self) -> dict[int, MicError]:
+        """Which clips no sample can be made of, by index, and why: for a look before an epoch.
+
+        Opens every file and reads its index, not its pictures.
+        """
+        found: dict[int, MicError] = {}
+        for index, path in enumerate(self.paths):
+            try:
+                with Stream(path, on_error=self.on_error) as stream:
+                    self._chosen(index, stream)
+            except MicError as error:
+                found[index] = error
+        return found
 
     def _chosen(self, index: int, stream: Stream) -> np.ndarray:
         predicted = np.array(
@@ -196,7 +223,7 @@ def collate(samples: Sequence[Sample]) -> Sample:
     batch = {}
     for name in samples[0]:
         tensors = [sample[name] for sample in samples]
-        if name in ("residual", "motion", "bits", "types"):
+        if name in ("residual", "motion", "backward", "bits", "types"):
             height = max(tensor.shape[-2] for tensor in tensors)
             width = max(tensor.shape[-1] for tensor in tensors)
             filling = MISSING if name == "types" else 0

@@ -35,7 +35,8 @@ class PacketStream(Stream):
     ) -> None:
         self.path = Path("packets in memory")
         try:
-            self.frame_rate = Fraction(frame_rate)
+            given = frame_rate if isinstance(frame_rate, Fraction) else float(frame_rate)
+            self.frame_rate = Fraction(given)
         except (TypeError, ValueError, OverflowError, ZeroDivisionError):
             self.frame_rate = Fraction(0)
         if self.frame_rate <= 0:
@@ -62,7 +63,7 @@ class PacketStream(Stream):
             CodecError: It claims a gigantic picture.
         """
         try:
-            self.native.append(-1, bytes(packet))
+            self.native.append(-1, bytes(memoryview(packet)))
         except _native.SyntaxError as error:
             raise syntax_error(
                 *error.args, path=self.path, packet=self.frame_count, remedy=LOST

@@ -19,6 +19,7 @@ from mic_bitstream.arrays import (
     check_choice,
     check_memory,
     check_whole,
+    enough_memory,
     frame_numbers,
 )
 from mic_bitstream.errors import BitstreamError, ConfigError
@@ -141,6 +142,7 @@ class Pictures(Sequence[Picture]):
 class Reconstruction(Sums):
     """What `Stream` does with samples; it provides the attributes that `Sums` declares."""
 
+    @enough_memory()
     def pictures(
         self,
         frames: Frames = None,

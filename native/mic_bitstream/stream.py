@@ -20,6 +20,7 @@ from mic_bitstream.arrays import (
     check_common,
     check_memory,
     check_whole,
+    enough_memory,
     frame_numbers,
     parts_of,
     sample_arrays,
@@ -209,9 +210,10 @@ class Stream(Reconstruction):
             arrays = sample_arrays(shape, 1, scale, space).values()
             size = max(threads, _CACHED_BYTES // max(1, sum(array.nbytes for array in arrays)))
         check_whole("size", size)
-        whole = sample_arrays(shape, min(size, self.frame_count), scale, space)
-        for start in range(0, self.frame_count, size):
-            frames = range(start, min(start + size, self.frame_count))
+        count = self.frame_count  # taken once: another thread may append
+        whole = sample_arrays(shape, min(size, count), scale, space)
+        for start in range(0, count, size):
+            frames = range(start, min(start + size, count))
             out = tuple(array[: len(frames)] for array in whole.values())
             yield self.residual(
                 frames, scale=scale, space=space, out=out, threads=threads, on_error=on_error
@@ -241,6 +243,7 @@ class Stream(Reconstruction):
         assert clip.macroblocks is not None
         return clip.macroblocks
 
+    @enough_memory()
     def read(
         self,
         *,

@@ -19,6 +19,7 @@ from mic_bitstream.arrays import (
     check_common,
     check_memory,
     check_whole,
+    enough_memory,
     frame_numbers,
     plane_shapes,
     sample_arrays,
@@ -44,6 +45,7 @@ class Sums(ABC):
     def native(self) -> _native.Stream:
         """The parser's own index."""
 
+    @enough_memory()
     def accumulated(
         self,
         frames: Frames = None,
@@ -156,6 +158,7 @@ class Sums(ABC):
         after = np.append(wanted, len(types))[np.searchsorted(wanted, breaks)]
         return breaks[after < ends]
 
+    @enough_memory()
     def segment_sums(
         self,
         count: int,

@@ -49,9 +49,43 @@ def test_arguments_of_another_kind_are_refused_by_name(clip, tmp_path):
                 mic.bitstream.residual_batch([opened], [[1]], out=out)
         planes = [np.empty(shape, np.int16) for shape in ((1, 48, 64), (1, 24, 32), (1, 24, 32))]
         assert opened.residual([1], out=planes).y is planes[0]  # a list does as well
+    assert PacketStream(frame_rate=np.float32(12.5)).frame_rate == 12.5
+    with pytest.raises(TypeError):
+        PacketStream().append(1000)  # a size is no packet
     for rate in (float("nan"), float("inf"), 0, -25, None, "fast"):
         with pytest.raises(ConfigError, match="frame_rate is"):
             PacketStream(frame_rate=rate)
+
+
+def test_blocks_go_on_while_another_thread_appends(clip):
+    stream, packets = PacketStream(clip.headers), [vop.data for vop in clip.vops]
+    stream.append(packets[0])
+    blocks = stream.blocks(size=3)
+    first = next(blocks)
+    for packet in packets[1:]:
+        stream.append(packet)
+    assert len(first.frames) == 1
+    assert list(blocks) == []
+
+
+def test_the_end_of_the_memory_beside_the_arrays_is_told(clip, tmp_path, monkeypatch):
+    path = written(tmp_path / "clip.m4v", clip, [vop.data for vop in clip.vops])
+
+    def full(*_, **__):
+        raise MemoryError("std::bad_alloc")
+
+    for name in ("decode", "reconstruct", "accumulate_standard", "sum_segments"):
+        monkeypatch.setattr(f"mic_bitstream._native.{name}", full)
+    with mic.bitstream.open(path) as opened:
+        for ask in (
+            opened.residual,
+            opened.pictures,
+            opened.accumulated,
+            lambda: opened.segment_sums(2),
+            lambda: mic.bitstream.residual_batch([opened], [[1]]),
+        ):
+            with pytest.raises(ConfigError, match="memory that this process may have"):
+                ask()
 
 
 def test_arrays_that_share_their_memory_are_refused(clip, tmp_path):

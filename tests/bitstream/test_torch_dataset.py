@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader
 
 import mic_bitstream
 from mic_bitstream.datasets import CompressedClips, collate
-from mic_bitstream.errors import CodecError, ConfigError
+from mic_bitstream.errors import CodecError, ConfigError, MicError
 from mic_bitstream.records import MISSING
 
 SIZES = [(64, 48), (50, 37), (96, 32)]
@@ -142,3 +142,42 @@ def test_what_is_refused(paths, tmp_path):
     intra = synthetic(tmp_path, Options(frames=3, gop=1))
     with pytest.raises(ConfigError, match="no frame of the clip is predicted"):
         CompressedClips([intra])[0]
+
+
+def test_b_vops_have_both_vectors_and_their_places(paths, tmp_path):
+    options = Options(width=64, height=48, frames=24, gop=12, b_frames=2, speed=2.5)
+    path = synthetic(tmp_path, options)
+    sample = CompressedClips([path], frames=20, jitter=False)[0]
+    motion = mic_bitstream.read(path, what=("motion",), frames=sample["frames"].tolist()).motion
+    assert motion.backward.any()
+    assert np.array_equal(sample["backward"].permute(0, 2, 3, 1), motion.backward)
+    assert np.array_equal(sample["shown"], motion.shown)
+    assert sample["shown"].tolist() != sample["frames"].tolist()
+    beside = CompressedClips([paths[0], path], frames=4)
+    batch = collate([beside[0], beside[1]])
+    assert batch["backward"].shape == batch["motion"].shape
+    assert not batch["backward"][0].any()
+
+
+def test_a_bad_file_is_told_before_an_epoch_and_a_damaged_one_masked(paths, tmp_path):
+    still = synthetic(tmp_path, Options(frames=1))
+    damaged = tmp_path / "damaged.m4v"
+    data = bytearray(paths[0].read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 200] = bytes(range(200))
+    damaged.write_bytes(data)
+    clips = CompressedClips([paths[0], tmp_path / "gone.mp4", still, damaged], frames=19)
+    assert set(clips.unusable()) >= {1, 2}
+    assert "no frame of the clip is predicted" in str(clips.unusable()[2])
+    with pytest.raises(MicError):
+        clips[3]
+    masked = CompressedClips([damaged], frames=19, jitter=False, on_error="mask")
+    assert not masked.unusable()
+    assert (masked[0]["types"] == MISSING).any()
+
+
+@pytest.mark.parametrize("wrong", [{"frames": 2.5}, {"frames": 0}, {"seed": 1.5}, {"seed": -1}])
+def test_numbers_of_another_kind_are_refused_before_a_worker_meets_them(wrong, paths):
+    with pytest.raises(ConfigError):
+        CompressedClips(paths, **wrong)
+    with pytest.raises(ConfigError, match="epoch is"):
+        CompressedClips(paths).set_epoch(0.9)

@@ -1,0 +1,147 @@
+"""When each written picture is shown: at even steps, at the times of a source, or repeated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+from mic.codec.video import Picture, Video
+from mic.errors import CodecError, ConfigError
+
+# Of uneven times: divisible by all usual rates and by milliseconds, and it fits the 16 bits of
+# vop_time_increment_resolution.
+TICK = Fraction(1, 60000)
+# Half a unit of QuickTime's usual clock: how far even times are off where a container rounds them.
+_ROUNDED = 0.00084
+# Ticks from one picture to the next that MP4 keeps (ISO/IEC 14496-12, 8.6.1.2, as libavformat
+# writes it).
+_LONGEST = 2**31 - 1
+# Pictures that a container of one rate gets for each of the source, at most.
+_REPEATED = 100
+
+
+def is_even(video: Video) -> bool:
+    """Whether a video's times are those of one rate, up to what containers round."""
+    even = np.arange(len(video)) / float(video.frame_rate)
+    return video.steady and bool(np.abs(video.times - even).max() < _ROUNDED)
+
+
+def checked(
+    times: Iterable[float], frames: Iterable[av.VideoFrame], path: Path
+) -> Iterator[tuple[float, av.VideoFrame]]:
+    """Frames with the times that a caller gave.
+
+    Raises:
+        ConfigError: A frame has no time, or one that is none or before that of the one before.
+    """
+    before, given = -math.inf, iter(times)
+    for number, frame in enumerate(frames):
+        time = next(given, None)
+        wrong = ""
+        if time is None:
+            wrong = "has no time"
+        elif not math.isfinite(time) or time < 0:
+            wrong = f"has the time {time}"
+        elif time < before:
+            wrong = f"has the time {time}, after one of {before}"
+        if time is None or wrong:
+            raise ConfigError(
+                wrong,
+                file=path,
+                place=f"frame {number}",
+                remedy="give as many times as frames, in seconds from 0 on, none below the last",
+            )
+        before = time
+        yield time, frame
+
+
+def stamped(
+    timed: Iterable[tuple[float, av.VideoFrame]], last: float, target: Path, *, bounded: bool
+) -> Iterator[av.VideoFrame]:
+    """Frames that bear their times, and how long each is shown, in ticks.
+
+    Args:
+        timed: Seconds and frames.
+        last: Seconds that the last one is shown.
+        target: Named in errors.
+        bounded: Whether the container keeps short pauses only, as MP4.
+
+    Raises:
+        CodecError: A pause is longer than the container keeps.
+    """
+    at, held = -1, None
+    for seconds, frame in timed:
+        stamp = max(at + 1, round(seconds / TICK))
+        if held is not None:
+            held.duration = stamp - at
+            if bounded and held.duration > _LONGEST:
+                raise CodecError(
+                    f"a pause of {float(held.duration * TICK):.0f} s is longer than MP4 keeps, "
+                    f"{float(_LONGEST * TICK):.0f} s",
+                    file=target,
+                    place=f"at {float(at * TICK):.2f} s",
+                    remedy="write .mkv",
+                )
+            yield held
+        frame.pts, frame.time_base = stamp, TICK
+        at, held = stamp, frame
+    if held is not None:
+        held.duration = max(1, round(last / TICK))
+        yield held
+
+
+def closest(video: Video) -> Fraction:
+    """The rate at which the closest pictures of an uneven video follow one another.
+
+    Raises:
+        ConfigError: At that rate pictures would be repeated without end.
+    """
+    intervals = np.diff(video.times)
+    intervals = intervals[intervals > 0]
+    if not len(intervals):  # all at one time
+        return video.header_rate
+    interval = float(np.quantile(intervals, 0.1))
+    rate = Fraction(min(1 / interval, 120.0)).limit_denominator(1001)
+    rate = rate or 1 / Fraction(interval).limit_denominator(1)
+    if video.duration * float(rate) > _REPEATED * max(len(video), 100):
+        raise ConfigError(
+            f"its {len(video)} pictures are shown for {video.duration:.0f} s; at their closest, "
+            f"{float(rate):.1f} a second, that would be {video.duration * float(rate):.0f}",
+            file=video.path,
+            remedy="write .mp4 or .mkv, which keep times, or give frame_rate",
+        )
+    return rate
+
+
+def resampled(
+    pictures: Iterable[Picture], duration: float, rate: Fraction
+) -> Iterator[av.VideoFrame]:
+    """Pictures at an even rate: output n shows the one that is nearest in time."""
+    written, held, before = 0, None, 0.0
+    for picture in pictures:
+        while held is not None and written < (before + picture.time) / 2 * float(rate):
+            yield held
+            written += 1
+        held, before = picture.frame, picture.time
+    while held is not None and written < max(1, round(duration * float(rate))):
+        yield held
+        written += 1
+
+
+def with_lengths(
+    packets: Iterable[av.Packet[av.VideoStream]], lengths: dict[int, int]
+) -> Iterator[av.Packet[av.VideoStream]]:
+    """Packets that say how long their picture is shown, as containers keep of the last one.
+
+    Args:
+        packets: In the time base of their frames.
+        lengths: Durations by presentation time stamp; used up.
+    """
+    for packet in packets:
+        packet.duration = lengths.pop(packet.pts or 0, packet.duration)
+        yield packet
