@@ -7,6 +7,11 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
+#if defined(__APPLE__)
+#include <pthread.h>
+#else
+#include <sys/syscall.h>
+#endif
 #include <unistd.h>
 
 #include <chrono>
@@ -65,16 +70,14 @@ inline bool is_finalising() {
 #endif
 }
 
-/// Whether the calling thread, which holds the GIL, is the one that Python hands signals to.
+/// Whether the calling thread is the process's first, which Python hands signals to. Asked without
+/// Python: running its code from a daemon thread at the interpreter's end would crash the process.
 inline bool is_main_thread() {
-    static unsigned long main = 0;
-    static pid_t process = 0;
-    if (process != getpid()) {  // also in a child, whose main thread may be another
-        const auto found = nb::module_::import_("threading").attr("main_thread")();
-        main = nb::cast<unsigned long>(found.attr("ident"));
-        process = getpid();
-    }
-    return main == PyThread_get_thread_ident();
+#if defined(__APPLE__)
+    return pthread_main_np() != 0;
+#else
+    return static_cast<pid_t>(syscall(SYS_gettid)) == getpid();
+#endif
 }
 
 /// Gives the GIL away as nb::gil_scoped_release does. At the interpreter's end a daemon thread

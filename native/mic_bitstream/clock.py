@@ -24,15 +24,16 @@ class Clock:
     Attributes:
         backwards: P-VOPs that are not later than the picture before them.
         gaps: P-VOPs that come late in a stream whose pictures come regularly.
+        breaks: Both: frames whose reference is not the picture before them.
     """
 
     backwards: np.ndarray
     gaps: np.ndarray
+    breaks: np.ndarray = dataclasses.field(init=False)
 
-    @property
-    def breaks(self) -> np.ndarray:
-        """Frames whose reference is not the picture before them."""
-        return np.union1d(self.backwards, self.gaps)
+    def __post_init__(self) -> None:
+        # Once: every reading asks for it.
+        object.__setattr__(self, "breaks", np.union1d(self.backwards, self.gaps))
 
     def text(self, frame: int) -> str:
         """What is wrong before a frame of `breaks`."""

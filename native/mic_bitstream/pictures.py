@@ -193,7 +193,8 @@ class Reconstruction(Sums):
         records, reconstructed, total = _native.reconstruct(
             self.native,
             rows.tolist(),
-            boxes=boxes.astype(np.int32),
+            # In the order that the native part reads: it would call Python to bring it there.
+            boxes=np.ascontiguousarray(boxes, np.int32),
             y=y,
             cb=cb,
             cr=cr,
