@@ -6,7 +6,7 @@ import argparse
 import ast
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,11 @@ from mic import config
 from mic.cli import terminal
 from mic.errors import ConfigError
 from mic.publishing.run_times import Expected, in_words
-from mic.storage import provenance
+from mic.storage import atomic, provenance
 
 if TYPE_CHECKING:
     from mic.experiments.data import Dataset
+    from mic.publishing.notebooks import Runner
 
 # The notebooks that take given data: those of clips with classes, and those of rated recordings.
 _LABELLED_STUDIES = ("04", "05", "06", "07", "09")
@@ -68,7 +69,10 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--in-place", action="store_true", help="write the executed notebooks back, cleaned"
     )
     command.add_argument(
-        "--compare", action="store_true", help="end by comparing with the committed tables"
+        "--compare",
+        action="store_true",
+        help="end by comparing with the committed tables (the exit status tells nothing of it: "
+        "other processors have other last digits)",
     )
     command.add_argument(
         "--from-provenance",
@@ -106,6 +110,9 @@ def _run(options: argparse.Namespace) -> int:
     preset = config.load(options.profile)
     fields = {name: value for name, value in given.items() if hasattr(preset, name)}
     profile = config.load(options.profile, **fields)
+    if options.compare:
+        _check_comparable(options, profile)
+    _check_folder(options, profile, given.keys() - fields.keys())
     notebooks = options.notebooks or provenance.repository() / "notebooks"
     texts, prepared, suited = _prepared(
         options.data, profile, only=options.only if options.notebooks is None else ()
@@ -134,8 +141,29 @@ def _run(options: argparse.Namespace) -> int:
     print(f"{len(ran)} notebooks ran in {seconds:.0f} s, {len(outcomes) - len(ran)} unchanged")
     print(f"results: {runner.folder}")
     if options.compare:
-        _compare(runner.folder, runner.config.name, [one.name for one in ran])
+        _compare(runner, [one.name for one in outcomes])
     return 0
+
+
+def _check_folder(
+    options: argparse.Namespace, profile: config.Profile, beside: Collection[str]
+) -> None:
+    """Refuses a folder of results before data are built for it.
+
+    Args:
+        options: Of the command.
+        profile: Of the run.
+        beside: Parameters of notebooks that are no field of the profile.
+    """
+    from mic.publishing import results
+
+    folder = results.folder_of(profile, options.results, datasets=options.data)
+    if beside and folder.resolve() == (provenance.repository() / "results").resolve():
+        raise ConfigError(
+            f"-p {sorted(beside)[0]} would replace the committed results, made without it",
+            remedy="give --results FOLDER",
+        )
+    atomic.check_writable(folder / "notebooks" / "00.json")
 
 
 def _announce(
@@ -187,8 +215,8 @@ def _prepared(
             remedy=f"clips with classes go with {', '.join(_LABELLED_STUDIES)}, recordings with "
             f"traces, as recola, with {', '.join(_RATED_STUDIES)}; run others without --data",
         )
-    absolute = [
-        one.name if one.path is None else f"{one.name}={one.path.resolve()}" for one in chosen
+    absolute = [  # of a link its own place: what a table names lies beside it
+        one.name if one.path is None else f"{one.name}={one.path.absolute()}" for one in chosen
     ]
     prepared = {}
     for one in given.parse(absolute):
@@ -205,7 +233,8 @@ def _prepared(
 def _repeat(options: argparse.Namespace) -> int:
     from mic.publishing import reproduction
 
-    if options.parameter or options.only or options.in_place or options.profile != "auto":
+    asked = (options.parameter, options.only, options.in_place, options.data, options.show_people)
+    if any(asked) or options.compare or options.force or options.profile != "auto":
         raise ConfigError(
             "the record decides notebook, profile and parameters",
             remedy="give --from-provenance with --results and --notebooks only",
@@ -221,15 +250,35 @@ def _repeat(options: argparse.Namespace) -> int:
     return 0 if done.holds else 1
 
 
-def _compare(folder: Path, profile: str, ran: Sequence[str]) -> None:
+def _compare(runner: Runner, made: Sequence[str]) -> None:
+    """Prints committed against reproduced tables of the notebooks that this folder's runs made."""
     from mic.publishing import reproduction
 
-    if profile != "default":
-        print(f"the committed tables are of the default profile; {profile} has none to compare")
+    table = reproduction.report(runner.folder, only=made)
+    print("committed against reproduced, in cells; tables of the notebooks named:")
+    if not len(table):
+        print("none of them is committed")
         return
-    table = reproduction.report(folder, only=ran)
-    print("committed against reproduced, in cells; only tables of notebooks that ran:")
-    print(table.to_string(index=False, na_rep="") if len(table) else "no committed tables here")
+    print(table.to_string(index=False, na_rep=""))
+    counts = table["state"].value_counts()
+    print(", ".join(f"{state}: {count}" for state, count in counts.items()))
+
+
+def _check_comparable(options: argparse.Namespace, profile: config.Profile) -> None:
+    """Refuses a comparison of what is not the same, before anything runs."""
+    from mic.publishing import reproduction
+
+    if options.data:
+        raise ConfigError(
+            "--compare: the committed tables are of generated data",
+            remedy="leave it out; `mic compare` sets results of --data beside published ones",
+        )
+    if profile.digest() != config.load("default").digest():
+        raise ConfigError(
+            "--compare: the committed tables are of the default profile as it is",
+            remedy="run the default profile without -p, or leave --compare out",
+        )
+    reproduction.committed_tables(only=())  # says why there are none
 
 
 def _literal(text: str) -> object:

@@ -78,11 +78,20 @@ def read(table: Path) -> list[Source]:
     return list(found.values())
 
 
+def _is_missing(cell: str) -> bool:
+    """Whether a cell is what pandas and others write for a missing one; "none" may be a class."""
+    return cell == "None" or cell.lower() in ("nan", "<na>", "nat", "n/a", "null")
+
+
 def _source(row: Mapping[str, str]) -> Source:
     clip = str(PurePosixPath(row["clip"].replace("\\", "/")))
     for name in _NEEDED:
         if not row[name]:
             raise ValueError(f"its {name} is empty")
+        if name != "clip" and _is_missing(row[name]):
+            raise ValueError(f"its {name} is {row[name]!r}, as programs write one that is missing")
+        if name != "clip" and not row[name].isprintable():
+            raise ValueError(f"its {name} {row[name]!r} has line breaks or control characters")
     path = PurePosixPath(clip)
     if "\0" in clip:
         raise ValueError("its path holds a zero byte")

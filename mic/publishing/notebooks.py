@@ -185,7 +185,8 @@ class Runner:
             atomic.write_text(path, nbformat.writes(clean) + "\n")
             key = self._key(path)
         run_times.note(path.stem, self.config, self.data, seconds, empty=self.empty_store)
-        record = {"key": key, "cells": cells, "seconds": round(seconds, 1)}
+        vouched = sha256_of(self.folder / path.stem / PROVENANCE)
+        record = {"key": key, "outputs": vouched, "cells": cells, "seconds": round(seconds, 1)}
         atomic.write_text(stamp, json.dumps(record, indent=1) + "\n")
         self._say(f"{path.stem}: {cells} cells in {seconds:.0f} s")
         return Outcome(path.stem, ran=True, cells=cells, seconds=seconds)
@@ -275,7 +276,8 @@ class Runner:
             record = json.loads(stamp.read_text(encoding="utf-8"))
             outputs = provenance.read(record_path)["outputs"]
             found = Outcome(stamp.stem, False, record["cells"], record["seconds"])
-            same = record["key"] == key
+            # A run of another program, JupyterLab for instance, replaces outputs and record.
+            same = record["key"] == key and record["outputs"] == sha256_of(record_path)
         except (ValueError, KeyError, TypeError, ResultError):  # damaged: the notebook runs again
             return None
         files = {record_path.parent / name: digest for name, digest in outputs.items()}

@@ -12,7 +12,6 @@ import dataclasses
 import io
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -39,30 +38,22 @@ MARGIN = 0.01
 def committed_tables(
     root: Path | None = None, *, only: Collection[str] | None = None
 ) -> dict[str, pd.DataFrame]:
-    """The tables of the default profile as the current commit has them; empty without Git.
+    """The tables of the default profile as the current commit has them.
 
     Args:
         root: The checkout; by default the one that `mic` was imported from.
         only: Folders of the results, as "04_training"; None: all.
+
+    Raises:
+        ResultError: Git is not there or refuses, or there is no checkout.
     """
     root = root or provenance.repository()
-    command = ["git", "-C", str(root)]
-    try:
-        listed = subprocess.run(
-            [*command, "ls-tree", "-r", "--name-only", "HEAD", "results/"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout.split()
-    except (OSError, subprocess.CalledProcessError):
-        return {}
+    listed = provenance.git(root, "ls-tree", "-r", "--name-only", "HEAD", "results/").split()
     tables = {}
     for name in listed:
         match = re.fullmatch(r"results/([^/]+)/[^/]+\.csv", name)
         if match and (only is None or match[1] in only):
-            text = subprocess.run(
-                [*command, "show", f"HEAD:{name}"], capture_output=True, text=True, check=True
-            ).stdout
+            text = provenance.git(root, "show", f"HEAD:{name}")
             tables[Path(name).stem] = pd.read_csv(io.StringIO(text))
     return tables
 
@@ -175,7 +166,7 @@ def _line(name: str, committed: pd.DataFrame, folder: Path) -> dict[str, str | i
     path = results.table_path(name, folder=folder)
     if path is None:
         return {"table": name, "state": "not run"}
-    found = pd.read_csv(path)
+    found = results.csv(path)
     counts = compare(committed, found)
     if counts["outside"] or counts["missing"]:
         state = "differs"
@@ -196,17 +187,19 @@ class Repetition:
         differences: What is not as the record says (code, data, versions, device): a sentence
             each. They may explain differing cells.
         tables: As of `report`, the tables of this notebook.
+        altered: Tables beside the record that are not the files that its run wrote.
     """
 
     notebook: str
     folder: Path
     differences: tuple[str, ...]
     tables: pd.DataFrame
+    altered: tuple[str, ...] = ()
 
     @property
     def holds(self) -> bool:
-        """Whether every cell is equal, inside its interval, or a time."""
-        return not self.tables["state"].isin(["differs", "not run"]).any()
+        """Whether every cell is equal, inside its interval, or a time, of tables as written."""
+        return not self.altered and not self.tables["state"].isin(["differs", "not run"]).any()
 
 
 def repeat(
@@ -225,13 +218,20 @@ def repeat(
         progress: As of `Runner`.
 
     Raises:
-        ResultError: It is no such record, or a table that it names is not there.
+        ResultError: It is no such record, or its tables are not those beside it.
         ConfigError: No such notebook or profile, or a setting of the record cannot be given.
         NotebookError: The notebook failed.
     """
     path = Path(path)
     record = provenance.read(path)
     origin = path.resolve().parents[1]
+    written = {Path(name).stem for name in record["outputs"] if name.endswith(".csv")}
+    if not written or written != set(record["tables"]):
+        raise ResultError(
+            "names other tables than it says were written",
+            file=path,
+            remedy="restore it from Git; what it vouches for cannot be told",
+        )
     committed = {name: _recorded_table(path, name) for name in record["tables"]}
     notebooks = Path(notebooks or provenance.repository() / "notebooks")
     source = notebooks / f"{record['notebook']}.ipynb"
@@ -239,7 +239,8 @@ def repeat(
         raise ConfigError(
             f"there is no notebook {record['notebook']!r}",
             file=notebooks,
-            remedy=f"check out {record['commit']}, or give --notebooks",
+            remedy="a study is made again by its own command, the first lines of its program in "
+            f"tests/campaigns; of a notebook check out {record['commit']}, or give --notebooks",
         )
     config, parameters = _settings(path, record, declared.parameters(source))
     folder = Path(folder or home() / "repeated" / f"{source.stem}-{config.digest()}")
@@ -259,10 +260,13 @@ def repeat(
     runner.run([source.stem])
     repeated = provenance.read(folder / source.stem / results.PROVENANCE)
     tables = [_line(name, frame, folder) for name, frame in committed.items()]
+    altered = tuple(_altered(record, path.parent))
+    differences = [f"{one} is not the file that its run wrote" for one in altered]
     return Repetition(
         notebook=source.stem,
         folder=folder,
-        differences=tuple(_differences(record, repeated, path.parent)),
+        altered=altered,
+        differences=(*differences, *_differences(record, repeated)),
         tables=pd.DataFrame(tables, columns=["table", *_COUNTS, "widest", "state"]),
     )
 
@@ -275,7 +279,7 @@ def _recorded_table(path: Path, name: str) -> pd.DataFrame:
             file=path,
             remedy="name a record in the folder that its run wrote: results/NN_name",
         )
-    return pd.read_csv(table)
+    return results.csv(table)
 
 
 def _settings(
@@ -306,12 +310,14 @@ def _settings(
     return load(name, **changed), parameters
 
 
-def _differences(then: dict[str, Any], now: dict[str, Any], folder: Path) -> Iterator[str]:
-    for name in then["tables"]:
+def _altered(record: dict[str, Any], folder: Path) -> Iterator[str]:
+    for name in record["tables"]:
         path = folder / f"{name}.csv"
-        digest = sha256_of(path)
-        if digest != then["outputs"].get(path.name):
-            yield f"{path} is not the file that its run wrote"
+        if sha256_of(path) != record["outputs"].get(path.name):
+            yield str(path)
+
+
+def _differences(then: dict[str, Any], now: dict[str, Any]) -> Iterator[str]:
     for name in sorted(now["config"].keys() - then["config"].keys()):
         yield f"the setting {name} is newer than the record"
     if then["code_digest"] != now["code_digest"]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from PIL import Image
 
-from mic.config import Profile
+from mic.config import Profile, load
 from mic.errors import ResultError
 from mic.storage import atomic, owners, provenance
 from mic.storage.digest import sha256_of
@@ -43,7 +43,8 @@ def folder_of(config: Profile, override: str = "", *, datasets: Sequence[str] = 
 
     The default profile's are the published ones, in the repository's `results/`; the others get a
     folder of their own below it, which Git ignores, so that a quick run never replaces them. So
-    does each set of data that somebody gives: `results/own/ckplus+mmi-paper`.
+    do other settings of the default profile, `results/own/default-` and their digest, and each set
+    of data that somebody gives: `results/own/ckplus+mmi-paper`.
 
     Args:
         config: The profile of the run.
@@ -51,21 +52,33 @@ def folder_of(config: Profile, override: str = "", *, datasets: Sequence[str] = 
         datasets: What the run is given, `NAME` or `NAME=PATH` each; empty: generated data.
 
     Raises:
-        ResultError: Results of given data would replace those that are committed.
+        ResultError: Results of given data or of other settings would replace those that are
+            committed, or the folder is an address.
     """
     base = provenance.repository() / "results"
+    usual = config.digest() == load("default").digest()
     if override:
-        if datasets and Path(override).resolve() == base.resolve():
+        if "://" in override:
             raise ResultError(
-                "holds the committed results, which are of generated data",
+                "is an address, not a folder",
                 file=override,
-                remedy="choose another folder, or none: given data have one of their own",
+                remedy="give a folder of this machine",
             )
-        return Path(override)
+        folder = Path(override).expanduser()
+        if (datasets or not usual) and folder.resolve() == base.resolve():
+            what = "generated data" if datasets else "the default profile as it is"
+            raise ResultError(
+                f"holds the committed results, which are of {what}",
+                file=override,
+                remedy="choose another folder, or none: such results have one of their own",
+            )
+        return folder
     if datasets:
         names = "+".join(text.partition("=")[0] for text in datasets)
         return base / "own" / f"{names}-{config.name}"
-    return base if config.name == "default" else base / config.name
+    if config.name == "default":
+        return base if usual else base / "own" / f"default-{config.digest()[:8]}"
+    return base / config.name
 
 
 @dataclasses.dataclass

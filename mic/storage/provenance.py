@@ -33,6 +33,8 @@ _RECORDED = {
     "versions": dict,
 }
 
+_OPTIONAL = ("parameters", "inputs")
+
 # The published numbers, which every checkout has.
 PUBLISHED = Path("results", "paper.csv")
 # The packages whose version can change a number.
@@ -56,16 +58,49 @@ def repository() -> Path:
 def commit() -> str:
     """The checkout's commit, with "+changes" when code differs from it; "unknown" without Git."""
     root = repository()
-    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=40", "--exclude=*"]
     # Results and executed notebooks are what a run writes; they do not make its code another.
     code = ["--", "mic", "native", "pyproject.toml", "requirements.lock"]
     try:
-        head = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-        status = ["git", "-C", str(root), "status", "--porcelain", *code]
-        changes = subprocess.run(status, capture_output=True, text=True, check=True).stdout
-    except (OSError, subprocess.CalledProcessError):
+        head = git(root, "describe", "--always", "--abbrev=40", "--exclude=*").strip()
+        changes = git(root, "status", "--porcelain", *code)
+    except ResultError:
         return "unknown"
     return f"{head}+changes" if changes.strip() else head
+
+
+def git(root: Path, *arguments: str) -> str:
+    """What Git prints of a checkout.
+
+    Args:
+        root: Its folder. That of a folder above is another repository.
+        *arguments: As of the command line.
+
+    Raises:
+        ResultError: Git is not there or refuses, or the folder is no checkout.
+    """
+    command = ["git", "-C", str(root)]
+    try:
+        top = subprocess.run(
+            [*command, "rev-parse", "--show-toplevel"], capture_output=True, text=True, check=True
+        ).stdout.removesuffix("\n")
+        if Path(top).resolve() != root.resolve():
+            raise ResultError(
+                "is no Git checkout", file=root, remedy="clone the repository in place of a copy"
+            )
+        return subprocess.run(
+            [*command, *arguments], capture_output=True, text=True, check=True
+        ).stdout
+    except FileNotFoundError as error:
+        raise ResultError("git is not installed", file=root, remedy="install it") from error
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = [
+            line for line in (getattr(error, "stderr", None) or str(error)).splitlines() if line
+        ]
+        raise ResultError(
+            f"git: {said[-1].strip() if said else error}",
+            file=root,
+            remedy="see that `git status` works in that folder",
+        ) from error
 
 
 @functools.cache
@@ -180,6 +215,10 @@ def read(path: str | Path) -> dict[str, Any]:
     try:
         record: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
         wrong = [name for name, kind in _RECORDED.items() if type(record[name]) is not kind]
+        wrong += [name for name in _OPTIONAL if type(record.get(name, {})) is not dict]
+        wrong += [name for name, one in record["tables"].items() if type(one) is not dict]
+        if type(record["config"].get("name", "")) is not str:
+            wrong.append("config.name")
         if wrong:
             raise ValueError(f"{', '.join(wrong)} is not what it should be")
     except OSError as error:

@@ -4,13 +4,15 @@ import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import notebook_factory
 import pytest
 
-from mic import cli
-from mic.errors import ConfigError, NotebookError, StorageError
+from mic import cli, config
+from mic.errors import ConfigError, NotebookError, ResultError, StorageError
+from mic.publishing import results
 from mic.publishing.notebooks import find
 from mic.storage import provenance
 
@@ -53,6 +55,20 @@ def test_a_result_that_was_tampered_with_is_made_again(tmp_path):
     (again,) = notebook_factory.runner(tmp_path).run()
     assert again.ran
     assert notebook_factory.numbers(tmp_path) == [2]
+    # Another program runs the same notebook with other settings into the same place: whole, too.
+    kept = tmp_path / "results/01_probe"
+    former = {path: path.read_bytes() for path in kept.iterdir()}
+    notebook_factory.write(tmp_path / "notebooks", value="99")
+    notebook_factory.runner(tmp_path).run()
+    other = {path: path.read_bytes() for path in kept.iterdir()}
+    notebook_factory.write(tmp_path / "notebooks")
+    (again,) = notebook_factory.runner(tmp_path).run()
+    assert {path: path.read_bytes() for path in kept.iterdir()}.keys() == former.keys()
+    for path, data in other.items():
+        path.write_bytes(data)
+    (again,) = notebook_factory.runner(tmp_path).run()
+    assert again.ran
+    assert notebook_factory.numbers(tmp_path) == [2]
     (stamp,) = (tmp_path / "results" / "notebooks").glob("01_probe*.json")
     stamp.write_text(stamp.read_text()[:20])
     (anew,) = notebook_factory.runner(tmp_path).run()
@@ -61,27 +77,29 @@ def test_a_result_that_was_tampered_with_is_made_again(tmp_path):
 
 @pytest.mark.parametrize("place", ["results/a.csv", "results/study/b.csv", "a.mp4"])
 def test_what_it_reads_of_the_repository_or_of_a_user_decides_too(tmp_path, monkeypatch, place):
-    monkeypatch.setattr("mic.storage.provenance.repository", lambda: tmp_path)
-    monkeypatch.chdir(tmp_path)
+    checkout = tmp_path / "checkout"
+    monkeypatch.setattr("mic.storage.provenance.repository", lambda: checkout)
+    checkout.mkdir()
+    monkeypatch.chdir(checkout)
     notebook_factory.write(
         tmp_path / "notebooks",
         inputs="`results/a.csv`; the tables of `results/study`",
         parameters='clip = "generated"\n',
     )
     for name in ("results/a.csv", "results/study/b.csv", "a.mp4"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text("1")
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        (checkout / name).write_text("1")
 
     def ran():
         return notebook_factory.runner(tmp_path, parameters={"clip": "a.mp4"}).run()[0].ran
 
     assert ran()
     assert not ran()
-    (tmp_path / place).write_text("2")
+    (checkout / place).write_text("2")
     assert ran()
     record = provenance.read(tmp_path / "results/01_probe/provenance.json")
     assert sorted(record["inputs"]) == ["clip", "results/a.csv", "results/study"]
-    assert record["parameters"]["clip"] == str(tmp_path / "a.mp4")
+    assert record["parameters"]["clip"] == str(checkout / "a.mp4")
 
 
 @pytest.mark.parametrize(
@@ -103,6 +121,36 @@ def test_a_file_in_the_place_of_the_results_is_not_called_a_full_disk(tmp_path):
     (tmp_path / "results").write_text("")
     with pytest.raises(StorageError, match="can be written"):
         notebook_factory.runner(tmp_path).run()
+
+
+def test_the_committed_results_are_replaced_by_the_default_profile_alone(tmp_path, capsys):
+    base = provenance.repository() / "results"
+    default, other = config.load("default"), config.load("default", seed=3)
+    assert results.folder_of(default) == base
+    assert results.folder_of(other) == base / "own" / f"default-{other.digest()[:8]}"
+    for profile in (other, config.load("smoke")):
+        with pytest.raises(ResultError, match="holds the committed results"):
+            results.folder_of(profile, str(base))
+    assert results.folder_of(other, "~/out") == Path.home() / "out"
+    for address in ("s3://bucket/x", "smb://host/share"):
+        with pytest.raises(ResultError, match="is an address"):
+            results.folder_of(default, address)
+    assert cli.main(["run", "--only", "03", "-p", "clip", "x"]) == 1
+    assert "would replace the committed results" in capsys.readouterr().err
+
+
+def test_what_cannot_be_compared_is_refused_before_it_runs(tmp_path, capsys):
+    command = ["run", "--compare", "--results", str(tmp_path / "results")]
+    for arguments, words in (
+        (["--profile", "smoke"], "are of the default profile"),
+        (["--profile", "default", "-p", "seed", "3"], "are of the default profile"),
+        (["--profile", "default", "--data", "mine=/nowhere"], "are of generated data"),
+    ):
+        assert cli.main([*command, *arguments]) == 1
+        assert words in capsys.readouterr().err
+    (tmp_path / "file").write_text("")
+    assert cli.main(["run", "--results", str(tmp_path / "file"), "--data", "ckplus=/no"]) == 1
+    assert str(tmp_path / "file") in capsys.readouterr().err  # before anything is built
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path):

@@ -13,6 +13,7 @@ from mic import cli, config
 from mic.errors import ConfigError, ResultError
 from mic.publishing import reproduction
 from mic.publishing.notebooks import Runner
+from mic.storage import provenance
 
 COMMITTED = pd.DataFrame(
     {
@@ -102,7 +103,10 @@ def test_the_report_reads_the_commit_and_not_the_working_tree(tmp_path):
     COMMITTED.assign(accuracy=[0.1, 0.2]).to_csv(tables / "accuracy.csv", index=False)
     committed = reproduction.committed_tables(tmp_path)
     assert committed["accuracy"]["accuracy"].tolist() == [0.9, 0.5]
-    assert reproduction.committed_tables(tmp_path / "results" / "nowhere") == {}
+    with pytest.raises(ResultError, match="is no Git checkout"):  # one above is another's
+        reproduction.committed_tables(tables)
+    with pytest.raises(ResultError, match="git: "):
+        reproduction.committed_tables(tmp_path / "nowhere")
     assert list(reproduction.committed_tables(tmp_path, only=["04_training"])) == ["accuracy"]
     assert reproduction.committed_tables(tmp_path, only=["05_ablations"]) == {}
 
@@ -135,7 +139,54 @@ def test_a_record_is_repeated_cell_by_cell_elsewhere(committed, tmp_path, capsys
     assert {p: p.read_bytes() for p in committed.rglob("*") if p.is_file()} == before
     (repeated,) = (tmp_path / "home/repeated").glob("01_probe-*/01_probe/numbers.csv")
     assert repeated.read_text() == "x\n7\n"
-    assert cli.main([*command, "--profile", "smoke"]) == 1
+    for ignored in (
+        ["--profile", "smoke"],
+        ["--data", "mine=/nowhere"],
+        ["--show-people"],
+        ["--compare"],
+        ["--force"],
+    ):
+        assert cli.main([*command, *ignored]) == 1
+        assert "the record decides" in capsys.readouterr().err
+
+
+def _altered(committed, tmp_path, content):
+    folder = tmp_path / "results"
+    shutil.copytree(committed / "results", folder)
+    (folder / "01_probe/numbers.csv").write_bytes(content)
+    return reproduction.repeat(
+        folder / "01_probe/provenance.json",
+        notebooks=committed / "notebooks",
+        folder=tmp_path / "again",
+        progress=io.StringIO(),
+    )
+
+
+def test_a_table_that_was_altered_is_not_reproduced(committed, tmp_path):
+    done = _altered(committed, tmp_path, b"x\n7.0\n")
+    assert done.tables["state"].tolist() == ["same"]
+    assert not done.holds
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00\x81"])
+def test_a_table_that_is_none_is_named(committed, tmp_path, content):
+    with pytest.raises(ResultError, match=r"numbers\.csv"):
+        _altered(committed, tmp_path, content)
+
+
+def test_a_repository_that_a_copy_lies_in_is_not_its_own(tmp_path, monkeypatch):
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    commit = ["-c", "user.name=x", "-c", "user.email=x@localhost", "commit", "--allow-empty"]
+    subprocess.run(["git", "-C", str(tmp_path), *commit, "-qm", "x"], check=True)
+    inner = tmp_path / "third" / "mic"
+    inner.mkdir(parents=True)
+    monkeypatch.setattr(provenance, "repository", lambda: inner)
+    provenance.commit.cache_clear()
+    assert provenance.commit() == "unknown"
+    monkeypatch.setattr(provenance, "repository", lambda: tmp_path)
+    provenance.commit.cache_clear()
+    assert len(provenance.commit()) == 40
+    provenance.commit.cache_clear()
 
 
 def test_what_is_not_as_recorded_is_said(committed, tmp_path):
@@ -166,7 +217,13 @@ def test_what_is_not_as_recorded_is_said(committed, tmp_path):
         ("{", ResultError, "is not a provenance record"),
         ("[" * 100_000, ResultError, "is not a provenance record"),
         ({"notebook": 3}, ResultError, "is not a provenance record"),
-        ({"tables": {"../../secret": {}}}, ResultError, "not beside it"),
+        ({"tables": {"../../secret": {}}}, ResultError, "names other tables"),
+        ({"tables": {}}, ResultError, "names other tables"),
+        ({"tables": {}, "outputs": {}}, ResultError, "names other tables"),
+        ({"tables": {"numbers": 3}}, ResultError, "is not a provenance record: numbers"),
+        ({"config": {"name": []}}, ResultError, "is not a provenance record: config.name"),
+        ({"parameters": ["a"]}, ResultError, "is not a provenance record: parameters"),
+        ({"inputs": 3}, ResultError, "is not a provenance record: inputs"),
         ({"notebook": "../01_probe"}, ConfigError, "no notebook"),
         ({"config": {"name": "smoke", "colour": 1}}, ConfigError, "git checkout [0-9a-f]+$"),
         ({"config": {"name": "gone"}}, ConfigError, "other settings"),
