@@ -53,6 +53,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from mic.publishing import answers as tables
     from mic.publishing import labelled, labels
     from mic.recognition import Task
     from mic.recognition.table import Network
@@ -76,7 +77,7 @@ def _evaluate(options: argparse.Namespace) -> int:
     for table in options.predictions:
         if table.stem in {*answers, *tasks}:
             raise ConfigError(f"two networks would be called {table.stem}", file=table)
-        answers[table.stem] = labels.read_answers(table, videos)
+        answers[table.stem] = tables.read_answers(table, videos)
     for name, task in tasks.items():
         with terminal.progress(name, unit="videos") as progress:
             answers[name] = labelled.answered(videos, task, progress=progress)

@@ -27,6 +27,7 @@ import pandas as pd
 
 from mic.errors import DatasetError, MicError, printable
 from mic.evaluation import metrics
+from mic.publishing.answers import largest
 from mic.publishing.labels import EXPRESSIONS, LabelledVideo
 from mic.recognition.moments import Work
 from mic.recognition.table import Task, as_table
@@ -232,7 +233,7 @@ def evaluate(videos: Sequence[LabelledVideo], answers: Mapping[str, pd.DataFrame
     truth = {printable(video.path): video for video in videos}
     tables = []
     for network, table in answers.items():
-        own = _largest(table[table["video"].isin(list(truth))])
+        own = largest(table[table["video"].isin(list(truth))])
         tables.append(
             pd.DataFrame(
                 {
@@ -373,24 +374,3 @@ def _agreement(windows: pd.DataFrame, networks: list[str]) -> pd.DataFrame:
         share = float((both[first] == both[second]).mean()) if len(both) else np.nan
         rows.append({"first": first, "second": second, "windows": len(both), "same": share})
     return pd.DataFrame(rows, columns=["first", "second", "windows", "same"])
-
-
-def _largest(table: pd.DataFrame) -> pd.DataFrame:
-    """One row a window: of several people the one whose box is largest, the answered first.
-
-    That a video broke off is no window where there are others of it, nor is a piece of one in
-    which nobody looked, as before a damaged place: it repeats the window before.
-    """
-    if "window" in table:
-        counted = table["window"].notna()
-        if "looks" in table:
-            counted &= table["looks"].fillna(1) > 0
-        table = table[counted | ~table["video"].isin(table.loc[counted, "video"])]
-    area = np.zeros(len(table))
-    if {"left", "top", "right", "bottom"} <= set(table.columns):
-        sides = (table["right"] - table["left"]) * (table["bottom"] - table["top"])
-        area = sides.fillna(0).to_numpy(float)
-    order = table.assign(_said=table["label"].notna(), _area=area).sort_values(
-        ["_said", "_area"], ascending=False, kind="stable"
-    )
-    return order.drop_duplicates(["video", "window"]).sort_index()

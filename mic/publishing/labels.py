@@ -1,4 +1,4 @@
-"""Labels of videos, and answers about them, as people keep them: tables, folders, file names."""
+"""Labels of videos, as people keep them: tables, folders, file names."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ import dataclasses
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
 
 from mic.codec import videos_in
 from mic.datasets.readers import cremad, ravdess
-from mic.errors import DatasetError, printable
-from mic.manifest.tables import Row, is_absent, number_of, read_rows
+from mic.errors import DatasetError
+from mic.manifest.tables import Row, is_absent, read_rows
 
 # What people call the expressions, by our names.
 _SYNONYMS = {
@@ -33,8 +30,6 @@ EXPRESSIONS = frozenset(_SYNONYMS)
 _NAMES = {word: name for name, words in _SYNONYMS.items() for word in (name, *words.split())}
 # Columns by which a table labels parts of a video.
 _PARTS = ("window", "start", "end")
-_WINDOW = re.compile(r"\d+(\.0*)?")
-_WINDOWS = 10**9
 _CREMA_D = re.compile(r"(1\d{3})_[A-Z]{3}_([A-Z]{3})_(?:LO|MD|HI|XX?)", re.IGNORECASE)
 _RAVDESS = re.compile(r"\d\d-\d\d-(\d\d)-\d\d-\d\d-\d\d-(\d\d)")
 
@@ -98,97 +93,7 @@ def canonical(label: str) -> str:
     return _NAMES.get(word, word)
 
 
-def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFrame:
-    """Somebody else's answers, in the form of `answered`.
-
-    Args:
-        path: A table with the columns `video` and `label`, perhaps `window` (from 0), its
-            `start` in seconds, and `confidence` (0 to 1); where there are boxes (`left`, `top`,
-            `right`, `bottom`), a window may have a row for each of several people.
-        videos: Those that it may name.
-
-    Returns:
-        Columns video, window, start, label, confidence, error, and the boxes where there are
-        any; a video without a row is one without an answer. Rows of other videos are left out.
-
-    Raises:
-        DatasetError: It is no such table, names no video of these or several at once, or answers
-            a window twice, for one face where there are boxes; the row is named.
-    """
-    path = Path(path)
-    rows = _read(path, ("video", "label"))
-    known = _Finder([video.path for video in videos])
-    found: dict[tuple[Any, ...], dict[str, object]] = {}
-    for row in rows:
-        try:
-            place = known.find(row["video"])
-            if place is None:
-                continue
-            if row.get("error") and is_absent(row["label"]) and not row.get("window"):
-                continue  # a table of ours says so that a video broke off
-            window, confidence, box = _window(row), _confidence(row), _box(row)
-            start = number_of(row.get("start", ""))
-            key = (place, window, row.get("person", "") if box else "", *box.values())
-            if key in found:
-                raise ValueError(f"window {window} of {row['video']} has an answer already")
-        except ValueError as error:
-            raise DatasetError(
-                str(error), file=path, place=f"row {row.line}", remedy="mend it, or take it out"
-            ) from error
-        found[key] = {
-            "video": printable(place),
-            "window": window,
-            "start": float("nan") if start is None else start,
-            "label": None if is_absent(row["label"]) else canonical(row["label"]),
-            "confidence": confidence,
-            "error": "",
-            **box,
-            **({"looks": number_of(row["looks"])} if row.get("looks") else {}),
-        }
-    if not found:
-        raise DatasetError(
-            "names none of the videos", file=path, remedy="write their paths or ends of these"
-        )
-    silent = {video.path for video in videos} - {key[0] for key in found}
-    nothing = {
-        "window": 0,
-        "start": float("nan"),
-        "label": None,
-        "confidence": float("nan"),
-        "error": "no answer",
-    }
-    missing = [{"video": printable(place), **nothing} for place in sorted(silent)]
-    return pd.DataFrame([*found.values(), *missing])
-
-
-def _window(row: Mapping[str, str]) -> int:
-    text = row.get("window") or "0"
-    if not _WINDOW.fullmatch(text) or float(text) > _WINDOWS:
-        raise ValueError(f"window {text!r} is no number from 0 on")
-    return int(float(text))
-
-
-def _box(row: Mapping[str, str]) -> dict[str, float]:
-    """The edges of the face's box; nothing where the table has none, 0 where nobody is seen."""
-    edges = ("left", "top", "right", "bottom")
-    if not set(edges) <= row.keys():
-        return {}
-    return {name: number_of(row[name]) or 0.0 for name in edges}
-
-
-def _confidence(row: Mapping[str, str]) -> float:
-    """From 0 to 1; not a number where nothing is said."""
-    text = row.get("confidence", "")
-    try:
-        value = number_of(text)
-    except ValueError:
-        value = -1.0
-    if value is not None and not 0 <= value <= 1:
-        raise ValueError(f"confidence {text!r} is no number from 0 to 1")
-    return float("nan") if value is None else value
-
-
-class _Finder:
+class Finder:
     """Finds a video by a path or by the end of one."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
@@ -219,9 +124,9 @@ def _composed(path: Path) -> tuple[str, ...]:
 
 
 def _by_table(paths: Sequence[Path], table: Path) -> list[LabelledVideo]:
-    known = _Finder(paths)
+    known = Finder(paths)
     found = []
-    rows = _read(table, ("video", "label"))
+    rows = read_table(table, ("video", "label"))
     if parts := [name for name in _PARTS if any(row.get(name) for row in rows)]:
         raise DatasetError(
             f"labels parts of videos, by {', '.join(parts)}, and only whole ones are compared",
@@ -282,7 +187,12 @@ def _names_one(folder: str) -> bool:
     return canonical(folder) in _SYNONYMS
 
 
-def _read(path: Path, columns: Sequence[str]) -> list[Row]:
+def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
+    """The rows of a table, by column names in small letters.
+
+    Raises:
+        DatasetError: It is none, or lacks one of the columns.
+    """
     try:
         rows = []
         for row in read_rows(path):

@@ -6,8 +6,9 @@ import pytest
 
 from mic import cli, codec
 from mic.errors import DatasetError, printable
+from mic.publishing.answers import read_answers
 from mic.publishing.labelled import evaluate
-from mic.publishing.labels import LabelledVideo, canonical, labelled_videos, read_answers
+from mic.publishing.labels import LabelledVideo, canonical, labelled_videos
 from mic.storage import assets
 
 

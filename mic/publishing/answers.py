@@ -1,0 +1,129 @@
+"""Answers of networks about labelled videos: tables of somebody else, and which windows count."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from mic.errors import DatasetError, printable
+from mic.manifest.tables import is_absent, number_of
+from mic.publishing.labels import Finder, LabelledVideo, canonical, read_table
+
+_WINDOW = re.compile(r"\d+(\.0*)?")
+_WINDOWS = 10**9
+
+
+def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFrame:
+    """Somebody else's answers, in the form of `answered`.
+
+    Args:
+        path: A table with the columns `video` and `label`, perhaps `window` (from 0), its
+            `start` in seconds, and `confidence` (0 to 1); where there are boxes (`left`, `top`,
+            `right`, `bottom`), a window may have a row for each of several people.
+        videos: Those that it may name.
+
+    Returns:
+        Columns video, window, start, label, confidence, error, and the boxes where there are
+        any; a video without a row is one without an answer. Rows of other videos are left out.
+
+    Raises:
+        DatasetError: It is no such table, names no video of these or several at once, or answers
+            a window twice, for one face where there are boxes; the row is named.
+    """
+    path = Path(path)
+    rows = read_table(path, ("video", "label"))
+    known = Finder([video.path for video in videos])
+    found: dict[tuple[Any, ...], dict[str, object]] = {}
+    for row in rows:
+        try:
+            place = known.find(row["video"])
+            if place is None:
+                continue
+            if row.get("error") and is_absent(row["label"]) and not row.get("window"):
+                continue  # a table of ours says so that a video broke off
+            window, confidence, box = _window(row), _confidence(row), _box(row)
+            start = number_of(row.get("start", ""))
+            key = (place, window, row.get("person", "") if box else "", *box.values())
+            if key in found:
+                raise ValueError(f"window {window} of {row['video']} has an answer already")
+        except ValueError as error:
+            raise DatasetError(
+                str(error), file=path, place=f"row {row.line}", remedy="mend it, or take it out"
+            ) from error
+        found[key] = {
+            "video": printable(place),
+            "window": window,
+            "start": float("nan") if start is None else start,
+            "label": None if is_absent(row["label"]) else canonical(row["label"]),
+            "confidence": confidence,
+            "error": "",
+            **box,
+            **({"looks": number_of(row["looks"])} if row.get("looks") else {}),
+        }
+    if not found:
+        raise DatasetError(
+            "names none of the videos", file=path, remedy="write their paths or ends of these"
+        )
+    silent = {video.path for video in videos} - {key[0] for key in found}
+    nothing = {
+        "window": 0,
+        "start": float("nan"),
+        "label": None,
+        "confidence": float("nan"),
+        "error": "no answer",
+    }
+    missing = [{"video": printable(place), **nothing} for place in sorted(silent)]
+    return pd.DataFrame([*found.values(), *missing])
+
+
+def _window(row: Mapping[str, str]) -> int:
+    text = row.get("window") or "0"
+    if not _WINDOW.fullmatch(text) or float(text) > _WINDOWS:
+        raise ValueError(f"window {text!r} is no number from 0 on")
+    return int(float(text))
+
+
+def _box(row: Mapping[str, str]) -> dict[str, float]:
+    """The edges of the face's box; nothing where the table has none, 0 where nobody is seen."""
+    edges = ("left", "top", "right", "bottom")
+    if not set(edges) <= row.keys():
+        return {}
+    return {name: number_of(row[name]) or 0.0 for name in edges}
+
+
+def _confidence(row: Mapping[str, str]) -> float:
+    """From 0 to 1; not a number where nothing is said."""
+    text = row.get("confidence", "")
+    try:
+        value = number_of(text)
+    except ValueError:
+        value = -1.0
+    if value is not None and not 0 <= value <= 1:
+        raise ValueError(f"confidence {text!r} is no number from 0 to 1")
+    return float("nan") if value is None else value
+
+
+def largest(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a window: of several people the one whose box is largest, the answered first.
+
+    That a video broke off is no window where there are others of it, nor is a piece of one in
+    which nobody looked, as before a damaged place: it repeats the window before.
+    """
+    if "window" in table:
+        counted = table["window"].notna()
+        if "looks" in table:
+            counted &= table["looks"].fillna(1) > 0
+        table = table[counted | ~table["video"].isin(table.loc[counted, "video"])]
+    area = np.zeros(len(table))
+    if {"left", "top", "right", "bottom"} <= set(table.columns):
+        sides = (table["right"] - table["left"]) * (table["bottom"] - table["top"])
+        area = sides.fillna(0).to_numpy(float)
+    order = table.assign(_said=table["label"].notna(), _area=area).sort_values(
+        ["_said", "_area"], ascending=False, kind="stable"
+    )
+    return order.drop_duplicates(["video", "window"]).sort_index()
