@@ -3,7 +3,7 @@
 The landmark network puts points on a mouth behind a mask as surely as on a bare one, and says that
 a face is there. But where it puts them then depends on the square that it was given: looked at
 again from other squares, points that are seen stay, and those that are guessed at wander. Those
-behind dark glasses stay too, but it is dark there.
+behind dark glasses stay too, but it is dark there. And of a blurred face nothing is seen.
 
     hidden(landmarker, picture, mesh) > 0.5
 """
@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from mic.faces.landmarks import Landmarker, Mesh, Roi
+from mic.faces.sharpness import BLURRED, detail
 
 # Points around the eyes, and around the mouth, in the numbers of the mesh.
 _EYES = (33, 133, 159, 145, 263, 362, 386, 374)
@@ -80,6 +81,8 @@ def hidden(landmarker: Landmarker, picture: np.ndarray, mesh: Mesh) -> float:
         picture: uint8 (H, W, 3) RGB.
         mesh: The face in it, in samples of that picture.
     """
+    if detail(picture, mesh) < BLURRED:
+        return 1.0
     lids = max(_brightness(picture, mesh, around) for around in _LIDS)
     if lids < _DARK * _brightness(picture, mesh, _CHEEKS):
         return 1.0

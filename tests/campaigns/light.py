@@ -16,9 +16,10 @@ import tempfile
 from unittest import mock
 
 import numpy as np
+from containers import filmed
 
 import mic
-from campaigns.tilt import film, looked
+from campaigns.tilt import looked
 from mic import codec
 from mic.faces import light
 from mic.faces.blazeface import BlazeFace
@@ -78,7 +79,11 @@ def _films(folders: list[str]) -> None:
                 with mock.patch.object(light, "curve", curve):
                     said = [
                         mic.predict(
-                            film(f"{folder}/lit.mp4", [_in(one, times, plus) for one in pictures])
+                            filmed(
+                                f"{folder}/lit.mp4",
+                                [_in(one, times, plus) for one in pictures],
+                                crf=23,
+                            )
                         ).iloc[0]["label"]
                         for pictures in begun
                     ]

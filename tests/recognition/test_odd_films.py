@@ -6,7 +6,9 @@ import av
 import containers
 import numpy as np
 import pytest
+from campaigns.sharpness import blurred, coded, enlarged, smaller
 from containers import Film, filmed
+from PIL import Image
 
 import mic
 from mic import codec
@@ -83,6 +85,23 @@ def test_a_dark_or_pale_film_shows_the_same(face, times, plus, tmp_path):
     after = mic.predict(filmed(tmp_path / "b.mp4", pale, crf=20)).iloc[0]
     assert (after["status"], after["label"]) == ("ok", before["label"])
     assert after["confidence"] > before["confidence"] - 0.15
+
+
+def test_a_face_that_was_blurred_or_enlarged_has_no_label_and_a_small_one_has(face, tmp_path):
+    before = mic.predict(filmed(tmp_path / "a.mp4", face, crf=20)).iloc[0]
+    across = before["right"] - before["left"]
+    for name, treated in (
+        ("blurred", blurred(0.04)),
+        ("enlarged", enlarged(14)),
+        ("coded", coded(8)),
+        ("small", smaller(55)),
+    ):
+        pictures = [np.asarray(treated(Image.fromarray(one), across)) for one in face]
+        after = mic.predict(filmed(tmp_path / f"{name}.mp4", pictures, crf=20)).iloc[0]
+        if name in ("coded", "small"):
+            assert (after["status"], after["label"]) == ("ok", before["label"])
+        else:
+            assert after["status"] in ("covered", "no face"), name
 
 
 @pytest.mark.parametrize(("base", "wave", "noise"), [(20, 0, 3), (128, 30, 4), (230, 15, 3)])
