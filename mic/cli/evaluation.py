@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mic.cli import terminal
-from mic.errors import ConfigError
+from mic.errors import ConfigError, printable
 from mic.storage import atomic
 
 if TYPE_CHECKING:
@@ -53,12 +53,21 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _evaluate(options: argparse.Namespace) -> int:
+    from mic.codec import videos_in
     from mic.publishing import answers as tables
     from mic.publishing import labelled, labels
     from mic.recognition import Task
     from mic.recognition.table import Network
 
     videos = labels.labelled_videos(options.videos, labels=options.labels)
+    left_out = set(videos_in(options.videos)) - {video.path for video in videos}
+    if left_out:
+        named = ", ".join(printable(path) for path in sorted(left_out)[:3])
+        print(
+            f"mic: {len(left_out)} of {len(left_out) + len(videos)} videos have no label and are "
+            f"left out: {named}{', ...' if len(left_out) > 3 else ''}",
+            file=sys.stderr,
+        )
     answers: dict[str, pd.DataFrame] = {}
     atomic.check_writable(options.out / "summary.csv", sources=[video.path for video in videos])
     meant: list[Network] = ["residual"] if options.weights else ["pictures"]
@@ -87,6 +96,18 @@ def _evaluate(options: argparse.Namespace) -> int:
     if found.strange:
         print(
             f"mic: no network answers {', '.join(found.strange)}: their windows count as wrong",
+            file=sys.stderr,
+        )
+    for called, said in found.unknown.items():
+        print(
+            f"mic: {called} answers {', '.join(said)}, which no video is labelled: these count as "
+            "wrong",
+            file=sys.stderr,
+        )
+    for called, count in found.apart.items():
+        print(
+            f"mic: {called} has {count} windows that are none of ours (--window, --hop): its "
+            "coverage is of its own windows",
             file=sys.stderr,
         )
     written = found.save(options.out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,20 +12,26 @@ import numpy as np
 import pandas as pd
 
 from mic.errors import DatasetError, printable
-from mic.manifest.tables import is_absent, number_of
+from mic.manifest.tables import Row, is_absent, number_of
 from mic.publishing.labels import Finder, LabelledVideo, canonical, read_table
 
 _WINDOW = re.compile(r"\d+(\.0*)?")
 _WINDOWS = 10**9
+# What tables write where a network has no answer, beside cells that are absent.
+_NOTHING = frozenset({"-", "--", "?", "unknown", "no face", "noface", "no answer"})
+_SILENT = "no answer"  # the error of a row for a video or window that a table leaves out
+# Columns of a picture or a look.
+_PICTURES = ("frame", "time")
 
 
 def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFrame:
     """Somebody else's answers, in the form of `answered`.
 
     Args:
-        path: A table with the columns `video` and `label`, perhaps `window` (from 0), its
-            `start` in seconds, and `confidence` (0 to 1); where there are boxes (`left`, `top`,
-            `right`, `bottom`), a window may have a row for each of several people.
+        path: A table with the columns `video` and `label`, perhaps `window` (from 0) or its
+            `start` in seconds, by which windows are numbered where they have no number, and
+            `confidence` (0 to 1); where there are boxes (`left`, `top`, `right`, `bottom`), a
+            window may have a row for each of several people.
         videos: Those that it may name.
 
     Returns:
@@ -32,11 +39,14 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
         any; a video without a row is one without an answer. Rows of other videos are left out.
 
     Raises:
-        DatasetError: It is no such table, names no video of these or several at once, or answers
-            a window twice, for one face where there are boxes; the row is named.
+        DatasetError: It is no such table, is one of pictures rather than windows, names no video
+            of these or several at once, or answers a window twice, for one face where there are
+            boxes; the row is named.
     """
     path = Path(path)
     rows = read_table(path, ("video", "label"))
+    if not any(row.get("window") for row in rows):
+        _number_windows(path, rows)
     known = Finder([video.path for video in videos])
     found: dict[tuple[Any, ...], dict[str, object]] = {}
     for row in rows:
@@ -59,7 +69,7 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
             "video": printable(place),
             "window": window,
             "start": float("nan") if start is None else start,
-            "label": None if is_absent(row["label"]) else canonical(row["label"]),
+            "label": None if _is_silent(row["label"]) else canonical(row["label"]),
             "confidence": confidence,
             "error": "",
             **box,
@@ -75,10 +85,80 @@ def read_answers(path: str | Path, videos: Sequence[LabelledVideo]) -> pd.DataFr
         "start": float("nan"),
         "label": None,
         "confidence": float("nan"),
-        "error": "no answer",
+        "error": _SILENT,
     }
     missing = [{"video": printable(place), **nothing} for place in sorted(silent)]
     return pd.DataFrame([*found.values(), *missing])
+
+
+def _is_silent(label: str) -> bool:
+    """Whether a table says that there is no answer."""
+    return is_absent(label) or label.strip().lower() in _NOTHING
+
+
+def _number_windows(path: Path, rows: Sequence[Row]) -> None:
+    """Numbers the windows of each video by when they begin; leaves rows without a start alone.
+
+    Raises:
+        DatasetError: Several rows of a video are pictures or looks, not windows.
+    """
+    begun: list[float | None] = []
+    starts: dict[str, set[float]] = {}
+    for row in rows:
+        try:
+            start = number_of(row.get("start", ""))
+        except ValueError:
+            start = None  # said when the row is read
+        begun.append(start)
+        if start is not None:
+            starts.setdefault(row["video"], set()).add(start)
+    several = [name for name, count in Counter(row["video"] for row in rows).items() if count > 1]
+    pictured = [name for name in _PICTURES if any(row.get(name) for row in rows)]
+    if several and not starts and pictured:
+        raise DatasetError(
+            f"has {pictured[0]}s, several rows for {several[0]}: pictures, and no windows",
+            file=path,
+            remedy="give a table of windows, as `mic predict --rows window` writes, or one row a "
+            "video",
+        )
+    order = {name: sorted(found) for name, found in starts.items()}
+    for row, start in zip(rows, begun, strict=True):
+        if start is not None:
+            row["window"] = str(order[row["video"]].index(start))
+
+
+def completed(own: pd.DataFrame, ours: pd.DataFrame | None) -> tuple[pd.DataFrame, int]:
+    """A table's windows, and those of ours that it leaves out, as windows without an answer.
+
+    A table that names only what it is sure of would else cover everything.
+
+    Args:
+        own: A row a window, columns video, window, start, label.
+        ours: The windows of a network of ours on the same videos; None if none was asked.
+
+    Returns:
+        The rows, and how many of them are windows that ours do not have: if there are any, the
+        windows are others, and nothing is added.
+    """
+    if ours is None:
+        return own, 0
+    ours = ours[ours["start"].notna()]  # others say that a video could not be read
+    said, silent = own[own["error"] != _SILENT], own[own["error"] == _SILENT]
+    timed = bool(said["start"].notna().all())
+    named, known = _keys(said, timed=timed), _keys(ours, timed=timed)
+    foreign = len(set(named) - set(known))
+    if foreign:
+        return own, foreign
+    added = ours[[key not in named for key in known]]
+    added = added.assign(label=None, confidence=np.nan, error=_SILENT)
+    parts = [said, silent[~silent["video"].isin(ours["video"])], added]
+    return pd.concat([part.reindex(columns=own.columns) for part in parts], ignore_index=True), 0
+
+
+def _keys(table: pd.DataFrame, *, timed: bool) -> list[tuple[str, float]]:
+    """Video and beginning, or number, of each window."""
+    number = table["start"].round(3) if timed else table["window"].fillna(0)
+    return list(zip(table["video"], number.astype(float), strict=True))
 
 
 def _window(row: Mapping[str, str]) -> int:

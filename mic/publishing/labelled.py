@@ -27,7 +27,7 @@ import pandas as pd
 
 from mic.errors import DatasetError, MicError, printable
 from mic.evaluation import metrics
-from mic.publishing.answers import largest
+from mic.publishing.answers import completed, largest
 from mic.publishing.labels import EXPRESSIONS, LabelledVideo
 from mic.recognition.moments import Work
 from mic.recognition.table import Task, as_table
@@ -82,12 +82,17 @@ class Evaluation:
 
     Attributes:
         windows: A row a network and window: network, video, person, window, start, true, label,
-            confidence, right (missing where there is no answer).
+            confidence, right (missing where there is no answer). Of a table that names some of the
+            windows that a network of ours was asked about, the others are there without answer.
         summary: A row a network; see `evaluate`.
         agreement: A row a pair of networks: windows that both answer, share with one label.
         classes: Of labels and answers.
         strange: Labels that are no expression and that no network answers: their windows count as
             wrong.
+        unknown: Answers that are no expression and that no video is labelled, by network: they
+            count as wrong.
+        apart: How many windows a table has that ours have not, by network: its windows are
+            others, and its coverage is of these.
         unread: What is wrong with videos that could not be read, or broke off, by name.
     """
 
@@ -96,6 +101,8 @@ class Evaluation:
     agreement: pd.DataFrame
     classes: tuple[str, ...]
     strange: tuple[str, ...] = ()
+    unknown: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    apart: Mapping[str, int] = dataclasses.field(default_factory=dict)
     unread: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def confusion(self, network: str) -> np.ndarray:
@@ -220,8 +227,9 @@ def evaluate(videos: Sequence[LabelledVideo], answers: Mapping[str, pd.DataFrame
 
     The summary's columns: network; accuracy of the windows that have an answer, with `_low` and
     `_high`; macro_recall (mean over the true classes); confidence (mean); calibration_error
-    (expected, ten bins); coverage (windows with an answer of all); answered, windows, videos,
-    people; seconds (processor time a window), decoded (share of pictures decoded whole).
+    (expected, ten bins); coverage (windows with an answer, of all that were asked about);
+    answered, windows, videos, people; seconds (processor time a window), decoded (share of
+    pictures decoded whole).
 
     Args:
         videos: Labelled ones.
@@ -231,9 +239,16 @@ def evaluate(videos: Sequence[LabelledVideo], answers: Mapping[str, pd.DataFrame
         DatasetError: A network answers none of the videos.
     """
     truth = {printable(video.path): video for video in videos}
-    tables = []
-    for network, table in answers.items():
-        own = largest(table[table["video"].isin(list(truth))])
+    tables, others = [], {}
+    asked = {
+        network: largest(table[table["video"].isin(list(truth))])
+        for network, table in answers.items()
+    }
+    # Those that were asked here were timed.
+    ours = next((own for name, own in asked.items() if "seconds" in answers[name].attrs), None)
+    for network, own in asked.items():
+        if "seconds" not in answers[network].attrs:
+            own, others[network] = completed(own, ours)
         tables.append(
             pd.DataFrame(
                 {
@@ -258,12 +273,18 @@ def evaluate(videos: Sequence[LabelledVideo], answers: Mapping[str, pd.DataFrame
         for network in answers
     ]
     answered = {*windows.loc[known, "label"]}
+    unknown = {
+        network: {*own.loc[own["label"].notna(), "label"]} - EXPRESSIONS - {*windows["true"]}
+        for network, own in windows.groupby("network")
+    }
     broken: dict[str, str] = {}
     for table in answers.values():
         hurt = table[table["error"].fillna("").astype(str) != ""]
         broken |= dict(zip(hurt["video"], hurt["error"], strict=True))
     return Evaluation(
         strange=tuple(sorted({*windows["true"]} - EXPRESSIONS - answered)),
+        unknown={str(name): tuple(sorted(said)) for name, said in unknown.items() if said},
+        apart={name: count for name, count in others.items() if count},
         unread=broken,
         windows=windows,
         summary=pd.DataFrame(summary),

@@ -21,9 +21,9 @@ _SYNONYMS = {
     "contempt": "contemptuous co",
     "disgust": "disgusted dis di",
     "fear": "fearful afraid scared fea fe",
-    "happiness": "happy joy hap ha smile",
+    "happiness": "happy joy joyful hap ha smile",
     "neutral": "calm neu ne",
-    "sadness": "sad sa",
+    "sadness": "sad sorrow sa",
     "surprise": "surprised sur su",
 }
 EXPRESSIONS = frozenset(_SYNONYMS)

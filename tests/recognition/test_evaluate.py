@@ -315,3 +315,86 @@ def test_labels_may_name_absolute_paths_of_a_relative_folder(clips, tmp_path, mo
     table.write_text('video,label\n"' + "x" * 300_000)
     with pytest.raises(DatasetError, match="is no table"):
         labelled_videos("clips", labels=table)
+
+
+def _ours(videos, starts=(0.0, 2.0, 4.0)):
+    """What a network of ours, which is timed, answers of windows that begin so."""
+    rows = [
+        {
+            "video": str(video.path),
+            "window": number,
+            "start": start,
+            "label": "happiness",
+            "confidence": 0.9,
+            "error": "",
+        }
+        for video in videos
+        for number, start in enumerate(starts)
+    ]
+    table = pd.DataFrame(rows)
+    table.attrs["seconds"] = 1.0
+    return table
+
+
+def _written(folder, *rows):
+    path = folder / "peer.csv"
+    path.write_text("\n".join(rows) + "\n")
+    return path
+
+
+def test_a_table_that_leaves_windows_out_does_not_cover_them(clips, tmp_path):
+    videos = labelled_videos(clips)
+    for text in (
+        ("video,window,label", "happy/a.mp4,0,happy", "happy/a.mp4,2,sad"),
+        ("video,start,label", "happy/a.mp4,0,happy", "happy/a.mp4,4.0,sad"),
+    ):
+        peer = read_answers(_written(tmp_path, *text), videos)
+        found = evaluate(videos, {"peer": peer, "pictures": _ours(videos)})
+        rows = found.summary.set_index("network")
+        assert rows.loc["peer", "windows"] == rows.loc["pictures", "windows"] == 3 * len(videos)
+        assert rows.loc["peer", "coverage"] == pytest.approx(2 / (3 * len(videos)))
+        assert rows.loc["peer", "accuracy"] == 0.5
+        assert not found.apart
+    other = read_answers(_written(tmp_path, "video,start,label", "happy/a.mp4,1,happy"), videos)
+    found = evaluate(videos, {"peer": other, "pictures": _ours(videos)})
+    assert found.apart == {"peer": 1}
+
+
+def test_windows_without_numbers_are_numbered_by_when_they_begin(clips, tmp_path):
+    videos = labelled_videos(clips)
+    text = ("video,start,label", "happy/a.mp4,2,sad", "happy/a.mp4,0,happy")
+    read = read_answers(_written(tmp_path, *text), videos).dropna(subset="label")
+    assert dict(zip(read["window"], read["label"], strict=True)) == {1: "sadness", 0: "happiness"}
+
+
+@pytest.mark.parametrize("column", ["frame", "time"])
+def test_a_table_of_pictures_is_not_taken_for_one_of_windows(clips, tmp_path, column):
+    videos = labelled_videos(clips)
+    text = (f"video,{column},label", "happy/a.mp4,0,sad", "happy/a.mp4,1,happy")
+    with pytest.raises(DatasetError, match="pictures, and no windows"):
+        read_answers(_written(tmp_path, *text), videos)
+    read_answers(_written(tmp_path, *text[:2]), videos)
+
+
+def test_what_no_video_is_labelled_is_told_of_answers_too(clips, tmp_path):
+    videos = labelled_videos(clips)
+    text = ("video,label", "happy/a.mp4,happily", "1001_DFA_ANG_XX.mp4,-")
+    peer = read_answers(_written(tmp_path, *text), videos)
+    found = evaluate(videos, {"peer": peer})
+    assert found.unknown == {"peer": ("happily",)}
+    assert found.summary.loc[0, "answered"] == 1
+    for word in ("-", "?", "Unknown", "no face", "nan"):
+        text = ("video,label", "happy/a.mp4,sorrow", f"1001_DFA_ANG_XX.mp4,{word}")
+        read = read_answers(_written(tmp_path, *text), videos)
+        assert read["label"].dropna().tolist() == ["sadness"]
+
+
+def test_videos_without_a_label_and_answers_that_are_none_are_said(clips, tmp_path, capsys):
+    labels = tmp_path / "labels.csv"
+    labels.write_text("video,label\nhappy/a.mp4,happy\n")
+    peer = _written(tmp_path, "video,label", "happy/a.mp4,happily")
+    command = ["evaluate", str(clips), "--labels", str(labels), "--predictions", str(peer)]
+    assert cli.main([*command, "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().err
+    assert "3 of 4 videos have no label and are left out: " in said
+    assert "peer answers happily, which no video is labelled" in said
