@@ -22,6 +22,7 @@ VIDEO_SUFFIXES = frozenset(
         *(".ts", ".vc1", ".viv", ".vob", ".vvc", ".webm", ".wmv", ".wtv", ".xvid", ".y4m"),
     )
 )
+_PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm"})
 
 
 def videos_below(folder: str | Path) -> list[Path]:
@@ -46,14 +47,23 @@ def videos_in(video: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) 
             continue
         chosen = videos_below(one) if one.is_dir() else []
         if not chosen:
-            raise ConfigError(
-                "holds no video" if one.is_dir() else "does not exist",
-                file=one,
-                remedy="check the path",
-            )
+            raise _nothing(one)
         found += chosen
     kept = {Path.cwd() / path: path for path in reversed(found)}  # as it is called first
     return list(kept.values())[::-1]
+
+
+def _nothing(path: Path) -> ConfigError:
+    if not path.is_dir():
+        return ConfigError("does not exist", file=path, remedy="check the path")
+    pictures = [one for one in files_below(path) if one.suffix.lower() in _PICTURE_SUFFIXES]
+    if not pictures:
+        return ConfigError("holds no video", file=path, remedy="check the path")
+    return ConfigError(
+        f"holds {len(pictures)} pictures and no video",
+        file=path,
+        remedy="make a film of them, for instance by `mic.codec.encode_frames`",
+    )
 
 
 def _path(given: object) -> Path:

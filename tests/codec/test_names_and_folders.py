@@ -131,3 +131,13 @@ def test_the_place_of_a_result_is_tried_before_the_work(tmp_path, monkeypatch):
     with pytest.raises(StorageError, match="a folder"):
         mic.extract(path, tmp_path / "folder.npz")
     assert sorted(p.name for p in Path(tmp_path).iterdir()) == ["a.mp4", "file", "folder.npz"]
+
+
+def test_a_folder_of_pictures_is_told_from_an_empty_one(tmp_path):
+    with pytest.raises(ConfigError, match="holds no video"):
+        codec.videos_in(tmp_path)
+    (tmp_path / "a").mkdir()
+    for number in range(3):
+        (tmp_path / "a" / f"{number}.PNG").write_bytes(b"")
+    with pytest.raises(ConfigError, match="holds 3 pictures and no video"):
+        codec.videos_in(tmp_path)
