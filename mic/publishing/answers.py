@@ -143,16 +143,16 @@ def completed(own: pd.DataFrame, ours: pd.DataFrame | None) -> tuple[pd.DataFram
     if ours is None:
         return own, 0
     # Rows without a beginning say that a video could not be read.
-    ours = ours.loc[ours["start"].notna()]
+    grid: pd.DataFrame = ours.loc[ours["start"].notna()]
     said, silent = own[own["error"] != _SILENT], own[own["error"] == _SILENT]
     timed = bool(said["start"].notna().all())
-    named, known = _keys(said, timed=timed), _keys(ours, timed=timed)
+    named, known = _keys(said, timed=timed), _keys(grid, timed=timed)
     foreign = len(set(named) - set(known))
     if foreign:
         return own, foreign
-    added = ours.loc[[key not in named for key in known]]
+    added: pd.DataFrame = grid.loc[[key not in named for key in known]]
     added = added.assign(label=None, confidence=np.nan, error=_SILENT)
-    parts = [said, silent[~silent["video"].isin(ours["video"])], added]
+    parts = [said, silent[~silent["video"].isin(grid["video"])], added]
     return pd.concat([part.reindex(columns=own.columns) for part in parts], ignore_index=True), 0
 
 
