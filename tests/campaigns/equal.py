@@ -103,7 +103,8 @@ def publish(options: argparse.Namespace) -> None:
     on = " and ".join(searched["dataset"].unique())
     people = table.loc[table["dataset"].isin(searched["dataset"]), "people"].max()
     caption = (
-        f"Accuracy at equal chances: input, grid and schedule of every trained row were chosen on "
+        f"Accuracy at equal chances: grid and schedule of every trained row (of those on raw "
+        f"residuals and of fusion the grid alone; of CNN+LSTM the input, too) were chosen on "
         f"validation people of {on}, a fold at a time there, over all its folds for other "
         f"datasets. {equal_tables.counted(table)} Profile {config.name}."
     )

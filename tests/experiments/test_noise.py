@@ -30,7 +30,9 @@ def test_two_shares_of_clips_apart_are_as_wald_has_them():
 
 def test_rows_that_never_differ_are_nearer_than_rows_that_do():
     same, apart = (
-        noise.paired(answers({"one": 4, "other": wrong}), resamples=400)[0] for wrong in (4, 10)
+        noise.paired(answers({"one": 4, "other": wrong}), resamples=400)[0]
+        * np.sqrt((4 + wrong) / 20)  # both rows' mistakes
+        for wrong in (4, 10)
     )
     assert 0 < same < apart < 0.3
     untested = answers({"one": 4, "other": 6})
