@@ -32,12 +32,15 @@ def write(
     value="config.epochs",
     last=COMPLETE,
     inputs="none",
+    outputs="tables `numbers`",
     parameters="",
 ):
     """Writes a notebook; `sabotage` is the code of a cell before the last one."""
     own = [line.split(" = ")[0] for line in parameters.splitlines()]
     cells = [
-        new_markdown_cell(f"# Probe\n\n**Inputs:** {inputs}\n\n**Run time:** not measured"),
+        new_markdown_cell(
+            f"# Probe\n\n**Inputs:** {inputs}\n\n**Outputs:** {outputs}\n\n**Run time:** not measured"
+        ),
         new_code_cell(f"{PARAMETERS}\n{parameters}".strip(), metadata={"tags": ["parameters"]}),
         new_code_cell(CONFIG.format(name=name, own=own)),
         new_code_cell(TABLE.format(value=value)),

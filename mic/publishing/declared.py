@@ -31,9 +31,18 @@ def input_names(path: Path) -> list[str]:
     Tables that an earlier notebook writes, and, beginning with `results/`, committed files and
     folders of the repository.
     """
+    return _named(path, "**Inputs:**")
+
+
+def output_names(path: Path) -> list[str]:
+    """Names in backticks on the "Outputs" line of a notebook's first cell: tables and figures."""
+    return _named(path, "**Outputs:**")
+
+
+def _named(path: Path, mark: str) -> list[str]:
     cells = nbformat.read(path, 4).cells
     for line in cells[0].source.splitlines() if cells else ():
-        if line.startswith("**Inputs:**"):
+        if line.startswith(mark):
             return re.findall(r"`([\w./-]+)`", line)
     return []
 

@@ -131,6 +131,7 @@ class Runner:
             raise ConfigError("no notebooks", file=self.notebooks, remedy="run from a checkout")
         for path in paths:
             self._check_parameters(path)
+        self._check_inputs(paths)
         # Looks for fonts where it never ran, and says so on stderr: in a kernel that is an error.
         importlib.import_module("matplotlib.font_manager")
         return [self._run_one(path) for path in paths]
@@ -143,6 +144,25 @@ class Runner:
         if not self.force:
             paths = [p for p in paths if not self._unchanged(self._stamp(p), self._key(p))]
         return run_times.expected(paths, self.config, data=self.data)
+
+    def _check_inputs(self, paths: Sequence[Path]) -> None:
+        """Refuses a notebook that reads another's table before hours are spent without it."""
+        writers = {
+            name: path for path in find(self.notebooks) for name in declared.output_names(path)
+        }
+        made: set[str] = set()
+        for path in paths:
+            for name in declared.input_names(path):
+                writer = writers.get(name)
+                if writer in (None, path) or name in made:
+                    continue
+                if results.table_path(name, folder=self.folder) is None:
+                    raise NotebookError(
+                        f"reads the table {name}, which is not in {self.folder}",
+                        file=path,
+                        remedy=f"run {writer.stem} as well, or before" if writer else None,
+                    )
+            made |= set(declared.output_names(path))
 
     def _stamp(self, path: Path) -> Path:
         return self.folder / "notebooks" / f"{path.stem}.json"

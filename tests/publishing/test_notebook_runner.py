@@ -153,6 +153,18 @@ def test_what_cannot_be_compared_is_refused_before_it_runs(tmp_path, capsys):
     assert str(tmp_path / "file") in capsys.readouterr().err  # before anything is built
 
 
+def test_a_table_that_no_notebook_has_written_is_missed_before_any_runs(tmp_path):
+    notebook_factory.write(tmp_path / "notebooks")
+    notebook_factory.write(
+        tmp_path / "notebooks", "02_reader", inputs="table `numbers`", outputs="none"
+    )
+    with pytest.raises(NotebookError, match="reads the table numbers, which is not in") as caught:
+        notebook_factory.runner(tmp_path).run(["02"])
+    assert "run 01_probe as well" in caught.value.remedy
+    assert len(notebook_factory.runner(tmp_path).run()) == 2
+    assert notebook_factory.runner(tmp_path).run(["02"])
+
+
 def test_an_unknown_parameter_is_refused_before_anything_runs(tmp_path):
     notebook_factory.write(tmp_path / "notebooks")
     with pytest.raises(NotebookError, match="epochz"):
