@@ -17,7 +17,7 @@ from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 from numpy.typing import NDArray
 
-from mic.codec import times as times_
+from mic.codec import timing
 from mic.codec.filtering import prepared
 from mic.codec.options import MAX_SIDE, EncodeOptions, checked_rate, coded_rate
 from mic.codec.scheduling import open_as_before
@@ -114,10 +114,10 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
     elif video.steady or timed:
         rate, kept = video.frame_rate, True
     else:
-        rate, kept = times_.closest(video), False
-    tick = times_.TICK if kept and timed and not times_.is_even(video) else None
+        rate, kept = timing.closest(video), False
+    tick = timing.TICK if kept and timed and not timing.is_even(video) else None
     if tick is not None:
-        frames = times_.stamped(
+        frames = timing.stamped(
             ((picture.time, picture.frame) for picture in pictures),
             video.index.interval,
             target,
@@ -126,7 +126,7 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
     elif kept:
         frames = (picture.frame for picture in pictures)
     else:
-        frames = times_.resampled(pictures, video.duration, rate)
+        frames = timing.resampled(pictures, video.duration, rate)
     ready = prepared(frames, chosen, video.path, sample_aspect=video.sample_aspect)
     squared = chosen.crop is not None or chosen.size is not None
     raw = not timed and _container_of(target, chosen) != "avi"
@@ -171,13 +171,13 @@ def encode_frames(
                 file=path,
                 remedy="end the name in .mp4 or .mkv",
             )
-        pictures = times_.stamped(
-            times_.checked(times, pictures, path),
+        pictures = timing.stamped(
+            timing.checked(times, pictures, path),
             float(1 / rate),
             path,
             bounded=_container_of(path, chosen) == "mp4",
         )
-    tick = None if times is None else times_.TICK
+    tick = None if times is None else timing.TICK
     return _write(prepared(pictures, chosen, path), path, Fraction(rate), chosen, tick=tick)
 
 
@@ -309,7 +309,7 @@ def _write(
                 lengths: dict[int, int] = {}
                 timed = _timed(itertools.chain([first], frames), rate, tick, counter, lengths)
                 packets = _encoded(stream, timed, options)
-                for packet in packets if tick is None else times_.with_lengths(packets, lengths):
+                for packet in packets if tick is None else timing.with_lengths(packets, lengths):
                     bits, keyframes = bits + 8 * packet.size, keyframes + packet.is_keyframe
                     output.mux(packet)
                 bits += 8 * len(stream.codec_context.extradata or b"")
