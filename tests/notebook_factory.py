@@ -39,7 +39,8 @@ def write(
     own = [line.split(" = ")[0] for line in parameters.splitlines()]
     cells = [
         new_markdown_cell(
-            f"# Probe\n\n**Inputs:** {inputs}\n\n**Outputs:** {outputs}\n\n**Run time:** not measured"
+            f"# Probe\n\n**Inputs:** {inputs}\n\n**Outputs:** {outputs}\n\n"
+            "**Run time:** not measured"
         ),
         new_code_cell(f"{PARAMETERS}\n{parameters}".strip(), metadata={"tags": ["parameters"]}),
         new_code_cell(CONFIG.format(name=name, own=own)),

@@ -6,73 +6,120 @@ shows nothing before it can be sure of a picture. Clauses are of ITU-T H.264 and
 
 from __future__ import annotations
 
+import numpy as np
+
 from mic.codec.picture_headers import avc_picture, hevc_type
 
-_RADL_AND_RASL, _RASL = (6, 7, 8, 9), (8, 9)
+# nal_unit_type (H.265, 7.4.2.2): pictures that nothing before is needed for, and those that may
+# follow such a one and are shown before it.
+_KEY, _BEFORE_KEY, _UNDECODABLE = range(16, 24), (6, 7, 8, 9), (8, 9)
 
 
-class HevcEntrance:
-    """Which pictures of HEVC are shown: not those that refer to some before the first key picture.
+def entrance_of(codec: str, headers: bytes) -> Entrance | None:
+    """What watches the packets of a codec; None for those whose first key picture is enough.
 
-    Such pictures are skipped (8.1.3), and follow the key picture at once in coding order: their
-    types are RASL_N and RASL_R, those of others that may be among them RADL_N and RADL_R
-    (7.4.2.2).
+    Args:
+        codec: libavcodec's name.
+        headers: What the container keeps apart.
+    """
+    kinds: dict[str, type[Entrance]] = {"h264": AvcEntrance, "hevc": HevcEntrance}
+    return kinds[codec](headers) if codec in kinds else None
+
+
+class Entrance:
+    """What is known of a stream's first pictures, a packet at a time in coding order.
+
+    Attributes:
+        begin: The packet that decoding begins with; None until it has come.
+        whole: The packet of the first picture that is whole, where others behind it in coding
+            order may be shown before it; None else.
+        leading: Packets behind `begin` that refer to some before it.
+        passed: All that follow are shown, and need not be asked about.
     """
 
     def __init__(self, headers: bytes) -> None:
+        self.begin: int | None = None
+        self.whole: int | None = None
+        self.leading: list[int] = []
+        self.passed = False
         self._headers = headers
-        self._entered = False
         self._seen = 0
-        self.leading: list[int] = []  # packets that refer to some before the entrance
-        self.passed = False  # all that follow are shown
-
-    def shows(self, data: bytes, key: bool) -> bool:
-        """Whether the picture of the next packet in coding order is shown."""
-        number, self._seen = self._seen, self._seen + 1
-        if not self._entered:
-            self._entered = key
-            return True
-        kind = hevc_type(data, self._headers)
-        self.passed = kind not in _RADL_AND_RASL
-        if kind in _RASL:
-            self.leading.append(number)
-        return kind not in _RASL
-
-
-class AvcEntrance:
-    """Which pictures of H.264 are shown: those that are whole, as far as the stream tells.
-
-    All are behind an IDR picture. Elsewhere a recovery point (D.1.8, D.2.8) says how many
-    reference pictures later one is whole: none where it comes with an intra picture, many where
-    columns of intra macroblocks wander through the pictures. B-pictures right behind that one in
-    coding order are shown before it. An intra picture without a recovery point is taken for one,
-    as libavcodec does.
-    """
-
-    def __init__(self, headers: bytes) -> None:
-        self._headers = headers
-        self._left: int | None = None  # reference pictures until one is whole
-        self._whole = False
-        self.passed = False  # all that follow are shown
-        self._seen = 0
-        self.leading: list[int] = []  # packets that refer to some before the entrance
-        self.begin: int | None = None  # the packet that decoding begins with
 
     def shows(self, data: bytes) -> bool:
-        """Whether the picture of the next packet in coding order is shown."""
+        """Whether the picture of the next packet is shown."""
         number, self._seen = self._seen, self._seen + 1
-        picture = avc_picture(data, self._headers)
-        if self._whole and picture.type == "B" and not picture.idr:
-            self.leading.append(number)
-            return False
-        if not self._whole:
-            self._count(picture.recovery, picture.idr, picture.type, picture.reference)
-            if self._left is not None and self.begin is None:
+        return self._shows(number, data)
+
+    def _shows(self, number: int, data: bytes) -> bool:
+        raise NotImplementedError
+
+    def by_stamps(self, stamps: np.ndarray, shown: np.ndarray) -> np.ndarray:
+        """Corrects by presentation time stamps what the coding order alone had told.
+
+        Args:
+            stamps: int64 (P,), of the packets, which order the pictures.
+            shown: (P,), pictures that each packet shows as `shows` has it.
+        """
+        if self.whole is None or self.begin is None:
+            return shown
+        shown = shown.copy()
+        shown[self.begin :] = stamps[self.begin :] >= stamps[self.whole]
+        behind = np.flatnonzero(stamps[self.whole :] < stamps[self.whole])
+        self.leading = (behind + self.whole).tolist()
+        return shown
+
+
+class HevcEntrance(Entrance):
+    """HEVC is entered at its first key picture.
+
+    Pictures that refer to some before it are skipped (8.1.3), and follow it at once in coding
+    order: their types are RASL_N and RASL_R, those of others that may be among them RADL_N and
+    RADL_R (7.4.2.2).
+    """
+
+    def _shows(self, number: int, data: bytes) -> bool:
+        kind = hevc_type(data, self._headers)
+        if self.begin is None:
+            if kind in _KEY:
                 self.begin = number
-            self._whole = self._left == 0
-            self.passed = self._whole and picture.idr
-            return self._whole
-        self.passed = True
+            return self.begin is not None
+        self.passed = kind not in _BEFORE_KEY
+        if kind in _UNDECODABLE:
+            self.leading.append(number)
+        return kind not in _UNDECODABLE
+
+
+class AvcEntrance(Entrance):
+    """H.264 is entered at an IDR picture or a recovery point.
+
+    All are whole behind an IDR picture. A recovery point (D.1.8, D.2.8) says how many reference
+    pictures later one is whole: none where it comes with an intra picture, many where columns of
+    intra macroblocks wander through the pictures. What is shown before that one is not. Without
+    time stamps those are taken to be the B-pictures right behind an intra picture. An intra
+    picture without a recovery point is taken for one, as libavcodec does.
+    """
+
+    def __init__(self, headers: bytes) -> None:
+        super().__init__(headers)
+        self._left: int | None = None  # reference pictures until one is whole
+        self._intra = False
+
+    def _shows(self, number: int, data: bytes) -> bool:
+        picture = avc_picture(data, self._headers)
+        if self.whole is not None:
+            leads = self._intra and picture.type == "B" and not picture.idr
+            self.passed = not leads
+            if leads:
+                self.leading.append(number)
+            return not leads
+        self._count(picture.recovery, picture.idr, picture.type, picture.reference)
+        if self._left is not None and self.begin is None:
+            self.begin = number
+        if self._left != 0:
+            return False
+        self._intra = picture.type == "I"
+        self.passed = picture.idr
+        self.whole = None if picture.idr else number
         return True
 
     def _count(self, recovery: int | None, idr: bool, kind: str, reference: bool) -> None:

@@ -15,8 +15,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from mic.codec.entrances import AvcEntrance, HevcEntrance
-from mic.codec.picture_headers import LAYERS, resolution, vop_header
+from mic.codec.entrances import entrance_of
+from mic.codec.picture_headers import LAYERS, avc_picture, resolution, vop_header
 from mic.errors import CodecError
 
 _MISSING = np.iinfo(np.int64).min
@@ -50,6 +50,7 @@ class Index:
         begin: The first packet that is decoded: recordings of broadcasts begin anywhere, and what
             comes before the first key picture shows nothing.
         leading: Packets behind `begin` that are not decoded: they refer to some before it.
+        midway: Whether pictures behind the first may name others that were coded before it.
         stamps: int64 (P,), presentation time stamps in the stream's units.
         by_stamp: Whether the stamps tell in what order pictures are shown. AVI and raw streams
             have none that do: there the k-th decoded picture is the k-th shown.
@@ -71,6 +72,7 @@ class Index:
     discarded: np.ndarray
     begin: int
     leading: frozenset[int]
+    midway: bool
     stamps: np.ndarray
     by_stamp: bool
     packet_of: np.ndarray
@@ -145,7 +147,8 @@ def index_of(
     rising = reordered and bool((np.diff(pts) > 0).all())
     discarded = np.array(entries.discarded, bool)
     begin = entries.begin()
-    pictures = entries.shown(begin)
+    stamped = timed and ordered and not rising and bool((pts != _MISSING).all())
+    pictures = entries.shown(begin, pts if stamped else None)
     uncoded = np.frombuffer("".join(entries.kinds).encode(), np.uint8) == ord("N")
     packed = bool((pictures > 1).any())  # its VOPs that are not coded only hold a place
     held = pictures if packed else np.maximum(pictures, uncoded)
@@ -176,7 +179,8 @@ def index_of(
         kinds="".join(entries.kinds),
         discarded=discarded,
         begin=begin,
-        leading=frozenset(entries.leading()),
+        leading=frozenset(entries.entrance.leading if entries.entrance else ()),
+        midway=entries.entrance is not None and entries.entrance.whole is not None,
         stamps=pts,
         by_stamp=by_stamp,
         packet_of=packet_of,
@@ -267,7 +271,7 @@ class _Entries:
         self.discarded: list[bool] = []
         self.kinds: list[str] = []
         self._pictures: list[int] = []
-        self._avc, self._hevc = AvcEntrance(extradata), HevcEntrance(extradata)
+        self.entrance = entrance_of(codec, extradata)
         self._ticks: list[int] = []
         self._seconds = self._second = 0  # at the last reference, and at the one before
 
@@ -280,25 +284,28 @@ class _Entries:
 
     def begin(self) -> int:
         """The packet of the first key picture, where others cannot be decoded; else 0."""
-        if self._codec == "h264":
-            return self._avc.begin or 0
+        if self.entrance is not None:
+            return self.entrance.begin or 0
         if self._codec not in _FROM_KEY:
             return 0
         keys = (number for number, kind in enumerate(self.kinds) if kind == "I")
         return next(keys, 0)
 
-    def leading(self) -> list[int]:
-        """Packets that refer to some before the one that decoding begins with."""
-        return [*self._avc.leading, *self._hevc.leading]
-
-    def shown(self, begin: int) -> np.ndarray:
+    def shown(self, begin: int, stamps: np.ndarray | None) -> np.ndarray:
         """int64 (P,): pictures that each packet holds and that are shown, from packet `begin` on.
 
-        Where H.264 is nowhere whole, all are counted, and the decoder decides.
+        Where a stream can be entered nowhere, all are counted, and the decoder decides.
+
+        Args:
+            begin: See `begin`.
+            stamps: Presentation time stamps if they order the pictures.
         """
         pictures = np.array(self._pictures, np.int64)
-        if self._codec == "h264" and not pictures.any():
-            pictures[:] = 1
+        if self.entrance is not None:
+            if not pictures.any():
+                pictures[:] = 1
+            elif stamps is not None:
+                pictures = self.entrance.by_stamps(stamps, pictures)
         pictures[:begin] = 0
         return pictures
 
@@ -309,19 +316,23 @@ class _Entries:
         self.dts.append(_MISSING if packet.dts is None else packet.dts)
         self.durations.append(packet.duration or 0)
         self.sizes.append(packet.size)
-        self.keyframes.append(packet.is_keyframe)
+        self.keyframes.append(self._is_key(packet))
         self.discarded.append(packet.is_discard)
         kind, pictures = "I" if packet.is_keyframe else "P", 1
         if self._codec == "mpeg4":
             kind, pictures = self._vops(bytes(packet))
         elif self._codec == "vp8":  # RFC 6386, 9.1: show_frame
             pictures = memoryview(packet)[0] >> 4 & 1
-        elif self._codec == "hevc" and not self._hevc.passed:
-            pictures = self._hevc.shows(bytes(packet), packet.is_keyframe)
-        elif self._codec == "h264" and not self._avc.passed:
-            pictures = self._avc.shows(bytes(packet))
+        elif self.entrance is not None and not self.entrance.passed:
+            pictures = self.entrance.shows(bytes(packet))
         self.kinds.append(kind)
         self._pictures.append(pictures)
+
+    def _is_key(self, packet: av.Packet[av.VideoStream]) -> bool:
+        """Whether decoding can start here: not where blocks are only beginning to be refreshed."""
+        if not packet.is_keyframe or self._codec != "h264":
+            return packet.is_keyframe
+        return avc_picture(bytes(packet), self._extradata).type in ("I", "?")
 
     def _tick(self, kind: str, seconds: int, increment: int) -> None:
         """Keeps the time of a VOP of the first layer: another one counts otherwise."""

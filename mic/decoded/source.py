@@ -137,17 +137,26 @@ def pictures(video: Video, first: int = 0, *, samples: bool = True) -> Iterator[
     """
     with opened(video.path, number=video.stream) as (container, stream):
         # apply_cropping=0 keeps the rows and columns that vectors may read outside the picture;
-        # explode turns damage that the decoder sees into an error instead of a concealed frame.
+        # explode turns damage that the decoder sees into an error instead of a concealed frame,
+        # and so it does with commands to forget pictures from before a stream's beginning.
+        midway = first == 0 and video.index.midway
         stream.codec_context.options |= {
             "flags2": "+export_mvs",
             "apply_cropping": "0",
-            "err_detect": "bitstream+buffer+explode",
+            "err_detect": "bitstream+buffer" if midway else "bitstream+buffer+explode",
             **({} if samples else {"skip_loop_filter": "all", "skip_idct": "all"}),
         }
         number = first - 1
         size: tuple[int, int] | None = None
         try:
             for frame in _frames(video, container, stream, first):
+                if midway and frame.is_corrupt:
+                    raise CodecError(
+                        "cannot be decoded: samples are missing",
+                        file=video.path,
+                        place=f"after frame {number}",
+                        remedy="the file is damaged; get another copy",
+                    )
                 if frame.interlaced_frame:
                     raise UnsupportedSyntaxError(
                         "the video is interlaced", file=video.path, remedy=REMEDY

@@ -69,7 +69,7 @@ TREATMENTS: dict[str, Treatment] = {
     "as it is": lambda image, face: image,
     **{f"{across} samples": smaller(across) for across in (90, 75, 60, 50, 40)},
     **{f"JPEG {quality}": coded(quality) for quality in (50, 20, 10, 5)},
-    **{f"blurred by {part:.0%}": blurred(part) for part in (0.01, 0.02, 0.03, 0.04, 0.05)},
+    **{f"blurred by {part:.1%}": blurred(part) for part in (0.01, 0.015, 0.02, 0.03, 0.04, 0.05)},
     **{f"enlarged from {across}": enlarged(across) for across in (48, 36, 30, 24, 16)},
 }
 
