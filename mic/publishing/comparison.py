@@ -74,9 +74,9 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "accuracy_low": "95 % bootstrap interval over people",
         "accuracy_high": "95 % bootstrap interval over people",
         "n": "our predictions",
-        "settings": "ours: 'chosen': input, grid and schedule chosen on validation people, the "
-        "same search for all rows (results/equal); 'default': one setting for all; 'probe': the "
-        "most frequent class, or a linear reader of a frozen face network",
+        "settings": "ours: 'chosen': grid and schedule chosen on validation people, CNN+LSTM's "
+        "input besides (results/equal); 'default': one setting for all; 'probe': the most "
+        "frequent class, or a linear reader of a frozen face network",
         "fps": "ours, file to label, one thread (notebook 07)",
         "difference": "ours less the published accuracy",
         "difference_low": "95 % interval: ours over people, Wilson's for the published clips",
