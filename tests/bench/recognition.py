@@ -141,7 +141,7 @@ def measure(rounds: int) -> pd.DataFrame:
             }
             for name in theirs:
                 ratio = float((found[name] / own).median()) if short else np.nan
-                row[f"{name}_times"] = round(ratio, 1)
+                row[f"fer_{name}_times"] = round(ratio, 1)
             rows.append(row)
             print(row, flush=True)
     return pd.DataFrame(rows)
