@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING
 
 from mic import config
 from mic.cli import terminal
-from mic.errors import ConfigError
+from mic.errors import ConfigError, ResultError
 from mic.publishing.run_times import Expected, in_words
 from mic.storage import atomic, provenance
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mic.experiments.data import Dataset
     from mic.publishing.notebooks import Runner
 
@@ -110,8 +112,7 @@ def _run(options: argparse.Namespace) -> int:
     preset = config.load(options.profile)
     fields = {name: value for name, value in given.items() if hasattr(preset, name)}
     profile = config.load(options.profile, **fields)
-    if options.compare:
-        _check_comparable(options, profile)
+    committed = _committed(options, profile) if options.compare else {}
     _check_folder(options, profile, given.keys() - fields.keys())
     notebooks = options.notebooks or provenance.repository() / "notebooks"
     texts, prepared, suited = _prepared(
@@ -141,7 +142,7 @@ def _run(options: argparse.Namespace) -> int:
     print(f"{len(ran)} notebooks ran in {seconds:.0f} s, {len(outcomes) - len(ran)} unchanged")
     print(f"results: {runner.folder}")
     if options.compare:
-        _compare(runner, [one.name for one in outcomes])
+        _compare(runner, [one.name for one in outcomes], committed)
     return 0
 
 
@@ -250,11 +251,11 @@ def _repeat(options: argparse.Namespace) -> int:
     return 0 if done.holds else 1
 
 
-def _compare(runner: Runner, made: Sequence[str]) -> None:
+def _compare(runner: Runner, made: Sequence[str], committed: Mapping[str, pd.DataFrame]) -> None:
     """Prints committed against reproduced tables of the notebooks that this folder's runs made."""
     from mic.publishing import reproduction
 
-    table = reproduction.report(runner.folder, only=made)
+    table = reproduction.report(runner.folder, only=made, committed=committed)
     print("committed against reproduced, in cells; tables of the notebooks named:")
     if not len(table):
         print("none of them is committed")
@@ -264,8 +265,13 @@ def _compare(runner: Runner, made: Sequence[str]) -> None:
     print(", ".join(f"{state}: {count}" for state, count in counts.items()))
 
 
-def _check_comparable(options: argparse.Namespace, profile: config.Profile) -> None:
-    """Refuses a comparison of what is not the same, before anything runs."""
+def _committed(options: argparse.Namespace, profile: config.Profile) -> dict[str, pd.DataFrame]:
+    """The committed tables, read before anything runs and may replace them.
+
+    Raises:
+        ConfigError: What is asked for is not what the committed tables are of.
+        ResultError: They are nowhere.
+    """
     from mic.publishing import reproduction
 
     if options.data:
@@ -278,7 +284,18 @@ def _check_comparable(options: argparse.Namespace, profile: config.Profile) -> N
             "--compare: the committed tables are of the default profile as it is",
             remedy="run the default profile without -p, or leave --compare out",
         )
-    reproduction.committed_tables(only=())  # says why there are none
+    try:
+        return reproduction.committed_tables()
+    except ResultError as error:
+        found = reproduction.tables_at_rest()
+        if not found:
+            raise
+        print(
+            f"mic: {error.message}: compared with the tables that lie in results/ now, those that "
+            "no run here has replaced",
+            file=sys.stderr,
+        )
+        return found
 
 
 def _literal(text: str) -> object:

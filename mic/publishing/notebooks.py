@@ -142,7 +142,11 @@ class Runner:
         for path in paths:
             self._check_parameters(path)
         if not self.force:
-            paths = [p for p in paths if not self._unchanged(self._stamp(p), self._key(p))]
+            paths = [
+                p
+                for p in paths
+                if not self._unchanged(stamp_of(self.folder, p.stem), self._key(p))
+            ]
         return run_times.expected(paths, self.config, data=self.data)
 
     def _check_inputs(self, paths: Sequence[Path]) -> None:
@@ -153,19 +157,15 @@ class Runner:
         made: set[str] = set()
         for path in paths:
             for name in declared.input_names(path):
-                writer = writers.get(name)
-                if writer in (None, path) or name in made:
-                    continue
-                if results.table_path(name, folder=self.folder) is None:
+                writer = writers.get(name, path)
+                there = name in made or results.table_path(name, folder=self.folder) is not None
+                if writer != path and not there:
                     raise NotebookError(
                         f"reads the table {name}, which is not in {self.folder}",
                         file=path,
-                        remedy=f"run {writer.stem} as well, or before" if writer else None,
+                        remedy=f"run {writer.stem} as well, or before",
                     )
             made |= set(declared.output_names(path))
-
-    def _stamp(self, path: Path) -> Path:
-        return self.folder / "notebooks" / f"{path.stem}.json"
 
     def _check_parameters(self, path: Path) -> None:
         known = declared.parameters(path)
@@ -179,7 +179,7 @@ class Runner:
             )
 
     def _run_one(self, path: Path) -> Outcome:
-        stamp = self._stamp(path)
+        stamp = stamp_of(self.folder, path.stem)
         key = self._key(path)
         if not self.force and (done := self._unchanged(stamp, key)):
             self._say(f"{path.stem}: unchanged, {done.cells} cells took {done.seconds:.0f} s")
@@ -307,6 +307,11 @@ class Runner:
     def _say(self, line: str) -> None:
         clear = "\r\033[K" if self.progress.isatty() else ""
         print(f"{clear}{line}", file=self.progress, flush=True)
+
+
+def stamp_of(folder: Path, notebook: str) -> Path:
+    """The mark of a notebook that `mic run` has run into a results folder."""
+    return folder / "notebooks" / f"{notebook}.json"
 
 
 def check_executed(notebook: nbformat.NotebookNode, path: Path) -> None:

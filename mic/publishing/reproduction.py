@@ -13,7 +13,7 @@ import io
 import json
 import re
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -22,7 +22,7 @@ import pandas as pd
 from mic.config import PROFILES, Profile, load
 from mic.errors import ConfigError, ResultError
 from mic.publishing import declared, results
-from mic.publishing.notebooks import Runner, find
+from mic.publishing.notebooks import Runner, find, stamp_of
 from mic.storage import atomic, provenance
 from mic.storage.digest import sha256_of
 from mic.storage.home import home
@@ -55,6 +55,26 @@ def committed_tables(
         if match and (only is None or match[1] in only):
             text = provenance.git(root, "show", f"HEAD:{name}")
             tables[Path(name).stem] = pd.read_csv(io.StringIO(text))
+            tables[Path(name).stem].attrs["folder"] = match[1]
+    return tables
+
+
+def tables_at_rest(root: Path | None = None) -> dict[str, pd.DataFrame]:
+    """The tables that lie in a checkout's results, of notebooks that no run there has replaced.
+
+    What is committed, for whom Git does not tell it: of an archive of the repository, for instance.
+
+    Args:
+        root: The checkout; by default the one that `mic` was imported from.
+    """
+    folder = (root or provenance.repository()) / "results"
+    tables = {}
+    for path in sorted(folder.glob(f"*/{results.PROVENANCE}")):
+        name = path.parent.name
+        if not stamp_of(folder, name).is_file():
+            for table in sorted(path.parent.glob("*.csv")):
+                tables[table.stem] = results.csv(table)
+                tables[table.stem].attrs["folder"] = name
     return tables
 
 
@@ -142,11 +162,17 @@ def widest(committed: pd.DataFrame, reproduced: pd.DataFrame) -> float:
     return max(widths, default=float("nan"))
 
 
-def report(folder: str | Path, *, only: Collection[str] | None = None) -> pd.DataFrame:
+def report(
+    folder: str | Path,
+    *,
+    only: Collection[str] | None = None,
+    committed: Mapping[str, pd.DataFrame] | None = None,
+) -> pd.DataFrame:
     """Committed tables against those in `folder`.
 
     Args:
         folder: A results folder.
+        committed: Of `committed_tables` or `tables_at_rest`; None: what is committed.
         only: Folders of the results to compare, as "04_training": those that a run made; a table
             that was not made again would agree with itself. None: all.
 
@@ -155,9 +181,11 @@ def report(folder: str | Path, *, only: Collection[str] | None = None) -> pd.Dat
         "same"; "reproduced"; "inside intervals" where a number moved by more than `MARGIN`,
         which an interval as wide as `widest` allows; "differs"; "not run".
     """
+    known = committed_tables(only=only) if committed is None else committed
     lines = [
-        _line(name, committed, Path(folder))
-        for name, committed in committed_tables(only=only).items()
+        _line(name, table, Path(folder))
+        for name, table in known.items()
+        if only is None or table.attrs.get("folder") in (None, *only)
     ]
     return pd.DataFrame(lines)
 

@@ -111,6 +111,25 @@ def test_the_report_reads_the_commit_and_not_the_working_tree(tmp_path):
     assert reproduction.committed_tables(tmp_path, only=["05_ablations"]) == {}
 
 
+def test_without_git_the_tables_that_no_run_replaced_stand_for_the_committed_ones(tmp_path):
+    for name in ("04_training", "05_ablations"):
+        folder = tmp_path / "results" / name
+        folder.mkdir(parents=True)
+        (folder / "provenance.json").write_text("{}")
+        COMMITTED.to_csv(folder / f"{name[3:]}.csv", index=False)
+    stamps = tmp_path / "results" / "notebooks"
+    stamps.mkdir()
+    (stamps / "05_ablations.json").write_text("{}")  # `mic run` has been here
+    found = reproduction.tables_at_rest(tmp_path)
+    assert list(found) == ["training"]
+    made = tmp_path / "made" / "04_training"
+    made.mkdir(parents=True)
+    COMMITTED.assign(accuracy=[0.909, 0.492]).to_csv(made / "training.csv", index=False)
+    line = reproduction.report(tmp_path / "made", only=["04_training"], committed=found)
+    assert line["state"].tolist() == ["reproduced"]
+    assert reproduction.report(tmp_path / "made", only=["05_ablations"], committed=found).empty
+
+
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory):
     """A results folder as a run with a parameter of its own wrote it."""
