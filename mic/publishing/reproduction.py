@@ -60,9 +60,9 @@ def committed_tables(
 
 
 def tables_at_rest(root: Path | None = None) -> dict[str, pd.DataFrame]:
-    """The tables that lie in a checkout's results, of notebooks that no run there has replaced.
+    """The tables that lie in a checkout's results, of notebooks that were not run there.
 
-    What is committed, for whom Git does not tell it: of an archive of the repository, for instance.
+    What is committed, for whom Git does not tell it: of an archive of the checkout, for instance.
 
     Args:
         root: The checkout; by default the one that `mic` was imported from.
