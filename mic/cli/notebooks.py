@@ -141,7 +141,7 @@ def _run(options: argparse.Namespace) -> int:
     seconds = sum(outcome.seconds for outcome in ran)
     print(f"{len(ran)} notebooks ran in {seconds:.0f} s, {len(outcomes) - len(ran)} unchanged")
     print(f"results: {runner.folder}")
-    if options.compare:
+    if committed:
         _compare(runner, [one.name for one in outcomes], committed)
     return 0
 
@@ -268,6 +268,8 @@ def _compare(runner: Runner, made: Sequence[str], committed: Mapping[str, pd.Dat
 def _committed(options: argparse.Namespace, profile: config.Profile) -> dict[str, pd.DataFrame]:
     """The committed tables, read before anything runs and may replace them.
 
+    None for profiles of which nothing is committed.
+
     Raises:
         ConfigError: What is asked for is not what the committed tables are of.
         ResultError: They are nowhere.
@@ -279,6 +281,11 @@ def _committed(options: argparse.Namespace, profile: config.Profile) -> dict[str
             "--compare: the committed tables are of generated data",
             remedy="leave it out; `mic compare` sets results of --data beside published ones",
         )
+    if profile.name != "default":
+        print(
+            f"the committed tables are of the default profile; {profile.name} has none to compare"
+        )
+        return {}
     if profile.digest() != config.load("default").digest():
         raise ConfigError(
             "--compare: the committed tables are of the default profile as it is",

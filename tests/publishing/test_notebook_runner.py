@@ -142,7 +142,6 @@ def test_the_committed_results_are_replaced_by_the_default_profile_alone(tmp_pat
 def test_what_cannot_be_compared_is_refused_before_it_runs(tmp_path, capsys):
     command = ["run", "--compare", "--results", str(tmp_path / "results")]
     for arguments, words in (
-        (["--profile", "smoke"], "are of the default profile"),
         (["--profile", "default", "-p", "seed", "3"], "are of the default profile"),
         (["--profile", "default", "--data", "mine=/nowhere"], "are of generated data"),
     ):
@@ -151,6 +150,15 @@ def test_what_cannot_be_compared_is_refused_before_it_runs(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert cli.main(["run", "--results", str(tmp_path / "file"), "--data", "ckplus=/no"]) == 1
     assert str(tmp_path / "file") in capsys.readouterr().err  # before anything is built
+
+
+def test_a_profile_of_which_nothing_is_committed_runs_without_a_comparison(tmp_path, capsys):
+    notebook_factory.write(tmp_path / "notebooks")
+    command = ["run", "--profile", "smoke", "--compare"]  # as `make reproduce PROFILE=smoke`
+    command += ["--notebooks", str(tmp_path / "notebooks")]
+    assert cli.main([*command, "--results", str(tmp_path / "results")]) == 0
+    assert "smoke has none to compare" in capsys.readouterr().out
+    assert notebook_factory.numbers(tmp_path) == [2]
 
 
 def test_a_table_that_no_notebook_has_written_is_missed_before_any_runs(tmp_path):
