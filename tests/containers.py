@@ -115,7 +115,7 @@ def write(
     return path
 
 
-def filmed(path, pictures, codec="libx264", *, rate=30, **options):
+def filmed(path, pictures, codec="libx264", *, rate=30, container=None, **options):
     """Writes pictures, uint8 (H, W, 3) RGB, their odd last row and column left out.
 
     Args:
@@ -123,11 +123,12 @@ def filmed(path, pictures, codec="libx264", *, rate=30, **options):
         pictures: In the order in which they are shown.
         codec: libavcodec's encoder.
         rate: Pictures a second.
+        container: libavformat's name of it instead; it writes MP4 into .m4v.
         **options: Of the encoder, with _ for -.
     """
     height, width = (edge & ~1 for edge in pictures[0].shape[:2])
     named = {name.replace("_", "-"): str(value) for name, value in options.items()}
-    with av.open(str(path), "w") as target:
+    with av.open(str(path), "w", format=container) as target:
         video = target.add_stream(codec, rate=rate, options=named)
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         for picture in pictures:

@@ -16,11 +16,17 @@ import av
 import numpy as np
 
 from mic.codec.entrances import entrance_of
-from mic.codec.picture_headers import LAYERS, avc_picture, resolution, vop_header
+from mic.codec.picture_headers import (
+    LAYERS,
+    avc_picture,
+    group_seconds,
+    resolution,
+    vop_header,
+)
 from mic.errors import CodecError
 
 _MISSING = np.iinfo(np.int64).min
-_VOP = 0xB6
+_GROUP, _VOP = 0xB3, 0xB6
 # Longer ones are no not-coded VOP: its header and stuffing (ISO/IEC 14496-2, 6.2.5).
 _SHORT = 64
 # libavcodec's decoders: what they make of pictures whose references are missing is no picture.
@@ -274,6 +280,8 @@ class _Entries:
         self.entrance = entrance_of(codec, extradata)
         self._ticks: list[int] = []
         self._seconds = self._second = 0  # at the last reference, and at the one before
+        self._group: int | None = None  # seconds by the time code of a group that begins
+        self._latest = -1  # ticks of the last reference
 
     def rate(self) -> Fraction | None:
         """VOPs a second by their own times, of most of them; None if they do not say."""
@@ -340,11 +348,17 @@ class _Entries:
         if self._counted != self._resolution or len(self._ticks) >= _LOOKED_AT:
             return
         if kind == "B":  # counted from the reference that is shown before it
-            whole = self._second + seconds
-        else:
-            self._second, self._seconds = self._seconds, self._seconds + seconds
-            whole = self._seconds
-        self._ticks.append(whole * self._counted + increment)
+            self._ticks.append((self._second + seconds) * self._counted + increment)
+            return
+        whole = (self._seconds if self._group is None else self._group) + seconds
+        if (
+            whole * self._counted + increment <= self._latest
+        ):  # writers leave the time code at zero
+            whole = self._latest // self._counted
+            whole += whole * self._counted + increment <= self._latest
+        self._second, self._seconds, self._group = self._seconds, whole, None
+        self._latest = whole * self._counted + increment
+        self._ticks.append(self._latest)
 
     def _vops(self, data: bytes) -> tuple[str, int]:
         """Type of the first VOP, and how many are coded; DivX packs two into a packet."""
@@ -353,6 +367,8 @@ class _Entries:
             after = data.find(b"\0\0\1", at + 4)
             if data[at + 3] in LAYERS:  # joined streams have another in the middle
                 self._resolution = resolution(data[at:]) or self._resolution
+            elif data[at + 3] == _GROUP:
+                self._group = group_seconds(data[at + 4 : at + 7])
             elif data[at + 3] == _VOP:
                 header, letter = data[at + 4 : at + 44], _TYPES[data[at + 4] >> 6]
                 is_coded, seconds, increment = vop_header(header, self._resolution)

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Real
-from typing import Any, Literal, SupportsIndex
+from typing import Any, Literal, cast
 
 import av
 import numpy as np
@@ -107,31 +107,39 @@ class EncodeOptions:
             )
 
     def _check_kinds(self) -> None:
-        """Raises ConfigError where a value is of another kind than its field."""
+        """Brings numbers to the kinds of their fields, so that equal options are equal records.
+
+        Raises:
+            ConfigError: A value is of another kind.
+        """
         for name in ("gop", "vop_quant", "bit_rate", "max_frames", "slices"):
             value = getattr(self, name)
-            if value is None and name != "slices":
-                continue
-            if isinstance(value, bool) or not isinstance(value, SupportsIndex):
-                raise ConfigError(f"{name} is {value!r}, must be a whole number")
-            if operator.index(value) > _MOST:
-                raise ConfigError(f"{name} is {value}, must be at most {_MOST}")
+            if value is not None or name == "slices":
+                self._set(name, _whole(name, value))
         for name, length in (("size", 2), ("crop", 4)):
             value = getattr(self, name)
             if value is None:
                 continue
             parts = tuple(value) if isinstance(value, Iterable) else ()
-            if len(parts) != length or not all(isinstance(one, SupportsIndex) for one in parts):
+            if len(parts) != length:
                 raise ConfigError(f"{name} is {value!r}, must be {length} whole numbers")
+            self._set(name, tuple(_whole(name, part) for part in parts))
         for name in ("four_mv", "quarter_pel", "mpeg_quant"):
-            if not isinstance(getattr(self, name), bool | int):
-                raise ConfigError(f"{name} is {getattr(self, name)!r}, must be True or False")
+            value = getattr(self, name)
+            if not isinstance(value, bool | np.bool_):
+                raise ConfigError(f"{name} is {value!r}, must be True or False")
+            self._set(name, bool(value))
         if not isinstance(self.codec, str):
             raise ConfigError(f"codec is {self.codec!r}, must be one of {', '.join(_ENCODERS)}")
-        if isinstance(self.quality, bool) or not isinstance(self.quality, Real):
+        if self.container is not None and not isinstance(self.container, str):
+            raise ConfigError(f"container is {self.container!r}, must be a name of libavformat's")
+        if isinstance(self.quality, bool) or not isinstance(self.quality, Real | np.floating):
             raise ConfigError(f"quality is {self.quality!r}, must be a number from 1 to 31")
         if self.frame_rate is not None:
             checked_rate(self.frame_rate)
+
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
 
     @classmethod
     def of(cls, options: dict[str, Any]) -> EncodeOptions:
@@ -237,6 +245,18 @@ class EncodeOptions:
             # Equal quantisers for I and P, as mpeg4's constant vop_quant.
             params += f":{quant}={self.vop_quant}:ipratio=1"
         return {name: params, "flags": "+bitexact", "bf": "0"}
+
+
+def _whole(name: str, value: object) -> int:
+    try:
+        number = None if isinstance(value, bool) else operator.index(cast(Any, value))
+    except TypeError:  # arrays have an index, and most of them cannot tell it
+        number = None
+    if number is None:
+        raise ConfigError(f"{name} is {value!r}, must be of whole numbers")
+    if number > _MOST:
+        raise ConfigError(f"{name} is {number}, must be at most {_MOST}")
+    return number
 
 
 def checked_rate(rate: Fraction | float) -> Fraction:

@@ -132,6 +132,14 @@ def resolution(headers: bytes) -> int:
     return bits.take(16)
 
 
+def group_seconds(header: bytes) -> int:
+    """The time_code of a group of VOPs (6.2.4), from which its first VOP counts."""
+    bits = _Bits(header)
+    hours, minutes = bits.take(5), bits.take(6)
+    bits.take(1)
+    return 3600 * hours + 60 * minutes + bits.take(6)
+
+
 def vop_header(vop: bytes, resolution: int) -> tuple[bool, int, int]:
     """vop_coded, modulo_time_base's seconds, and vop_time_increment (6.2.5).
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
 
 import av
@@ -21,6 +22,7 @@ _ROUNDED = 0.00084
 # Ticks from one picture to the next that MP4 keeps (ISO/IEC 14496-12, 8.6.1.2, as libavformat
 # writes it).
 _LONGEST = 2**31 - 1
+_LATEST = 1e12  # seconds, of which ticks still fit 64 bits
 # Pictures that a container of one rate gets for each of the source, at most.
 _REPEATED = 100
 
@@ -39,14 +41,15 @@ def checked(
     Raises:
         ConfigError: A frame has no time, or one that is none or before that of the one before.
     """
-    before, given = -math.inf, iter(times)
+    before = -math.inf
+    given = iter(times) if isinstance(times, Iterable) else iter(())
     for number, frame in enumerate(frames):
         time = next(given, None)
         wrong = ""
         if time is None:
             wrong = "has no time"
-        elif not math.isfinite(time) or time < 0:
-            wrong = f"has the time {time}"
+        elif not isinstance(time, Real | np.number) or not 0 <= time <= _LATEST:
+            wrong = f"has the time {time!r}"
         elif time < before:
             wrong = f"has the time {time}, after one of {before}"
         if time is None or wrong:
@@ -78,15 +81,16 @@ def stamped(
     for seconds, frame in timed:
         stamp = max(at + 1, round(seconds / TICK))
         if held is not None:
-            held.duration = stamp - at
-            if bounded and held.duration > _LONGEST:
+            length = stamp - at
+            if bounded and length > _LONGEST:
                 raise CodecError(
-                    f"a pause of {float(held.duration * TICK):.0f} s is longer than MP4 keeps, "
+                    f"a pause of {float(length * TICK):.0f} s is longer than MP4 keeps, "
                     f"{float(_LONGEST * TICK):.0f} s",
                     file=target,
                     place=f"at {float(at * TICK):.2f} s",
                     remedy="write .mkv",
                 )
+            held.duration = length
             yield held
         frame.pts, frame.time_base = stamp, TICK
         at, held = stamp, frame

@@ -19,6 +19,7 @@ _WINDOW = re.compile(r"\d+(\.0*)?")
 _WINDOWS = 10**9
 # What tables write where a network has no answer, beside cells that are absent.
 _NOTHING = frozenset({"-", "--", "?", "unknown", "no face", "noface", "no answer"})
+_NEAR = 0.011  # seconds: two places of a decimal fraction
 _SILENT = "no answer"  # the error of a row for a video or window that a table leaves out
 # Columns of a picture or a look.
 _PICTURES = ("frame", "time")
@@ -145,21 +146,32 @@ def completed(own: pd.DataFrame, ours: pd.DataFrame | None) -> tuple[pd.DataFram
     # Rows without a beginning say that a video could not be read.
     grid: pd.DataFrame = ours.loc[ours["start"].notna()]
     said, silent = own[own["error"] != _SILENT], own[own["error"] == _SILENT]
-    timed = bool(said["start"].notna().all())
-    named, known = _keys(said, timed=timed), _keys(grid, timed=timed)
-    foreign = len(set(named) - set(known))
+    places = _places(said, grid)
+    foreign = int((places < 0).sum())
     if foreign:
         return own, foreign
-    added: pd.DataFrame = grid.loc[[key not in named for key in known]]
+    said = said.assign(window=grid["window"].to_numpy()[places])
+    added: pd.DataFrame = grid.loc[~np.isin(np.arange(len(grid)), places)]
     added = added.assign(label=None, confidence=np.nan, error=_SILENT)
     parts = [said, silent[~silent["video"].isin(grid["video"])], added]
     return pd.concat([part.reindex(columns=own.columns) for part in parts], ignore_index=True), 0
 
 
-def _keys(table: pd.DataFrame, *, timed: bool) -> list[tuple[str, float]]:
-    """Video and beginning, or number, of each window."""
-    number = table["start"].round(3) if timed else table["window"].fillna(0)
-    return list(zip(table["video"], number.astype(float), strict=True))
+def _places(said: pd.DataFrame, grid: pd.DataFrame) -> np.ndarray:
+    """int64: the row of the grid that each window is, by its beginning or its number; else -1."""
+    timed = bool(said["start"].notna().all())
+    name, near = ("start", _NEAR) if timed else ("window", 0.0)
+    known: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for video, rows in grid.reset_index(drop=True).groupby("video"):
+        known[str(video)] = rows.index.to_numpy(), rows[name].to_numpy(float)
+    found = np.full(len(said), -1, np.int64)
+    for number, (video, value) in enumerate(zip(said["video"], said[name], strict=True)):
+        if video in known:
+            rows, values = known[video]
+            best = int(np.abs(values - float(value)).argmin())
+            if abs(values[best] - float(value)) <= near:
+                found[number] = rows[best]
+    return found
 
 
 def _window(row: Mapping[str, str]) -> int:

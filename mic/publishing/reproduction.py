@@ -271,7 +271,8 @@ def repeat(
             f"tests/campaigns; of a notebook check out {record['commit']}, or give --notebooks",
         )
     config, parameters = _settings(path, record, declared.parameters(source))
-    folder = Path(folder or home() / "repeated" / f"{source.stem}-{config.digest()}")
+    apart = home() / "repeated" / f"{source.stem}-{config.digest()}"
+    folder = results.folder_of(config, str(folder or apart))
     if folder.resolve() == origin:
         raise ConfigError(
             "would replace the results it is compared with",

@@ -64,7 +64,12 @@ def folder_of(config: Profile, override: str = "", *, datasets: Sequence[str] = 
                 file=override,
                 remedy="give a folder of this machine",
             )
-        folder = Path(override).expanduser()
+        try:
+            folder = Path(override).expanduser()
+        except RuntimeError as error:
+            raise ResultError(
+                f"names no home: {error}", file=override, remedy="write the folder's whole path"
+            ) from error
         if (datasets or not usual) and folder.resolve() == base.resolve():
             what = "generated data" if datasets else "the default profile as it is"
             raise ResultError(

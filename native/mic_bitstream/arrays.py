@@ -7,7 +7,7 @@ import itertools
 import math
 import operator
 from collections.abc import Iterable, Iterator
-from typing import SupportsIndex
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -198,17 +198,15 @@ def check_common(scale: int, space: str, threads: int, on_error: str) -> None:
         check_whole(name, value)
 
 
-def check_whole(name: str, value: object, *, least: int = 1) -> None:
-    """Raises ConfigError if a value is no whole number from `least` to what no file needs."""
-    if (
-        type(value) is int and least <= value <= _MOST
-    ):  # what is asked of all others takes ten microseconds
-        return
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, SupportsIndex)
-        or not least <= operator.index(value) <= _MOST
-    ):
+def check_whole(name: str, value: object, *, least: int = 1, most: int = _MOST) -> None:
+    """Raises ConfigError if a value is no whole number from `least` to `most`."""
+    if type(value) is int and least <= value <= most:
+        return  # what is asked of all others takes ten microseconds
+    try:
+        number = least - 1 if isinstance(value, bool) else operator.index(cast(Any, value))
+    except TypeError:  # arrays have an index, and most of them cannot tell it
+        number = least - 1
+    if not least <= number <= most:
         raise ConfigError(
-            f"{name} is {value!r}", remedy=f"use a whole number from {least} to {_MOST:,}"
+            f"{name} is {value!r}", remedy=f"use a whole number from {least} to {most:,}"
         )

@@ -75,7 +75,7 @@ class CompressedClips(Dataset[Sample]):
         what = parts_of(what, PARTS)
         check_common(scale, "rgb", 1, on_error)
         check_whole("frames", frames)
-        check_whole("seed", seed, least=0)
+        check_whole("seed", seed, least=0, most=2**128)
         if isinstance(paths, str | os.PathLike):
             raise ConfigError(f"{paths} is one path", remedy="give a list of them")
         if labels is not None and len(labels) != len(paths):

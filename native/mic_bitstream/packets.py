@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import os
 from fractions import Fraction
+from numbers import Real
 from pathlib import Path
+
+import numpy as np
 
 from mic_bitstream import _native
 from mic_bitstream.clock import read_clock
@@ -34,15 +38,13 @@ class PacketStream(Stream):
         self, extradata: bytes | bytearray | memoryview = b"", *, frame_rate: Fraction | float = 25
     ) -> None:
         self.path = Path("packets in memory")
-        try:
-            given = frame_rate if isinstance(frame_rate, Fraction) else float(frame_rate)
-            self.frame_rate = Fraction(given)
-        except (TypeError, ValueError, OverflowError, ZeroDivisionError):
-            self.frame_rate = Fraction(0)
-        if self.frame_rate <= 0:
+        number = isinstance(frame_rate, Real | np.floating) and not isinstance(frame_rate, bool)
+        if not number or not 0 < frame_rate < math.inf:
             raise ConfigError(
                 f"frame_rate is {frame_rate!r}", remedy="give pictures a second, above zero"
             )
+        exact = frame_rate if isinstance(frame_rate, Fraction) else float(frame_rate)
+        self.frame_rate = Fraction(exact)
         try:
             # Appended packets are kept in memory, so the index has nothing to read from a file.
             self._native = _native.Stream(os.fsencode(os.devnull), bytes(extradata))

@@ -51,8 +51,22 @@ def test_a_raw_stream_has_the_rate_of_its_own_clock(rate, tmp_path):
 
 
 def test_a_raw_stream_with_b_vops_slower_than_a_second_a_picture(tmp_path):
-    filmed(tmp_path / "a.m4v", FRAMES, "mpeg4", rate=Fraction(1, 4), bf=2)
-    assert Video(tmp_path / "a.m4v").times[-1] == pytest.approx(96)
+    path = filmed(
+        tmp_path / "a.m4v", FRAMES, "mpeg4", rate=Fraction(1, 4), container="m4v", bf=2, g=9
+    )
+    assert path.read_bytes()[:3] == b"\0\0\1"
+    assert Video(path).times[-1] == pytest.approx(96)
+
+
+@pytest.mark.parametrize("gop", [6, 10, 15, 100])
+@pytest.mark.parametrize("rate", [24000, 30000, 60000])
+def test_groups_whose_time_begins_anew_keep_the_rate(rate, gop, tmp_path):
+    rate = Fraction(rate, 1001)
+    frames = [frame[:16, :16] for frame in FRAMES] * 6
+    codec.encode_frames(frames, tmp_path / "a.m4v", frame_rate=rate, gop=gop)
+    video = Video(tmp_path / "a.m4v")
+    assert float(video.frame_rate) == pytest.approx(float(rate), rel=1e-3)
+    assert video.times[-1] == pytest.approx(149 / rate, rel=1e-3)
 
 
 def test_a_pause_that_a_container_cannot_keep_is_refused(tmp_path):
@@ -75,6 +89,9 @@ def test_a_pause_that_a_container_cannot_keep_is_refused(tmp_path):
         ([-2, -1, 0, 1, 2], "frame 0"),
         ([0, float("nan"), 1, 2, 3], "frame 1"),
         ([0, 1, 2, 3, float("inf")], "frame 4"),
+        ([0, 1e15, 2e15, 3e15, 4e15], "frame 1"),
+        (["a", 1, 2, 3, 4], "frame 0"),
+        (5, "frame 0"),
     ],
 )
 def test_times_that_are_none_are_refused_by_frame(times, place, tmp_path):
@@ -124,6 +141,10 @@ REFUSED = [
     {"bit_rate": 2**70},
     {"quality": "best"},
     {"quarter_pel": "no"},
+    {"four_mv": 2},
+    {"size": (True, True)},
+    {"gop": np.array([1, 2])},
+    {"container": ["mp4"]},
     {"codec": "av1", "bit_rate": 100000},
 ]
 
@@ -173,3 +194,12 @@ def test_a_live_encoder_can_be_closed_twice():
     with codec.LiveEncoder(width=16, height=16) as encoder:
         encoder.encode(np.zeros((16, 16, 3), np.uint8))
         encoder.close()
+
+
+def test_equal_options_are_equal_records():
+    plain = codec.EncodeOptions(gop=3, size=(32, 48), vop_quant=2, quarter_pel=True)
+    other = codec.EncodeOptions(
+        gop=np.int64(3), size=np.array([32, 48]), vop_quant=np.uint8(2), quarter_pel=np.bool_(True)
+    )
+    assert plain == other
+    assert plain.fingerprint() == other.fingerprint()

@@ -347,6 +347,7 @@ def test_a_table_that_leaves_windows_out_does_not_cover_them(clips, tmp_path):
     for text in (
         ("video,window,label", "happy/a.mp4,0,happy", "happy/a.mp4,2,sad"),
         ("video,start,label", "happy/a.mp4,0,happy", "happy/a.mp4,4.0,sad"),
+        ("video,start,label", "happy/a.mp4,0.00,happy", "happy/a.mp4,4.01,sad"),
     ):
         peer = read_answers(_written(tmp_path, *text), videos)
         found = evaluate(videos, {"peer": peer, "pictures": _ours(videos)})
@@ -355,6 +356,8 @@ def test_a_table_that_leaves_windows_out_does_not_cover_them(clips, tmp_path):
         assert rows.loc["peer", "coverage"] == pytest.approx(2 / (3 * len(videos)))
         assert rows.loc["peer", "accuracy"] == 0.5
         assert not found.apart
+        own = found.windows[found.windows["network"] == "peer"]
+        assert not own.duplicated(["video", "window"]).any()
     other = read_answers(_written(tmp_path, "video,start,label", "happy/a.mp4,1,happy"), videos)
     found = evaluate(videos, {"peer": other, "pictures": _ours(videos)})
     assert found.apart == {"peer": 1}
