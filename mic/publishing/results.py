@@ -60,9 +60,7 @@ def folder_of(config: Profile, override: str = "", *, datasets: Sequence[str] = 
     if override:
         if "://" in override:
             raise ResultError(
-                "is an address, not a folder",
-                file=override,
-                remedy="give a folder of this machine",
+                "is an address", file=override, remedy="give a folder of this machine"
             )
         try:
             folder = Path(override).expanduser()

@@ -319,19 +319,9 @@ def test_labels_may_name_absolute_paths_of_a_relative_folder(clips, tmp_path, mo
 
 def _ours(videos, starts=(0.0, 2.0, 4.0)):
     """What a network of ours, which is timed, answers of windows that begin so."""
-    rows = [
-        {
-            "video": str(video.path),
-            "window": number,
-            "start": start,
-            "label": "happiness",
-            "confidence": 0.9,
-            "error": "",
-        }
-        for video in videos
-        for number, start in enumerate(starts)
-    ]
-    table = pd.DataFrame(rows)
+    windows = [(str(video.path), *window) for video in videos for window in enumerate(starts)]
+    table = pd.DataFrame(windows, columns=["video", "window", "start"])
+    table = table.assign(label="happiness", confidence=0.9, error="")
     table.attrs["seconds"] = 1.0
     return table
 

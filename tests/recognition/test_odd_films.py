@@ -88,7 +88,8 @@ def test_a_dark_or_pale_film_shows_the_same(face, times, plus, tmp_path):
 
 
 def test_a_face_that_was_blurred_or_enlarged_has_no_label_and_a_small_one_has(face, tmp_path):
-    before = mic.predict(filmed(tmp_path / "a.mp4", face, crf=20)).iloc[0]
+    # Coarse coding adds detail of its own: a blurred film of few samples may pass then.
+    before = mic.predict(filmed(tmp_path / "a.mp4", face, crf=8)).iloc[0]
     across = before["right"] - before["left"]
     for name, treated in (
         ("blurred", blurred(0.04)),
@@ -97,7 +98,7 @@ def test_a_face_that_was_blurred_or_enlarged_has_no_label_and_a_small_one_has(fa
         ("small", smaller(55)),
     ):
         pictures = [np.asarray(treated(Image.fromarray(one), across)) for one in face]
-        after = mic.predict(filmed(tmp_path / f"{name}.mp4", pictures, crf=20)).iloc[0]
+        after = mic.predict(filmed(tmp_path / f"{name}.mp4", pictures, crf=8)).iloc[0]
         if name in ("coded", "small"):
             assert (after["status"], after["label"]) == ("ok", before["label"])
         else:
