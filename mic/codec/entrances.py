@@ -6,6 +6,8 @@ shows nothing before it can be sure of a picture. Clauses are of ITU-T H.264 and
 
 from __future__ import annotations
 
+import abc
+
 import numpy as np
 
 from mic.codec.picture_headers import avc_picture, hevc_type
@@ -26,7 +28,7 @@ def entrance_of(codec: str, headers: bytes) -> Entrance | None:
     return kinds[codec](headers) if codec in kinds else None
 
 
-class Entrance:
+class Entrance(abc.ABC):
     """What is known of a stream's first pictures, a packet at a time in coding order.
 
     Attributes:
@@ -50,8 +52,9 @@ class Entrance:
         number, self._seen = self._seen, self._seen + 1
         return self._shows(number, data)
 
+    @abc.abstractmethod
     def _shows(self, number: int, data: bytes) -> bool:
-        raise NotImplementedError
+        """Whether the picture of packet `number` is shown."""
 
     def by_stamps(self, stamps: np.ndarray, shown: np.ndarray) -> np.ndarray:
         """Corrects by presentation time stamps what the coding order alone had told.

@@ -21,16 +21,22 @@ def _film(path, kind):
     filmed(path, pictures, "libx265", rate=25, preset="ultrafast", x265_params=parameters)
 
 
-def _cut(source, target):
-    """What a copy without re-encoding keeps from the second key picture on."""
+def _copied(source, target, first=0):
+    """What a copy without re-encoding keeps of the packets from `first` on."""
     with av.open(str(source)) as read, av.open(str(target), "w") as written:
         stream = read.streams.video[0]
         copy = written.add_stream_from_template(stream)
-        packets = [packet for packet in read.demux(stream) if packet.size]
-        second = [k for k, packet in enumerate(packets) if packet.is_keyframe][1]
-        for packet in packets[second:]:
+        for packet in [packet for packet in read.demux(stream) if packet.size][first:]:
             packet.stream = copy
             written.mux(packet)
+    return target
+
+
+def _cut(source, target):
+    """What such a copy keeps from the second key picture on."""
+    with av.open(str(source)) as read:
+        packets = [packet for packet in read.demux(video=0) if packet.size]
+    return _copied(source, target, [k for k, one in enumerate(packets) if one.is_keyframe][1])
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -80,13 +86,7 @@ def test_a_stream_is_counted_from_its_first_whole_picture(broadcast, suffix, fir
     if suffix == "raw" and broadcast.stem == "refreshed, B":
         pytest.skip("without time stamps nothing tells which of these are shown first")
     raw = ".hevc" if "hevc" in broadcast.stem else ".h264"
-    path = tmp_path / f"middle{raw if suffix == 'raw' else suffix}"
-    with av.open(str(broadcast)) as read, av.open(str(path), "w") as written:
-        stream = read.streams.video[0]
-        copy = written.add_stream_from_template(stream)
-        for packet in [packet for packet in read.demux(stream) if packet.size][first:]:
-            packet.stream = copy
-            written.mux(packet)
+    path = _copied(broadcast, tmp_path / f"middle{raw if suffix == 'raw' else suffix}", first)
     with av.open(str(path)) as container:  # libavcodec hands out whole pictures only
         decoded = [frame.pts for frame in container.decode(video=0)]
     video = Video(path)
@@ -106,15 +106,7 @@ def test_a_stream_is_counted_from_its_first_whole_picture(broadcast, suffix, fir
 
 @pytest.mark.parametrize("suffix", [".mkv", ".mp4", ".ts"])
 def test_one_picture_is_the_same_as_among_all(broadcast, suffix, tmp_path):
-    path = tmp_path / f"whole{suffix}"
-    with av.open(str(broadcast)) as read, av.open(str(path), "w") as written:
-        stream = read.streams.video[0]
-        copy = written.add_stream_from_template(stream)
-        for packet in read.demux(stream):
-            if packet.size:
-                packet.stream = copy
-                written.mux(packet)
-    video = Video(path)
+    video = Video(_copied(broadcast, tmp_path / f"whole{suffix}"))
     every = [picture.rgb for picture in video.pictures()]
     assert len(every) == len(video) == 3 * GROUP
     for number in (GROUP + 2, 2 * GROUP + 9, 3 * GROUP - 2):
