@@ -99,7 +99,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _run(options: argparse.Namespace) -> int:
-    from mic.publishing.notebooks import Runner
+    from mic.publishing.declared import check_parameters
+    from mic.publishing.notebooks import Runner, find
     from mic.publishing.results import PROVENANCE
 
     if options.from_provenance is not None:
@@ -113,8 +114,11 @@ def _run(options: argparse.Namespace) -> int:
     fields = {name: value for name, value in given.items() if hasattr(preset, name)}
     profile = config.load(options.profile, **fields)
     committed = _committed(options, profile) if options.compare else {}
-    _check_folder(options, profile, given.keys() - fields.keys())
     notebooks = options.notebooks or provenance.repository() / "notebooks"
+    if not options.data:  # with data they decide which notebooks run
+        for path in find(notebooks, options.only):
+            check_parameters(path, given.keys())
+    _check_folder(options, profile, given.keys() - fields.keys())
     texts, prepared, suited = _prepared(
         options.data, profile, only=options.only if options.notebooks is None else ()
     )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import nbformat
 
+from mic.errors import NotebookError
 from mic.publishing import lesson
 from mic.publishing.results import table_path
 from mic.storage import provenance
@@ -23,6 +24,22 @@ def parameters(path: Path) -> set[str]:
     import papermill
 
     return set(papermill.inspect_notebook(str(path)))
+
+
+def check_parameters(path: Path, names: Collection[str]) -> None:
+    """Refuses parameters that a notebook does not declare; papermill only logs them.
+
+    Raises:
+        NotebookError: It has no parameter of such a name.
+    """
+    known = parameters(path)
+    if unknown := set(names) - known:
+        raise NotebookError(
+            f"has no parameter {', '.join(sorted(unknown))}",
+            file=path,
+            place="parameters cell",
+            remedy=f"check the spelling; it declares {', '.join(sorted(known))}",
+        )
 
 
 def input_names(path: Path) -> list[str]:

@@ -130,7 +130,7 @@ class Runner:
         if not paths:
             raise ConfigError("no notebooks", file=self.notebooks, remedy="run from a checkout")
         for path in paths:
-            self._check_parameters(path)
+            declared.check_parameters(path, self.parameters.keys())
         self._check_inputs(paths)
         # Looks for fonts where it never ran, and says so on stderr: in a kernel that is an error.
         importlib.import_module("matplotlib.font_manager")
@@ -140,7 +140,7 @@ class Runner:
         """How long the chosen notebooks will take, if they change; raises what `run` refuses."""
         paths = find(self.notebooks, only)
         for path in paths:
-            self._check_parameters(path)
+            declared.check_parameters(path, self.parameters.keys())
         if not self.force:
             paths = [
                 p
@@ -166,17 +166,6 @@ class Runner:
                         remedy=f"run {writer.stem} as well, or before",
                     )
             made |= set(declared.output_names(path))
-
-    def _check_parameters(self, path: Path) -> None:
-        known = declared.parameters(path)
-        unknown = set(self.parameters) - known
-        if unknown:
-            raise NotebookError(
-                f"has no parameter {', '.join(sorted(unknown))}",
-                file=path,
-                place="parameters cell",
-                remedy=f"check the spelling; it declares {', '.join(sorted(known))}",
-            )
 
     def _run_one(self, path: Path) -> Outcome:
         stamp = stamp_of(self.folder, path.stem)

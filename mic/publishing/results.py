@@ -59,8 +59,8 @@ def folder_of(config: Profile, override: str = "", *, datasets: Sequence[str] = 
     usual = config.digest() == load("default").digest()
     if override:
         if "://" in override:
-            raise ResultError(
-                "is an address", file=override, remedy="give a folder of this machine"
+            raise ResultError(  # as a file it would be shown with one slash
+                f"{override} is an address", remedy="give a folder of this machine"
             )
         try:
             folder = Path(override).expanduser()

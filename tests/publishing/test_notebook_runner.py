@@ -135,8 +135,10 @@ def test_the_committed_results_are_replaced_by_the_default_profile_alone(tmp_pat
     for address in ("s3://bucket/x", "smb://host/share"):
         with pytest.raises(ResultError, match="is an address"):
             results.folder_of(default, address)
-    assert cli.main(["run", "--profile", "default", "--only", "03", "-p", "clip", "x"]) == 1
+    assert cli.main(["run", "--profile", "default", "--only", "02", "-p", "clip", "x"]) == 1
     assert "would replace the committed results" in capsys.readouterr().err
+    assert cli.main(["run", "--profile", "default", "--only", "02", "-p", "nothing", "1"]) == 1
+    assert "has no parameter nothing" in capsys.readouterr().err
 
 
 def test_what_cannot_be_compared_is_refused_before_it_runs(tmp_path, capsys):
