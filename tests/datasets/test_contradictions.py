@@ -209,6 +209,68 @@ def test_cremad_takes_rows_that_disagree_for_a_tie_and_no_vote_for_nothing(tmp_p
     assert manifest.column("clip_id") == ["1001_IEO_HAP_HI"]
     votes(root, "1001_DFA_ANG_XX,A,Q")
     with pytest.raises(DatasetError, match="'Q'") as caught:
-        scan("cremad", root)
+        scan("cremad-crowd", root)
     assert caught.value.place == "row of 1001_DFA_ANG_XX"
     assert caught.value.remedy
+
+
+def test_cremad_needs_votes_only_where_they_are_the_labels(tmp_path):
+    root = trees.cremad(tmp_path)
+    votes(root, "1001_DFA_ANG_XX,A,Q")
+    report = fetch("cremad", root)
+    (note,) = (fault for fault in report.faults if "vote" in fault.message)
+    assert (report.sound, note.fatal) == (True, False)
+    assert note.file == "processedResults/summaryTable.csv"
+    assert note.message.startswith("row of 1001_DFA_ANG_XX: has a vote 'Q'")
+
+
+def test_cremad_reads_no_name_that_was_not_published(tmp_path):
+    root = trees.cremad(tmp_path)
+    whole = scan("cremad", root).sources
+    take = root / "VideoFlash/1001_DFA_ANG_XX.flv"
+    odd = ("1092_DFA_ANG_XX", "1000_DFA_ANG_XX", "1001_ABC_ANG_XX", "1001_DFA_SUR_XX")
+    for name in odd:
+        shutil.copy(take, take.with_name(f"{name}.flv"))
+    found = scan("cremad", root)
+    assert found.sources == whole
+    named = {Path(fault.file).stem for fault in found.faults if "does not define" in fault.message}
+    assert named == set(odd)
+
+
+def test_a_variant_does_not_lose_clips_that_it_would_not_have(tmp_path):
+    root = trees.ckplus(tmp_path)
+    label = root / "Emotion/S022/001/S022_001_00000006_emotion.txt"
+    label.write_text("   2.0000000e+00\n")  # contempt
+    last = root / "cohn-kanade-images/S022/001/S022_001_00000006.png"
+    last.unlink()
+    assert [fault.clip for fault in fetch("ckplus", root).faults if fault.fatal] == ["S022_001"]
+    six = fetch("ckplus-six", root)
+    assert six.sound
+    assert len(six.manifest) == 2
+    (note,) = six.faults
+    assert (note.fatal, note.clip) == (False, "")
+    label.write_text("   5.0000000e+00\n")
+    assert [fault.clip for fault in fetch("ckplus-six", root).faults] == ["S022_001"]
+
+
+def test_songs_that_contradict_each_other_are_no_fault_of_the_spoken_takes(tmp_path):
+    root = trees.ravdess(tmp_path)
+    folder = root / "Video_Speech_Actor_01/Actor_01"
+    other = root / "Video_Song_Actor_01/Actor_01"
+    other.mkdir(parents=True)
+    shutil.copy(folder / "01-01-05-01-01-01-01.mp4", other / "01-02-03-01-01-01-01.mp4")
+    assert fetch("ravdess", root).sound
+    faults = fetch("ravdess-with-song", root).faults
+    assert [fault.clip for fault in faults if fault.fatal] == ["02-03-01-01-01-01"]
+
+
+def test_an_actor_of_whom_only_songs_came_lacks_an_archive(tmp_path):
+    root = trees.ravdess(tmp_path)
+    folder = root / "Video_Song_Actor_02/Actor_02"
+    folder.mkdir(parents=True)
+    song = root / "Video_Speech_Actor_01/Actor_01/01-02-03-01-01-01-01.mp4"
+    shutil.copy(song, folder / "01-02-03-01-01-01-02.mp4")
+    (fault,) = (fault for fault in fetch("ravdess", root).faults if fault.fatal)
+    assert fault.file == "Actor_02/"
+    assert fault.message == "0 takes of speech instead of 60"
+    assert "Video_Speech_Actor_02.zip" in fault.remedy

@@ -67,20 +67,23 @@ def scan(root: Path) -> Scan:
     faults += copies_of(root, *_PICTURES) + copies_of(root, *_EMOTIONS)
     sequences, labels = _sequences(pictures), _sequences(emotions)
     sources, counts = [], Counter(sequences=len(sequences))
+    lost: dict[str, Source] = {}
     for key, folders in labels.items():
         files = [file for folder in folders for file in files_in(folder)]
         files = [file for file in files if file.suffix.lower() == ".txt" and not _other(file)]
         if files:
             source = _source(root, key, sequences.get(key, []), files, faults)
-            if source is not None:
+            if source is not None and source.files:
                 sources.append(source)
+            elif source is not None:
+                lost[source.clip_id] = source
     faults += [_stray(folder, root) for folder in _strays(emotions)]
     faults += _elsewhere(emotions, root, labels)
     counts["labelled sequences"] = len(sources)
     counts["subjects with a label"] = len({source.subject for source in sources})
     counts["subjects"] = len({subject for subject, _ in sequences})
     counts.update(source.label for source in sources)
-    return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
+    return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts, lost=lost)
 
 
 def _other(file: Path) -> bool:
@@ -156,6 +159,7 @@ def _source(
     emotion_files: list[Path],
     faults: list[Fault],
 ) -> Source | None:
+    """A sequence, without files where its pictures are at fault, or None without its label."""
     subject, number = key
     clip_id = f"{subject}_{number}"
     # Notes that somebody wrote beside a label are none; "..._emotion (1).txt" is one, once more.
@@ -187,17 +191,18 @@ def _source(
     if label is None:
         left_out(name, "does not hold a number from 1 to 7", _LABELS_AGAIN)
         return None
+    lost = Source(clip_id=clip_id, files=(), subject=subject, label=label)
     numbered = _numbered(folders, key)
     if len(numbered) < 2:
         place = f"cohn-kanade-images/{subject}/{number}/"
         left_out(place, f"has a label but {len(numbered)} pictures", _PICTURES_AGAIN)
-        return None
+        return lost
     files = [
         the_one(same, root, suffix=".png", clip=clip_id, faults=faults)
         for _, same in sorted(numbered.items())
     ]
     if None in files:
-        return None
+        return lost
     first, last = min(numbered), max(numbered)
     apex = int(match[3]) if match else None
     if apex is not None and apex != last:
@@ -206,7 +211,7 @@ def _source(
             f"is the last picture, but the label is for number {apex}",
             f"{_PICTURES_AGAIN}: pictures are missing",
         )
-        return None
+        return lost
     if first != 1:
         faults.append(
             Fault(
@@ -226,11 +231,9 @@ def _source(
                 fatal=False,
             )
         )
-    return Source(
-        clip_id=clip_id,
+    return dataclasses.replace(
+        lost,
         files=tuple(relative(file, root) for file in files if file),
-        subject=subject,
-        label=label,
         apex="last",
         frame_rate=FRAME_RATE,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -35,17 +36,28 @@ LABELS = {
     "SAD": "sadness",
 }
 # Actor, sentence, emotion, level; one file of the publication has the level X instead of XX.
-_NAME = re.compile(r"(1\d{3})_([A-Z]{3})_([A-Z]{3})_(LO|MD|HI|XX?)", re.IGNORECASE)
+_NAME = re.compile(
+    r"(10(?:0[1-9]|[1-8]\d|9[01]))_(IEO|TIE|IOM|IWW|TAI|MTI|IWL|ITH|DFA|ITS|TSI|WSI)"
+    r"_(ANG|DIS|FEA|HAP|NEU|SAD)_(LO|MD|HI|XX?)",
+    re.IGNORECASE,
+)
 # The makers' list of mistakes: a minute of all emotions in one file.
 KNOWN_BAD = {"1064_IEO_DIS_MD": "holds all emotions in one recording, as its makers state"}
 POINTER = b"version https://git-lfs"
 
 
-def scan(root: Path) -> Scan:
+def scan(root: Path, *, by_votes: bool = False) -> Scan:
     """Reads `VideoFlash/1001_IEO_ANG_HI.flv`, and how the crowd's votes on the faces fell.
 
     Labels are what the actors were asked to show; what viewers saw, without sound, is noted with
     each clip for the variant `cremad-crowd`.
+
+    Args:
+        root: The dataset's folder.
+        by_votes: Votes are needed: a table that cannot be read is an error, not a note.
+
+    Raises:
+        DatasetError: A folder cannot be listed, or the table is needed and cannot be read.
     """
     folder = folder_of(root, "VideoFlash")
     if folder is None:
@@ -54,8 +66,15 @@ def scan(root: Path) -> Scan:
         return Scan(sources=(), faults=(fault,), counts={})
     faults = copies_of(root, "VideoFlash")
     sources: list[Source] = []
+    lost: dict[str, Source] = {}
     counts: Counter[str] = Counter()
-    crowd = crowd_labels(root)
+    crowd: Mapping[str, str] = {}
+    try:
+        crowd = crowd_labels(root)
+    except DatasetError as error:
+        if by_votes:
+            raise
+        faults.append(_unread_votes(error, root))
     named: dict[str, list[Path]] = {}
     listed = files_in(folder)
     faults += unread_videos(
@@ -69,7 +88,7 @@ def scan(root: Path) -> Scan:
         if file.suffix.lower() not in VIDEO_SUFFIXES:
             continue
         match = _NAME.fullmatch(file.stem)
-        if match is None or match[3].upper() not in LABELS:
+        if match is None:
             faults.append(
                 Fault(
                     file=relative(file, root),
@@ -84,9 +103,16 @@ def scan(root: Path) -> Scan:
         actor, _, code, _ = clip.split("_")
         counts.update(["clips", LABELS[code]])
         one = the_one(files, root, suffix=".flv", clip=clip, faults=faults)
+        source = Source(
+            clip_id=clip,
+            files=() if one is None else (relative(one, root),),
+            subject=actor,
+            label=LABELS[code],
+            notes={"shown": LABELS[code], "crowd": crowd.get(clip, "")},
+        )
         if one is None:
-            continue
-        if clip in KNOWN_BAD:
+            lost[clip] = source
+        elif clip in KNOWN_BAD:
             faults.append(
                 Fault(
                     file=relative(one, root),
@@ -105,18 +131,21 @@ def scan(root: Path) -> Scan:
                     clip=clip,
                 )
             )
+            lost[clip] = source
         else:
-            sources.append(
-                Source(
-                    clip_id=clip,
-                    files=(relative(one, root),),
-                    subject=actor,
-                    label=LABELS[code],
-                    notes={"shown": LABELS[code], "crowd": crowd.get(clip, "")},
-                )
-            )
+            sources.append(source)
     counts["actors"] = len({source.subject for source in sources})
-    return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
+    return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts, lost=lost)
+
+
+def _unread_votes(error: DatasetError, root: Path) -> Fault:
+    where = f"{error.place}: " if error.place else ""
+    return Fault(
+        file=relative(error.file or root, root),
+        message=f"{where}{error.message}; no vote is read, which only cremad-crowd needs",
+        remedy=error.remedy or "nothing",
+        fatal=False,
+    )
 
 
 def crowd_labels(root: Path) -> Mapping[str, str]:
@@ -204,6 +233,7 @@ CREMAD_CROWD = dataclasses.replace(
     name="cremad-crowd",
     title="CREMA-D, labelled by what most viewers saw in the face",
     base="cremad",
+    scan=functools.partial(scan, by_votes=True),
     select=_seen,
     clips=0,  # how many ties there are is not printed anywhere
 )

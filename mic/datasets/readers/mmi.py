@@ -59,6 +59,7 @@ def scan(root: Path) -> Scan:
     sources: list[Source] = []
     counts: Counter[str] = Counter()
     faults += copies_of(root, "Sessions")
+    lost: dict[str, Source] = {}
     first: dict[str, tuple[Path, Source]] = {}
     people = Spellings()
     for folder in sorted(subfolders(sessions), key=lambda sub: (len(sub.name), sub.name)):
@@ -101,13 +102,14 @@ def scan(root: Path) -> Scan:
                     clip=source.clip_id,
                 )
             )
+            lost[source.clip_id] = source
     counts["labelled sequences"] = len(sources)
     counts["frontal labelled sequences"] = sum(
         source.notes["view"] == VIEWS[FRONTAL] for source in sources
     )
     counts["subjects with a label"] = len({source.subject for source in sources})
     counts.update(source.label for source in sources)
-    return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts)
+    return Scan(sources=tuple(sources), faults=tuple(faults), counts=counts, lost=lost)
 
 
 def _note(folder: Path, root: Path, message: str) -> Fault:

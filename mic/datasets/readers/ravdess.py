@@ -92,21 +92,24 @@ def scan(root: Path) -> Scan:
         )
         for take, files in sorted(takes.items())
     }
-    sources = tuple(
-        Source(
+    every = {
+        take: Source(
             clip_id=take,
-            files=(relative(file, root),),
+            files=() if file is None else (relative(file, root),),
             subject=f"Actor_{take[-2:]}",
             label=LABELS[take[3:5]],
             notes={"channel": "speech" if take[:2] == SPEECH else "song"},
         )
         for take, file in chosen.items()
-        if file is not None
-    )
+    }
+    sources = tuple(source for source in every.values() if source.files)
+    lost = {take: source for take, source in every.items() if not source.files}
     by_actor: dict[tuple[str, str], set[str]] = {}
     for take in chosen:
         key = f"Actor_{take[-2:]}", "speech" if take[:2] == SPEECH else "song"
         by_actor.setdefault(key, set()).add(take)
+    for actor in {actor for actor, _ in by_actor}:  # of whom only songs came: an archive lacks
+        by_actor.setdefault((actor, "speech"), set())
     for (actor, channel), found in sorted(by_actor.items()):
         faults += _missing(actor, channel, found)
     if not any(source.notes["channel"] == "speech" for source in sources):
@@ -123,7 +126,7 @@ def scan(root: Path) -> Scan:
     counts["song takes"] = len(sources) - len(spoken)
     counts["actors"] = len({source.subject for source in sources})
     counts.update(source.label for source in spoken)
-    return Scan(sources=sources, faults=tuple(faults), counts=counts)
+    return Scan(sources=sources, faults=tuple(faults), counts=counts, lost=lost)
 
 
 def _actors(root: Path) -> list[Path]:

@@ -66,11 +66,14 @@ class Scan:
         sources: The usable clips.
         faults: What is wrong.
         counts: What was counted, under the names of `Dataset.expected`.
+        lost: Clips of which a fault leaves out, as far as they are known, by their names: a
+            variant that would not have had them loses nothing.
     """
 
     sources: tuple[Source, ...]
     faults: tuple[Fault, ...]
     counts: Mapping[str, int]
+    lost: Mapping[str, Source] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -127,9 +130,17 @@ def selected(dataset: Dataset, scan: Scan) -> Scan:
 
     Returns:
         The scan with fewer or relabelled clips; each reason is counted as "left out: REASON".
+        Faults of clips that are lost, but would not have been the variant's, are notes.
     """
     if dataset.select is None:
         return scan
+    others = {
+        name for name, source in scan.lost.items() if isinstance(dataset.select(source), str)
+    }
+    faults = tuple(
+        dataclasses.replace(fault, fatal=False, clip="") if fault.clip in others else fault
+        for fault in scan.faults
+    )
     kept: list[Source] = []
     counts = dict(scan.counts)
     for source in scan.sources:
@@ -141,7 +152,7 @@ def selected(dataset: Dataset, scan: Scan) -> Scan:
             kept.append(answer)
     counts["clips of this variant"] = len(kept)
     counts["people of this variant"] = len({source.subject for source in kept})
-    return dataclasses.replace(scan, sources=tuple(kept), counts=counts)
+    return dataclasses.replace(scan, sources=tuple(kept), counts=counts, faults=faults)
 
 
 def sampled_parts(subjects: Sequence[str], count: int) -> list[int]:
