@@ -32,7 +32,9 @@ def _add_extract(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     terminal.add_videos(command)
     command.add_argument(
-        "--what", default="residual", help="of residual, motion, iframe; separated by commas"
+        "--what",
+        default="residual",
+        help="of residual, motion, backward (vectors of B-frames), iframe; separated by commas",
     )
     command.add_argument("--scale", type=int, default=1, help="1, 2, 4 or 8: sides of 1/scale")
     command.add_argument("--space", default="rgb", help="rgb or ycbcr")

@@ -30,7 +30,7 @@ FORMATS = ("npz", "png", "mp4")
 SPACES = ("rgb", "ycbcr")
 Progress = Callable[[int, int], None]
 # What `_Extraction.pictures` writes.
-_PICTURE = re.compile(r"(residual|motion|iframe)_\d{6,}\.png")
+_PICTURE = re.compile(r"(residual|motion|backward|iframe)_\d{6,}\.png")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,9 @@ def extract(
     """Extracts the coded parts of a video of any length; memory is flat.
 
     `.npz` holds arrays: `residual` int16 (T, ceil(H / scale), ceil(W / scale), 3); `motion` int16
-    (T, 2 h, 2 w, 2), x and y in quarter samples per 8x8 block for h x w macroblocks; `iframe`
+    (T, 2 h, 2 w, 2), x and y in quarter samples per 8x8 block for h x w macroblocks, into the
+    picture that is shown before; `backward` the same, into the one that is shown after a B-frame
+    (zero elsewhere); `iframe`
     uint8 (K, H, W, 3) with `iframe_number` int64 (K,); `kind` uint8 (T,), the letters I, P, B, N;
     `time` float64 (T,), seconds from the first frame; `damaged` bool (T,); `about`, a JSON text
     with size, frame rate, scale, space, method and orientation. A target without a suffix is a
@@ -84,7 +86,7 @@ def extract(
     Args:
         video: Any video; `ExtractReport.method` says how it was read.
         target: `.npz`, `.mp4` or a folder.
-        what: Of "residual", "motion" and "iframe".
+        what: Of "residual", "motion", "backward" and "iframe".
         scale: 1, 2, 4 or 8: residuals at 1/scale, from the DCT coefficients.
         space: "rgb" or "ycbcr".
         method: See `mic.extraction.source.coded`.

@@ -24,7 +24,7 @@ from mic_bitstream.decoding import decoded_frames
 
 Method = Literal["auto", "bitstream", "reencoded", "decoded"]
 METHODS = ("auto", "bitstream", "reencoded", "decoded")
-PARTS = ("residual", "motion", "iframe")
+PARTS = ("residual", "motion", "backward", "iframe")
 # A chunk is what stays in memory, so its size and not its number of frames is fixed.
 _CHUNK_BYTES = 32 << 20
 
@@ -38,6 +38,7 @@ class Chunk:
         kinds: One letter a frame: "I", "P", "B", "N" (not coded) or "?" (damaged header).
         residual: int16 (N, h, w, 3), or None.
         motion: int16 (N, 2 h, 2 w, 2) per 8x8 block in quarter samples, or None.
+        backward: As `motion`, into the picture that is shown after a B-frame; zero elsewhere.
         damaged: bool (N,): frames with lost macroblocks, whose samples there are zero.
     """
 
@@ -45,18 +46,20 @@ class Chunk:
     kinds: str
     residual: np.ndarray | None
     motion: np.ndarray | None
+    backward: np.ndarray | None
     damaged: np.ndarray
 
     def __len__(self) -> int:
         return len(self.kinds)
 
     def part(self, name: str) -> np.ndarray:
-        """`residual` or `motion`, which was asked for.
+        """`residual`, `motion` or `backward`, which was asked for.
 
         Raises:
             ConfigError: It was not.
         """
-        found = {"residual": self.residual, "motion": self.motion}.get(name)
+        parts = {"residual": self.residual, "motion": self.motion, "backward": self.backward}
+        found = parts.get(name)
         if found is None:
             raise ConfigError(f"{name} was not read", remedy="ask for it")
         return found
@@ -106,7 +109,7 @@ class Coded:
     def chunks(
         self, what: Sequence[str], *, scale: int, space: str, on_error: str, threads: int
     ) -> Iterator[Chunk]:
-        """The parts `what` (of "residual", "motion") of all frames in order.
+        """The parts `what` (of "residual", "motion", "backward") of all frames in order.
 
         Raises:
             BitstreamError: A frame is damaged (with on_error="raise").
@@ -118,10 +121,11 @@ class Coded:
             yield from self._decoded(what, scale, space, length)
             return
         kinds = self.kinds()
+        read = {"motion" if part == "backward" else part for part in what}
         for first in range(0, self.count, length):
             last = min(first + length, self.count)
             clip = self.stream.read(
-                what=what,
+                what=sorted(read),
                 frames=self.rows[first:last].tolist(),
                 scale=scale,
                 space=space,
@@ -137,6 +141,7 @@ class Coded:
                 kinds=kinds[first:last],
                 residual=None if clip.residual is None else clip.residual.pixels,
                 motion=None if clip.motion is None else clip.motion.blocks,
+                backward=None if clip.motion is None else _backward(clip.motion),
                 damaged=damaged,
             )
 
@@ -158,6 +163,9 @@ class Coded:
                 if "residual" in what
                 else None,
                 motion=np.stack([frame.motion for frame in group]) if "motion" in what else None,
+                backward=np.stack([frame.backward for frame in group])
+                if "backward" in what
+                else None,
                 damaged=np.zeros(len(group), bool),
             )
             first += len(group)
@@ -193,7 +201,7 @@ class Coded:
                 yield number, rgb(frame, self.display, path)
 
     def kinds(self) -> str:
-        """One letter a frame, as `Chunk.kinds`; of decoded videos "I" or "P"."""
+        """One letter a frame, as `Chunk.kinds`; of decoded videos "I", "P" or "B"."""
         found = self.video.index.kinds if self.stream is None else self.stream.vop_types
         return "".join(found[row] for row in self.rows)
 
@@ -235,7 +243,6 @@ def coded(path: str | Path, *, method: Method = "auto", **options: object) -> It
     if method != "reencoded":
         try:
             opened_now = bitstream.open(path)
-            opened_now.expect_low_delay("extraction, frame by frame in display order,")
             _vops(video.index, opened_now, path)
             stream = opened_now
         except UnsupportedSyntaxError:
@@ -262,22 +269,29 @@ def _described(method: str, video: codec.Video, stream: bitstream.Stream | None)
         height=size[1],
         # A decoder gives no frame for a VOP that is not coded.
         times=index.times if stream is None else index.row_times,
-        rows=index.packet_of if stream is None else _vops(index, stream, video.path)[index.rows],
+        rows=index.packet_of if stream is None else _vops(index, stream, video.path),
         stream=stream,
     )
 
 
 def _vops(index: Index, stream: bitstream.Stream, path: Path) -> np.ndarray:
-    """int64 (P,): the VOP of each packet; some packets hold headers only, and none."""
+    """int64 (R,): the VOP of each of `index.rows`; some packets hold headers only, and none."""
     holds = np.frombuffer(index.kinds.encode(), np.uint8) != ord("?")
-    count = len(holds)
+    count, rows = len(holds), index.rows
+    packed = len(np.unique(rows)) < len(rows)
+    if packed and len(rows) == stream.frame_count:  # all of them, and two in a packet
+        return stream.display_order
     # Beyond an edit list's end the file has samples that no packet is made of.
-    if stream.frame_count >= count:
-        return np.arange(count)
-    if stream.frame_count != holds.sum():
+    if stream.frame_count >= count and not packed:
+        return np.arange(count)[rows]
+    if stream.frame_count != holds.sum() or packed:
         raise UnsupportedSyntaxError(
             f"{count} packets hold {stream.frame_count} VOPs: which is where is not certain",
             file=path,
             remedy="use method='reencoded'",
         )
-    return np.maximum(np.cumsum(holds) - 1, 0)
+    return np.maximum(np.cumsum(holds) - 1, 0)[rows]
+
+
+def _backward(motion: bitstream.Motion) -> np.ndarray:
+    return np.zeros_like(motion.blocks) if motion.backward is None else motion.backward

@@ -5,11 +5,23 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from containers import UNEVEN, Film, difference, number, quarters, turned, with_edit, write
+from containers import (
+    UNEVEN,
+    Film,
+    difference,
+    filmed,
+    number,
+    quarters,
+    turned,
+    with_edit,
+    write,
+)
+from oracles.encoders import ffmpeg
 from PIL import Image
 
 import mic
-from mic import bitstream
+import mic.decoded
+from mic import bitstream, codec
 from mic.codec import Video
 from mic.codec.display import Display
 from mic.errors import CodecError
@@ -95,3 +107,64 @@ def test_a_cover_is_no_frame(tmp_path):
     assert Video(path).streams == 2
     report = mic.extract(path, tmp_path / "a.npz", what=EVERYTHING)
     assert (report.method, report.frames) == ("bitstream", 12)
+
+
+@pytest.fixture(params=[".mp4", ".mkv", ".avi", ".m4v", "packed"])
+def bidirectional(request, tmp_path):
+    """MPEG-4 with two B-VOPs between references, also two VOPs in a packet of an AVI."""
+    texture = np.random.default_rng(5).integers(0, 256, (12, 16, 3)).repeat(8, 0).repeat(8, 1)
+    pictures = [np.roll(texture, (k, 2 * k), (0, 1)).astype(np.uint8) for k in range(20)]
+    if request.param == "packed":
+        options = ("-c:v", "libxvid", "-q:v", "4", "-bf", "2", "-g", "9")
+        return ffmpeg(tmp_path / "b.avi", np.stack(pictures), *options)
+    path, container = tmp_path / f"b{request.param}", "m4v" if request.param == ".m4v" else None
+    return filmed(path, pictures, "mpeg4", rate=25, container=container, bf=2, g=9)
+
+
+def test_b_vops_come_as_they_are_shown_with_both_vectors(bidirectional, tmp_path):
+    what = ("residual", "motion", "backward", "iframe")
+    report = mic.extract(bidirectional, tmp_path / "x.npz", what=what, space="ycbcr")
+    assert report.method == "bitstream"
+    with bitstream.open(bidirectional) as stream:
+        order = stream.display_order
+        shown = stream.read(what=("residual", "motion"), frames=order.tolist(), space="ycbcr")
+        kinds = "".join(stream.vop_types[row] for row in order)
+    assert kinds.count("B") >= 8
+    with np.load(tmp_path / "x.npz") as data:
+        assert bytes(data["kind"]).decode() == kinds
+        assert np.array_equal(data["residual"], shown.residual.pixels)
+        assert np.array_equal(data["motion"], shown.motion.blocks)
+        assert np.array_equal(data["backward"], shown.motion.backward)
+        back = data["backward"].any((1, 2, 3))
+        assert back.any()
+        assert all(kinds[row] == "B" for row in np.flatnonzero(back))
+        assert np.array_equal(data["time"], Video(bidirectional).index.row_times)
+        pictures = list(codec.decode(bidirectional))
+        assert data["iframe_number"].tolist() == [k for k, kind in enumerate(kinds) if kind == "I"]
+        for number, picture in zip(data["iframe_number"], data["iframe"], strict=True):
+            # Of packed streams libavcodec never shows the last B-VOP, before the last reference.
+            assert np.array_equal(picture, pictures[min(number, len(pictures) - 1)])
+
+
+def test_where_no_b_vop_is_no_vector_leads_backwards(tmp_path):
+    film = write(tmp_path / "plain.mp4", Film(stamps=range(5)))
+    for method in ("bitstream", "decoded"):
+        mic.extract(film, tmp_path / "x.npz", what="backward", method=method, space="ycbcr")
+        with np.load(tmp_path / "x.npz") as data:
+            assert data["backward"].shape == (5, 6, 8, 2)
+            assert not data["backward"].any()
+
+
+def test_decoded_b_frames_have_vectors_into_both_directions(tmp_path):
+    texture = np.random.default_rng(5).integers(0, 256, (12, 16, 3)).repeat(8, 0).repeat(8, 1)
+    pictures = [np.roll(texture, (k, 2 * k), (0, 1)).astype(np.uint8) for k in range(20)]
+    film = filmed(tmp_path / "b.mp4", pictures, crf=20, bf=2, g=9)
+    what = ("motion", "backward")
+    mic.extract(film, tmp_path / "x.npz", what=what, method="decoded", space="ycbcr")
+    frames = list(mic.decoded.Decoded(film).frames())
+    with np.load(tmp_path / "x.npz") as data:
+        for name in what:
+            assert np.array_equal(data[name], np.stack([getattr(one, name) for one in frames]))
+        assert data["backward"].any()
+    mic.extract(film, tmp_path / "pictures", what=what, method="decoded", space="ycbcr")
+    assert len(list((tmp_path / "pictures").glob("backward_*.png"))) == 20
