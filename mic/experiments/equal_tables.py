@@ -219,7 +219,7 @@ def terms_table(answers: pd.DataFrame, *, resamples: int = 10_000) -> pd.DataFra
             table = accuracy_table(rows, reference=REFERENCE, resamples=resamples)
             table.insert(0, "dataset", name)
             parts.append(table)
-    return pd.concat(parts, ignore_index=True)
+    return with_holm(pd.concat(parts, ignore_index=True))
 
 
 def counted(table: pd.DataFrame) -> str:

@@ -22,6 +22,7 @@ import pandas as pd
 
 from mic.config import load
 from mic.datasets import synth
+from mic.evaluation.inference import with_holm
 from mic.experiments import embeddings, equal, equal_tables, landmarks, plan, tables
 from mic.experiments.cells import Cell, Dataset, splits
 from mic.experiments.runner import extract
@@ -97,7 +98,7 @@ def publish(options: argparse.Namespace) -> None:
         table = equal_tables.accuracy_table(rows, reference=reference)
         table.insert(0, "dataset", name)
         parts.append(table)
-    table = pd.concat(parts, ignore_index=True)
+    table = with_holm(pd.concat(parts, ignore_index=True))
     tried = _stored(options.out / SEARCH)
     searched = _committed("equal_search") if tried is None else equal_tables.searched(tried)
     on = " and ".join(searched["dataset"].unique())
