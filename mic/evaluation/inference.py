@@ -28,7 +28,8 @@ class PersonTest:
 
     Attributes:
         difference: Mean over people of the second's accuracy less the first's.
-        low: Lower end of its 90 % interval over new people: inside +-margin is equivalent.
+        low: Lower end of its 90 % interval over new people, by a bootstrap of those who were seen:
+            where hardly anybody differs it is too narrow, and `p_equivalent` decides.
         high: Upper end.
         p: Two-sided, of the sign-flip permutation test over people.
         p_equivalent: Of the two one-sided tests: small where the difference is within the margin.
@@ -75,12 +76,15 @@ def compare(
         seed: Of both.
 
     Raises:
-        ConfigError: The rows are not paired, or show fewer than two people.
+        ConfigError: The rows are not paired, a score is no number, or fewer than two people are
+            seen.
     """
     first, second = np.asarray(first, float), np.asarray(second, float)
     names, numbers = np.unique(np.asarray(people), return_inverse=True)
     if not len(first) == len(second) == len(numbers):
         raise ConfigError(f"{len(first)}, {len(second)} and {len(numbers)} rows are not paired")
+    if not np.isfinite(first).all() or not np.isfinite(second).all():
+        raise ConfigError("a score is no finite number", remedy="leave its rows out of both")
     if len(names) < 2:
         raise ConfigError("one person is no sample of people", remedy="test more people")
     each = np.bincount(numbers, weights=second - first) / np.bincount(numbers)
@@ -123,7 +127,10 @@ def holm(p: Sequence[float] | np.ndarray) -> np.ndarray:
 
 
 def with_holm(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of comparisons with `p_holm` behind its column `p`, adjusted over all its lines."""
+    """A table of comparisons with `p_holm` behind its column `p`, adjusted over all its lines.
+
+    Tables that are joined are adjusted anew: their own adjustment knew of fewer questions.
+    """
     found = table.drop(columns="p_holm", errors="ignore")
     found.insert(list(found.columns).index("p") + 1, "p_holm", holm(found["p"].to_numpy()))
     return found

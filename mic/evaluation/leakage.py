@@ -191,12 +191,13 @@ def auc_resamples(
 
 
 def without_expression(train: Features, test: Features) -> tuple[np.ndarray, np.ndarray]:
-    """Scaled z_E of both, less the means of the training clips of the same expression."""
+    """Scaled z_E of both, less the means of the training clips of the expression, if any."""
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler().fit(train.z)
     z_train, z_test = scaler.transform(train.z), scaler.transform(test.z)
-    means = _class_means(z_train, train.labels)
+    classes = 1 + int(max(train.labels.max(), test.labels.max()))
+    means = _class_means(z_train, train.labels, classes)
     return z_train - means[train.labels], z_test - means[test.labels]
 
 
@@ -391,8 +392,8 @@ def _group_folds(groups: np.ndarray, count: int) -> Iterator[tuple[np.ndarray, n
             yield ~held, held
 
 
-def _class_means(z: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    means = np.zeros((int(labels.max()) + 1, z.shape[1]))
+def _class_means(z: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
+    means = np.zeros((classes, z.shape[1]))
     for label in np.unique(labels):
         means[label] = z[labels == label].mean(0)
     return means

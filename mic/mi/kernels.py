@@ -61,10 +61,17 @@ class _MatrixCorrelation(Estimator):
                 remedy="use batches of at least 4",
             )
         centre = u_centre if self.unbiased else double_centre
-        a, b = centre(self.similarity(x)), centre(self.similarity(y))
-        # The floor keeps constant features (norm 0) from dividing 0 by 0.
-        scale = (a.square().sum() * b.square().sum()).clamp_min(1e-20).sqrt()
-        return (a * b).sum() / scale
+        similar = self.similarity(x), self.similarity(y)
+        a, b = map(centre, similar)
+        # Of constant features centring leaves what rounding does, which is alike in both, and 0.
+        rounding = 16 * torch.finfo(a.dtype).eps
+        scale = torch.stack(
+            [
+                one.square().sum().clamp_min(rounding**2 * whole.detach().square().sum())
+                for one, whole in zip((a, b), similar, strict=True)
+            ]
+        ).prod()
+        return (a * b).sum() / scale.clamp_min(1e-20).sqrt()
 
 
 class Hsic(_MatrixCorrelation):

@@ -83,3 +83,12 @@ def test_unpaired_rows_and_one_person_are_refused():
         compare([1, 0], [1], ["a", "b"])
     with pytest.raises(ConfigError, match="one person"):
         compare([1, 0], [1, 1], ["a", "a"])
+
+
+@pytest.mark.parametrize("score", [np.nan, np.inf])
+def test_a_score_that_is_no_number_is_no_finding(score):
+    right = np.array([1.0, 0.0, 1.0, 1.0])
+    other = np.array([1.0, score, 1.0, 0.0])
+    for first, second in ((right, other), (other, right)):
+        with pytest.raises(ConfigError, match="no finite number"):
+            compare(first, second, ["a", "a", "b", "b"])

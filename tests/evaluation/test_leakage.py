@@ -140,3 +140,11 @@ def test_chance_is_what_the_commonest_name_is_right_on():
 
     guessed = leakage._identification(probe, np.zeros((107, 2)), subjects)
     assert guessed == leakage._chance(subjects) == pytest.approx(1 / 3)
+
+
+def test_an_expression_that_nobody_trained_with_is_measured_all_the_same():
+    train, test = features(1.0, classes=6), features(1.0, subjects=15, seed=1, first=100)
+    assert test.labels.max() > train.labels.max()
+    found = leakage.measure(train, test)
+    assert found.clips == 45
+    assert 0.5 < found.auc <= 1

@@ -285,3 +285,12 @@ def test_ties_are_no_dependence(estimator, shuffled):
     assert abs(constant) < 0.05
     same = mi.measure(x, x, estimator=estimator)
     assert same > 0.15  # of log 2
+
+
+@pytest.mark.parametrize("estimator", ["nhsic", "dcor"])
+@pytest.mark.parametrize("count", [8, 50, 200, 1000])
+def test_what_never_changes_depends_on_nothing(estimator, count):
+    constant = torch.full((count, 3), 0.7)
+    changing = torch.randn(count, 3, generator=torch.Generator().manual_seed(0))
+    for x, y in ((constant, constant), (constant, changing), (changing, constant)):
+        assert abs(mi.measure(x, y, estimator=estimator)) < 0.02
