@@ -28,7 +28,7 @@ COLUMNS: Mapping[str, str] = {
     "distance": "frames between it and the true apex, median",
     "within_two": "share of clips where that is at most two frames",
     "expression": "share of the clip's full expression that it shows, mean",
-    "worst_tenth": "the share that a tenth of the clips stay below",
+    "worst_tenth": "the share at the 10 % quantile of the clips",
 }
 
 

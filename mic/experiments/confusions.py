@@ -38,7 +38,7 @@ SUBJECTS: Mapping[str, str] = {
     "people": "tested",
     "clips_each": "predictions a person",
     "median": "median accuracy of a person",
-    "worst_tenth": "accuracy that a tenth of the people fall below",
+    "worst_tenth": "accuracy at the 10 % quantile of the people",
     "perfect": "share of people without an error",
     "half_or_less": "share of people of whose clips at most half were recognised",
 }

@@ -74,15 +74,16 @@ CURVE_COLUMNS: Mapping[str, str] = {
 
 
 def curve_table(outcomes: Mapping[str, Sequence[Outcome]]) -> pd.DataFrame:
-    """Every evaluated epoch of every training: columns of `CURVE_COLUMNS`."""
+    """Each epoch that was looked at, of every training: columns of `CURVE_COLUMNS`."""
     records = pd.concat([curves(found) for found in outcomes.values()])
     return records[list(CURVE_COLUMNS)]
 
 
 OPTIMISM_COLUMNS: Mapping[str, str] = {
     "protocol": "dataset or generated protocol",
-    "accuracy_last": "mean over folds, last epoch",
-    "accuracy_best_epoch": "mean over folds, best epoch on the test clips",
+    "accuracy_last": "share of the test clips of all folds, last epoch",
+    "accuracy_best_epoch": "the same, each fold at the best on its test clips of the epochs that "
+    "were looked at",
     "optimism": "the difference",
     "folds": "folds times seeds",
 }

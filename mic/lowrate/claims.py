@@ -33,7 +33,7 @@ _COLUMNS = {
     "change": "accuracy minus that of the dedicated model, same clips",
     "change_low": "95 % interval over subjects, lower end",
     "change_high": "upper end",
-    "gain": "CCC of joint-OA minus the baseline's, same frames",
+    "gain": "difference in CCC, same frames: joint-OA less the baseline, or as the claim says",
     "gain_low": "95 % interval over subjects, lower end",
     "gain_high": "upper end",
     "steps": "of the training, as a multiple of a dedicated model's",
@@ -46,7 +46,8 @@ _COLUMNS = {
     "defined": "share of the samples of subjects in which it is defined",
     "reason": "why it is not defined for the sample as it is",
     "number": "claim of the paper; all its parts must hold",
-    "claim": "what the paper says is positive, a difference in CCC, mean over factors",
+    "claim": "what the paper says is positive: a difference in CCC, mean over factors or, on "
+    "coded faces, over rates",
     "p": "two-sided, from the draws of subjects",
     "p_holm": "adjusted over the table",
     "verdict": "by p_holm below 0.05 and the sign",

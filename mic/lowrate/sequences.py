@@ -178,7 +178,10 @@ def thinned(sequence: FaceSequence, step: int) -> FaceSequence:
 def smoothed(
     prediction: NDArray[np.float32], seconds: float, frame_rate: float
 ) -> NDArray[np.float32]:
-    """Centred moving average over time; the ends repeat the first and last value."""
+    """Moving average over time; the ends repeat the first and last value.
+
+    It is centred where it is an odd number of frames wide, and half a frame late otherwise.
+    """
     width = max(1, round(seconds * frame_rate))
     return uniform_filter1d(np.asarray(prediction, np.float32), width, mode="nearest")
 

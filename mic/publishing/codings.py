@@ -16,7 +16,7 @@ import pandas as pd
 
 from mic import codec, recognition
 from mic.codec.options import CodecName
-from mic.evaluation.metrics import wilson
+from mic.evaluation.metrics import subject_bootstrap, wilson
 from mic.recognition.moments import Work
 from mic.recognition.table import Network
 
@@ -82,8 +82,8 @@ AGREEMENT_COLUMNS: Mapping[str, str] = {
     "film": "a film; all: every window of all films",
     "windows": "of 2 s",
     "same": "share of windows with one label and status in all codings",
-    "same_low": "95 % Wilson interval over windows",
-    "same_high": "95 % Wilson interval over windows",
+    "same_low": "95 % interval: of all over films (bootstrap), of one film over windows (Wilson)",
+    "same_high": "as same_low",
     "pairs": "share of pairs of codings that say the same of a window",
     "networks": "share of windows in which the residual network names the same label",
 }
@@ -100,10 +100,14 @@ def agreement_table(films: Mapping[str, Path], ways: Ways) -> pd.DataFrame:
         One row a film and one of all, columns of `AGREEMENT_COLUMNS`.
     """
     parts = {name: _compared(path, ways) for name, path in films.items()}
+    films_of = np.repeat(list(parts), [len(part) for part in parts.values()])
     parts["all"] = pd.concat(list(parts.values()), ignore_index=True)
     rows = []
     for name, part in parts.items():
-        interval = wilson(int(part["same"].sum()), len(part))
+        if name == "all":  # windows of one film are no independent trials
+            interval = subject_bootstrap(part["same"].to_numpy(bool), films_of)
+        else:
+            interval = wilson(int(part["same"].sum()), len(part))
         shares = (part["same"].mean(), interval.low, interval.high, part["pairs"].mean())
         rows.append((name, len(part), *shares, part["networks"].mean()))
     return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))

@@ -28,7 +28,8 @@ WORTH: Mapping[str, str] = {
     **_PLACE,
     "method": "row of MIC",
     "against": "peer; at its paper's size with the accuracy of the size that was trained",
-    "faster": "times the peer's frames a second, median of the rounds",
+    "faster": "times the peer's frames a second: the quotient of both rows' ratios to MIC, each "
+    "the median over the rounds",
     "faster_cpu": "the same in CPU time",
     "accuracy": "of the row, of people it was not trained with",
     "accuracy_against": "of the peer",
@@ -144,7 +145,9 @@ def sentences(aims: pd.DataFrame) -> Sequence[str]:
 
 
 def rivals(accuracy: pd.DataFrame) -> Sequence[str]:
-    """Who is not told from MIC by accuracy, and what it costs, the fastest first, one line each.
+    """Who is not shown to be less accurate than MIC, and what it costs, the fastest first.
+
+    That is not to say that they are as accurate: the interval says how much they may be apart.
 
     Args:
         accuracy: Columns row, accuracy, difference, difference_low, difference_high (from MIC, on

@@ -88,13 +88,12 @@ def unit_table(
     return pd.DataFrame(rows)[list(UNIT_COLUMNS)]
 
 
+_DRAWN = "groups of pictures, of the row all over clips"
 CLIP_COLUMNS: Mapping[str, str] = {
     "clip": "pinned clip, or all",
     "person": "who is seen",
-    **described(
-        "r2", "R² of the change of 51 blendshapes against no change", over="groups of pictures"
-    ),
-    **described("pcc", "mean correlation over the blendshapes", over="groups of pictures"),
+    **described("r2", "R² of the change of 51 blendshapes against no change", over=_DRAWN),
+    **described("pcc", "mean correlation over the blendshapes", over=_DRAWN),
     "change": "mean squared change since the I-frame, summed over blendshapes",
     "frames": "with a face",
     "groups": "groups of pictures",
