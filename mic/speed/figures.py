@@ -122,14 +122,14 @@ def growth(table: pd.DataFrame) -> Figure:
 
 
 def value_for_time(table: pd.DataFrame, *, lines: Mapping[str, float]) -> Figure:
-    """Accuracy with its interval over milliseconds a clip, one marker a method.
+    """Accuracy with its interval over milliseconds a clip, one number a method.
 
     Args:
         table: Columns method, ms_per_clip, accuracy, accuracy_low, accuracy_high, n, people.
         lines: Accuracies to hold against, by what they are.
     """
     figure, axis = plt.subplots(figsize=(7.2, 4.0))
-    for line in table.itertuples():
+    for number, line in enumerate(table.itertuples(), 1):
         reach = [
             [line.accuracy - line.accuracy_low],
             [line.accuracy_high - line.accuracy],
@@ -140,10 +140,13 @@ def value_for_time(table: pd.DataFrame, *, lines: Mapping[str, float]) -> Figure
             line.accuracy,
             yerr=np.maximum(reach, 0),
             capsize=2,
-            label=line.method,
+            label=f"{number}  {line.method}",
             color=look["color"],
             fmt=look["marker"],
         )
+        # More methods than colours and markers that can be told apart.
+        place = (line.ms_per_clip, line.accuracy)
+        axis.annotate(str(number), place, xytext=(4, 2), textcoords="offset points", fontsize=7)
     for (name, level), dash in zip(lines.items(), (":", "--", "-.", "-"), strict=False):
         axis.axhline(level, color="0.35", linestyle=dash, marker="", label=name)
     behind = f"{table['n'].max()} clips of {table['people'].max()} people"
