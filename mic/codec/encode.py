@@ -165,12 +165,7 @@ def encode_frames(
     path = Path(path)
     pictures = _pictures(frames, path)
     if times is not None:
-        if _container_of(path, chosen) not in _TIMED:
-            raise ConfigError(
-                "its container keeps no times of frames",
-                file=path,
-                remedy="end the name in .mp4 or .mkv",
-            )
+        _check_timed(path, chosen)
         pictures = timing.stamped(
             timing.checked(times, pictures, path),
             float(1 / rate),
@@ -246,17 +241,30 @@ def _container_of(target: Path, options: EncodeOptions) -> str:
     return name
 
 
-def check_target(path: str | Path, **options: Any) -> None:
+def _check_timed(path: Path, options: EncodeOptions) -> None:
+    if _container_of(path, options) not in _TIMED:
+        raise ConfigError(
+            "its container keeps no times of frames",
+            file=path,
+            remedy="end the name in .mp4 or .mkv",
+        )
+
+
+def check_target(path: str | Path, *, timed: bool = False, **options: Any) -> None:
     """Refuses a file to write whose container does not hold the codec, before there is any work.
 
     Args:
         path: The file; see `reencode`.
+        timed: Whether frames will bear times of their own.
         **options: Fields of `EncodeOptions`.
 
     Raises:
-        ConfigError: The suffix is of no known container, or of one that holds other codecs.
+        ConfigError: The suffix is of no known container, or of one that holds other codecs, or
+            no times.
     """
     chosen = EncodeOptions.of(options)
+    if timed:
+        _check_timed(Path(path), chosen)
     name = _container_of(Path(path), chosen)
     with av.open(io.BytesIO(), "w", format=name) as output:
         _stream(output, chosen, Fraction(25), Path(path))

@@ -47,9 +47,16 @@ class Entrance(abc.ABC):
         self._headers = headers
         self._seen = 0
 
-    def shows(self, data: bytes) -> bool:
-        """Whether the picture of the next packet is shown."""
+    def shows(self, data: bytes, *, second: bool = False) -> bool:
+        """Whether the next packet brings a picture that is shown.
+
+        Args:
+            data: The packet.
+            second: Whether it holds the second field of the picture before.
+        """
         number, self._seen = self._seen, self._seen + 1
+        if second:
+            return False
         return self._shows(number, data)
 
     @abc.abstractmethod

@@ -16,6 +16,7 @@ import av
 import numpy as np
 
 from mic.codec.entrances import entrance_of
+from mic.codec.fields import FieldPairs
 from mic.codec.picture_headers import (
     LAYERS,
     avc_picture,
@@ -277,7 +278,9 @@ class _Entries:
         self.discarded: list[bool] = []
         self.kinds: list[str] = []
         self._pictures: list[int] = []
+        self._second_fields: list[bool] = []
         self.entrance = entrance_of(codec, extradata)
+        self._fields = FieldPairs(extradata) if codec == "h264" else None
         self._ticks: list[int] = []
         self._seconds = self._second = 0  # at the last reference, and at the one before
         self._group: int | None = None  # seconds by the time code of a group that begins
@@ -315,13 +318,20 @@ class _Entries:
             elif stamps is not None:
                 pictures = self.entrance.by_stamps(stamps, pictures)
         pictures[:begin] = 0
+        pictures[np.array(self._second_fields, bool)] = 0
         return pictures
 
     def add(self, packet: av.Packet[av.VideoStream]) -> None:
         if not self.sizes and self._extradata not in bytes(packet):
             self.headers = len(self._extradata)
+        fields = self._fields
+        looked_at = fields is not None and (packet.is_keyframe or fields.expected)
+        second = fields is not None and looked_at and fields.second(bytes(packet))
+        self._second_fields.append(second)
         self.pts.append(_MISSING if packet.pts is None else packet.pts)
         self.dts.append(_MISSING if packet.dts is None else packet.dts)
+        if second and self.pts[-1] == _MISSING:  # a demuxer split what had one stamp
+            self.pts[-1], self.dts[-1] = self.pts[-2], self.dts[-2]
         self.durations.append(packet.duration or 0)
         self.sizes.append(packet.size)
         self.keyframes.append(self._is_key(packet))
@@ -332,7 +342,7 @@ class _Entries:
         elif self._codec == "vp8":  # RFC 6386, 9.1: show_frame
             pictures = memoryview(packet)[0] >> 4 & 1
         elif self.entrance is not None and not self.entrance.passed:
-            pictures = self.entrance.shows(bytes(packet))
+            pictures = self.entrance.shows(bytes(packet), second=second)
         self.kinds.append(kind)
         self._pictures.append(pictures)
 

@@ -42,13 +42,13 @@ def avc_picture(data: bytes, headers: bytes) -> AvcPicture:
             before them (ISO/IEC 14496-15).
     """
     recovery = None
-    for unit in _units(data, headers, length_at=4):
+    for unit in units(data, headers, length_at=4):
         kind = unit[0] & 31
         if kind == 6:
             found = _recovery(unit[1:].replace(b"\0\0\3", b"\0\0"))
             recovery = found if recovery is None else recovery
         elif kind in (1, 2, 5):
-            bits = _Bits(unit[1:9])
+            bits = Bits(unit[1:9])
             bits.golomb()  # first_mb_in_slice
             letter = (_SLICES + "?")[min(bits.golomb(), len(_SLICES))]
             return AvcPicture(kind == 5, letter, unit[0] >> 5 & 3 > 0, recovery)
@@ -57,12 +57,12 @@ def avc_picture(data: bytes, headers: bytes) -> AvcPicture:
 
 def hevc_type(data: bytes, headers: bytes) -> int:
     """nal_unit_type of the first slice of an HEVC picture (7.3.1.2); -1 if there is none."""
-    kinds = (unit[0] >> 1 & 0x3F for unit in _units(data, headers, length_at=21))
+    kinds = (unit[0] >> 1 & 0x3F for unit in units(data, headers, length_at=21))
     return next((kind for kind in kinds if kind < 32), -1)
 
 
-def _units(data: bytes, headers: bytes, *, length_at: int) -> Iterator[bytes]:
-    """The first bytes of each NAL unit of a packet.
+def units(data: bytes, headers: bytes, *, length_at: int) -> Iterator[bytes]:
+    """The first bytes of each NAL unit of a packet, of which the first is the unit's header.
 
     Args:
         data: The packet.
@@ -102,7 +102,7 @@ def _recovery(messages: bytes) -> int | None:
             told.append(number + messages[at])
             at += 1
         if told[0] == 6:
-            return _Bits(messages[at : at + 8]).golomb()
+            return Bits(messages[at : at + 8]).golomb()
         at += told[1]
     return None
 
@@ -114,7 +114,7 @@ def resolution(headers: bytes) -> int:
         at = headers.find(b"\0\0\1", at + 3)
     if not 0 <= at < len(headers) - 4:
         return 0
-    bits = _Bits(headers[at + 4 : at + 44])
+    bits = Bits(headers[at + 4 : at + 44])
     bits.take(9)  # random_accessible_vol, video_object_type_indication
     version = 1
     if bits.take(1):  # is_object_layer_identifier
@@ -134,7 +134,7 @@ def resolution(headers: bytes) -> int:
 
 def group_seconds(header: bytes) -> int:
     """The time_code of a group of VOPs (6.2.4), from which its first VOP counts."""
-    bits = _Bits(header)
+    bits = Bits(header)
     hours, minutes = bits.take(5), bits.take(6)
     bits.take(1)
     return 3600 * hours + 60 * minutes + bits.take(6)
@@ -147,7 +147,7 @@ def vop_header(vop: bytes, resolution: int) -> tuple[bool, int, int]:
     """
     if resolution == 0:
         return True, 0, 0
-    bits, seconds = _Bits(vop), 0
+    bits, seconds = Bits(vop), 0
     bits.take(2)  # vop_coding_type
     while bits.take(1):
         seconds += 1
@@ -157,7 +157,7 @@ def vop_header(vop: bytes, resolution: int) -> tuple[bool, int, int]:
     return bool(bits.take(1)), seconds, increment
 
 
-class _Bits:
+class Bits:
     """Bits of a header, most significant first; zeros behind its end."""
 
     def __init__(self, data: bytes) -> None:
@@ -171,6 +171,7 @@ class _Bits:
         return (1 << zeros) - 1 + self.take(zeros)
 
     def take(self, count: int) -> int:
+        """The next bits as a number."""
         self._left -= count
         shifted = self._value >> self._left if self._left >= 0 else self._value << -self._left
         return shifted & ((1 << count) - 1)
