@@ -18,6 +18,8 @@ from mic.errors import ClusterError, ConfigError, MicError, StorageError, printa
 from mic.processes import cluster
 from mic.storage import atomic
 
+_FILMS = (".mp4", ".mkv", ".avi")  # that hold H.264, the last one evenly spaced pictures only
+
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the sub-commands of this module."""
@@ -179,20 +181,39 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     command.set_defaults(command=_predict)
 
 
+def _check_overlay(target: Path, video: Path) -> None:
+    """Refuses a film that could not be written, before anybody is recognised."""
+    from mic.codec import Video, check_target
+
+    if target.suffix.lower() not in _FILMS:
+        raise ConfigError(
+            f"no overlay is written into {target.suffix or 'a file without a suffix'}",
+            file=target,
+            remedy=f"end the name in {', '.join(_FILMS)}",
+        )
+    try:
+        timed = not Video(video, survey=True).steady
+    except MicError:  # said where it is read
+        timed = False
+    check_target(target, timed=timed, codec="h264", vop_quant=22)
+
+
 def _predict(options: argparse.Namespace) -> int:
     from mic import recognition as prediction
-    from mic.codec import check_target, videos_in
+    from mic.codec import videos_in
     from mic.recognition.moments import Work
 
     videos = videos_in(options.videos)
-    if options.overlay is not None and (len(videos) != 1 or options.rows != "window"):
-        raise ConfigError("--overlay is for the windows of one video", remedy="name one file")
+    if options.overlay is not None and options.rows != "window":
+        raise ConfigError("--overlay draws windows", remedy="leave out --rows, or --overlay")
+    if options.overlay is not None and len(videos) != 1:
+        raise ConfigError(f"--overlay is of one video, not of {len(videos)}", remedy="name one")
     if options.out is not None:
         prediction.checked_suffix(options.out)
     for place in filter(None, (options.out, options.overlay)):
         atomic.check_writable(place, sources=videos)
     if options.overlay is not None:
-        check_target(options.overlay, codec="h264", vop_quant=22)
+        _check_overlay(options.overlay, videos[0])
     task = prediction.Task(
         network=options.network,
         rows=options.rows,

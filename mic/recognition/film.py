@@ -72,7 +72,7 @@ def overlay(
 ) -> None:
     """Writes an H.264 film of the video with what was recognised, a frame at a time.
 
-    Each frame shows the window whose middle is nearest, at the frame's own time: everybody's box,
+    Each frame shows the window whose middle is nearest in time: everybody's box,
     and the bars of whom an expression is named of, of several the one seen largest. Classes' names
     are drawn in a font that has their letters (`mic.storage.fonts`). Where the video breaks off,
     the film ends.
@@ -102,7 +102,7 @@ def overlay(
 def _drawn(
     video: codec.Video, windows: Sequence[Caption | Window], classes: Sequence[str]
 ) -> Iterator[np.ndarray]:
-    middles = np.array([(window.first + window.last) / 2 for window in windows])
+    middles = np.array([(window.start + window.end) / 2 for window in windows])
     shown, panel, shape = -1, None, None
     people: list[Caption | Window] = []
     for picture in _whole(video):
@@ -110,7 +110,7 @@ def _drawn(
         shape = shape or frame.shape
         if frame.shape != shape:  # a stream may change its size; a film cannot
             frame = np.asarray(Image.fromarray(frame).resize((shape[1], shape[0])))
-        nearest = int(np.abs(middles - picture.number).argmin())
+        nearest = int(np.abs(middles - picture.time).argmin())
         if nearest != shown or panel is None:
             one, shown = windows[nearest], nearest
             same = [each for each in windows if (each.first, each.last) == (one.first, one.last)]

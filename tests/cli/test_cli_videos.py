@@ -4,7 +4,9 @@ import itertools
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
 
+import containers
 import numpy as np
 import pandas as pd
 import pytest
@@ -188,17 +190,24 @@ def test_parts_are_named_once(folder, tmp_path, capsys):
     assert "each once" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [("film.m4v", "holds no h264"), ("film.xyz", "no container known for the suffix")],
-)
-def test_a_film_that_cannot_be_is_refused_before_the_work(
-    name, message, folder, monkeypatch, capsys
-):
+@pytest.mark.parametrize("name", ["film.m4v", "film.xyz", "film.webm", "film"])
+def test_a_film_that_cannot_be_is_refused_before_the_work(name, folder, monkeypatch, capsys):
     monkeypatch.setattr(prediction.Task, "load", lambda _: pytest.fail("work has begun"))
     video = str(folder / "a.mp4")
     assert cli.main(["predict", video, "--overlay", str(folder / name)]) == 1
-    assert message in capsys.readouterr().err
+    assert "end the name in .mp4, .mkv, .avi" in capsys.readouterr().err
+    assert cli.main(["predict", video, "--overlay", "x.mp4", "--rows", "look"]) == 1
+    assert "leave out --rows" in capsys.readouterr().err
+
+
+def test_an_overlay_that_cannot_keep_times_is_refused_before_the_work(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(prediction.Task, "load", lambda _: pytest.fail("work has begun"))
+    film = containers.Film(stamps=containers.UNEVEN, time_base=Fraction(1, 1000))
+    video = str(containers.write(tmp_path / "uneven.mp4", film))
+    assert cli.main(["predict", video, "--overlay", str(tmp_path / "x.avi")]) == 1
+    assert "keeps no times" in capsys.readouterr().err
 
 
 def test_rows_that_cannot_be_saved_are_printed(folder, tmp_path, monkeypatch, capsys):

@@ -3,7 +3,9 @@
 import io
 import itertools
 import json
+from fractions import Fraction
 
+import containers
 import numpy as np
 import pandas as pd
 import pytest
@@ -215,6 +217,26 @@ def test_the_overlay_names_everybody(folder, tmp_path):
     bars = np.abs(shown[:, 224:] - [31, 90, 153]).sum(-1) < 60
     # The bars are of the largest of whom an expression is named: "fear", the longer one below.
     assert bars.any(1).nonzero()[0].mean() > 0.5 * bars.shape[0] * 3 / 5
+
+
+def test_the_overlay_shows_the_window_that_is_nearest_in_time(tmp_path):
+    # A picture a second at first, and many behind 4 s: by number most would be the first window's.
+    stamps = [0, 1000, 2000, 3000, *range(4020, 4420, 20)]
+    film = containers.Film(stamps=stamps, time_base=Fraction(1, 1000))
+    video = containers.write(tmp_path / "uneven.mp4", film)
+    ends = {0: (0, 23), 2: (2, 23), 4: (4, 23)}
+    captions = [
+        prediction.Caption(
+            first=first, last=last, start=start, end=start + 2.0, outline=None,
+            probabilities=np.array([1.0, 0.0] if start < 4 else [0.0, 1.0]), status="ok",
+        )
+        for start, (first, last) in ends.items()
+    ]  # fmt: skip
+    prediction.overlay(video, tmp_path / "x.mp4", captions, classes=("a", "b"))
+    panels = [picture[:, 64:].astype(int) for picture in codec.decode(tmp_path / "x.mp4")]
+    rows = [(np.abs(panel - [31, 90, 153]).sum(-1) < 60).nonzero()[0].mean() for panel in panels]
+    named = ["b" if row > np.mean([rows[0], rows[-1]]) else "a" for row in rows]
+    assert named == ["a"] * 4 + ["b"] * 20
 
 
 @pytest.mark.parametrize(
