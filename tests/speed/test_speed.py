@@ -357,7 +357,9 @@ def test_a_method_looks_the_same_in_both_pictures():
     speeds = figures.growth(table).axes[0].get_lines()
     looks = {line.get_label(): (line.get_color(), line.get_marker()) for line in speeds}
     drawn = figures.value_for_time(table.assign(n=9, people=3), lines={}).axes[0].containers
-    assert looks == {one.get_label(): (one[0].get_color(), one[0].get_marker()) for one in drawn}
+    shown = [(one.get_label().split("  "), one[0]) for one in drawn]
+    assert [number for (number, _), _ in shown] == [str(k + 1) for k in range(len(methods))]
+    assert looks == {name: (dot.get_color(), dot.get_marker()) for (_, name), dot in shown}
     assert len(set(looks.values())) == len(methods) - 1  # both sizes of one peer look alike
     hollow = [line.get_label() for line in speeds if line.get_fillstyle() == "none"]
     assert hollow == [f"Mode VLSTM{contestants.PAPER_SIZE}"]
