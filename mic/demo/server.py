@@ -9,6 +9,7 @@ import struct
 import sys
 import tempfile
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,6 +44,8 @@ _HEADERS = {
 # What the page says before anything is recognised.
 _ABOUT = {"classes": CLASSES, "movements": BLENDSHAPES[1:], "card": SUMMARY}
 _SECONDS_IDLE = 30.0
+# Of a source: a page asks many times a second, one in a hidden tab once a minute at least.
+SECONDS_UNUSED = 300.0
 _LENGTH_DIGITS = 15  # of a request, in decimal
 MAX_SESSIONS = 4
 MAX_PIXELS = 1280 * 720
@@ -73,6 +76,7 @@ class DemoServer(ThreadingHTTPServer):
     def __init__(self, *, port: int = 0) -> None:
         self.token = secrets.token_urlsafe(16)
         self.sources: dict[str, Source] = {}
+        self.used: dict[str, float] = {}  # when each was asked for last, by the monotonic clock
         self.lock = threading.Lock()
         self.films = tempfile.TemporaryDirectory(prefix="mic-demo-", ignore_cleanup_errors=True)
         # Never another interface: the pictures of a camera are not for the network.
@@ -90,9 +94,25 @@ class DemoServer(ThreadingHTTPServer):
             stale = list(self.sources)[: max(0, len(self.sources) - MAX_SESSIONS + 1)]
             closing = [self.sources.pop(old) for old in stale]
             self.sources[name] = source
+            self.used[name] = time.monotonic()
         for old in closing:
             old.close()
         return name
+
+    def find(self, name: str) -> Source | None:
+        """A source that is to be used now; None of an unknown name."""
+        with self.lock:
+            self.used[name] = time.monotonic()
+            return self.sources.get(name)
+
+    def service_actions(self) -> None:
+        """Forgets sources that no page asks for any more; `serve_forever` calls it all the time."""
+        least = time.monotonic() - SECONDS_UNUSED
+        with self.lock:
+            unused = [name for name in self.sources if self.used[name] < least]
+            self.used = {name: when for name, when in self.used.items() if name in self.sources}
+        for name in unused:
+            self.leave(name)
 
     def leave(self, name: str) -> None:
         """Forgets a source and what it holds; an unknown name is no error."""
@@ -218,8 +238,8 @@ class _Handler(BaseHTTPRequestHandler):
         source = self._source
         if not isinstance(source, Camera):
             raise _Refusal(400, "This session is a film.")
-        time = self._number("time", 0, 10**9) / 1000
-        return packed(source.push(self._pixels(), time))
+        seconds = self._number("time", 0, 10**9) / 1000
+        return packed(source.push(self._pixels(), seconds))
 
     def _film_frame(self) -> tuple[int, str, bytes]:
         source = self._source
@@ -230,8 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     @property
     def _source(self) -> Source:
-        with self.server.lock:
-            source = self.server.sources.get(self._query("session"))
+        source = self.server.find(self._query("session"))
         if source is None:
             raise _Refusal(410, "This session has ended.", "Start the camera or open a video.")
         return source

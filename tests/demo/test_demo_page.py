@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from pathlib import Path
 
 import av
 import numpy as np
@@ -230,3 +231,41 @@ _CONTRAST = """() => {
   }
   return found;
 }"""
+
+
+def test_whoever_opens_something_else_meanwhile_sees_that_alone(open_page, folder, server):
+    _forget(server)
+    page = open_page(camera=True)
+    page.locator("#film").set_input_files(folder / "film.mp4")
+    page.locator("#film").set_input_files(folder / "two.avi")  # at once
+    expect(page.locator("#people button")).to_have_count(2)
+    expect(page.locator("#status")).to_contain_text("two.avi has ended")
+    page.locator("#film").set_input_files(folder / "film.mp4")
+    page.keyboard.press("c")
+    page.keyboard.press("s")
+    expect(page.locator("#status")).to_contain_text("Stopped")
+    expect(page.locator("#stop")).to_be_disabled()
+    _wait_for(lambda: not server.sources and not any(Path(server.films.name).iterdir()))
+
+
+def test_a_page_that_is_closed_leaves_no_film(open_page, folder, server):
+    _forget(server)
+    page = open_page(camera=False)
+    page.locator("#film").set_input_files(folder / "film.mp4")
+    _wait_for(lambda: server.sources)
+    _until_painted(page, "picture", 50)
+    page.goto("about:blank")
+    _wait_for(lambda: not server.sources and not any(Path(server.films.name).iterdir()))
+
+
+def _forget(server):
+    """What browsers that were killed left behind."""
+    for name in list(server.sources):
+        server.leave(name)
+
+
+def _wait_for(condition):
+    deadline = time.monotonic() + 300  # what a busy machine does not reach
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

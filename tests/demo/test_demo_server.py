@@ -382,3 +382,19 @@ def test_a_sender_that_stalls_is_no_full_disk(tmp_path):
         sources._store(Stalled(), 10, tmp_path / "film.mp4")
     with pytest.raises(StorageError, match="no room"):
         sources._store(io.BytesIO(b"x" * 10), 10, tmp_path)
+
+
+def test_a_source_that_nobody_asks_for_is_forgotten():
+    made = DemoServer()
+    try:
+        old, new = made.enter(sources.Camera()), made.enter(sources.Camera())
+        made.service_actions()
+        assert set(made.sources) == {old, new}
+        made.used[old] -= server.SECONDS_UNUSED + 1
+        made.used[new] -= server.SECONDS_UNUSED - 60
+        assert made.find(new) is not None
+        made.service_actions()
+        assert set(made.sources) == {new}
+        assert made.find(old) is None
+    finally:
+        made.server_close()

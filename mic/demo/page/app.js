@@ -7,6 +7,7 @@ const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, mil
 const byId = (name) => document.getElementById(name);
 const run = {
   id: null, source: null, active: false, busy: null, stream: null, method: null, chosen: null,
+  turn: 0, opening: false,
 };
 const rows = { classes: [], movements: [] };
 
@@ -57,25 +58,68 @@ const CAMERA_PROBLEMS = {
   NotReadableError: "Another program holds the camera. Close it, then start again.",
 };
 
-async function startCamera() {
-  await stop();
+// Each start and each stop has a turn. What was still being opened when the next one came is let
+// go: two sources would draw over each other, and the first would never be closed.
+async function take() {
+  run.turn += 1;
+  const turn = run.turn;
+  opening(false);
+  if (run.active) {
+    finish();
+    await run.busy;
+  }
+  return turn;
+}
+
+// Opens a source, and lets go of what it opened when it is no longer its turn.
+async function start(open) {
+  const taken = take();
+  opening(true); // at once: what is not open yet can be stopped, too
+  const held = { turn: await taken, session: null, stream: null };
+  held.late = () => held.turn !== run.turn;
+  if (held.late()) return;
+  try {
+    await open(held);
+  } catch (error) {
+    release(held);
+    if (!held.late()) failed(error);
+    return;
+  }
+  if (held.late()) release(held);
+}
+
+function opening(whether) {
+  run.opening = whether;
+  byId("stop").disabled = !(run.opening || run.active);
+}
+
+function release({ session, stream }) {
+  stream?.getTracks().forEach((track) => track.stop());
+  if (session) ask("close", { query: { session } }).catch(() => {});
+}
+
+async function startCamera(held) {
   try {
     if (!navigator.mediaDevices) throw new DOMException("", "NotFoundError");
-    run.stream = await navigator.mediaDevices.getUserMedia({
+    held.stream = await navigator.mediaDevices.getUserMedia({
       audio: false,
       video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 25 } },
     });
   } catch (error) {
+    if (held.late()) return;
+    opening(false);
     say(CAMERA_PROBLEMS[error.name] ?? `The camera failed: ${error.message}`, "problem");
     return;
   }
+  if (held.late()) return;
   const video = document.createElement("video");
   video.muted = true;
   video.playsInline = true;
-  video.srcObject = run.stream;
+  video.srcObject = held.stream;
   await video.play();
-  run.stream.getVideoTracks()[0].addEventListener("ended", () => {
-    stop();
+  held.stream.getVideoTracks()[0].addEventListener("ended", async () => {
+    if (held.late()) return;
+    await stop();
     say("The camera was disconnected.", "problem");
   });
   const width = Math.min(PICTURE_WIDTH, video.videoWidth);
@@ -83,12 +127,14 @@ async function startCamera() {
   const canvas = new OffscreenCanvas(width, height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const { session } = await (await ask("camera")).json();
-  const start = performance.now();
-  let due = start;
-  begin({ session }, "camera", async () => {
+  held.session = session;
+  if (held.late()) return;
+  const first = performance.now();
+  let due = first;
+  begin({ session }, "camera", held.stream, async () => {
     await pause(Math.max(0, due - performance.now()));
     due = performance.now() + CAMERA_PAUSE;
-    const time = Math.round(performance.now() - start);
+    const time = Math.round(performance.now() - first);
     context.drawImage(video, 0, 0, width, height);
     const picture = context.getImageData(0, 0, width, height);
     const query = { session, width, height, time };
@@ -96,11 +142,12 @@ async function startCamera() {
   });
 }
 
-async function openFilm(file) {
-  await stop();
+async function openFilm(file, held) {
   say(`Reading ${file.name} …`);
   const film = await (await ask("film", { body: file })).json();
-  begin(film, file.name, async () => {
+  held.session = film.session;
+  if (held.late()) return;
+  begin(film, file.name, null, async () => {
     const response = await ask("next", { query: { session: film.session } });
     if (response.status === 204) return null;
     const frame = await unpack(response);
@@ -109,11 +156,11 @@ async function openFilm(file) {
   });
 }
 
-function begin({ session, method }, source, next) {
-  Object.assign(run, { id: session, source, active: true, method, chosen: null });
+function begin({ session, method }, source, stream, next) {
+  Object.assign(run, { id: session, source, stream, active: true, method, chosen: null });
+  opening(false);
   history.clear();
   clearRegion();
-  byId("stop").disabled = false;
   run.busy = loop(next).catch(failed);
 }
 
@@ -141,9 +188,8 @@ async function loop(next) {
 }
 
 async function stop() {
-  if (!run.active) return;
-  finish();
-  await run.busy;
+  if (!run.active && !run.opening) return;
+  await take();
   say("Stopped. Start the camera or open a video.");
 }
 
@@ -151,11 +197,12 @@ function finish() {
   run.active = false;
   run.stream?.getTracks().forEach((track) => track.stop());
   run.stream = null;
-  byId("stop").disabled = true;
+  opening(false);
   ask("close", { query: { session: run.id } }).catch(() => {});
 }
 
 function failed(error) {
+  opening(false);
   if (run.active) finish();
   const text = error instanceof ServerError ? error.message : `The page failed: ${error.message}`;
   say(error.remedy ? `${text} ${error.remedy}` : text, "problem");
@@ -350,13 +397,21 @@ class Meter {
 
 // ---------------------------------------------------------------- controls
 
-byId("camera").addEventListener("click", () => startCamera().catch(failed));
+byId("camera").addEventListener("click", () => start(startCamera));
 byId("stop").addEventListener("click", () => stop());
 byId("open").addEventListener("click", () => byId("film").click());
 byId("film").addEventListener("change", (event) => {
   const [file] = event.target.files;
   event.target.value = ""; // so that the same file can be opened again
-  if (file) openFilm(file).catch(failed);
+  if (file) start((held) => openFilm(file, held));
+});
+// Who closes the page leaves no film behind; a page that comes back from the browser's cache
+// finds its session ended.
+window.addEventListener("pagehide", () => {
+  if (!run.active) return;
+  const address = new URL("close", location.href);
+  address.searchParams.set("session", run.id);
+  navigator.sendBeacon(address);
 });
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
