@@ -29,8 +29,8 @@ RECALLS: Mapping[str, str] = {
     "dataset": "dataset or generated protocol",
     "label": "class",
     "recall": "share of its clips that were recognised",
-    "recall_low": "95 % Wilson interval",
-    "recall_high": "95 % Wilson interval",
+    "recall_low": "95 % Wilson interval over clips",
+    "recall_high": "95 % Wilson interval over clips",
     "n": "predictions",
 }
 SUBJECTS: Mapping[str, str] = {

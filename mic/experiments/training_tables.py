@@ -68,7 +68,7 @@ CURVE_COLUMNS: Mapping[str, str] = {
     "loss": "total loss",
     "expression": "cross-entropy",
     "dependence": "the regulariser's estimate, nats for MI bounds",
-    "critic": "the critic's objective",
+    "critic": "what the critic climbs: of MINE its bound on the batch, of vCLUB a log-likelihood",
     "apex": "apex reconstruction error",
 }
 

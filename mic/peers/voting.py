@@ -38,8 +38,9 @@ class FrameVoting(nn.Module):
     ) -> Expression:
         """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), log-probabilities.
 
-        In training the frames' log-probabilities are averaged, so that the cross-entropy of the
-        mean is the mean of the frames' cross-entropies; in testing their probabilities are.
+        In training the frames' log-probabilities are averaged, and the loss is that of their
+        geometric mean, normalised: frames that are sure count more. In testing their
+        probabilities are.
         """
         del motion
         frames = encode_valid(self.encoder, clips, lengths)

@@ -182,9 +182,10 @@ def _prior(out: Path) -> pd.DataFrame:
     long = _committed("equal_predictions").melt(keys, var_name="row", value_name="predicted")
     long = long.dropna(subset="predicted")
     trained = json.loads((COMMITTED / "provenance.json").read_text("utf-8"))
-    machines = {
-        title: machine for machine, rows in trained["trained on"].items() for title in rows
-    }
+    machines: dict[str, str] = {}
+    for machine, rows in trained["trained on"].items():  # folds of a row may be of several
+        for title in rows:
+            machines[title] = " and ".join(filter(None, (machines.get(title), machine)))
     return long.assign(
         correct=long["predicted"] == long["label"],
         machine=(long["row"] + " on " + long["dataset"]).map(machines),
