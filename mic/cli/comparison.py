@@ -48,6 +48,12 @@ def _compare(options: argparse.Namespace) -> int:
 
     own = options.table not in {*_TABLES, *_TABLES.values()}
     path = options.table if own else provenance.repository() / "results" / "paper.csv"
+    if not own and not Path(path).is_file():
+        raise ConfigError(
+            "the paper's tables come with a checkout of the repository, and this is none",
+            file=path,
+            remedy="run from a checkout, or give a CSV file with such a table",
+        )
     published = comparison.read_published(path)
     wanted = options.dataset if own else _TABLES.get(str(options.table), str(options.table))
     dataset = _only(wanted, list(dict.fromkeys(published["dataset"])), "--dataset")

@@ -110,6 +110,11 @@ def _run(options: argparse.Namespace) -> int:
         raise ConfigError(
             f"{name} is not given by -p", remedy=f"use {_OPTIONS[name]}, see `mic run --help`"
         )
+    if options.show_people and not options.data:
+        raise ConfigError(
+            "--show-people is of given data: generated people are always shown",
+            remedy="leave it out, or give --data",
+        )
     preset = config.load(options.profile)
     fields = {name: value for name, value in given.items() if hasattr(preset, name)}
     profile = config.load(options.profile, **fields)

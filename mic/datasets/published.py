@@ -209,7 +209,7 @@ def fetch(
     if download_it:
         path = _downloaded(dataset, path, source, progress)
     if path is None:
-        return _report(dataset, None, {}, (), None)
+        return _report(dataset, None, {}, (), None, asked=name)
     root = _opened(dataset, Path(path).expanduser())
     scan = selected(dataset, dataset.scan(root))
     if not scan.sources and not any(fault.fatal for fault in scan.faults):
@@ -299,7 +299,8 @@ def _downloaded(
 ) -> Path:
     if dataset.folder_name not in _DOWNLOADS:
         raise ConfigError(
-            f"{dataset.title} is not open: {dataset.access}", remedy=f"see {dataset.home}"
+            f"{dataset.title} is not open to everybody",
+            remedy=f"{dataset.access[0].lower()}{dataset.access[1:].rstrip('.')} ({dataset.home})",
         )
     folder = home() / "downloads" / dataset.folder_name if path is None else Path(path)
     given = {} if source is None else {"source": source}
@@ -347,6 +348,8 @@ def _report(
     counts: Mapping[str, int],
     faults: tuple[Fault, ...],
     manifest: Manifest | None,
+    *,
+    asked: str = "",
 ) -> Report:
     needs = "\n".join(
         [
@@ -356,7 +359,7 @@ def _report(
             f"access:    {dataset.access}",
             "expected folder:",
             *(f"  {line}" for line in dataset.layout.splitlines()),
-            f"then run: mic fetch {dataset.name} --path FOLDER",
+            f"then run: mic fetch {asked or dataset.name} --path FOLDER",
         ]
     )
     return Report(

@@ -106,7 +106,7 @@ class DemoServer(ThreadingHTTPServer):
             return self.sources.get(name)
 
     def service_actions(self) -> None:
-        """Forgets sources that no page asks for any more; `serve_forever` calls it all the time."""
+        """Forgets sources that no page asks for; `serve_forever` calls it all the time."""
         least = time.monotonic() - SECONDS_UNUSED
         with self.lock:
             unused = [name for name in self.sources if self.used[name] < least]

@@ -49,5 +49,5 @@ def export_recogniser(recogniser: Recogniser, path: str | Path) -> Parity:
 
     clips = planes(3, edge, edge)
     moved = planes(2, blocks, blocks) if motion else None
-    loaded = Session(path) if Path(path).suffix == ".onnx" else Program(path)
+    loaded = Session(path) if Path(path).suffix.lower() == ".onnx" else Program(path)
     return parity(network, loaded, [(clips, moved)])

@@ -113,7 +113,7 @@ def export(
         ConfigError: The network has no ONNX form, or the name another suffix.
         StorageError: The file cannot be written.
     """
-    suffix, facts = Path(path).suffix, facts or {}
+    suffix, facts = Path(path).suffix.lower(), facts or {}
     if suffix == ".onnx":
         model = build(network, size=size, steps=steps, motion_size=motion_size)
         onnx.helper.set_model_props(model, dict(facts))

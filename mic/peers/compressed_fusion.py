@@ -7,8 +7,8 @@ I-picture, each kind has a network of its own, trained by itself, and their clas
 Left open by MIC, which only cites it: how it would do on faces. CoViAR's I-picture network is a
 ResNet-152 and the others are ResNet-18, all started from ImageNet; here all three are the common
 frame CNN and start at random, as all peers of this package do. Scores are added in training, too:
-the loss is that of their normalised sum (a geometric mean), so that the three are trained together,
-where CoViAR trains each by itself; what two of them know already the third learns less of.
+the loss is that of their normalised sum (a geometric mean), so that the three are trained
+together, where CoViAR trains each by itself; what two of them know the third learns less of.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ Classifying flow instead of pictures follows the temporal stream of K. Simonyan,
 mark DSTA and E-ConvLSTM as users of optical flow without saying which; TV-L1 is usual and slower.
 
 Left open: everything about the flow. Here it is computed inside the network, without weights, from
-the first frame that is given to each other, as MIC's residuals start from the I-frame; of a clip that
-is longer than what is sampled that is not its first. Its time is part of what a user pays.
+the first frame that is given to each other, as MIC's residuals start from the I-frame; of a clip
+that is longer than what is sampled that is not its first. Its time is part of what a user pays.
 """
 
 from __future__ import annotations

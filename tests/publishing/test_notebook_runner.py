@@ -248,3 +248,14 @@ def test_choosing_a_notebook_that_is_not_there_names_those_that_are(tmp_path):
     assert [path.stem for path in find(tmp_path, ["02"])] == ["02_other"]
     with pytest.raises(ConfigError, match="01_probe, 02_other"):
         find(tmp_path, ["07"])
+
+
+def test_what_shows_people_needs_people(capsys):
+    assert cli.main(["run", "--only", "04", "--show-people"]) == 1
+    assert "--show-people is of given data" in capsys.readouterr().err
+
+
+def test_a_folder_without_notebooks_is_no_checkout(tmp_path, capsys):
+    command = ["run", "--notebooks", str(tmp_path), "--results", str(tmp_path / "results")]
+    assert cli.main([*command, "--only", "00"]) == 1
+    assert "run from a checkout" in capsys.readouterr().err
