@@ -58,9 +58,11 @@ def _fetch(options: argparse.Namespace) -> int:
 
     profile = config.load(options.profile)
     if not options.name:
-        for name in [*synth.SIZES, *datasets.DATASETS]:
-            about = datasets.DATASETS[name].title if name in datasets.DATASETS else "generated"
-            print(f"{name:18}{'here' if datasets.available(name) else 'absent':8}{about}")
+        for name in synth.SIZES:
+            print(f"{name:18}{'':8}generated at its first use")
+        for name, dataset in datasets.DATASETS.items():
+            state = "here" if datasets.available(name) else "absent"
+            print(f"{name:18}{state:8}{dataset.title}")
         print(f"{'assets':18}{'':8}clips and weights that packages of the index carry")
         return 0
     if options.name == "assets":
