@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
-import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -65,11 +64,6 @@ def torch_threads(count: int) -> Iterator[None]:
 
 def _end_with_parent() -> None:
     threading.Thread(target=_watch, daemon=True).start()
-    # Schedulers and closed terminals end whole groups: as by Ctrl-C a task is broken off, and the
-    # parent, who hears the same, winds up. A worker that dies first makes its pool complain.
-    for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
 
 
 def _watch() -> None:

@@ -1,11 +1,9 @@
 """How a command ends that cannot print, is told to end, or finds no memory."""
 
-import os
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -121,18 +119,3 @@ def test_a_broken_import_is_not_taken_for_too_little_memory(monkeypatch):
     monkeypatch.setattr(data, "_fetch", fails)
     with pytest.raises(ImportError, match="cannot import name"):
         cli.main(["fetch"])
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_group_that_is_ended_says_one_line(number, tmp_path):
-    command = [*MIC, "fetch", "synth-afew"]
-    home = {**os.environ, "MIC_HOME": str(tmp_path)}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=home, start_new_session=True
-    ) as process:
-        while process.poll() is None and not any(tmp_path.rglob("*.mp4")):
-            time.sleep(0.05)
-        os.killpg(process.pid, number)  # as schedulers do
-        _, said = process.communicate()
-    assert process.returncode == 128 + number
-    assert said.decode().splitlines() == ["mic: interrupted; the same command goes on from here"]
