@@ -31,6 +31,21 @@ class _Sequence:
     planes: bool
 
 
+@dataclasses.dataclass(frozen=True)
+class _Field:
+    """A field by its slices' headers.
+
+    Attributes:
+        number: frame_num, which both fields of a picture share.
+        parity: bottom_field_flag, which they do not.
+        reference: Whether others may refer to it; of a picture both fields or none (3.30).
+    """
+
+    number: int
+    parity: int
+    reference: bool
+
+
 class FieldPairs:
     """Pairs fields, a packet at a time in coding order.
 
@@ -42,7 +57,7 @@ class FieldPairs:
         self._headers = headers
         self._sequences: dict[int, _Sequence] = {}
         self._sequence_of: dict[int, int] = {}  # by picture parameter set
-        self._open: tuple[int, int] | None = None  # frame_num and parity of a first field
+        self._open: _Field | None = None  # a first field
         for unit in _apart(headers):
             self._keep(unit)
 
@@ -57,19 +72,21 @@ class FieldPairs:
         Where none is `expected`, packets that can bring no other parameter sets, since they are
         no key pictures, may be left out.
         """
-        found: set[tuple[int, int] | None] = set()
+        found: set[_Field | None] = set()
         for unit in units(data, self._headers, length_at=4):
             if unit[0] & 31 in _SLICES:
                 found.add(self._field(unit))
             else:
                 self._keep(unit)
+        if not found:
+            return False
         before, self._open = self._open, None
-        if len(found) != 1:  # both fields of a picture, or no slice
+        if len(found) > 1:  # both fields of a picture
             return False
         one = found.pop()
         if one is None:
             return False
-        if before is not None and before == (one[0], 1 - one[1]):
+        if before == dataclasses.replace(one, parity=1 - one.parity):
             return True
         self._open = one
         return False
@@ -78,13 +95,15 @@ class FieldPairs:
         bits = Bits(unit[1:].replace(b"\0\0\3", b"\0\0"))
         if unit[0] & 31 == _SEQUENCE:
             number, told = _sequence(bits)
-            self._sequences[number] = told
+            if number < 32 and told.number_bits <= 16 and not bits.ended:  # else it is damaged
+                self._sequences[number] = told
         elif unit[0] & 31 == _PICTURE:
-            number = bits.golomb()
-            self._sequence_of[number] = bits.golomb()
+            number, sequence = bits.golomb(), bits.golomb()
+            if number < 256 and not bits.ended:
+                self._sequence_of[number] = sequence
 
-    def _field(self, unit: bytes) -> tuple[int, int] | None:
-        """frame_num and parity of a slice of a field (7.3.3); None of a whole picture's."""
+    def _field(self, unit: bytes) -> _Field | None:
+        """What a slice of a field tells of it (7.3.3); None of a whole picture's."""
         bits = Bits(unit[1:24].replace(b"\0\0\3", b"\0\0"))
         bits.golomb()  # first_mb_in_slice
         bits.golomb()  # slice_type
@@ -94,7 +113,9 @@ class FieldPairs:
         if told.planes:
             bits.take(2)
         number = bits.take(told.number_bits)
-        return (number, bits.take(1)) if bits.take(1) else None
+        if not bits.take(1):  # field_pic_flag
+            return None
+        return _Field(number, bits.take(1), unit[0] >> 5 & 3 > 0)
 
 
 def _apart(headers: bytes) -> Iterator[bytes]:

@@ -151,7 +151,7 @@ def index_of(
     pts, dts = np.array(entries.pts, np.int64), np.array(entries.dts, np.int64)
     anew = joined and _follow(pts, dts, float(time_base))
     # Containers that keep decoding times only call them presentation times: these rise.
-    rising = reordered and bool((np.diff(pts) > 0).all())
+    rising = reordered and bool((np.diff(pts[~entries.second_fields()]) > 0).all())
     discarded = np.array(entries.discarded, bool)
     begin = entries.begin()
     stamped = timed and ordered and not rising and bool((pts != _MISSING).all())
@@ -212,7 +212,8 @@ def _follow(pts: np.ndarray, dts: np.ndarray, second: float) -> bool:
     clock, fall = (dts, _FALL) if by_dts else (pts, _FALL_SHOWN)
     known = np.flatnonzero(clock != _MISSING)
     steps = np.diff(clock[known])
-    usual = int(np.median(steps)) if len(steps) else 0
+    forward = steps[steps > 0]  # the second field of a picture may have the first's time
+    usual = int(np.median(forward)) if len(forward) else 0
     anew = np.flatnonzero(steps * second < -fall)
     added = np.zeros(len(clock), np.int64)
     for place in anew:
@@ -318,8 +319,12 @@ class _Entries:
             elif stamps is not None:
                 pictures = self.entrance.by_stamps(stamps, pictures)
         pictures[:begin] = 0
-        pictures[np.array(self._second_fields, bool)] = 0
+        pictures[self.second_fields()] = 0
         return pictures
+
+    def second_fields(self) -> np.ndarray:
+        """Bool (P,): packets that hold the second field of a picture."""
+        return np.array(self._second_fields, bool)
 
     def add(self, packet: av.Packet[av.VideoStream]) -> None:
         if not self.sizes and self._extradata not in bytes(packet):

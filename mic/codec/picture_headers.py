@@ -163,10 +163,15 @@ class Bits:
     def __init__(self, data: bytes) -> None:
         self._value, self._left = int.from_bytes(data, "big"), 8 * len(data)
 
+    @property
+    def ended(self) -> bool:
+        """Whether more was taken than there is."""
+        return self._left < 0
+
     def golomb(self) -> int:
         """A number in Exp-Golomb code (H.264, 9.1)."""
         zeros = 0
-        while self._left > 0 and not self.take(1):
+        while zeros < 32 and self._left > 0 and not self.take(1):
             zeros += 1
         return (1 << zeros) - 1 + self.take(zeros)
 

@@ -44,8 +44,8 @@ _HEADERS = {
 # What the page says before anything is recognised.
 _ABOUT = {"classes": CLASSES, "movements": BLENDSHAPES[1:], "card": SUMMARY}
 _SECONDS_IDLE = 30.0
-# Of a source: a page asks many times a second, one in a hidden tab once a minute at least.
-SECONDS_UNUSED = 300.0
+# Of a source: a page asks for each picture, one in a hidden tab once a minute at least.
+SECONDS_UNUSED = 1800.0
 _LENGTH_DIGITS = 15  # of a request, in decimal
 MAX_SESSIONS = 4
 MAX_PIXELS = 1280 * 720
@@ -110,9 +110,10 @@ class DemoServer(ThreadingHTTPServer):
         least = time.monotonic() - SECONDS_UNUSED
         with self.lock:
             unused = [name for name in self.sources if self.used[name] < least]
+            closing = [self.sources.pop(name) for name in unused]
             self.used = {name: when for name, when in self.used.items() if name in self.sources}
-        for name in unused:
-            self.leave(name)
+        for source in closing:
+            source.close()
 
     def leave(self, name: str) -> None:
         """Forgets a source and what it holds; an unknown name is no error."""

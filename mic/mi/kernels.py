@@ -11,6 +11,8 @@ from torch import Tensor
 from mic.errors import ConfigError
 from mic.mi.base import Estimator
 
+_HALVES = (torch.float16, torch.bfloat16)
+
 
 def squared_distances(x: Tensor) -> Tensor:
     """(N, d) -> (N, N) squared Euclidean distances; gradients are finite everywhere."""
@@ -61,6 +63,8 @@ class _MatrixCorrelation(Estimator):
                 remedy="use batches of at least 4",
             )
         centre = u_centre if self.unbiased else double_centre
+        if x.dtype in _HALVES or y.dtype in _HALVES:  # too few digits to tell what varies
+            x, y = x.float(), y.float()
         similar = self.similarity(x), self.similarity(y)
         a, b = map(centre, similar)
         # Of constant features centring leaves what rounding does, which is alike in both, and 0.

@@ -93,3 +93,38 @@ def test_frames_of_a_stream_that_may_have_fields_are_pictures():
     frames[0] = field_coded.parameter_sets(64, 64, fields=True) + frames[0]
     pairs = FieldPairs(b"")
     assert not any(pairs.second(data) for data in frames)
+
+
+def test_a_field_that_nobody_refers_to_is_no_half_of_one_that_others_refer_to():
+    luma = np.full((32, 64), 50, np.uint8)
+    pairs = FieldPairs(field_coded.parameter_sets(64, 64, fields=True))
+    alone = field_coded.coded(luma, 5, parity=1, reference=False)
+    first, second = (field_coded.coded(luma, 5, parity=parity) for parity in (0, 1))
+    assert [pairs.second(data) for data in (alone, first, second)] == [False, False, True]
+    # Units without a slice between two fields part nothing.
+    assert [pairs.second(data) for data in (first, b"\0\0\1\x09\xf0", second)][2]
+
+
+def test_damaged_parameter_sets_are_not_believed():
+    sets = field_coded.parameter_sets(64, 64, fields=True)
+    first, second = field_coded.film([50])[0]
+    random = np.random.default_rng(0)
+    for _ in range(400):
+        broken = bytearray(sets)
+        for place in random.integers(5, len(broken), 3):
+            broken[place] = random.integers(256)
+        pairs = FieldPairs(b"")
+        pairs.second(bytes(broken) + first)
+        pairs.second(second)
+    for zeros in range(1, 12):
+        pairs = FieldPairs(b"\0\0\1\x67" + b"\x4d\x00\x28" + bytes(zeros) + b"\0\0\1\x68\xff")
+        assert not pairs.expected
+        pairs.second(first)
+
+
+def test_recordings_of_fields_that_are_joined_follow_one_another(tmp_path):
+    path = muxed(tmp_path / "one.ts", field_coded.film(LEVELS), apart=False)
+    both = tmp_path / "both.ts"
+    both.write_bytes(2 * path.read_bytes())
+    times = Video(both).times
+    assert np.diff(times) == pytest.approx(np.full(len(times) - 1, 0.04), abs=2e-3)

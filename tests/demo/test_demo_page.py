@@ -246,6 +246,12 @@ def test_whoever_opens_something_else_meanwhile_sees_that_alone(open_page, folde
     expect(page.locator("#status")).to_contain_text("Stopped")
     expect(page.locator("#stop")).to_be_disabled()
     _wait_for(lambda: not server.sources and not any(Path(server.films.name).iterdir()))
+    page.click("#camera")
+    _until_painted(page, "picture", 50)
+    page.set_input_files("#film", folder / "film.mp4")
+    page.keyboard.press("s")  # while the film is read
+    expect(page.locator("#status")).to_contain_text("Stopped")
+    _wait_for(lambda: not server.sources and not any(Path(server.films.name).iterdir()))
 
 
 def test_a_page_that_is_closed_leaves_no_film(open_page, folder, server):

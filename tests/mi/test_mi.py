@@ -294,3 +294,14 @@ def test_what_never_changes_depends_on_nothing(estimator, count):
     changing = torch.randn(count, 3, generator=torch.Generator().manual_seed(0))
     for x, y in ((constant, constant), (constant, changing), (changing, constant)):
         assert abs(mi.measure(x, y, estimator=estimator)) < 0.02
+
+
+@pytest.mark.parametrize("estimator", ["nhsic", "dcor"])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_halves_of_digits_depend_as_their_whole(estimator, kind):
+    x = torch.randn(64, 256, generator=torch.Generator().manual_seed(0))
+    y = x + 0.5 * torch.randn(64, 256, generator=torch.Generator().manual_seed(1))
+    whole = mi.measure(x, y, estimator=estimator)
+    assert mi.measure(x.to(kind), y.to(kind), estimator=estimator) == pytest.approx(
+        whole, abs=0.02
+    )

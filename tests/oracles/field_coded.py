@@ -31,7 +31,7 @@ class Bits:
         return int(text, 2).to_bytes(len(text) // 8, "big")
 
 
-def unit(kind, payload):
+def unit(kind, payload, *, reference=True):
     """A NAL unit in a byte stream, with emulation prevention (7.3.1, annex B)."""
     found, zeros = bytearray(), 0
     for byte in payload:
@@ -40,7 +40,7 @@ def unit(kind, payload):
             zeros = 0
         found.append(byte)
         zeros = 0 if byte else zeros + 1
-    return b"\0\0\0\1" + bytes([0x60 | kind]) + bytes(found)
+    return b"\0\0\0\1" + bytes([(0x60 if reference else 0) | kind]) + bytes(found)
 
 
 def parameter_sets(height, width, *, fields, scaling=False):
@@ -59,7 +59,7 @@ def parameter_sets(height, width, *, fields, scaling=False):
     return unit(7, sequence.bytes(stop=True)) + unit(8, picture.bytes(stop=True))
 
 
-def coded(luma, number, *, parity=None, interlaced=True):
+def coded(luma, number, *, parity=None, interlaced=True, reference=True):
     """An access unit of a gray picture or field; the first of ten pictures is an IDR picture."""
     idr = number % _IDR_EVERY == 0 and parity != 1
     order = 2 * (number % _IDR_EVERY) + (parity or 0)
@@ -68,14 +68,15 @@ def coded(luma, number, *, parity=None, interlaced=True):
         bits.put(1, parity is not None).put(0 if parity is None else 1, parity or 0)
     if idr:
         bits.golomb(number // _IDR_EVERY % 2)
-    bits.put(8, order).put(2 if idr else 1, 0).golomb(0, 1)  # no loop filter
+    bits.put(8, order).put((2 if idr else 1) if reference else 0, 0)
+    bits.golomb(0, 1)  # no loop filter
     found = b""
     for top in range(0, luma.shape[0], 16):
         for left in range(0, luma.shape[1], 16):
             found += bits.golomb(_IPCM).bytes(stop=False)
             found += luma[top : top + 16, left : left + 16].tobytes() + b"\x80" * 128
             bits = Bits()
-    return unit(5 if idr else 1, found + b"\x80")
+    return unit(5 if idr else 1, found + b"\x80", reference=reference)
 
 
 def film(levels, *, height=64, width=64, scaling=False):

@@ -161,7 +161,8 @@ function begin({ session, method }, source, stream, next) {
   opening(false);
   history.clear();
   clearRegion();
-  run.busy = loop(next).catch(failed);
+  // What a source that was let go says at its end is no matter of the next one.
+  run.busy = loop(next).catch((error) => { if (run.active) failed(error); });
 }
 
 async function loop(next) {
