@@ -174,14 +174,27 @@ def test_ckplus_takes_no_note_for_a_label_and_a_copied_label_for_one(tmp_path):
     assert [fault.clip for fault in found.faults if fault.fatal] == ["S005_001"]
 
 
-def test_ravdess_reads_no_take_that_was_not_published(tmp_path):
-    root = trees.ravdess(tmp_path)
-    whole = scan("ravdess", root).sources
-    take = root / "Video_Speech_Actor_01/Actor_01/01-01-05-01-01-01-01.mp4"
-    odd = ("01-01-05-07-01-01-01", "01-01-05-01-03-01-01", "01-01-01-02-01-01-01")
-    for name in odd:
-        shutil.copy(take, take.with_name(f"{name}.mp4"))
-    found = scan("ravdess", root)
+@pytest.mark.parametrize(
+    ("name", "take", "odd"),
+    [
+        (
+            "ravdess",
+            "Video_Speech_Actor_01/Actor_01/01-01-05-01-01-01-01.mp4",
+            ("01-01-05-07-01-01-01", "01-01-05-01-03-01-01", "01-01-01-02-01-01-01"),
+        ),
+        (
+            "cremad",
+            "VideoFlash/1001_DFA_ANG_XX.flv",
+            ("1092_DFA_ANG_XX", "1000_DFA_ANG_XX", "1001_ABC_ANG_XX", "1001_DFA_SUR_XX"),
+        ),
+    ],
+)
+def test_no_take_is_read_that_was_not_published(name, take, odd, tmp_path):
+    root = getattr(trees, name)(tmp_path)
+    whole = scan(name, root).sources
+    for other in odd:
+        shutil.copy(root / take, (root / take).with_stem(other))
+    found = scan(name, root)
     assert found.sources == whole
     named = {Path(fault.file).stem for fault in found.faults if "does not define" in fault.message}
     assert named == set(odd)
@@ -222,19 +235,6 @@ def test_cremad_needs_votes_only_where_they_are_the_labels(tmp_path):
     assert (report.sound, note.fatal) == (True, False)
     assert note.file == "processedResults/summaryTable.csv"
     assert note.message.startswith("row of 1001_DFA_ANG_XX: has a vote 'Q'")
-
-
-def test_cremad_reads_no_name_that_was_not_published(tmp_path):
-    root = trees.cremad(tmp_path)
-    whole = scan("cremad", root).sources
-    take = root / "VideoFlash/1001_DFA_ANG_XX.flv"
-    odd = ("1092_DFA_ANG_XX", "1000_DFA_ANG_XX", "1001_ABC_ANG_XX", "1001_DFA_SUR_XX")
-    for name in odd:
-        shutil.copy(take, take.with_name(f"{name}.flv"))
-    found = scan("cremad", root)
-    assert found.sources == whole
-    named = {Path(fault.file).stem for fault in found.faults if "does not define" in fault.message}
-    assert named == set(odd)
 
 
 def test_a_variant_does_not_lose_clips_that_it_would_not_have(tmp_path):
