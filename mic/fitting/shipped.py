@@ -21,7 +21,7 @@ from mic.config import Profile
 from mic.datasets import synth
 from mic.fitting.clips import Labelled
 from mic.fitting.training import Fit, fit
-from mic.publishing.results import to_markdown
+from mic.publishing.report.markdown import to_markdown
 from mic.recognition import recogniser
 from mic.storage import atomic, provenance
 from mic.storage.home import home

@@ -250,7 +250,7 @@ class Run:
         record["tables"] = self._schemas
         if self.omitted:
             record["omitted"] = self.omitted
-        record["outputs"] = {name: _sha256(self._staged / name) for name in sorted(found)}
+        record["outputs"] = {name: sha256_of(self._staged / name) for name in sorted(found)}
         text = json.dumps(record, indent=1, sort_keys=True) + "\n"
         atomic.write_text(self._staged / PROVENANCE, text)
         names = [f"{self.notebook}/{name}" for name in (*sorted(found), PROVENANCE)]
@@ -300,7 +300,7 @@ def note(folder: Path, notebook: str, facts: Mapping[str, object]) -> None:
 
 
 def read_table(name: str, *, folder: str | Path) -> pd.DataFrame:
-    """A published table.
+    """A published table, with the `attrs` that `Run.table` gives it.
 
     Raises:
         ResultError: It is not there, because the notebook that writes it has not run.
@@ -315,7 +315,14 @@ def read_table(name: str, *, folder: str | Path) -> pd.DataFrame:
             file=folder,
             remedy="run the notebook that writes it: `mic run` runs all of them in order",
         )
-    return csv(path)
+    frame, record = csv(path), path.with_name(PROVENANCE)
+    if record.is_file():
+        told = provenance.read(record)["tables"].get(name, {})
+        frame.attrs |= {
+            "caption": told.get("caption", ""),
+            "meanings": told.get("columns", {}),
+        }
+    return frame
 
 
 def csv(path: Path) -> pd.DataFrame:
@@ -349,27 +356,6 @@ def records(folder: str | Path) -> list[Path]:
     return sorted(Path(folder).glob(f"*/{PROVENANCE}"))
 
 
-def to_markdown(frame: pd.DataFrame) -> str:
-    """A GitHub table; numbers right-aligned with at most four significant digits."""
-    numeric = [pd.api.types.is_numeric_dtype(frame[column]) for column in frame]
-    rows = [list(frame.columns), ["---:" if number else "---" for number in numeric]]
-    rows += [[_cell(value) for value in row] for row in frame.itertuples(index=False)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
-
-
-def number(value: object) -> str:
-    """A value for readers: four significant digits, but no digit before the point is dropped."""
-    if pd.isna(value):
-        return ""
-    if isinstance(value, float):
-        return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
-    return str(value)
-
-
-def _cell(value: object) -> str:
-    return number(value).replace("|", "\\|")
-
-
 def recover(folder: Path) -> None:
     """Finishes a promotion that a crash interrupted and clears what dead runs left behind.
 
@@ -394,7 +380,3 @@ def _promote(staging: Path) -> None:
         for name in json.loads((staging / _FORMER).read_text(encoding="utf-8")):
             (staging.parent / name).unlink(missing_ok=True)
     shutil.rmtree(staging)
-
-
-def _sha256(path: Path) -> str:
-    return sha256_of(path)

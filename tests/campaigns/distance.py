@@ -24,7 +24,7 @@ from oracles.encoders import ffmpeg
 
 import mic.bitstream
 import mic.decoded
-from mic.publishing import results
+from mic.publishing.report import markdown
 from mic.storage import atomic, provenance
 
 CLIPS = (("carphone", 144, 176, 0, 0), ("langer", 352, 480, 4, 80))
@@ -134,7 +134,7 @@ def main() -> int:
     command = "python -m campaigns.distance, from tests/"
     facts = {"pictures": arguments.pictures}
     provenance.made_by(target.parent, target.stem, command=command, **facts)
-    print(results.to_markdown(table))
+    print(markdown.to_markdown(table))
     return 0
 
 

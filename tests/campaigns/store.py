@@ -23,7 +23,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from mic.publishing import plots, reliability, results
+from mic.publishing import plots, reliability
+from mic.publishing.report import markdown
 from mic.storage import atomic, cache, provenance
 
 STAGE = cache.Stage(name="generated", version=1)
@@ -208,7 +209,7 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="mic-store-", dir=options.store) as place:
         growth, failures = campaign(Path(place, "store"), options.entries)
     save(growth, options.folder)
-    print(results.to_markdown(growth), results.to_markdown(estimate(growth)), sep="\n\n")
+    print(markdown.to_markdown(growth), markdown.to_markdown(estimate(growth)), sep="\n\n")
     if options.folder.resolve() == reliability.path().parent:
         reliability.record(
             f"feature store of {options.entries} entries",

@@ -18,6 +18,7 @@ from PIL import Image
 from mic import config
 from mic.errors import ResultError
 from mic.publishing import report, results
+from mic.publishing.report import markdown
 from mic.storage import owners
 
 COLUMNS = {"method": "name", "accuracy": "share of clips, 0 to 1", "n": "clips"}
@@ -50,7 +51,7 @@ def test_outputs_appear_only_on_completion(tmp_path, capsys):
         "04_training/scores.csv",
     ]
     assert (tmp_path / "04_training/scores.csv").read_text().splitlines()[1] == "a|b,0.123457,7"
-    assert "| a\\|b | 0.1235 | 7 |" in results.to_markdown(FRAME)
+    assert "| a\\|b | 0.1235 | 7 |" in markdown.to_markdown(FRAME)
     record = json.loads((tmp_path / "04_training/provenance.json").read_text())
     assert record["config_digest"] == config.load("smoke").digest()
     assert record["tables"]["scores"]["rows"] == 2

@@ -12,8 +12,6 @@ from typing import Any
 
 import pandas as pd
 
-from mic.publishing.results import number
-
 # Columns of published numbers that do not say so by their name.
 _PUBLISHED = ("paper", "replication")
 _PREFIX = "published_"
@@ -82,3 +80,12 @@ def _interval(row: Mapping[Hashable, Any], name: str) -> str:
     if low is None or high is None or pd.isna(low) or pd.isna(high):
         return ""
     return f"[{number(low)}, {number(high)}]"
+
+
+def number(value: object) -> str:
+    """A value for readers: four significant digits, but no digit before the point is dropped."""
+    if pd.isna(value):
+        return ""
+    if isinstance(value, float):
+        return f"{value:.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+    return str(value)

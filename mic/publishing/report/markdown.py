@@ -18,7 +18,7 @@ import pandas as pd
 from mic.errors import ResultError
 from mic.publishing import reliability, run_times
 from mic.publishing.report import layout
-from mic.publishing.results import PROVENANCE, table_path, to_markdown
+from mic.publishing.results import PROVENANCE, table_path
 from mic.storage import atomic, provenance
 
 _BLOCK = re.compile(
@@ -119,3 +119,14 @@ def _table(name: str, folder: Path) -> str:
 
 def _cell(value: str, interval: str) -> str:
     return f"{value} {interval}".strip().replace("|", "\\|")
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """A GitHub table; numbers right-aligned with at most four significant digits."""
+    numeric = [pd.api.types.is_numeric_dtype(frame[column]) for column in frame]
+    rows = [list(frame.columns), ["---:" if number else "---" for number in numeric]]
+    rows += [
+        [layout.number(value).replace("|", "\\|") for value in row]
+        for row in frame.itertuples(index=False)
+    ]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
