@@ -128,8 +128,8 @@ def table(
     for parts in zip(*folds, strict=True):
         scored = [_scored(one, network) for one in parts]
         reached = [
-            rates(one, drawn(int(one.people.max()) + 1, resamples=resamples, seed=0))
-            for one in scored
+            rates(one, drawn(int(one.people.max()) + 1, resamples=resamples, seed=part))
+            for part, one in enumerate(scored)
         ]
         auc = np.mean([one.auc for one in reached], axis=0)
         low, high = np.nanquantile(auc[1:], [0.025, 0.975])

@@ -90,6 +90,7 @@ REGRESSION: Mapping[str, str] = {
 def _draws(found: Found, name: str, *, resamples: int) -> dict[str, np.ndarray]:
     """Rates of one attacker on one row: mean over folds of each draw of the people."""
     folds: dict[str, list[dict[str, np.ndarray]]] = {}
+    names = sorted({way.cell.split for way, _ in found})  # each draws people of its own
     for way, arrays in found:
         people = arrays["people"]
         scored = PairScores(
@@ -98,7 +99,8 @@ def _draws(found: Found, name: str, *, resamples: int) -> dict[str, np.ndarray]:
             scores=arrays[f"{name}/scores"],
             people=people,
         )
-        counts = drawn(int(people.max()) + 1, resamples=resamples, seed=0)
+        seed = names.index(way.cell.split)
+        counts = drawn(int(people.max()) + 1, resamples=resamples, seed=seed)
         folds.setdefault(way.cell.split, []).append(vars(rates(scored, counts)))
     means = [
         {key: np.mean([one[key] for one in some], axis=0) for key in some[0]}
