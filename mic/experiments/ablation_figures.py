@@ -99,34 +99,6 @@ def leakage(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def sweeps(table: pd.DataFrame) -> Figure:
-    """Accuracy at the values of each knob, a panel a knob; no lines, because nothing is between.
-
-    Args:
-        table: Of `mic.experiments.ablations.sweeps_table`.
-    """
-    figure, axes = plt.subplots(2, 4, figsize=(11, 4.8), sharey=True)
-    panels: list[Axes] = list(axes.flat)
-    knobs = list(table.groupby("knob", sort=False))
-    for axis, (knob, part) in zip(panels, knobs, strict=False):
-        places = np.arange(len(part))
-        axis.errorbar(
-            places,
-            part["accuracy"],
-            yerr=plots.reach(part, "accuracy"),
-            fmt="o",
-            linestyle="",
-            capsize=3,
-        )
-        axis.set_xticks(places, part["value"], fontsize=7)
-        axis.set(xlabel=str(knob), xlim=(-0.4, len(part) - 0.6), ylim=(0, 1))
-    for axis in panels[len(knobs) :]:
-        axis.set_axis_off()
-    for axis in axes[:, 0]:
-        axis.set_ylabel("accuracy")
-    return figure
-
-
 def _dotted(axis: Axes, place: float, told: str = "") -> None:
     axis.axvline(place, color="0.35", linestyle=":")
     axis.text(

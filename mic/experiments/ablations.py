@@ -7,7 +7,6 @@ came of them, and the mapping of column texts above it says what its columns mea
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
@@ -86,13 +85,6 @@ SHIFT: Mapping[str, str] = {
     "difference_high": "95 % interval over people",
     "p": "of no difference to the same, sign flips of whole people",
     "p_holm": "p, adjusted by Holm over the table",
-    "n": "predictions",
-}
-SWEEPS: Mapping[str, str] = {
-    "knob": "what is varied",
-    "value": "its value; scale 4 means 1/4 of the picture's edge, gop in frames",
-    **_ACCURACY,
-    "accuracy": "share of clips of validation people",
     "n": "predictions",
 }
 
@@ -194,45 +186,3 @@ def shift_table(outcomes: Sequence[Outcome], config: Profile) -> pd.DataFrame:
     """Accuracy where the person predicts the label in training only; columns: `SHIFT`."""
     table = accuracy_table(outcomes, reference="none", resamples=config.bootstrap)
     return with_holm(table)[list(SHIFT)]
-
-
-def sweeps_work(data: Dataset, config: Profile) -> tuple[list[dict[str, Any]], Work]:
-    """One knob at a time, measured on validation people.
-
-    Returns:
-        `knob` and `value` of each part of the work, and the work.
-    """
-    knobs: list[dict[str, Any]] = []
-    work: Work = []
-    for knob in plan.SWEEPS:
-        for value in plan.values(data, config, knob):
-            one, row, look = plan.swept(data, config, knob, value)
-            cells = plan.cells(
-                one,
-                config,
-                row,
-                like=look,
-                folds=plan.sweep_folds(config),
-                target="validation",
-                seeds=(config.seed,),
-            )
-            work.append((one, cells))
-            knobs.append({"knob": knob, "value": str(value)})
-    return knobs, work
-
-
-def sweeps_table(
-    knobs: Sequence[Mapping[str, Any]], found: Sequence[Sequence[Outcome]], config: Profile
-) -> pd.DataFrame:
-    """One knob at a time; columns: `SWEEPS`.
-
-    Args:
-        knobs: Of `sweeps_work`.
-        found: Outcomes of its work.
-        config: Resamples of the bootstrap.
-    """
-    parts = [
-        accuracy_table(outcomes, resamples=config.bootstrap).assign(**knob)
-        for outcomes, knob in zip(found, knobs, strict=True)
-    ]
-    return pd.concat(parts, ignore_index=True)[list(SWEEPS)]

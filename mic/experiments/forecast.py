@@ -78,7 +78,6 @@ def forecast(
         None where nothing is trained.
     """
     found: dict[str, tuple[Dataset, Cell]] = {}
-    unlisted = 0
     numbers = {name[:2] for name in notebooks}
     for one, cell in trainings(data, config, numbers):
         facts = json.dumps(cell.facts(), sort_keys=True)
@@ -86,19 +85,13 @@ def forecast(
     first = next(iter(data.values()), None)
     if not found or first is None:
         return None
-    if "05" in numbers:  # their clips are re-encoded first, which is not for a forecast to do
-        values = [plan.values(first, config, knob) for knob in plan.SWEEPS]
-        unlisted = sum(map(len, values)) * min(
-            plan.sweep_folds(config), len(splits(first.manifest, parts=config.parts))
-        )
     left = [(one, cell) for one, cell in found.values() if not is_stored(one, cell)]
     fitted = fitted_clips(left)
     sizes = [n * cell.schedule.epochs for n, (_, cell) in zip(fitted, left, strict=True)]
-    each = round(sum(sizes) / len(sizes)) if sizes else 0
     return Forecast(
-        trainings=len(left) + (unlisted if left else 0),
+        trainings=len(left),
         stored=len(found) - len(left),
-        clip_epochs=sum(sizes) + unlisted * each,
+        clip_epochs=sum(sizes),
         seconds=_timed(first, config) if left else 0.0,
         cores=config.worker_count(),
     )
@@ -107,7 +100,7 @@ def forecast(
 def trainings(
     data: Mapping[str, Dataset], config: Profile, numbers: set[str]
 ) -> Iterator[tuple[Dataset, Cell]]:
-    """The trainings that notebooks ask for, some more than once; without notebook 05's sweeps.
+    """The trainings that notebooks ask for, some more than once.
 
     Args:
         data: Datasets with classes.

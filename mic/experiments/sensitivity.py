@@ -1,8 +1,7 @@
 """What each setting of MIC is worth: one changed at a time, on every unseen person of a protocol.
 
-Notebook 05 sweeps the same values on the validation people of one part, where four clips in a
-hundred are noise. Here every part is tested and each value is compared with the profile's own on
-the same clips, so that people and parts fall out of the difference. Nothing may be chosen by these
+Every part is tested and each value is compared with the profile's own on the same clips, so that
+people and parts fall out of the difference. Nothing may be chosen by these
 tables, because the people are those that all other tables test; they say what a choice is worth.
 
     work = cells(data, config)

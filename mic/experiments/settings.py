@@ -123,13 +123,13 @@ SETTINGS: tuple[Setting, ...] = (
         name="alpha, weight of MI",
         value=lambda c: Method().alpha,
         source="chosen",
-        why="the paper says between 0 and 1; swept in notebook 05 on validation people",
+        why="the paper says between 0 and 1; results/sensitivity says what other values are worth",
     ),
     Setting(
         name="beta, weight of the apex's error",
         value=lambda c: Method().beta,
         source="chosen",
-        why="the paper says between 0 and 1; swept in notebook 05 on validation people",
+        why="the paper says between 0 and 1; results/sensitivity says what other values are worth",
     ),
     Setting(
         name="apex's error",

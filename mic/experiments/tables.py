@@ -232,6 +232,20 @@ def curves(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def largest_class(outcomes: Sequence[Outcome]) -> float:
+    """Accuracy of naming one class always, the one that most of the tested clips show.
+
+    Args:
+        outcomes: Of one dataset; a clip that several tested counts once.
+    """
+    tested = {
+        name: label
+        for outcome in outcomes
+        for name, label in zip(outcome.names, outcome.truth, strict=True)
+    }
+    return float(np.bincount(list(tested.values())).max() / len(tested))
+
+
 def leakage_table(
     outcomes: Sequence[Outcome],
     factors: np.ndarray,
@@ -284,11 +298,16 @@ def leakage_table(
 def _auc_draws(
     outcomes: Sequence[Outcome], factors: np.ndarray, *, resamples: int, seed: int
 ) -> dict[str, np.ndarray]:
-    """Row: (resamples,) AUC, the mean over folds and seeds of each draw."""
+    """Row: (resamples,) AUC, the mean over folds and seeds of each draw.
+
+    Folds have other people, whose draws have nothing to do with each other's.
+    """
     drawn: dict[str, list[np.ndarray]] = {}
+    folds = sorted({outcome.cell.split for outcome in outcomes})
     for outcome in outcomes:
         train, test = _features(outcome, factors)
-        draws = leakage.auc_resamples(train, test, resamples=resamples, seed=seed)
+        own = seed + folds.index(outcome.cell.split)
+        draws = leakage.auc_resamples(train, test, resamples=resamples, seed=own)
         drawn.setdefault(outcome.cell.row, []).append(draws)
     return {row: np.mean(draws, axis=0) for row, draws in drawn.items()}
 

@@ -92,13 +92,11 @@ LESSONS: Mapping[str, Lesson] = {
             "ablation_wild",
             "ablation_regularisers",
             "ablation_shift",
-            "ablation_sweeps",
         ),
         figures=(
             "ablation_representations",
             "ablation_wild",
             "ablation_leakage",
-            "ablation_sweeps",
         ),
         parameters=_GIVEN,
         committed=True,

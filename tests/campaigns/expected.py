@@ -22,8 +22,7 @@ import pandas as pd
 from mic.config import Profile, load
 from mic.datasets import DATASETS, synth
 from mic.datasets.readers.cremad import KNOWN_BAD
-from mic.experiments import plan
-from mic.experiments.cells import Cell, splits
+from mic.experiments.cells import Cell
 from mic.experiments.data import Dataset
 from mic.experiments.forecast import fitted_clips, trainings
 from mic.manifest import Clip, Manifest
@@ -115,18 +114,15 @@ def main() -> None:
                 known[kind] = seconds(cell, config)
                 print(f"{cell.row}: {1e3 * known[kind]:.1f} ms a clip and epoch", flush=True)
             spent += fitted * cell.schedule.epochs * known[kind]
-        each = spent / len(cells)
-        parts = min(plan.sweep_folds(config), len(splits(data.manifest, parts=config.parts)))
-        sweeps = parts * sum(len(plan.values(data, config, knob)) for knob in plan.SWEEPS)
         lines.append(
             {
                 "data": name,
                 "profile": config.name,
                 "clips": len(data.manifest),
                 "people": len(set(data.manifest.column("subject"))),
-                "trainings": len(cells) + sweeps,
+                "trainings": len(cells),
                 "kinds": len(known),
-                "core_hours": (spent + sweeps * each) / 3600,
+                "core_hours": spent / 3600,
             }
         )
         print(lines[-1], flush=True)

@@ -5,9 +5,15 @@ import argparse
 from mic.config import Profile, load
 from mic.publishing import plots
 
+COMMITTED = "../results"
+
 
 def asked(
-    text: str, *, seconds: float | None = None, folds: int | None = None
+    text: str,
+    *,
+    seconds: float | None = None,
+    folds: int | None = None,
+    data: str | None = None,
 ) -> tuple[argparse.Namespace, Profile]:
     """What the command line asks for; figures get the house's style.
 
@@ -16,6 +22,8 @@ def asked(
         seconds: Of a campaign that is resumed: after which no further training is begun. It has
             the words `run` and `publish`.
         folds: Of a campaign that may test fewer: how many unless told otherwise.
+        data: Of a campaign that also runs on given data: what it runs on unless told otherwise.
+            Tables of other data do not go over the committed ones.
 
     Returns:
         profile, results and what else was asked; the profile, one job.
@@ -26,9 +34,13 @@ def asked(
         parser.add_argument("--seconds", type=float, default=seconds)
     if folds is not None:
         parser.add_argument("--folds", type=int, default=folds)
+    if data is not None:
+        parser.add_argument("--data", default=data, metavar="NAME=FOLDER")
     parser.add_argument("--profile", default="default")
-    parser.add_argument("--results", default="../results")
+    parser.add_argument("--results", default=COMMITTED)
     options = parser.parse_args()
+    if data is not None and options.data != data and options.results == COMMITTED:
+        parser.error(f"{COMMITTED} holds the tables of {data}; name a folder with --results")
     plots.use_style()
     fewer = {} if folds is None else {"folds": options.folds}
     return options, load(options.profile, jobs=1, **fewer)

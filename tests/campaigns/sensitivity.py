@@ -1,10 +1,11 @@
-"""One setting of MIC changed at a time, on all parts of synth-ck, paired; resumable.
+"""One setting of MIC changed at a time, on all parts of a dataset, paired; resumable.
 
     python -m campaigns.sensitivity run [--seconds 3600]                     # from tests/
     python -m campaigns.sensitivity publish [--results ../results]
+    python -m campaigns.sensitivity publish --data ckplus=FOLDER --results ../results/own/knobs
 
 `run` trains what is not in the store until the time is over (two to four minutes a cell).
-`publish` writes results/sensitivity/.
+`publish` writes sensitivity/ there. Both take `--data`; without it they are of synth-ck.
 """
 
 from campaigns import front, resumed
@@ -16,8 +17,8 @@ NAMES = ("sensitivity_accuracy",)
 
 def main() -> None:
     """The command line."""
-    options, config = front.asked(__doc__, seconds=3600.0)
-    work = sensitivity.cells(plan.dataset("synth-ck", config), config)
+    options, config = front.asked(__doc__, seconds=3600.0, data="synth-ck")
+    work = sensitivity.cells(plan.dataset(options.data, config), config)
     found = resumed.trained(work, seconds=options.seconds)
     if options.what == "run" or found is None:
         return

@@ -102,6 +102,18 @@ def embedded(monkeypatch):
     return asked
 
 
+def test_the_largest_class_is_that_of_the_clips_that_were_tested(data):
+    outcomes = outcomes_of(data, seeds=(0, 1))
+    few = dataclasses.replace(outcomes[0], names=outcomes[0].names[:3], test=outcomes[0].test[:3])
+    few = dataclasses.replace(few, labels=np.r_[few.labels[: len(few.train)], [0, 1, 1]])
+    assert experiments.largest_class([few, few]) == pytest.approx(2 / 3)
+    tested = {
+        name: truth for one in outcomes for name, truth in zip(one.names, one.truth, strict=True)
+    }
+    most = max(list(tested.values()).count(label) for label in set(tested.values()))
+    assert experiments.largest_class(outcomes) == most / len(tested)
+
+
 def test_a_caption_ends_with_what_stands_behind_the_table(data):
     text = experiments.counted("Rows.", outcomes_of(data, seeds=(0, 1)), SMOKE)
     assert text == "Rows. made-up: n 24, 12 people; 2 seeds; profile smoke."
@@ -176,8 +188,6 @@ def test_rows_stand_beside_the_published_ones_and_inputs_beside_decoded_frames(d
     decoded = outcomes_of(data, row=ablations.DECODED, right=1.1)
     inputs = ablations.inputs_table([decoded, outcomes], SMOKE).set_index("row")
     assert inputs.loc["MIC", "difference"] == pytest.approx(inputs.loc["MIC", "accuracy"] - 1)
-    knobs = [{"knob": "alpha", "value": "0.1"}]
-    assert list(ablations.sweeps_table(knobs, [outcomes], SMOKE)) == list(ablations.SWEEPS)
     assert list(ablations.shift_table(outcomes_of(data, row="none"), SMOKE)) == list(
         ablations.SHIFT
     )
