@@ -11,7 +11,8 @@ import pandas as pd
 from mic.config import Profile
 from mic.evaluation import metrics
 from mic.experiments import plan
-from mic.experiments.cells import Cell, grid, splits
+from mic.experiments.cells import Cell, splits
+from mic.experiments.cells import grid as cells_of
 from mic.experiments.data import Dataset
 from mic.experiments.photographs import decoded, probabilities
 from mic.experiments.vote import vote
@@ -27,8 +28,8 @@ COLUMNS: Mapping[str, str] = {
     "source": "who described it",
     "reads": "what it is given",
     "published": "its row in the paper's tables",
-    "parameters": "of the network as it is trained here, as wide as MIC's",
-    "parameters_paper": "as wide as in its source",
+    "parameters": "of the network that is trained here, as wide as MIC's, on its chosen grid",
+    "parameters_paper": "as wide as in its source, on its own grid",
     "differs": "what is not as in the source; `mic.peers` tells what that leaves open",
 }
 
@@ -45,6 +46,7 @@ def peer_cells(
     folds: int,
     peers: Sequence[str] = tuple(PEERS),
     width: int = WIDTH,
+    grid: int | None = None,
 ) -> list[Cell]:
     """Cells of the peers, each row named by `Peer.title`.
 
@@ -54,23 +56,22 @@ def peer_cells(
         folds: The first so many of the profile's.
         peers: Keys of `PEERS`.
         width: See `PeerMethod`.
+        grid: The same for all; None: `Peer.searched`.
     """
     like = Representation(steps=config.steps, scale=config.scale)
-    inputs = {
-        "pictures": dataclasses.replace(like, kind="decoded_frames"),
-        "compressed": dataclasses.replace(like, kind="fusion", with_motion=True),
-        "residuals": dataclasses.replace(like, kind="accumulated"),
-    }
     cells = []
     for name in peers:
         peer = PEERS[name]
         # Peers that need neighbouring frames get them all, in training as in testing.
         changes = {} if peer.any_rate else {"frames": 0}
-        cells += grid(
+        edge = peer.searched if grid is None else grid
+        cells += cells_of(
             data,
-            {peer.title: PeerMethod(peer=name, width=width)},
+            {peer.title: PeerMethod(peer=name, width=width, grid=edge)},
             schedule=plan.schedule(config, data=data.name, **changes),
-            representation=inputs[peer.reads],
+            representation=dataclasses.replace(
+                like, kind=peer.shown, with_motion=peer.reads == "compressed"
+            ),
             folds=folds,
             parts=config.parts,
             seeds=range(config.seed, config.seed + config.seeds),
@@ -89,8 +90,9 @@ def peers_table(peers: Sequence[str] = tuple(PEERS), *, classes: int = 7) -> pd.
         One row a peer; columns: `COLUMNS`.
     """
 
-    def count(name: str, width: int) -> int:
-        return parameter_count(PeerModel(PeerMethod(peer=name, width=width), classes=classes))
+    def count(name: str, width: int, grid: int = 0) -> int:
+        method = PeerMethod(peer=name, width=width, grid=grid)
+        return parameter_count(PeerModel(method, classes=classes))
 
     return pd.DataFrame(
         [
@@ -99,7 +101,7 @@ def peers_table(peers: Sequence[str] = tuple(PEERS), *, classes: int = 7) -> pd.
                 "source": PEERS[name].source,
                 "reads": PEERS[name].reads,
                 "published": PEERS[name].published or "-",
-                "parameters": count(name, WIDTH),
+                "parameters": count(name, WIDTH, PEERS[name].searched),
                 "parameters_paper": count(name, PEERS[name].paper_width),
                 "differs": PEERS[name].differs,
             }

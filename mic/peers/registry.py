@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from mic.errors import ConfigError
 from mic.inputs.batch import Batch
-from mic.inputs.tensors import ClipTensors
+from mic.inputs.tensors import ClipTensors, Kind
 from mic.models.expression import Expression
 from mic.peers.c3d_gru import C3dGru
 from mic.peers.cnn_lstm import CnnLstm
@@ -46,7 +46,9 @@ class Peer:
         source: Author and year.
         differs: What is not as in the source, in one sentence.
         features: See `Size`.
-        grid: See `Size`.
+        grid: Its own; see `Size`.
+        searched: Edge of the grid that validation people chose for it (`results/equal`), which it
+            is trained and timed with here; its own where nothing was searched.
         moves: Whether all that it reads of pictures is how they move, which differences to the
             first one no longer tell.
         any_rate: Whether it may be trained on fewer frames a clip than it is tested on; not those
@@ -63,8 +65,20 @@ class Peer:
     differs: str
     features: int = 512
     grid: int = 1
+    searched: int = 0
     moves: bool = False
     any_rate: bool = True
+
+    @property
+    def shown(self) -> Kind:
+        """What it is trained and timed on here.
+
+        Pictures are given less the first one, which was chosen for whoever could choose, but to
+        those that look for motion.
+        """
+        if self.reads == "pictures":
+            return "decoded_frames" if self.moves else "decoded"
+        return "fusion" if self.reads == "compressed" else "accumulated"
 
 
 _COMMON_CNN = "the frame CNN is MIC's cnn4, from random weights"
@@ -77,6 +91,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             reads="pictures",
             paper_width=32,
             published="CNN+LSTM",
+            searched=2,
             source="Kim et al. 2017",
             differs=f"cross-entropy instead of five objectives; {_COMMON_CNN}",
         ),
@@ -86,6 +101,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             reads="pictures",
             paper_width=32,
             published="Mode VLSTM",
+            searched=4,
             source="Baddar and Ro 2019",
             differs=f"gates written from the description; {_COMMON_CNN}",
         ),
@@ -95,6 +111,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             reads="pictures",
             paper_width=64,
             published="FAN+ResNet18",
+            searched=4,
             source="Meng et al. 2019",
             differs="random weights instead of MS-Celeb-1M and FER+",
         ),
@@ -141,6 +158,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             differs=f"three small networks instead of ResNet-152 and ResNet-18; {_COMMON_CNN}",
             any_rate=False,
             features=256,
+            searched=2,
         ),
         "flow-cnn": Peer(
             title="Flow CNN",
@@ -160,6 +178,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             published="",
             source="image-based methods",
             differs=f"all sampled frames vote; {_COMMON_CNN}",
+            searched=4,
         ),
         "frame-transformer": Peer(
             title="Frame transformer",

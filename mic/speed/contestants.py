@@ -89,7 +89,9 @@ def contestants(
         sizes = {"": width, PAPER_SIZE: PEERS[name].paper_width}
         for suffix, wide in sizes.items():
             if suffix == "" or wide != width:
-                found.append(build.peer(name, wide, suffix, seen))
+                grid = 0 if suffix else PEERS[name].searched
+                method = PeerMethod(peer=name, width=wide, grid=grid)
+                found.append(build.peer(method, suffix, seen))
     if outsider:
         network = Fer(threads=threads)
         found.append(
@@ -123,12 +125,12 @@ class _Builder:
             parameters=parameter_count(network),
         )
 
-    def peer(self, name: str, width: int, suffix: str, like: Representation) -> Contestant:
-        peer = PEERS[name]
-        model = PeerModel(PeerMethod(peer=name, width=width), classes=CLASSES).eval()
+    def peer(self, method: PeerMethod, suffix: str, like: Representation) -> Contestant:
+        peer = PEERS[method.peer]
+        model = PeerModel(method, classes=CLASSES).eval()
         parsed = peer.reads != "pictures"
         seen = Representation(
-            kind="accumulated" if peer.reads == "residuals" else "fusion",
+            kind=peer.shown,
             steps=like.steps,
             scale=like.scale,
             with_motion=peer.reads == "compressed",
@@ -138,7 +140,13 @@ class _Builder:
             answer = pipelines.compressed(runner, seen, threads=self.threads)
         else:
             size = self._size(seen.scale)
-            answer = pipelines.pictures(runner, steps=seen.steps, size=size, threads=self.threads)
+            answer = pipelines.pictures(
+                runner,
+                steps=seen.steps,
+                size=size,
+                relative=seen.kind == "decoded",
+                threads=self.threads,
+            )
         return Contestant(
             row=peer.title + suffix,
             answer=answer,

@@ -103,7 +103,13 @@ def compressed(runner: Runner, representation: Representation, *, threads: int =
 
 
 def pictures(
-    runner: Runner, *, steps: int, size: tuple[int, int], detect: bool = False, threads: int = 1
+    runner: Runner,
+    *,
+    steps: int,
+    size: tuple[int, int],
+    relative: bool = False,
+    detect: bool = False,
+    threads: int = 1,
 ) -> Answer:
     """Decoded frames, then the network.
 
@@ -111,6 +117,7 @@ def pictures(
         runner: Takes (B, T, 3, h, w) int16.
         steps: Frames sampled.
         size: Height and width that the network sees.
+        relative: Whether it sees them less the first frame, which is converted as well.
         detect: Whether the face is found in each sampled frame first.
         threads: Of the decoder.
     """
@@ -119,7 +126,7 @@ def pictures(
     def answer(paths: Sequence[Path], watch: Stopwatch) -> np.ndarray:
         clips = []
         for path in paths:
-            frames = _decoded(path, watch, steps=steps, threads=threads)
+            frames = _decoded(path, watch, steps=steps, first=relative, threads=threads)
             if detect:
                 with watch("colour"):
                     whole = [_rgb(frame) for frame in frames]
@@ -132,7 +139,8 @@ def pictures(
                 with watch("colour"):
                     small = [scaled(frame) for frame in frames]
             with watch("colour"):
-                clips.append(np.stack(small).transpose(0, 3, 1, 2).astype(np.int16, order="C"))
+                seen = np.stack(small).transpose(0, 3, 1, 2).astype(np.int16, order="C")
+                clips.append(seen[1:] - seen[0] if relative else seen)
         with watch("network"):
             return runner(_batch(clips), None).argmax(1)
 
@@ -267,13 +275,17 @@ def _batch(clips: Sequence[np.ndarray]) -> np.ndarray:
     return clips[0][None] if len(clips) == 1 else np.stack(clips)
 
 
-def _decoded(path: Path, watch: Stopwatch, *, steps: int, threads: int) -> list[av.VideoFrame]:
+def _decoded(
+    path: Path, watch: Stopwatch, *, steps: int, first: bool = False, threads: int
+) -> list[av.VideoFrame]:
+    """The sampled frames, behind the clip's first one if that is wanted as well."""
     with contextlib.ExitStack() as stack:
         with watch("demux"):
             container, stream = stack.enter_context(opened(path, threads=threads))
             packets = list(container.demux(stream))
         with watch("decode"):
             wanted = sampled(sum(packet.size > 0 for packet in packets), steps).tolist()
+            wanted = [0, *wanted] if first else wanted
             asked = set(wanted)
             kept = {}
             number = 0

@@ -11,11 +11,12 @@ import pytest
 import torch
 
 from mic import config
-from mic.experiments import equal
+from mic.experiments import equal, plan
 from mic.experiments.cells import Dataset, splits
 from mic.experiments.timed import run_until
 from mic.models.expression import ExpressionNetwork
 from mic.peers import PEERS
+from mic.storage import provenance
 
 
 def test_every_peer_has_a_row_and_rows_of_as_many_inputs_have_as_many_tries():
@@ -38,6 +39,25 @@ def test_all_frames_train():
     for row in equal.ROWS.values():
         for _, _, schedule in equal.candidates(profile, row):
             assert schedule.frames == 0
+
+
+def test_what_is_timed_is_what_the_committed_search_chose():
+    search = pd.read_csv(provenance.repository() / "results" / "equal" / "equal_search.csv")
+    search = search[(search["dataset"] == "synth-ck") & (search["folds"] == equal.PARTS)]
+    order = search.sort_values(["accuracy", "epochs"], ascending=False)
+    chosen = order.groupby("row").first()[["input", "grid"]].apply(tuple, axis=1).to_dict()
+    peers = {
+        peer.title: (peer.shown, peer.searched or peer.grid)
+        for peer in PEERS.values()
+        if peer.shown in set(search.loc[search["row"] == peer.title, "input"])
+    }
+    assert len(peers) == len(PEERS) - 2  # LBVCNN was not searched, Flow CNN not on what it reads
+    profile = config.load("default")
+    for row, variant in plan.SPEED_ROWS.items():
+        if row in chosen:
+            peers[row] = variant.kind, variant.method(profile).grid
+    assert {"MIC", "MIC, raw residuals"} < set(peers)
+    assert peers == {row: chosen[row] for row in peers}
 
 
 def test_the_best_is_chosen_a_fold_and_equals_by_cross_entropy():

@@ -41,7 +41,8 @@ def test_every_peer_runs_on_its_own_input_and_the_same_folds(data, tmp_path, mon
     kinds = {cell.row: cell.representation for cell in cells}
     assert kinds["CoViAR fusion"].kind == "fusion"
     assert kinds["CoViAR fusion"].with_motion
-    assert kinds["FAN+ResNet18"].kind == "decoded_frames"
+    assert kinds["FAN+ResNet18"].kind == "decoded"
+    assert kinds["Flow CNN"].kind == "decoded_frames"  # differences hide how things move
     assert not kinds["FAN+ResNet18"].with_motion
     seen = {cell.row: cell.schedule.frames for cell in cells}
     assert seen["C3D-GRU"] == seen["CoViAR fusion"] == 0  # thinning would drop its I-picture
@@ -59,7 +60,9 @@ def test_the_peers_are_told_with_source_and_size():
     # ResNet-18 without its classifier has 11 176 512; two attentions and a classifier come on top.
     fan = table.loc["FAN+ResNet18"]
     assert fan["parameters_paper"] == 11_176_512 + 6 + 513 + 1025 + 1024 * 7 + 7
-    assert (table["parameters"] < table["parameters_paper"]).all()
+    # Sixteen cells before an LSTM outweigh half the feature maps.
+    larger = table.index[table["parameters"] >= table["parameters_paper"]]
+    assert list(larger) == ["Mode VLSTM"]
 
 
 def test_the_outsider_answers_for_the_same_clips_and_is_asked_once(data, monkeypatch):

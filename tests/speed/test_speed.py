@@ -98,6 +98,11 @@ def test_picture_pipelines_see_the_decoded_frames(clip):
     assert seen[0].dtype == np.int16
     # libswscale averages before it converts to RGB: not the same numbers, the same picture.
     assert np.abs(seen[0][0] - halves).mean() < 3
+    pipelines.pictures(runner, steps=6, size=(64, 64), relative=True)([clip.path], watch)
+    first = next(iter(codec.decode(clip.path))).reshape(64, 2, 64, 2, 3).mean((1, 3))
+    assert seen[1].shape == seen[0].shape
+    assert np.abs(seen[1][0] - (halves - first.transpose(2, 0, 1))).mean() < 3
+    assert np.abs(seen[1]).mean() < np.abs(seen[0]).mean() / 2
 
 
 def test_pictures_are_cut_to_the_face_where_it_is_looked_for(clip):
