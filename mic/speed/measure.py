@@ -120,12 +120,25 @@ def ratios(
         stage: Of which stage.
         column: `seconds` or `cpu_seconds`; the latter does not see who else uses the machine.
     """
+    return _ratios(timings, reference, stage, column).median()
+
+
+def middle_half(
+    timings: pd.DataFrame, reference: str, *, stage: str = TOTAL, column: str = "seconds"
+) -> pd.DataFrame:
+    """The quartiles of what `ratios` takes the median of: columns low and high, a line a task."""
+    quartiles = _ratios(timings, reference, stage, column).quantile([0.25, 0.75]).T
+    return quartiles.set_axis(["low", "high"], axis=1)
+
+
+def _ratios(timings: pd.DataFrame, reference: str, stage: str, column: str) -> pd.DataFrame:
+    """A line a round, a column a task."""
     part = timings[timings["stage"] == stage].pivot_table(
         index="round", columns="task", values=column
     )
     if reference not in part:
         raise ConfigError(f"no task is called {reference!r}")
-    return part.div(part[reference], axis=0).median()
+    return part.div(part[reference], axis=0)
 
 
 def peak_memory(task: Callable[[], object]) -> float:

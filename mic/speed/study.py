@@ -42,6 +42,8 @@ METHODS: Mapping[str, str] = {
     "relative": "times as long as MIC, median of the rounds",
     "cpu_ms": "CPU milliseconds a clip, all threads, median",
     "relative_cpu": "times MIC's CPU time, median of the rounds",
+    "relative_cpu_low": "the same, first quartile of the rounds",
+    "relative_cpu_high": "its third quartile",
     "memory_mb": "peak resident memory above that before, MiB",
     **{f"{s.replace(' ', '_')}_ms": f"wall-clock milliseconds: {s}" for s in STAGES},
 }
@@ -55,6 +57,8 @@ SIZES: Mapping[str, str] = {
     "relative": "times as long as MIC, median of the rounds",
     "cpu_ms": "CPU milliseconds a clip, median",
     "relative_cpu": "times MIC's CPU time, median of the rounds",
+    "relative_cpu_low": "the same, first quartile of the rounds",
+    "relative_cpu_high": "its third quartile",
 }
 DATASETS: Mapping[str, str] = {"dataset": "whose clip of median length it is", **SIZES}
 BATCHES: Mapping[str, str] = {
@@ -104,8 +108,9 @@ def method_table(
     Returns:
         Columns method, engine, domain, threads, batch, width, height, frames, parameters,
         ms_per_clip, fps (frames of the clip a second), realtime (times the clip's own rate),
-        relative (times the reference's time), cpu_ms (CPU time a clip), relative_cpu, memory_mb
-        (peak above what was resident before), and one column `..._ms` for each of `STAGES`.
+        relative (times the reference's time), cpu_ms (CPU time a clip), relative_cpu with its
+        quartiles over the rounds (`_low`, `_high`), memory_mb (peak above what was resident
+        before), and one column `..._ms` for each of `STAGES`.
     """
     tasks = {one.row: pipelines.on([clip.path] * batch, one.answer) for one in who}
     with torch_threads(threads):
@@ -119,6 +124,7 @@ def method_table(
     cpu = measure.medians(timings, column="cpu_seconds") / batch
     relative = measure.ratios(timings, reference)
     relative_cpu = measure.ratios(timings, reference, column="cpu_seconds")
+    middle = measure.middle_half(timings, reference, column="cpu_seconds")
     lines = []
     for one in who:
         seconds = wall.loc[one.row, measure.TOTAL]
@@ -140,6 +146,8 @@ def method_table(
                 "relative": relative[one.row],
                 "cpu_ms": 1e3 * cpu.loc[one.row, measure.TOTAL],
                 "relative_cpu": relative_cpu[one.row],
+                "relative_cpu_low": middle.loc[one.row, "low"],
+                "relative_cpu_high": middle.loc[one.row, "high"],
                 "memory_mb": peaks[one.row] / 2**20,
             }
             | {

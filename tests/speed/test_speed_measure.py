@@ -100,6 +100,16 @@ def test_one_slow_round_changes_neither_median_nor_ratio(clock):
     timings = measure.interleaved(tasks, rounds=5, warm_up=0)
     assert measure.medians(timings).loc["uneven", "total"] == 0.5
     assert measure.ratios(timings, "even")["uneven"] == 2
+    middle = measure.middle_half(timings, "even")
+    assert middle.loc["even"].tolist() == [1, 1]
+    assert middle.loc["uneven"].tolist() == [2, 2]
+
+
+def test_the_middle_half_of_the_rounds_lies_between_their_quartiles(clock):
+    pauses = iter([1.0, 2.0, 3.0, 4.0, 5.0])
+    tasks = {"a": lambda watch: clock.sleep(next(pauses)), "b": _sleeper(clock, 0.5)}
+    timings = measure.interleaved(tasks, rounds=5, warm_up=0)
+    assert measure.middle_half(timings, "b").loc["a"].to_dict() == {"low": 4, "high": 8}
 
 
 def test_memory_of_a_big_array_is_seen():
