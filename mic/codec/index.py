@@ -17,19 +17,11 @@ import numpy as np
 
 from mic.codec.entrances import entrance_of
 from mic.codec.fields import FieldPairs
-from mic.codec.picture_headers import (
-    LAYERS,
-    avc_picture,
-    group_seconds,
-    resolution,
-    vop_header,
-)
+from mic.codec.picture_headers import avc_picture
+from mic.codec.vops import Vops
 from mic.errors import CodecError
 
 _MISSING = np.iinfo(np.int64).min
-_GROUP, _VOP = 0xB3, 0xB6
-# Longer ones are no not-coded VOP: its header and stuffing (ISO/IEC 14496-2, 6.2.5).
-_SHORT = 64
 # libavcodec's decoders: what they make of pictures whose references are missing is no picture.
 _FROM_KEY = frozenset(
     {"mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "h263", "h263p", "flv"}
@@ -38,9 +30,6 @@ _FROM_KEY = frozenset(
 # A clock that falls so far begins anew: the file is several recordings, one behind the other.
 _FALL = 0.1  # seconds of decoding times, which only rise
 _FALL_SHOWN = 1.0  # of presentation times, which fall where pictures are reordered
-_TYPES = "IPBS"
-# VOPs that tell a raw stream's rate.
-_LOOKED_AT = 100
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -166,7 +155,7 @@ def index_of(
     rows = rows[~discarded[rows]]
     stamps = pts if by_stamp or rising else np.where(dts == _MISSING, pts, dts)
     if not timed or (stamps[rows] == _MISSING).any():
-        rate = entries.rate() or rate
+        rate = entries.vops.rate() or rate
         seconds, zero = np.arange(len(rows)) / float(rate), 0
     else:
         # The second of two pictures in one packet has the time of the place that is held.
@@ -269,8 +258,7 @@ class _Entries:
     def __init__(self, codec: str, extradata: bytes) -> None:
         self._codec = codec
         self._extradata, self.headers = extradata, 0
-        self._resolution = resolution(extradata)
-        self._counted = 0  # the resolution in which increments are kept
+        self.vops = Vops(extradata)
         self.pts: list[int] = []
         self.dts: list[int] = []
         self.durations: list[int] = []
@@ -282,17 +270,6 @@ class _Entries:
         self._second_fields: list[bool] = []
         self.entrance = entrance_of(codec, extradata)
         self._fields = FieldPairs(extradata) if codec == "h264" else None
-        self._ticks: list[int] = []
-        self._seconds = self._second = 0  # at the last reference, and at the one before
-        self._group: int | None = None  # seconds by the time code of a group that begins
-        self._latest = -1  # ticks of the last reference
-
-    def rate(self) -> Fraction | None:
-        """VOPs a second by their own times, of most of them; None if they do not say."""
-        # Coding order is not the order of time.
-        gaps = np.diff(np.sort(np.array(self._ticks, np.int64)))
-        lengths, counts = np.unique(gaps[gaps > 0], return_counts=True)
-        return Fraction(self._counted, int(lengths[counts.argmax()])) if len(lengths) else None
 
     def begin(self) -> int:
         """The packet of the first key picture, where others cannot be decoded; else 0."""
@@ -343,7 +320,7 @@ class _Entries:
         self.discarded.append(packet.is_discard)
         kind, pictures = "I" if packet.is_keyframe else "P", 1
         if self._codec == "mpeg4":
-            kind, pictures = self._vops(bytes(packet))
+            kind, pictures = self.vops.add(bytes(packet))
         elif self._codec == "vp8":  # RFC 6386, 9.1: show_frame
             pictures = memoryview(packet)[0] >> 4 & 1
         elif self.entrance is not None and not self.entrance.passed:
@@ -356,40 +333,3 @@ class _Entries:
         if not packet.is_keyframe or self._codec != "h264":
             return packet.is_keyframe
         return avc_picture(bytes(packet), self._extradata).type in ("I", "?")
-
-    def _tick(self, kind: str, seconds: int, increment: int) -> None:
-        """Keeps the time of a VOP of the first layer: another one counts otherwise."""
-        self._counted = self._counted or self._resolution
-        if self._counted != self._resolution or len(self._ticks) >= _LOOKED_AT:
-            return
-        if kind == "B":  # counted from the reference that is shown before it
-            self._ticks.append((self._second + seconds) * self._counted + increment)
-            return
-        whole = (self._seconds if self._group is None else self._group) + seconds
-        if (
-            whole * self._counted + increment <= self._latest
-        ):  # writers leave the time code at zero
-            whole = self._latest // self._counted
-            whole += whole * self._counted + increment <= self._latest
-        self._second, self._seconds, self._group = self._seconds, whole, None
-        self._latest = whole * self._counted + increment
-        self._ticks.append(self._latest)
-
-    def _vops(self, data: bytes) -> tuple[str, int]:
-        """Type of the first VOP, and how many are coded; DivX packs two into a packet."""
-        kind, coded, at = "", 0, data.find(b"\0\0\1")
-        while at >= 0 and at + 4 < len(data):
-            after = data.find(b"\0\0\1", at + 4)
-            if data[at + 3] in LAYERS:  # joined streams have another in the middle
-                self._resolution = resolution(data[at:]) or self._resolution
-            elif data[at + 3] == _GROUP:
-                self._group = group_seconds(data[at + 4 : at + 7])
-            elif data[at + 3] == _VOP:
-                header, letter = data[at + 4 : at + 44], _TYPES[data[at + 4] >> 6]
-                is_coded, seconds, increment = vop_header(header, self._resolution)
-                is_coded = is_coded or (len(data) if after < 0 else after) - at >= _SHORT
-                self._tick(letter, seconds, increment)
-                coded += is_coded
-                kind = kind or (letter if is_coded else "N")
-            at = after
-        return kind or "?", coded
