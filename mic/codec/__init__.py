@@ -16,9 +16,10 @@ from mic.codec.encode import EncodeReport, check_target, encode_frames, reencode
 from mic.codec.folders import VIDEO_SUFFIXES, videos_below, videos_in
 from mic.codec.live import LiveEncoder
 from mic.codec.options import EncodeOptions
+from mic.codec.picture import Picture
 from mic.codec.probe import VideoInfo, decode, probe
 from mic.codec.tree import ClipOutcome, TreeReport, reencode_tree
-from mic.codec.video import Picture, Video
+from mic.codec.video import Video
 
 __all__ = [
     "VIDEO_SUFFIXES",

@@ -14,6 +14,7 @@ range. What comes out is upright, has square samples, and is full-range RGB.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
@@ -63,12 +64,20 @@ class Display:
     plain_colours: bool = dataclasses.field(default=True, compare=False)
 
     @classmethod
-    def of(cls, frame: av.VideoFrame, sample_aspect: Fraction | None = None) -> Display:
+    def of(
+        cls,
+        frame: av.VideoFrame,
+        sample_aspect: Fraction | None = None,
+        *,
+        before: Display | None = None,
+    ) -> Display:
         """How a decoded picture is to be shown.
 
         Args:
             frame: With the display matrix that libavcodec attached, if there is one.
             sample_aspect: Of the stream; None, zero or a ratio beyond 8 counts as square.
+            before: Of the picture before, whose turn holds up to the next key picture where a
+                stream itself tells it (ITU-T H.264, D.2.27), for libavcodec does not repeat it.
         """
         square = not sample_aspect or not Fraction(1, _WIDEST) <= sample_aspect <= _WIDEST
         aspect = Fraction(1) if square or sample_aspect is None else Fraction(sample_aspect)
@@ -85,7 +94,8 @@ class Display:
                 plain_colours=plain,
             )
         if data is None:
-            return cls(sample_aspect=aspect, plain_colours=plain)
+            held = cls() if before is None or frame.key_frame else before
+            return dataclasses.replace(held, sample_aspect=aspect, plain_colours=plain)
         # Rows (a, b, u), (c, d, v), (x, y, w): a step to the right in the coded picture goes by
         # (a, b) in the shown one, a step down by (c, d).
         a, b, _, c, d = np.frombuffer(cast(Any, data), np.int32)[:5].tolist()
@@ -186,6 +196,16 @@ class Display:
         steps = [("transpose", "cclock_flip")] if self.transposed else []  # plainly transposes
         steps += [("vflip", "")] if self.flipped else []
         return steps + ([("hflip", "")] if self.mirrored else [])
+
+
+def displays(
+    frames: Iterable[av.VideoFrame], sample_aspect: Fraction | None
+) -> Iterator[tuple[av.VideoFrame, Display]]:
+    """Decoded pictures of a stream, each with how it is shown; see `Display.of`."""
+    display: Display | None = None
+    for frame in frames:
+        display = Display.of(frame, sample_aspect, before=display)
+        yield frame, display
 
 
 def rgb(frame: av.VideoFrame, display: Display, path: Path) -> NDArray[np.uint8]:

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from mic.codec import timing
 from mic.codec.filtering import prepared
 from mic.codec.options import MAX_SIDE, EncodeOptions, checked_rate, coded_rate
+from mic.codec.picture import Picture
 from mic.codec.scheduling import open_as_before
-from mic.codec.video import Picture, Video
+from mic.codec.video import Video
 from mic.errors import CodecError, ConfigError
 from mic.storage import atomic
 

@@ -12,7 +12,7 @@ import av
 from av.filter import Graph
 from av.video.reformatter import ColorRange
 
-from mic.codec.display import Display, ordinary
+from mic.codec.display import Display, displays, ordinary
 from mic.codec.options import EncodeOptions
 from mic.errors import ConfigError
 
@@ -46,9 +46,8 @@ def prepared(
     graph, size = None, options.size
     whole: tuple[int, int] | None = None  # the first picture as it is shown
     squared = options.crop is not None or options.size is not None
-    for frame in frames:
-        display = Display.of(frame, sample_aspect if squared else None)
-        frame = ordinary(frame, source)
+    for shown, display in displays(frames, sample_aspect if squared else None):
+        frame = ordinary(shown, source)
         shape = (frame.width, frame.height, frame.format.name)
         current = (*shape, display, frame.color_range, frame.colorspace)
         if current != key:

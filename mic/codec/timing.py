@@ -11,7 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from mic.codec.video import Picture, Video
+from mic.codec.picture import Picture
+from mic.codec.video import Video
 from mic.errors import CodecError, ConfigError
 
 # Of uneven times: divisible by all usual rates and by milliseconds, and it fits the 16 bits of

@@ -37,9 +37,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from mic.codec.display import Display, rgb
+from mic.codec.display import Display, displays
 from mic.codec.endings import breaks_off, stated_end
 from mic.codec.index import Index, index_of
+from mic.codec.picture import Picture
 from mic.codec.reading import frame_rate_of, opened
 from mic.errors import CodecError, ConfigError
 from mic_bitstream.containers import has_times
@@ -52,38 +53,6 @@ _JOINED = frozenset({"mpeg", "mpegts"})
 _WORTH_A_JUMP = 12
 # Of an interval: half a millisecond, Matroska's and FLV's rounding, at 240 pictures a second.
 _ROUNDING = 0.15
-
-
-class Picture:
-    """A shown picture, converted only when somebody looks.
-
-    Attributes:
-        number: From 0, as shown.
-        time: Seconds from the first shown picture.
-        concealed: Whether the decoder made up a part of it.
-        frame: What libavcodec decoded: coded orientation, colours and sample aspect.
-    """
-
-    __slots__ = ("_display", "_path", "_rgb", "concealed", "frame", "number", "time")
-
-    def __init__(
-        self, number: int, time: float, frame: av.VideoFrame, display: Display, path: Path
-    ) -> None:
-        self.number, self.time, self.frame = number, time, frame
-        self.concealed = bool(frame.is_corrupt)
-        self._display, self._path = display, path
-        self._rgb: NDArray[np.uint8] | None = None
-
-    @property
-    def rgb(self) -> NDArray[np.uint8]:
-        """As it is shown: upright, square samples, uint8 (H, W, 3); the same array every time.
-
-        Raises:
-            CodecError: It is of a colour space that is not converted.
-        """
-        if self._rgb is None:
-            self._rgb = rgb(self.frame, self._display, self._path)
-        return self._rgb
 
 
 class Video:
@@ -305,23 +274,29 @@ class Video:
         with opened(self.path, number=self.stream, threads=threads) as (container, stream):
             begin, leading = self.index.begin, self.index.leading
             found = decoded_frames(container, stream, self.path, first=begin, without=leading)
-            for frame in found:
+            for frame, display in displays(found, self.sample_aspect):
                 known = self.index.number(frame.pts)
-                number = number + 1 if known is None else max(known, number + 1)
-                yield self._picture(number, frame)
+                if known is not None and known <= number:
+                    continue  # a VOP that is not coded comes behind the B-VOPs shown after it
+                number = number + 1 if known is None else known
+                yield self._picture(number, frame, display)
 
     def _some(self, wanted: list[int], threads: int) -> Iterator[Picture]:
         for first, group in self.ways(wanted):
             left = list(group)
             for start in (first, 0) if first else (0,):
-                for picture in self._decoded_from(start, threads):
-                    if start and left and picture.number > left[0]:
-                        break  # the decoder kept it back, as it does while blocks are refreshed
-                    if left and picture.number == left[0]:
-                        left.pop(0)
-                        yield picture
-                    if not left:
-                        break
+                # Where a jump fails, the way from the beginning tells whether the file is damaged.
+                with contextlib.suppress(*[CodecError] * bool(start)):
+                    for picture in self._decoded_from(start, threads):
+                        if start and picture.number > left[0]:
+                            break  # the decoder kept it back, as while blocks are refreshed
+                        came = False
+                        while left and left[0] <= picture.number:  # lower ones never came
+                            came = left.pop(0) == picture.number
+                        if came:
+                            yield picture
+                        if not left:
+                            break
                 if not left:
                     break
 
@@ -376,19 +351,20 @@ class Video:
             with contextlib.suppress(av.FFmpegError, OSError):
                 container.seek(stamp, stream=stream)
             number = -1
-            for frame in decoded_frames(container, stream, self.path):
+            found = decoded_frames(container, stream, self.path)
+            for frame, display in displays(found, self.sample_aspect):
                 known = self.index.number(frame.pts)
-                number = number + 1 if known is None else max(known, number + 1)
-                if known is not None:
-                    yield self._picture(known, frame)
+                if known is not None and known > number:  # see `_decoded`
+                    number = known
+                    yield self._picture(known, frame, display)
 
-    def _picture(self, number: int, frame: av.VideoFrame) -> Picture:
+    def _picture(self, number: int, frame: av.VideoFrame, display: Display) -> Picture:
         index = self.index
         if number < len(index):
             time = float(index.times[number])
         else:  # more than the packets told of
             time = index.duration + (number - len(index)) * index.interval
-        return Picture(number, time, frame, Display.of(frame, self.sample_aspect), self.path)
+        return Picture(number, time, frame, display, self.path)
 
     def _placed(self, error: CodecError, pictures: int) -> CodecError:
         times = self.index.times
