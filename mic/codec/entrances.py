@@ -1,12 +1,14 @@
 """Where a stream that begins in its middle is entered, and which pictures behind cannot be shown.
 
 Recordings of broadcasts begin anywhere, and so do files cut without a new encoding. A decoder
-shows nothing before it can be sure of a picture. Clauses are of ITU-T H.264 and H.265.
+shows nothing before it can be sure of a picture. Clauses are of ITU-T H.264 and H.265, and
+of ISO/IEC 13818-2 and 14496-2 for MPEG.
 """
 
 from __future__ import annotations
 
 import abc
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -24,7 +26,13 @@ def entrance_of(codec: str, headers: bytes) -> Entrance | None:
         codec: libavcodec's name.
         headers: What the container keeps apart.
     """
-    kinds: dict[str, type[Entrance]] = {"h264": AvcEntrance, "hevc": HevcEntrance}
+    kinds: dict[str, type[Entrance]] = {
+        "h264": AvcEntrance,
+        "hevc": HevcEntrance,
+        "mpeg1video": MpegEntrance,
+        "mpeg2video": MpegEntrance,
+        "mpeg4": VopEntrance,
+    }
     return kinds[codec](headers) if codec in kinds else None
 
 
@@ -36,6 +44,7 @@ class Entrance(abc.ABC):
         whole: The packet of the first picture that is whole, where others behind it in coding
             order may be shown before it; None else.
         leading: Packets behind `begin` that refer to some before it.
+        leads_within: Whether packet `begin` itself holds such a picture beside the key picture.
         passed: All that follow are shown, and need not be asked about.
     """
 
@@ -43,6 +52,7 @@ class Entrance(abc.ABC):
         self.begin: int | None = None
         self.whole: int | None = None
         self.leading: list[int] = []
+        self.leads_within = False
         self.passed = False
         self._headers = headers
         self._seen = 0
@@ -141,3 +151,51 @@ class AvcEntrance(Entrance):
             self._left = 0
         elif recovery is not None and (self._left is None or recovery < self._left):
             self._left = recovery
+
+
+class MpegEntrance(Entrance):
+    """MPEG-1 and MPEG-2 are entered at their first intra picture.
+
+    B-pictures right behind it refer to a picture before it as well, unless their group is closed
+    (13818-2, 6.3.8).
+    """
+
+    def _shows(self, number: int, data: bytes) -> bool:
+        types = list(self._types(data))
+        first = types[0] if types else ""
+        if self.begin is None:
+            if first != "I":
+                return False
+            self.begin, self._closed = number, self._is_closed(data)
+            self.leads_within = not self._closed and "B" in types
+            return True
+        leads = first == "B" and not self._closed
+        self.passed = first in ("I", "P", "S")
+        if leads:
+            self.leading.append(number)
+        return not leads
+
+    def _types(self, data: bytes) -> Iterator[str]:
+        """picture_coding_type (6.3.9) of the packet's first picture."""
+        at = data.find(b"\0\0\1\0")
+        if 0 <= at < len(data) - 5:
+            yield "?IPBD???"[data[at + 5] >> 3 & 7]
+
+    def _is_closed(self, data: bytes) -> bool:
+        at = data.find(b"\0\0\1\xb8")
+        return 0 <= at < len(data) - 7 and bool(data[at + 7] & 0x40)  # behind 25 bits of time
+
+
+class VopEntrance(MpegEntrance):
+    """MPEG-4 Part 2 is entered at its first intra VOP; B-VOPs right behind it are not decoded."""
+
+    def _types(self, data: bytes) -> Iterator[str]:
+        """vop_coding_type (6.2.5) of each VOP; DivX packs two into a packet."""
+        at = data.find(b"\0\0\1\xb6")
+        while 0 <= at < len(data) - 4:
+            yield "IPBS"[data[at + 4] >> 6]
+            at = data.find(b"\0\0\1\xb6", at + 4)
+
+    def _is_closed(self, data: bytes) -> bool:
+        del data
+        return False

@@ -17,15 +17,15 @@ import numpy as np
 
 from mic.codec.entrances import entrance_of
 from mic.codec.fields import FieldPairs
-from mic.codec.picture_headers import avc_picture
+from mic.codec.picture_headers import avc_picture, vp9_shows
 from mic.codec.vops import Vops
 from mic.errors import CodecError
 
 _MISSING = np.iinfo(np.int64).min
 # libavcodec's decoders: what they make of pictures whose references are missing is no picture.
 _FROM_KEY = frozenset(
-    {"mpeg4", "msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "h263", "h263p", "flv"}
-    | {"vp8", "vp9", "mpeg1video", "mpeg2video"}
+    {"msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "h263", "h263p", "flv"}
+    | {"vp8", "vp9", "libdav1d"}
 )
 # A clock that falls so far begins anew: the file is several recordings, one behind the other.
 _FALL = 0.1  # seconds of decoding times, which only rise
@@ -48,6 +48,7 @@ class Index:
         leading: Packets behind `begin` that are not decoded: they refer to some before it.
         midway: Whether pictures behind the first may name others that were coded before it.
         stamps: int64 (P,), presentation time stamps in the stream's units.
+        second_fields: bool (P,): packets that hold the second field of a picture.
         by_stamp: Whether the stamps tell in what order pictures are shown. AVI and raw streams
             have none that do: there the k-th decoded picture is the k-th shown.
         packet_of: int64 (S,), the packet of each shown picture.
@@ -70,6 +71,7 @@ class Index:
     leading: frozenset[int]
     midway: bool
     stamps: np.ndarray
+    second_fields: np.ndarray
     by_stamp: bool
     packet_of: np.ndarray
     times: np.ndarray
@@ -148,9 +150,10 @@ def index_of(
     uncoded = np.frombuffer("".join(entries.kinds).encode(), np.uint8) == ord("N")
     packed = bool((pictures > 1).any())  # its VOPs that are not coded only hold a place
     held = pictures if packed else np.maximum(pictures, uncoded)
-    held[:begin] = 0
+    leading = entries.leading()
+    held[:begin] = held[leading] = 0
     filled = np.arange(len(pts)).repeat(held)
-    rows, by_stamp = _order(entries.kinds, pts, filled, trusted=timed and ordered and not rising)
+    rows, by_stamp = _order(entries.types, pts, filled, trusted=timed and ordered and not rising)
     by_stamp = by_stamp and not anew  # a stamp may be that of two pictures
     rows = rows[~discarded[rows]]
     stamps = pts if by_stamp or rising else np.where(dts == _MISSING, pts, dts)
@@ -159,7 +162,7 @@ def index_of(
         seconds, zero = np.arange(len(rows)) / float(rate), 0
     else:
         # The second of two pictures in one packet has the time of the place that is held.
-        ticks = np.sort(stamps[~discarded] if packed else stamps[rows])
+        ticks = np.sort(stamps[begin:][~discarded[begin:]] if packed else stamps[rows])
         ticks = np.maximum.accumulate(np.resize(ticks, len(rows)))
         zero = int(ticks[0]) if len(ticks) else 0
         seconds = (ticks - zero) * float(time_base)
@@ -175,9 +178,10 @@ def index_of(
         kinds="".join(entries.kinds),
         discarded=discarded,
         begin=begin,
-        leading=frozenset(entries.entrance.leading if entries.entrance else ()),
+        leading=frozenset(leading),
         midway=entries.entrance is not None and entries.entrance.whole is not None,
         stamps=pts,
+        second_fields=entries.second_fields(),
         by_stamp=by_stamp,
         packet_of=packet_of,
         times=times[shown],
@@ -213,24 +217,24 @@ def _follow(pts: np.ndarray, dts: np.ndarray, second: float) -> bool:
 
 
 def _order(
-    kinds: list[str], pts: np.ndarray, coded: np.ndarray, *, trusted: bool
+    types: list[str], pts: np.ndarray, coded: np.ndarray, *, trusted: bool
 ) -> tuple[np.ndarray, bool]:
     """Packets in the order in which they are shown, and whether time stamps gave it."""
-    by_kind = _reordered([kinds[packet] for packet in coded], coded)
+    by_kind = _reordered([types[packet] for packet in coded], coded)
     stamps = pts[coded]
     if not trusted or (stamps == _MISSING).any() or len(np.unique(stamps)) < len(stamps):
         return by_kind, False
     by_stamp = coded[np.argsort(stamps, kind="stable")]
     # Matroska in its VfW mode stores decoding times and calls them presentation times.
-    contradicted = "B" in kinds and not np.array_equal(by_stamp, by_kind)
+    contradicted = "B" in types and not np.array_equal(by_stamp, by_kind)
     return (by_kind, False) if contradicted else (by_stamp, True)
 
 
-def _reordered(kinds: list[str], coded: np.ndarray) -> np.ndarray:
+def _reordered(types: list[str], coded: np.ndarray) -> np.ndarray:
     """Coding to display order: B-pictures are shown at once, others when the next comes."""
     shown, held = [], None
-    for packet, kind in zip(coded.tolist(), kinds, strict=True):
-        if kind == "B":
+    for packet, letter in zip(coded.tolist(), types, strict=True):
+        if letter == "B":
             shown.append(packet)
             continue
         if held is not None:
@@ -266,7 +270,9 @@ class _Entries:
         self.keyframes: list[bool] = []
         self.discarded: list[bool] = []
         self.kinds: list[str] = []
+        self.types: list[str] = []  # of VOPs that are not coded as well
         self._pictures: list[int] = []
+        self._shows: list[bool] = []  # as the entrance has it
         self._second_fields: list[bool] = []
         self.entrance = entrance_of(codec, extradata)
         self._fields = FieldPairs(extradata) if codec == "h264" else None
@@ -290,14 +296,20 @@ class _Entries:
             stamps: Presentation time stamps if they order the pictures.
         """
         pictures = np.array(self._pictures, np.int64)
-        if self.entrance is not None:
-            if not pictures.any():
-                pictures[:] = 1
-            elif stamps is not None:
-                pictures = self.entrance.by_stamps(stamps, pictures)
+        if self.entrance is not None and any(self._shows):
+            shows = np.array(self._shows)
+            if stamps is not None:
+                shows = self.entrance.by_stamps(stamps, shows)
+            pictures = np.where(shows, pictures, 0)
+            if self.entrance.leads_within:
+                pictures[begin] = 1
         pictures[:begin] = 0
         pictures[self.second_fields()] = 0
         return pictures
+
+    def leading(self) -> list[int]:
+        """Packets that refer to some before the first that is decoded."""
+        return [] if self.entrance is None else self.entrance.leading
 
     def second_fields(self) -> np.ndarray:
         """Bool (P,): packets that hold the second field of a picture."""
@@ -319,14 +331,20 @@ class _Entries:
         self.keyframes.append(self._is_key(packet))
         self.discarded.append(packet.is_discard)
         kind, pictures = "I" if packet.is_keyframe else "P", 1
+        letter, shows = kind, True
         if self._codec == "mpeg4":
-            kind, pictures = self.vops.add(bytes(packet))
+            vop = self.vops.add(bytes(packet))
+            kind, letter, pictures = vop.kind, vop.type, vop.coded
         elif self._codec == "vp8":  # RFC 6386, 9.1: show_frame
             pictures = memoryview(packet)[0] >> 4 & 1
-        elif self.entrance is not None and not self.entrance.passed:
-            pictures = self.entrance.shows(bytes(packet), second=second)
+        elif self._codec == "vp9":
+            pictures = vp9_shows(bytes(packet))
+        if self.entrance is not None and not self.entrance.passed:
+            shows = self.entrance.shows(bytes(packet), second=second)
         self.kinds.append(kind)
+        self.types.append(letter)
         self._pictures.append(pictures)
+        self._shows.append(shows)
 
     def _is_key(self, packet: av.Packet[av.VideoStream]) -> bool:
         """Whether decoding can start here: not where blocks are only beginning to be refreshed."""

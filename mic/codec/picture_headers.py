@@ -1,6 +1,7 @@
 """What the first bytes of a coded picture tell, of codecs whose pictures are not all shown.
 
-Clauses are of ISO/IEC 14496-2 for VOPs, of ITU-T H.264 and H.265 for AVC and HEVC.
+Clauses are of ISO/IEC 14496-2 for VOPs, of ITU-T H.264 and H.265 for AVC and HEVC, and of the VP9
+bitstream specification for VP9.
 """
 
 from __future__ import annotations
@@ -59,6 +60,37 @@ def hevc_type(data: bytes, headers: bytes) -> int:
     """nal_unit_type of the first slice of an HEVC picture (7.3.1.2); -1 if there is none."""
     kinds = (unit[0] >> 1 & 0x3F for unit in units(data, headers, length_at=21))
     return next((kind for kind in kinds if kind < 32), -1)
+
+
+def vp9_shows(packet: bytes) -> bool:
+    """Whether a VP9 packet brings a picture that is shown.
+
+    A packet may hold several frames (VP9 bitstream, Annex B), of which one is shown at most: of
+    spatial layers the last. A frame is either hidden, or shown by itself or by a later one that
+    says only that (6.2).
+    """
+    frames, mark = [packet], packet[-1]
+    if mark & 0xE0 == 0xC0:  # an index of sizes stands at the end, between two such marks
+        count, width = (mark & 7) + 1, (mark >> 3 & 3) + 1
+        table = packet[-2 - count * width :]
+        if table[0] == mark and len(table) == 2 + count * width:
+            frames, at = [], 0
+            for place in range(1, 1 + count * width, width):
+                size = int.from_bytes(table[place : place + width], "little")
+                frames.append(packet[at : at + size])
+                at += size
+    return any(_vp9_frame_shows(frame) for frame in frames if frame)
+
+
+def _vp9_frame_shows(frame: bytes) -> bool:
+    bits = Bits(frame[:2])
+    bits.take(2)  # frame_marker
+    if bits.take(1) + 2 * bits.take(1) == 3:  # profile
+        bits.take(1)
+    if bits.take(1):  # show_existing_frame
+        return True
+    bits.take(1)  # frame_type
+    return bool(bits.take(1))
 
 
 def units(data: bytes, headers: bytes, *, length_at: int) -> Iterator[bytes]:

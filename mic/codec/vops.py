@@ -5,6 +5,7 @@ Clauses are of ISO/IEC 14496-2.
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
 
 import numpy as np
@@ -17,6 +18,21 @@ _SHORT = 64
 _TYPES = "IPBS"
 # VOPs that tell a raw stream's rate.
 _LOOKED_AT = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class PacketVops:
+    """What a packet holds.
+
+    Attributes:
+        kind: I, P, B or S, of its first VOP; N where that is not coded, "?" where there is none.
+        type: The same, coded or not: I, P, B, S or "?".
+        coded: VOPs that are; DivX packs two into a packet.
+    """
+
+    kind: str
+    type: str
+    coded: int
 
 
 class Vops:
@@ -41,9 +57,9 @@ class Vops:
         lengths, counts = np.unique(gaps[gaps > 0], return_counts=True)
         return Fraction(self._counted, int(lengths[counts.argmax()])) if len(lengths) else None
 
-    def add(self, data: bytes) -> tuple[str, int]:
-        """Type of the first VOP, and how many are coded; DivX packs two into a packet."""
-        kind, coded, at = "", 0, data.find(b"\0\0\1")
+    def add(self, data: bytes) -> PacketVops:
+        """Reads the next packet."""
+        kind, first, coded, at = "", "", 0, data.find(b"\0\0\1")
         while at >= 0 and at + 4 < len(data):
             after = data.find(b"\0\0\1", at + 4)
             if data[at + 3] in LAYERS:  # joined streams have another in the middle
@@ -56,14 +72,15 @@ class Vops:
                 is_coded = is_coded or (len(data) if after < 0 else after) - at >= _SHORT
                 self._tick(letter, seconds, increment)
                 coded += is_coded
-                kind = kind or (letter if is_coded else "N")
+                kind, first = kind or (letter if is_coded else "N"), first or letter
             at = after
-        return kind or "?", coded
+        return PacketVops(kind or "?", first or "?", coded)
 
     def _tick(self, kind: str, seconds: int, increment: int) -> None:
         """Keeps the time of a VOP of the first layer: another one counts otherwise."""
         self._counted = self._counted or self._resolution
-        if self._counted != self._resolution or len(self._ticks) >= _LOOKED_AT:
+        known = self._counted and self._counted == self._resolution
+        if not known or len(self._ticks) >= _LOOKED_AT:
             return
         if kind == "B":  # counted from the reference that is shown before it
             self._ticks.append((self._second + seconds) * self._counted + increment)

@@ -73,7 +73,7 @@ def decoded_frames(
     """The stream's pictures in the order in which they are shown, as coded.
 
     What cannot be decoded before the first key frame is passed over: recordings of broadcasts
-    begin anywhere.
+    begin anywhere. Of VP9's spatial layers, which share a time, the last is the picture.
 
     Args:
         container: Just opened.
@@ -88,6 +88,35 @@ def decoded_frames(
     Raises:
         CodecError: It is damaged; all whole pictures before have been yielded. Or it has none.
     """
+    found = _decoded(container, stream, path, first, without, before)
+    layered = stream.codec_context.name in ("vp9", "libvpx-vp9")
+    yield from _last_of_each_time(found) if layered else found
+
+
+def _last_of_each_time(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Of several pictures in a row with one time stamp the last."""
+    held: av.VideoFrame | None = None
+    try:
+        for frame in frames:
+            if held is not None and (frame.pts is None or frame.pts != held.pts):
+                yield held
+            held = frame
+    except CodecError:
+        if held is not None:
+            yield held
+        raise
+    if held is not None:
+        yield held
+
+
+def _decoded(
+    container: InputContainer,
+    stream: VideoStream,
+    path: Path,
+    first: int,
+    without: Container[int],
+    before: Callable[[av.Packet[av.VideoStream]], None] | None,
+) -> Iterator[av.VideoFrame]:
     context, frames, begun = stream.codec_context, 0, False
     try:
         for number, packet in enumerate(packets(container, stream, path)):
