@@ -15,7 +15,7 @@ import numpy as np
 from av.video.frame import PictureType
 
 from mic.codec import Video
-from mic.codec.display import Display, ordinary, rgb
+from mic.codec.display import Display, displays, ordinary, rgb
 from mic.codec.reading import opened
 from mic.decoded.source import vectors_of
 from mic.errors import CodecError
@@ -56,23 +56,30 @@ class Decoded:
         with opened(video.path, number=video.stream) as (container, stream):
             context = stream.codec_context
             context.options = {**context.options, "flags2": "+export_mvs"}
-            stamps = set(video.index.stamps[video.index.packet_of[waiting]].tolist())
+            index = video.index
+            looked_for = index.packet_of[waiting]
+            behind = np.minimum(looked_for + 1, len(index.sizes) - 1)
+            both = np.union1d(looked_for, behind[index.second_fields[behind]])
+            stamps = set(index.stamps[both].tolist())
+            # Where pictures are counted, none may be missing; dav1d asks when it is opened only.
+            all_needed = not index.by_stamp or video.codec == "libdav1d"
 
             def allow(packet: av.Packet[av.VideoStream]) -> None:
                 """Lets the decoder pass over what nobody looks at and nothing refers to."""
-                # Where pictures are counted, none may be missing.
-                needed = not video.index.by_stamp or packet.pts in stamps
+                if packet.pts is None and not all_needed:
+                    return  # the second field of a picture goes with the first
+                needed = all_needed or packet.pts in stamps
                 context.skip_frame = "DEFAULT" if needed else "NONREF"
 
             try:
-                begin, leading = video.index.begin, video.index.leading
+                begin, leading = index.begin, index.leading
                 frames = decoded_frames(
                     container, stream, video.path, first=begin, without=leading, before=allow
                 )
-                for frame in frames:
-                    known = video.index.number(frame.pts)
-                    if known is None and video.index.by_stamp:
-                        continue  # cut away by an edit list
+                for frame, display in displays(frames, video.sample_aspect):
+                    known = index.number(frame.pts)
+                    if index.by_stamp and (known is None or known <= number):
+                        continue  # cut away by an edit list, or handed out late: see Video
                     number = number + 1 if known is None else known
                     self.work.decoded += 1
                     if number >= len(video):
@@ -80,7 +87,6 @@ class Decoded:
                     looked_at = bool(waiting) and number >= waiting[0]
                     while waiting and number >= waiting[0]:
                         waiting.pop(0)
-                    display = Display.of(frame, video.sample_aspect)
                     steps = _exported(frame, display)
                     if (frame.width, frame.height) != (video.width, video.height):
                         # Faces are followed in pictures of one size; what moved is not known.

@@ -10,6 +10,7 @@ from oracles import field_coded
 import mic
 from mic.codec import Video
 from mic.codec.fields import FieldPairs
+from mic.recognition.decoded import Decoded
 
 LEVELS = [20 + 8 * number for number in range(24)]
 
@@ -51,6 +52,23 @@ def test_a_pair_of_fields_is_one_picture(suffix, apart, tmp_path):
     some = list(Video(path).pictures([3, 11, 23]))
     assert [one.rgb.mean() for one in some] == [levels[3], levels[11], levels[23]]
     assert mic.predict(path, rows="frame")["frame"].tolist() == list(range(len(LEVELS)))
+
+
+@pytest.mark.parametrize("apart", [True, False], ids=["a field a packet", "two a packet"])
+@pytest.mark.parametrize("suffix", [".h264", ".mp4", ".mkv", ".ts"])
+def test_whoever_looks_at_a_picture_of_fields_that_nothing_refers_to_sees_it(
+    suffix, apart, tmp_path
+):
+    odd = [number for number in range(24) if number % 10 % 3]
+    pairs = field_coded.film(LEVELS, unreferred=odd)
+    path = muxed(tmp_path / f"film{suffix}", pairs, apart=apart)
+    pictures = {one.number: one.rgb for one in Video(path).pictures()}
+    assert list(pictures) == list(range(24))
+    for number in (0, 1, 2, 3, 11, 22, 23):
+        found = Decoded(Video(path, survey=True)).moments([number], lambda motion: [])
+        (seen,) = [one for one in found if one.pixels is not None]
+        assert seen.number == number
+        assert np.array_equal(seen.pixels(None), pictures[number])
 
 
 def test_a_recording_of_fields_that_begins_in_its_middle(tmp_path):

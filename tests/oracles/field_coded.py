@@ -59,11 +59,15 @@ def parameter_sets(height, width, *, fields, scaling=False):
     return unit(7, sequence.bytes(stop=True)) + unit(8, picture.bytes(stop=True))
 
 
-def coded(luma, number, *, parity=None, interlaced=True, reference=True):
-    """An access unit of a gray picture or field; the first of ten pictures is an IDR picture."""
+def coded(luma, number, *, parity=None, interlaced=True, reference=True, frame=None):
+    """An access unit of a gray picture or field; the first of ten pictures is an IDR picture.
+
+    `frame` is its frame_num: that of the reference pictures before it, where not all are such.
+    """
     idr = number % _IDR_EVERY == 0 and parity != 1
     order = 2 * (number % _IDR_EVERY) + (parity or 0)
-    bits = Bits().golomb(0, 7, 0).put(4, number % _IDR_EVERY)  # slice_type I
+    frame = number % _IDR_EVERY if frame is None else frame
+    bits = Bits().golomb(0, 7, 0).put(4, frame)  # slice_type I
     if interlaced:
         bits.put(1, parity is not None).put(0 if parity is None else 1, parity or 0)
     if idr:
@@ -79,12 +83,18 @@ def coded(luma, number, *, parity=None, interlaced=True, reference=True):
     return unit(5 if idr else 1, found + b"\x80", reference=reference)
 
 
-def film(levels, *, height=64, width=64, scaling=False):
-    """The two access units of each picture of one gray level, and parameter sets at the first."""
-    units = []
+def film(levels, *, height=64, width=64, scaling=False, unreferred=()):
+    """The two access units of each picture of one gray level, and parameter sets at the first.
+
+    Nothing may refer to the pictures that are `unreferred`.
+    """
+    units, frame = [], 0
     for number, level in enumerate(levels):
         field = np.full((height // 2, width), level, np.uint8)
-        pair = [coded(field, number, parity=parity) for parity in (0, 1)]
+        frame = frame if number % _IDR_EVERY else 0
+        told = {"reference": number not in unreferred, "frame": frame}
+        pair = [coded(field, number, parity=parity, **told) for parity in (0, 1)]
+        frame += number not in unreferred
         if number % _IDR_EVERY == 0:
             pair[0] = parameter_sets(height, width, fields=True, scaling=scaling) + pair[0]
         units.append(pair)
