@@ -24,8 +24,10 @@ from mic.errors import CodecError
 _MISSING = np.iinfo(np.int64).min
 # libavcodec's decoders: what they make of pictures whose references are missing is no picture.
 _FROM_KEY = frozenset(
-    {"msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "h263", "h263p", "flv"}
-    | {"vp8", "vp9", "libdav1d"}
+    {"msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "wmv3", "vc1", "h263", "h263p", "flv"}
+    | {"vp3", "theora", "vp4", "vp5", "vp6", "vp6a", "vp6f", "vp7", "vp8", "vp9", "vvc", "cavs"}
+    | {"av1", "libdav1d", "libaom-av1", "svq1", "svq3", "rv30", "rv40"}
+    | {"snow", "ffv1", "flashsv2"}
 )
 # A clock that falls so far begins anew: the file is several recordings, one behind the other.
 _FALL = 0.1  # seconds of decoding times, which only rise

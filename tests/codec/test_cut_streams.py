@@ -108,6 +108,14 @@ def test_av1_that_begins_in_its_middle_is_counted_from_its_first_key_frame(tmp_p
     _checks(path, behind, first=COUNT - behind)
 
 
+@pytest.mark.parametrize("name", ["ffv1", "snow"])
+def test_whatever_needs_a_key_frame_is_counted_from_the_first(name, tmp_path):
+    whole = filmed(tmp_path / "whole.mkv", _pictures(24), name, rate=25, g=6)
+    key = [k for k, packet in enumerate(_packets(whole)) if packet.is_keyframe][1]
+    path = _copied(whole, tmp_path / "cut.mkv", _from(3))
+    _checks(path, 24 - key, first=key)
+
+
 def _without_layer(packets):
     for packet in packets:
         data = bytes(packet)
