@@ -42,7 +42,7 @@ def _compare(options: argparse.Namespace) -> int:
 
     from mic.experiments import given
     from mic.peers import PEERS
-    from mic.publishing import comparison
+    from mic.publishing import comparison, own_rows
     from mic.publishing.plots import STYLE
     from mic.publishing.report import latex
 
@@ -60,7 +60,7 @@ def _compare(options: argparse.Namespace) -> int:
     data = options.data or _of_shape(dataset, options.results)
     if options.clips is not None and options.clips < 1:
         raise ConfigError(f"--clips is {options.clips}", remedy="use 1 or more")
-    ours = comparison.rows_of(options.results, data)
+    ours = own_rows.rows_of(options.results, data)
     differs = {peer.title: peer.differs for peer in PEERS.values()}
     rates = _rates(data, options.results)
     table = comparison.with_difference(

@@ -77,7 +77,8 @@ class Display:
             frame: With the display matrix that libavcodec attached, if there is one.
             sample_aspect: Of the stream; None, zero or a ratio beyond 8 counts as square.
             before: Of the picture before, whose turn holds up to the next key picture where a
-                stream itself tells it (ITU-T H.264, D.2.27), for libavcodec does not repeat it.
+                stream itself tells it (ITU-T H.264, D.2.27; other repetition periods are not
+                told apart), for libavcodec does not repeat it.
         """
         square = not sample_aspect or not Fraction(1, _WIDEST) <= sample_aspect <= _WIDEST
         aspect = Fraction(1) if square or sample_aspect is None else Fraction(sample_aspect)

@@ -2,7 +2,8 @@
 
 Packets come in coding order, pictures in the order in which they are shown. The two are paired by
 presentation time stamp. Some packets hold no picture that is shown: those before or behind an edit
-list's cut, not-coded VOPs (ISO/IEC 14496-2, 6.3.5), invisible reference frames of VP8.
+list's cut, not-coded VOPs (ISO/IEC 14496-2, 6.3.5), hidden frames of VP8 and VP9, and where a
+stream begins in its middle what refers to something before it.
 """
 
 from __future__ import annotations
@@ -24,10 +25,9 @@ from mic.errors import CodecError
 _MISSING = np.iinfo(np.int64).min
 # libavcodec's decoders: what they make of pictures whose references are missing is no picture.
 _FROM_KEY = frozenset(
-    {"msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "wmv3", "vc1", "h263", "h263p", "flv"}
-    | {"vp3", "theora", "vp4", "vp5", "vp6", "vp6a", "vp6f", "vp7", "vp8", "vp9", "vvc", "cavs"}
-    | {"av1", "libdav1d", "libaom-av1", "svq1", "svq3", "rv30", "rv40"}
-    | {"snow", "ffv1", "flashsv2"}
+    {"msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "h263", "h263p", "flv", "svq1"}
+    | {"vp3", "theora", "vp4", "vp5", "vp6", "vp6a", "vp6f", "vp7", "vp8", "vp9"}
+    | {"av1", "libdav1d", "libaom-av1", "snow", "ffv1", "flashsv2"}
 )
 # A clock that falls so far begins anew: the file is several recordings, one behind the other.
 _FALL = 0.1  # seconds of decoding times, which only rise

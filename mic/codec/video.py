@@ -244,7 +244,8 @@ class Video:
 
         Yields:
             Pictures as they are shown, in order. Where the container promised more wanted
-            pictures than there are, fewer.
+            pictures than there are, fewer, and where the decoder hands one out only behind those
+            shown after it (of MPEG-4: references before a VOP that is not coded) without that.
 
         Raises:
             CodecError: It is damaged; all whole pictures have been yielded before.
@@ -276,8 +277,8 @@ class Video:
             found = decoded_frames(container, stream, self.path, first=begin, without=leading)
             for frame, display in displays(found, self.sample_aspect):
                 known = self.index.number(frame.pts)
-                if known is not None and known <= number:
-                    continue  # a VOP that is not coded comes behind the B-VOPs shown after it
+                if self.index.by_stamp and (known is None or known <= number):
+                    continue  # handed out too late, behind what is shown after it
                 number = number + 1 if known is None else known
                 yield self._picture(number, frame, display)
 

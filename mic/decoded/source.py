@@ -179,10 +179,10 @@ def pictures(video: Video, first: int = 0, *, samples: bool = True) -> Iterator[
                 letter = PictureType(frame.pict_type).name
                 kind = letter if letter in "IB" else "P"
                 shown = video.index.number(frame.pts)
-                if shown is None and video.index.by_stamp:
+                if video.index.by_stamp and (shown is None or shown <= number):
                     yield Picture(None, kind, frame)
                     continue
-                number = number + 1 if shown is None else max(shown, number + 1)
+                number = number + 1 if shown is None else shown
                 yield Picture(number, kind, frame)
         except av.FFmpegError as error:
             raise CodecError(

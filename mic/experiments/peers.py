@@ -18,7 +18,8 @@ from mic.experiments.photographs import decoded, probabilities
 from mic.experiments.vote import vote
 from mic.faces.fer import Fer
 from mic.inputs.tensors import Representation
-from mic.peers import PEERS, PeerMethod, PeerModel, parameter_count
+from mic.peers import PEERS, Peer, PeerMethod, PeerModel, parameter_count
+from mic.publishing.own_rows import DEFAULT, ELSEWHERE
 
 OUTSIDER = "fer, every frame"
 # Feature maps of the first layer, as in MIC, so that no peer is better or worse for its size.
@@ -64,7 +65,7 @@ def peer_cells(
         peer = PEERS[name]
         # Peers that need neighbouring frames get them all, in training as in testing.
         changes = {} if peer.any_rate else {"frames": 0}
-        edge = peer.searched if grid is None else grid
+        edge = _edge(peer) if grid is None else grid
         cells += cells_of(
             data,
             {peer.title: PeerMethod(peer=name, width=width, grid=edge)},
@@ -77,6 +78,26 @@ def peer_cells(
             seeds=range(config.seed, config.seed + config.seeds),
         )
     return cells
+
+
+def settings(row: str, *, searched: bool) -> str:
+    """How a trained row came by its grid and input; see `mic.publishing.own_rows`.
+
+    Args:
+        row: Of `peer_cells`, or one of MIC's.
+        searched: Whether MIC's rows have `plan.SEARCHED`.
+    """
+    for peer in PEERS.values():
+        if peer.title == row:
+            return ELSEWHERE if peer.searched else DEFAULT
+    variant = plan.SPEED_ROWS.get(row)
+    on_grid = searched and (variant is None or plan.SEARCHED.items() <= variant.changes.items())
+    return ELSEWHERE if on_grid else DEFAULT
+
+
+def _edge(peer: Peer) -> int:
+    """Of `PeerMethod`: 0 where a peer's own grid was chosen, so that one training has one name."""
+    return 0 if peer.searched == peer.grid else peer.searched
 
 
 def peers_table(peers: Sequence[str] = tuple(PEERS), *, classes: int = 7) -> pd.DataFrame:

@@ -22,7 +22,6 @@ from mic.experiments.privacy.attackers import ATTACKERS, attack
 from mic.experiments.privacy.erasers import ERASERS, Erase, Material, head
 from mic.experiments.privacy.planted import Code, planted
 from mic.experiments.privacy.rates import drawn, rates
-from mic.peers import PEERS
 from mic.storage import cache
 
 # Scores of all attackers, and answers of a classifier that is fitted to what was left.
@@ -96,10 +95,8 @@ def left_alone(data: Dataset, config: Profile, condition: str, *, folds: int) ->
     """The network of a condition without any removal, which erasers are applied to."""
     if condition == PICTURES:
         return [way for way in trained(data, config, folds=folds, seeds=1) if way.row == NONE]
-    # On the grid of its own: on the finer one that others choose it was not asked.
-    cells = peers.peer_cells(
-        data, config, folds=folds, peers=["coviar"], grid=PEERS["coviar"].grid
-    )
+    # On its own grid, as the committed tables have it, not on the finer one that it would choose.
+    cells = peers.peer_cells(data, config, folds=folds, peers=["coviar"], grid=0)
     return [
         Way(condition=condition, row=NONE, placebo_of="", data=data, cell=cell) for cell in cells
     ]

@@ -87,10 +87,14 @@ REGRESSION: Mapping[str, str] = {
 }
 
 
-def _draws(found: Found, name: str, *, resamples: int) -> dict[str, np.ndarray]:
-    """Rates of one attacker on one row: mean over folds of each draw of the people."""
+def _draws(
+    found: Found, name: str, splits: Sequence[str], *, resamples: int
+) -> dict[str, np.ndarray]:
+    """Rates of one attacker on one row: mean over folds of each draw of the people.
+
+    Each of the table's `splits` draws people of its own, the same for all rows.
+    """
     folds: dict[str, list[dict[str, np.ndarray]]] = {}
-    names = sorted({way.cell.split for way, _ in found})  # each draws people of its own
     for way, arrays in found:
         people = arrays["people"]
         scored = PairScores(
@@ -99,7 +103,7 @@ def _draws(found: Found, name: str, *, resamples: int) -> dict[str, np.ndarray]:
             scores=arrays[f"{name}/scores"],
             people=people,
         )
-        seed = names.index(way.cell.split)
+        seed = splits.index(way.cell.split)
         counts = drawn(int(people.max()) + 1, resamples=resamples, seed=seed)
         folds.setdefault(way.cell.split, []).append(vars(rates(scored, counts)))
     means = [
@@ -118,10 +122,12 @@ def attacks_table(found: Found, *, resamples: int = 1000) -> pd.DataFrame:
         resamples: Draws of the people.
     """
     lines = []
+    every = sorted({way.cell.split for way, _ in found})
     for condition, rows in _by_row(found).items():
         for attacker in ATTACKERS:
             values = {
-                row: _draws(some, attacker, resamples=resamples) for row, some in rows.items()
+                row: _draws(some, attacker, every, resamples=resamples)
+                for row, some in rows.items()
             }
             for row, some in rows.items():
                 one, auc = values[row], values[row]["auc"]

@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mic import bitstream, codec
-from mic.codec.display import Display, rgb
+from mic.codec.display import Display, displays, rgb
 from mic.codec.index import Index
 from mic.codec.reading import opened
 from mic.decoded import Decoded
@@ -192,13 +192,13 @@ class Coded:
             frames = decoded_frames(
                 container, stream, path, first=index.begin, without=index.leading
             )
-            for frame in frames:
+            for frame, display in displays(frames, self.video.sample_aspect):
                 # Every key frame of what is read is an I-frame; where stamps order pictures, one
                 # that is cut away has none of these.
                 number = by_stamp.get(frame.pts) if index.by_stamp else next(waiting, None)
                 if number is None:
                     raise CodecError("has more key frames than I-frames", file=path)
-                yield number, rgb(frame, self.display, path)
+                yield number, rgb(frame, display, path)
 
     def kinds(self) -> str:
         """One letter a frame, as `Chunk.kinds`; of decoded videos "I", "P" or "B"."""

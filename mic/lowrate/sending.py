@@ -266,7 +266,10 @@ def _row(senders: Senders, sent: str, coding: str, parts: Sequence[_Part]) -> di
     accuracy = metrics.subject_bootstrap(right, subjects, resamples=senders.resamples)
 
     def auc_of(look: str, name: str, *, resamples: int = 0) -> NDArray[np.float64]:
-        found = [_auc(name, *part.seen[look], resamples=resamples) for part in parts]
+        found = [
+            _auc(name, *part.seen[look], resamples=resamples, seed=seed)
+            for seed, part in enumerate(parts)  # each draws people of its own
+        ]
         mean: NDArray[np.float64] = np.mean(found, axis=0)
         return mean
 
@@ -292,7 +295,9 @@ def _row(senders: Senders, sent: str, coding: str, parts: Sequence[_Part]) -> di
     }
 
 
-def _auc(name: str, train: Features, test: Features, *, resamples: int) -> NDArray[np.float64]:
+def _auc(
+    name: str, train: Features, test: Features, *, resamples: int, seed: int
+) -> NDArray[np.float64]:
     """(1 + resamples,) AUC of one attacker, from the store or computed."""
 
     def compute() -> dict[str, np.ndarray]:
@@ -311,7 +316,7 @@ def _auc(name: str, train: Features, test: Features, *, resamples: int) -> NDArr
         compute=compute,
     )
     scored = PairScores(**arrays)
-    counts = drawn(int(scored.people.max()) + 1, resamples=resamples, seed=0)
+    counts = drawn(int(scored.people.max()) + 1, resamples=resamples, seed=seed)
     return rates(scored, counts).auc
 
 

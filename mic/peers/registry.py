@@ -48,7 +48,8 @@ class Peer:
         features: See `Size`.
         grid: Its own; see `Size`.
         searched: Edge of the grid that validation people chose for it (`results/equal`), which it
-            is trained and timed with here; its own where nothing was searched.
+            is trained and timed with here; 0, its own, where nothing was searched on what it is
+            shown. Of grids that did equally well it is the coarser one.
         moves: Whether all that it reads of pictures is how they move, which differences to the
             first one no longer tell.
         any_rate: Whether it may be trained on fewer frames a clip than it is tested on; not those
@@ -121,6 +122,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             reads="pictures",
             paper_width=64,
             published="C3D-GRU",
+            searched=4,
             source="Tran et al. 2015, Cho et al. 2014",
             differs="four 3-D convolutions, from random weights, instead of C3D's eight",
             any_rate=False,
@@ -143,6 +145,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             reads="pictures",
             paper_width=32,
             published="E-ConvLSTM",
+            searched=4,
             source="Miyoshi et al. 2019",
             differs="gates written from the description; Lucas-Kanade flow; random weights",
             any_rate=False,
@@ -190,6 +193,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             differs="one spatial, two temporal layers instead of four and three; random weights",
             features=128,
             grid=4,
+            searched=4,
         ),
         "residual-transformer": Peer(
             title="Residual transformer",
@@ -201,6 +205,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             differs="as the frame transformer, on residuals instead of frames; random weights",
             features=128,
             grid=4,
+            searched=4,
         ),
         "compressed-transformer": Peer(
             title="Compressed-video transformer",
@@ -213,6 +218,7 @@ PEERS: Mapping[str, Peer] = MappingProxyType(
             any_rate=False,
             features=128,
             grid=2,
+            searched=2,
         ),
     }
 )

@@ -24,8 +24,8 @@ from mic.errors import ResultError
 from mic.evaluation.metrics import wilson
 from mic.manifest.tables import number_of, read_rows
 from mic.peers import PEERS
-from mic.publishing import plots, results
-from mic.storage import provenance
+from mic.publishing import plots
+from mic.publishing.own_rows import CHOSEN, DEFAULT, ELSEWHERE, PROBE
 
 # Clips that the published accuracies of a dataset are shares of.
 SIZES: Mapping[str, int] = MappingProxyType({"CK+": 327, "MMI": 213, "AFEW": 383})
@@ -47,23 +47,15 @@ PROTOCOL_NOTES: Mapping[str, str] = MappingProxyType(
     }
 )
 
-# What a linear probe is given of a clip where it stands beside trained rows: what the face did
-# since the first frame, and what it looked like. The other probes stand in results/equal.
-_PROBED = ("mean minus first", "mean of the frames")
-# How a row of ours came by its settings, see `COLUMNS`.
-CHOSEN, DEFAULT, PROBE = "chosen", "default", "probe"
-_PROBE_ROWS = r", linear, |^majority class$"
 # What each is called in the figure, its mark and the mark's face.
 _MARKS: Mapping[str, tuple[str, str, str]] = MappingProxyType(
     {
         CHOSEN: ("ours, settings chosen on validation people", "o", "C0"),
+        ELSEWHERE: ("ours, grid and input chosen on synth-ck", "o", "0.75"),
         DEFAULT: ("ours, one setting for all", "o", "white"),
         PROBE: ("ours, probe", "s", "C0"),
     }
 )
-# Columns of a row of ours, for `table`.
-ROW = ("row", "accuracy", "accuracy_low", "accuracy_high", "n", "settings")
-
 # What the columns of `with_difference` mean.
 COLUMNS: Mapping[str, str] = MappingProxyType(
     {
@@ -75,7 +67,8 @@ COLUMNS: Mapping[str, str] = MappingProxyType(
         "accuracy_high": "95 % bootstrap interval over people",
         "n": "our predictions",
         "settings": "ours: 'chosen': grid and schedule chosen on validation people, CNN+LSTM's "
-        "input besides (results/equal); 'default': one setting for all; 'probe': the most "
+        "input besides (results/equal); 'elsewhere': grid and input chosen there, on people of "
+        "synth-ck, schedule the profile's; 'default': one setting for all; 'probe': the most "
         "frequent class, or a linear reader of a frozen face network",
         "fps": "ours, file to label, one thread (notebook 07)",
         "difference": "ours less the published accuracy",
@@ -246,79 +239,6 @@ def read_published(path: str | Path) -> pd.DataFrame:
             raise ResultError("is not in per cent", file=path, place=f"line {row.line}, accuracy")
     frame = frame.replace("", None)
     return frame.reindex(columns=[*dict.fromkeys([*frame.columns, "fps", "note"])])
-
-
-def rows_of(folder: str | Path, data: str) -> pd.DataFrame:
-    """The rows that a results folder has of a dataset, for `table`.
-
-    Args:
-        folder: Of the results.
-        data: The dataset as its rows are called: `synth-ck`, `ckplus`.
-
-    Returns:
-        Columns `ROW`: rows of the search with equal chances, then MIC and its ablations (notebooks
-        04 and 05) and the peers (notebook 07) as far as the search has not had them.
-
-    Raises:
-        ResultError: None of these tables has it.
-    """
-    found = chosen_rows(folder, data)
-    for name in ("ablation_rows", "training_accuracy", "peers_accuracy"):
-        path = results.table_path(name, folder=folder)
-        if path is None:
-            continue
-        frame = results.csv(path)
-        frame = frame[frame["protocol"] == data]
-        found = preferring(found, frame if "row" in frame else frame.assign(row="MIC"))
-    if found.empty:
-        raise ResultError(
-            f"holds no accuracies of {data}",
-            file=folder,
-            remedy="run notebooks 04, 05 or 07 on it: `mic run --data ...`",
-        )
-    return found
-
-
-def chosen_rows(folder: str | Path, data: str, *, digest: str | None = None) -> pd.DataFrame:
-    """Rows whose input, grid and schedule were chosen on validation people.
-
-    Args:
-        folder: Of the results.
-        data: Name of the dataset.
-        digest: Of its clips; rows of other clips under the same name are left out. None: any.
-
-    Returns:
-        Columns `ROW`, and of the same people the majority class and probes of two summaries of
-        each frozen network; empty where there was no search.
-    """
-    path = results.table_path("equal_accuracy", folder=folder)
-    nothing = pd.DataFrame(columns=list(ROW))
-    if path is None:
-        return nothing
-    known = provenance.read(path.parent / results.PROVENANCE)["data"]
-    if digest is not None and known.get(data) != digest:
-        return nothing
-    frame = results.csv(path)
-    frame = frame[frame["dataset"] == data]
-    trained = frame["row"].isin({*results.csv(path.with_name("equal_search.csv"))["row"]})
-    frame = frame.assign(settings=np.where(trained, CHOSEN, PROBE))
-    linear = frame["row"].str.contains(", linear, ")
-    frame = frame[~linear | frame["row"].str.endswith(_PROBED)]
-    return frame[list(ROW)].reset_index(drop=True)
-
-
-def preferring(first: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
-    """The first rows, and those of the others that are not among them; columns `ROW`.
-
-    Probes of the others, which are of fewer people, are left out where the first have some.
-    """
-    if "settings" not in others:
-        probes = others["row"].str.contains(_PROBE_ROWS)
-        others = others.assign(settings=np.where(probes, PROBE, DEFAULT))
-        others = others[~probes | (first["settings"] != PROBE).all()]
-    others = others.loc[~others["row"].isin(set(first["row"])), list(ROW)]
-    parts = [part for part in (first, others) if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else first
 
 
 def figure(tables: Mapping[str, pd.DataFrame]) -> Figure:

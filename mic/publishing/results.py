@@ -9,6 +9,7 @@ the old results or the new ones. A rerun replaces, never appends.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import io
 import json
@@ -315,9 +316,9 @@ def read_table(name: str, *, folder: str | Path) -> pd.DataFrame:
             file=folder,
             remedy="run the notebook that writes it: `mic run` runs all of them in order",
         )
-    frame, record = csv(path), path.with_name(PROVENANCE)
-    if record.is_file():
-        told = provenance.read(record)["tables"].get(name, {})
+    frame = csv(path)
+    with contextlib.suppress(ResultError):  # its record says what it means, or cannot be read
+        told = provenance.read(path.with_name(PROVENANCE))["tables"].get(name, {})
         frame.attrs |= {
             "caption": told.get("caption", ""),
             "meanings": told.get("columns", {}),

@@ -147,7 +147,8 @@ def frames_of(video: Video, stream: bitstream.Stream) -> np.ndarray | None:
     # A packed bitstream: a packet may hold two VOPs or a placeholder. The last B-VOP may wait
     # for a packet that never comes; one behind the first I-VOP of a cut film is not shown.
     if (
-        "".join(stream.vop_types[:2]) != "IB"
+        index.begin == 0
+        and "".join(stream.vop_types[:2]) != "IB"
         and len(index.packet_of) <= stream.frame_count <= len(index.packet_of) + 1
     ):
         return stream.display_order[: len(index.packet_of)]

@@ -15,6 +15,7 @@ from mic.experiments.cells import Outcome
 from mic.experiments.data import Dataset
 from mic.experiments.runner import run
 from mic.experiments.tables import accuracy_table, leakage_table
+from mic.publishing.own_rows import PROBE
 
 _SHARED = (
     *("accuracy", "accuracy_low", "accuracy_high", "macro_recall"),
@@ -31,6 +32,8 @@ COLUMNS: Mapping[str, str] = {
     "clips": "different clips tested",
     "people": "tested",
     "folds": "parts of the people tested",
+    "settings": "'elsewhere': grid and input chosen on validation people of synth-ck, schedule "
+    "the profile's; 'default': one setting for all; 'probe': nothing was trained",
 }
 
 
@@ -71,6 +74,7 @@ def table(
     trained = accuracy_table(outcomes, reference="MIC", resamples=config.bootstrap)
     leaks = leakage_table(outcomes, data.factors())
     trained = trained.merge(leaks, on="row", suffixes=("", "_leakage"))
+    trained["settings"] = [peers.settings(row, searched=True) for row in trained["row"]]
     marked = marks.marks_table(data, outcomes, config, executor=executor).set_index("row")
     trained["people"] = trained["row"].map(marked["people"])
     outsider = peers.outsider_row(data, config, folds=peers.folds(config))
@@ -80,4 +84,5 @@ def table(
     whole = pd.concat(parts, ignore_index=True)
     whole["fps"] = whole["row"].map(dict(fps))
     whole["protocol"] = data.name
+    whole["settings"] = whole["settings"].fillna(PROBE)
     return with_holm(whole)[list(COLUMNS)]

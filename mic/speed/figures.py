@@ -153,7 +153,7 @@ def value_for_time(table: pd.DataFrame, *, lines: Mapping[str, float]) -> Figure
     axis.set(
         xscale="log",
         xlabel="milliseconds a clip, file to label",
-        ylabel=f"accuracy on one part of the people\n({behind})",
+        ylabel=f"accuracy\n({behind})",
         ylim=(0, 1.02),
     )
     axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)

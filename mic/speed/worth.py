@@ -27,14 +27,15 @@ _PLACE = {
 WORTH: Mapping[str, str] = {
     **_PLACE,
     "method": "row of MIC",
-    "against": "peer; at its paper's size with the accuracy of the size that was trained",
+    "against": "peer; at its paper's size, on its own grid, with the accuracy of the size and "
+    "grid that were trained",
     "faster": "times the peer's frames a second: the quotient of both rows' ratios to MIC, each "
     "the median over the rounds",
     "faster_cpu": "the same in CPU time",
     "accuracy": "of the row, of people it was not trained with",
     "accuracy_against": "of the peer",
     "gain": "their difference",
-    "settings": "of the row: chosen on validation people, or the default for all",
+    "settings": "of the row: chosen on validation people, its own or elsewhere, or the default",
     "settings_against": "the peer's",
 }
 AIMS: Mapping[str, str] = {
@@ -46,7 +47,7 @@ AIMS: Mapping[str, str] = {
     "reached": "times, in CPU time",
     "accuracy": "of the row",
     "accuracy_against": "of whom it is compared with; empty for real time",
-    "settings": "of the row: chosen on validation people, or the default for all",
+    "settings": "of the row: chosen on validation people, its own or elsewhere, or the default",
     "settings_against": "of whom it is compared with",
     "holds": "whether it is reached",
 }
@@ -57,9 +58,9 @@ def worth_table(methods: pd.DataFrame, accuracy: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         methods: From `study.method_table`, of any clips, one thread and batch size.
-        accuracy: Columns row, accuracy and settings; see `mic.publishing.comparison.preferring`.
-            A peer of its paper's size stands with the accuracy of the same peer as it was
-            trained.
+        accuracy: Columns row, accuracy and settings; see `mic.publishing.own_rows.preferring`.
+            A peer of its paper's size and grid stands with the accuracy of the same peer as it
+            was trained.
 
     Returns:
         One line a pair and clip: width, height, frames, method, against, faster (times the frames

@@ -73,7 +73,7 @@ def decoded_frames(
     """The stream's pictures in the order in which they are shown, as coded.
 
     What cannot be decoded before the first key frame is passed over: recordings of broadcasts
-    begin anywhere. Of VP9's spatial layers, which share a time, the last is the picture.
+    begin anywhere. Of VP9's spatial layers, of one time, the largest is the picture.
 
     Args:
         container: Just opened.
@@ -90,15 +90,16 @@ def decoded_frames(
     """
     found = _decoded(container, stream, path, first, without, before)
     layered = stream.codec_context.name in ("vp9", "libvpx-vp9")
-    yield from _last_of_each_time(found) if layered else found
+    yield from _largest_layers(found) if layered else found
 
 
-def _last_of_each_time(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """Of several pictures in a row with one time stamp the last."""
+def _largest_layers(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+    """Without the pictures that a larger one of the same time follows."""
     held: av.VideoFrame | None = None
     try:
         for frame in frames:
-            if held is not None and (frame.pts is None or frame.pts != held.pts):
+            larger = held is not None and frame.pts == held.pts and frame.width > held.width
+            if held is not None and not larger:
                 yield held
             held = frame
     except CodecError:

@@ -1,6 +1,7 @@
 """What the campaigns that publish one study have in common: arguments, profile, style."""
 
 import argparse
+from pathlib import Path
 
 from mic.config import Profile, load
 from mic.publishing import plots
@@ -39,7 +40,9 @@ def asked(
     parser.add_argument("--profile", default="default")
     parser.add_argument("--results", default=COMMITTED)
     options = parser.parse_args()
-    if data is not None and options.data != data and options.results == COMMITTED:
+    writes = seconds is None or options.what == "publish"
+    over = Path(options.results).resolve() == Path(COMMITTED).resolve()
+    if data is not None and options.data != data and writes and over:
         parser.error(f"{COMMITTED} holds the tables of {data}; name a folder with --results")
     plots.use_style()
     fewer = {} if folds is None else {"folds": options.folds}

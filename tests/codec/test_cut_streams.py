@@ -6,7 +6,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from containers import filmed
+from containers import Film, filmed, write
 
 import mic
 import mic.decoded
@@ -75,6 +75,13 @@ def test_pictures_that_lead_an_open_group_are_not_counted_where_it_comes_first(n
         shown = sum(1 for _ in container.decode(video=0))
     assert shown < COUNT - keys[1]  # two lead
     _checks(path, shown, first=COUNT - shown)
+    if name != "mpeg4":  # of closed groups nothing leads
+        options = {"bf": "2", "g": "12", "flags": "+cgop", "sc_threshold": "1000000000"}
+        film = Film(codec=name, options=options, stamps=tuple(range(COUNT)))
+        closed = write(tmp_path / "closed.mkv", film)
+        key = [k for k, packet in enumerate(_packets(closed)) if packet.is_keyframe][1]
+        path = _copied(closed, tmp_path / f"cut closed{OPEN[name]}", _from(key))
+        assert len(Video(path)) == len(list(Video(path).pictures())) == COUNT - key
     if name != "mpeg1video":
         way = "bitstream" if name == "mpeg4" else "decoded"
         asked = {"what": ("residual",), "method": way, "space": "ycbcr"}
@@ -106,6 +113,48 @@ def test_av1_that_begins_in_its_middle_is_counted_from_its_first_key_frame(tmp_p
     path = _copied(whole, tmp_path / "cut.mkv", _from(5))
     assert len(Video(path)) == behind
     _checks(path, behind, first=COUNT - behind)
+
+
+def _type(data):
+    return "IPBS"[data[data.index(b"\0\0\1\xb6") + 4] >> 6]
+
+
+@pytest.mark.parametrize("suffix", [".avi", ".mp4"])
+def test_a_packed_film_cut_at_a_key_picture_holds_a_vop_that_is_not_shown(suffix, tmp_path):
+    """DivX puts a B-VOP into the packet of the reference before it, and a placeholder behind."""
+    options = {"bf": 1, "g": 12, "qmin": 2, "qmax": 2}
+    whole = filmed(tmp_path / "whole.mkv", _pictures(), "mpeg4", rate=25, **options)
+    coded = _packets(whole)
+    headers = bytes(coded[0].stream.codec_context.extradata) + b"\0\0\1\xb2DivX503b1393p"
+    placeholder = b"\0\0\1\xb6" + (1 << 14 | 1 << 12 | 1 << 6 | 0x0F).to_bytes(2)  # a P-VOP
+    packed = []
+    for packet in coded:
+        data = bytes(packet)
+        if _type(data) == "B":
+            packed[-1] = packed[-1][0] + data, packed[-1][1]
+            packed.append((placeholder, False))
+        else:
+            packed.append((data, packet.is_keyframe))
+    keys = [number for number, (_, key) in enumerate(packed) if key]
+    cut = packed[keys[1] :]
+    assert [_type(cut[0][0]), cut[0][0].count(b"\0\0\1\xb6")] == ["I", 2]
+
+    def packets(found):
+        del found
+        for number, (data, key) in enumerate(cut):
+            made = av.Packet(data if number else headers + data)
+            made.pts = made.dts = number
+            made.time_base, made.is_keyframe = Fraction(1, 25), key
+            yield made
+
+    path = _copied(whole, tmp_path / f"cut{suffix}", packets)
+    pictures = list(Video(path).pictures())
+    assert [one.number for one in pictures] == list(range(len(Video(path))))
+    source = source_of(Video(path, survey=True))
+    for number in (0, 1, 5, 11):
+        (seen,) = [one for one in source.moments([number], lambda motion: []) if one.pixels]
+        assert seen.number == number
+        assert np.abs(seen.pixels(None).astype(int) - pictures[number].rgb).max() <= 4
 
 
 @pytest.mark.parametrize("name", ["ffv1", "snow"])
@@ -233,6 +282,22 @@ def test_of_spatial_layers_the_last_is_the_picture(tmp_path):
     pictures = list(Video(path).pictures())
     assert [one.number for one in pictures] == list(range(12)) == list(range(len(Video(path))))
     assert {one.rgb.shape for one in pictures} == {(96, 128, 3)}
+
+
+def test_frames_of_vp9_that_share_a_time_are_no_layers(tmp_path):
+    whole = filmed(tmp_path / "whole.webm", _pictures(8), "libvpx-vp9", rate=25, g=1)
+
+    def packets(found):
+        before = None
+        for number, packet in enumerate(found):
+            if number == 4:
+                packet.pts = packet.dts = before
+            before = packet.pts
+            yield packet
+
+    path = _copied(whole, tmp_path / "twice.webm", packets)
+    assert [one.number for one in Video(path).pictures()] == list(range(len(Video(path))))
+    assert len(Video(path)) == 8
 
 
 def test_a_turn_that_key_pictures_tell_holds_up_to_the_next(tmp_path):

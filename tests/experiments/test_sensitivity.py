@@ -3,6 +3,7 @@
 import numpy as np
 import outcomes
 import pytest
+from campaigns import front
 
 from mic.config import load
 from mic.experiments import plan, sensitivity
@@ -61,3 +62,17 @@ def test_each_value_is_compared_with_the_profiles_own_on_the_same_clips(work):
     low, high = axis.get_xlim()
     assert low == -high
     assert high >= 100
+
+
+def test_tables_of_other_data_do_not_go_over_the_committed_ones(monkeypatch, tmp_path):
+    def asked(*words):
+        monkeypatch.setattr("sys.argv", ["sensitivity", *words])
+        return front.asked("What it does.", seconds=60.0, data="synth-ck")[0]
+
+    other = ("--data", "mine=clips")
+    assert asked("run", *other).data == "mine=clips"  # writes no table
+    assert asked("publish").results == front.COMMITTED
+    assert asked("publish", *other, "--results", str(tmp_path)).results == str(tmp_path)
+    for results in ((), ("--results", front.COMMITTED + "/")):
+        with pytest.raises(SystemExit):
+            asked("publish", *other, *results)

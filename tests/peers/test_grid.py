@@ -60,9 +60,9 @@ def test_the_peers_are_told_with_source_and_size():
     # ResNet-18 without its classifier has 11 176 512; two attentions and a classifier come on top.
     fan = table.loc["FAN+ResNet18"]
     assert fan["parameters_paper"] == 11_176_512 + 6 + 513 + 1025 + 1024 * 7 + 7
-    # Sixteen cells before an LSTM outweigh half the feature maps.
+    # Sixteen cells of a grid outweigh half the feature maps.
     larger = table.index[table["parameters"] >= table["parameters_paper"]]
-    assert list(larger) == ["Mode VLSTM"]
+    assert list(larger) == ["Mode VLSTM", "Frame voting"]
 
 
 def test_the_outsider_answers_for_the_same_clips_and_is_asked_once(data, monkeypatch):

@@ -11,7 +11,7 @@ import pytest
 from mic.cli import main
 from mic.errors import ResultError
 from mic.evaluation.metrics import wilson
-from mic.publishing import comparison
+from mic.publishing import comparison, own_rows
 from mic.storage import provenance
 
 PAPER = pd.read_csv(provenance.repository() / "results" / "paper.csv")
@@ -77,7 +77,7 @@ def test_the_figure_has_every_row():
 
 def test_the_figure_tells_rows_that_chose_from_rows_that_did_not():
     ours = pd.concat([_ours("MIC"), _ours("Frame voting"), _ours("majority class")])
-    ours["settings"] = [comparison.CHOSEN, comparison.DEFAULT, comparison.PROBE]
+    ours["settings"] = [own_rows.CHOSEN, own_rows.DEFAULT, own_rows.PROBE]
     table = comparison.table(ours, PAPER, dataset="CK+")
     drawn = comparison.figure({"CK+": table})
     names = [label.get_text() for label in drawn.legends[0].get_texts()]
@@ -128,7 +128,7 @@ def test_the_command_sets_committed_results_beside_the_paper(tmp_path, capsys):
     assert "published: 213 sequences" in out
     assert "ours: generated clips" in out
     table = pd.read_csv(tmp_path / "compare_synth_mmi.csv").set_index("method")
-    mine = comparison.rows_of(results, "synth-mmi").set_index("row").loc["MIC"]
+    mine = own_rows.rows_of(results, "synth-mmi").set_index("row").loc["MIC"]
     line = table.loc["MIC"]
     assert line["accuracy"] == mine["accuracy"]
     assert line["difference_low"] < line["difference"] < line["difference_high"]
@@ -143,7 +143,7 @@ def test_no_row_is_of_another_dataset(name):
     results = provenance.repository() / "results"
     peers = pd.read_csv(results / "07_speed" / "peers_accuracy.csv")
     assert set(peers["protocol"]) == {"synth-ck"}
-    found = comparison.rows_of(results, name)
+    found = own_rows.rows_of(results, name)
     assert "MIC" in set(found["row"])
     assert set(found["n"]) == {
         pd.read_csv(results / "04_training/training_accuracy.csv")
@@ -154,7 +154,7 @@ def test_no_row_is_of_another_dataset(name):
 
 def test_rows_that_chose_their_settings_stand_before_those_of_one_setting(tmp_path):
     results = provenance.repository() / "results"
-    found = comparison.rows_of(results, "synth-ck").set_index("row")
+    found = own_rows.rows_of(results, "synth-ck").set_index("row")
     assert found.index.is_unique
     chosen = pd.read_csv(results / "equal/equal_accuracy.csv").set_index("row")
     chosen = chosen[chosen["dataset"] == "synth-ck"]
@@ -167,13 +167,13 @@ def test_rows_that_chose_their_settings_stand_before_those_of_one_setting(tmp_pa
         for summary in ("last frame", "last minus first", "I-frame")
     }
     assert found.loc["majority class", "settings"] == "probe"
-    marks = comparison.preferring(found.reset_index()[:0], _ours("A, linear, b", "majority class"))
+    marks = own_rows.preferring(found.reset_index()[:0], _ours("A, linear, b", "majority class"))
     assert set(marks["settings"]) == {"probe"}
     table = comparison.table(found.reset_index(), PAPER, dataset="CK+").set_index("method")
     assert table.loc["CNN+LSTM", "settings"] == "chosen"
     assert table.loc["NST", "settings"] == ""
-    assert comparison.chosen_rows(results, "synth-ck", digest="of other clips").empty
-    assert comparison.chosen_rows(tmp_path, "synth-ck").empty
+    assert own_rows.chosen_rows(results, "synth-ck", digest="of other clips").empty
+    assert own_rows.chosen_rows(tmp_path, "synth-ck").empty
 
 
 def test_results_that_are_not_there_are_said_so(tmp_path, capsys):

@@ -38,6 +38,15 @@ def _fill(run):
     plt.close(figure)
 
 
+def test_a_table_beside_a_record_that_cannot_be_read_is_read(tmp_path):
+    (tmp_path / "04_training").mkdir()
+    (tmp_path / "04_training" / "scores.csv").write_text("x\n1\n")
+    assert results.read_table("scores", folder=tmp_path).attrs == {}
+    for text in ("{}", "{", '{"tables": {}}'):
+        (tmp_path / "04_training" / "provenance.json").write_text(text)
+        assert results.read_table("scores", folder=tmp_path)["x"].tolist() == [1]
+
+
 def test_outputs_appear_only_on_completion(tmp_path, capsys):
     run = _run(tmp_path)
     _fill(run)
