@@ -80,8 +80,8 @@ def test_pictures_that_lead_an_open_group_are_not_counted_where_it_comes_first(n
         film = Film(codec=name, options=options, stamps=tuple(range(COUNT)))
         closed = write(tmp_path / "closed.mkv", film)
         key = [k for k, packet in enumerate(_packets(closed)) if packet.is_keyframe][1]
-        path = _copied(closed, tmp_path / f"cut closed{OPEN[name]}", _from(key))
-        assert len(Video(path)) == len(list(Video(path).pictures())) == COUNT - key
+        cut = _copied(closed, tmp_path / f"cut closed{OPEN[name]}", _from(key))
+        assert len(Video(cut)) == len(list(Video(cut).pictures())) == COUNT - key
     if name != "mpeg1video":
         way = "bitstream" if name == "mpeg4" else "decoded"
         asked = {"what": ("residual",), "method": way, "space": "ycbcr"}

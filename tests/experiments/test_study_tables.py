@@ -202,8 +202,8 @@ def test_what_is_left_to_train_is_counted_once_and_one_training_timed(data, monk
     monkeypatch.setattr(forecast, "_timed", lambda data, config: 0.5)
     default = config.load("default", jobs=2)
     found = forecast.forecast({data.name: data}, default, ["04_training", "09_paper_comparison"])
-    # Six rows on three folds, of which MIC is asked for twice, and the peers on one.
-    assert (found.trainings, found.stored) == (3 * 6 + len(PEERS), 0)
+    # Six rows on three folds, MIC on its own grid as well, and the peers on one.
+    assert (found.trainings, found.stored) == (3 * 6 + 3 + len(PEERS), 0)
     assert found.clip_epochs == found.trainings * 16 * default.epochs
     assert found.hours == pytest.approx(found.clip_epochs * 0.5 / 2 / 3600)
     assert "500 ms a clip" in str(found)
