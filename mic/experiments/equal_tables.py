@@ -202,6 +202,17 @@ def predictions(answers: pd.DataFrame) -> pd.DataFrame:
     return wide.rename_axis(columns=None).reset_index()
 
 
+def answers(wide: pd.DataFrame) -> pd.DataFrame:
+    """`predictions` the other way: a line an answer.
+
+    Returns:
+        Columns of `PREDICTIONS`, then row, predicted, correct.
+    """
+    long = wide.melt(list(PREDICTIONS), var_name="row", value_name="predicted")
+    long = long.dropna(subset="predicted")
+    return long.assign(correct=long["predicted"] == long["label"])
+
+
 def terms_table(answers: pd.DataFrame, *, resamples: int = 10_000) -> pd.DataFrame:
     """The rows of MIC against MIC itself, clip by clip: what each of its terms is worth.
 

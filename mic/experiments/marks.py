@@ -14,12 +14,11 @@ from concurrent.futures import Executor
 import pandas as pd
 
 from mic.config import Profile
-from mic.evaluation import metrics
 from mic.evaluation.inference import with_holm
 from mic.experiments import embeddings, equal_tables
 from mic.experiments.cells import Outcome
 from mic.experiments.data import Dataset
-from mic.experiments.tables import answers, paired
+from mic.experiments.tables import answers, answers_table
 
 # The probes that tell most: where clips begin neutral, and where they do not.
 PROBES = ("MobileFaceNet, linear, last minus first", "MobileFaceNet, linear, mean of the frames")
@@ -73,28 +72,8 @@ def marks_table(
     marked = equal_tables.marks(data, chosen, parts=config.parts)
     tested = {outcome.cell.split for outcome in outcomes}
     found = pd.concat([answers(outcomes), marked[marked["split"].isin(tested)]])
-    lines = []
-    for (dataset, row), part in found.groupby(["dataset", "row"], sort=False):
-        interval = metrics.subject_bootstrap(
-            part["correct"].to_numpy(bool), part["subject"].to_numpy(), resamples=config.bootstrap
-        )
-        lines.append(
-            {
-                "dataset": dataset,
-                "row": row,
-                "accuracy": interval.value,
-                "accuracy_low": interval.low,
-                "accuracy_high": interval.high,
-                "macro_recall": part.groupby("label")["correct"].mean().mean(),
-                **paired(found, str(row), reference, config.bootstrap),
-                "n": len(part),
-                "clips": part["clip"].nunique(),
-                "people": part["subject"].nunique(),
-                "folds": part["split"].nunique(),
-                "seeds": part["seed"].nunique(),
-            }
-        )
-    return with_holm(pd.DataFrame(lines))[list(COLUMNS)]
+    table = answers_table(found, reference=reference, resamples=config.bootstrap)
+    return with_holm(table.assign(dataset=data.name))[list(COLUMNS)]
 
 
 def _embed(data: Dataset, steps: int, executor: Executor) -> None:

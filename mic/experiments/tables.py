@@ -140,6 +140,41 @@ def accuracy_table(
     return pd.DataFrame(lines)
 
 
+def answers_table(table: pd.DataFrame, *, reference: str, resamples: int = 2000) -> pd.DataFrame:
+    """Accuracy of each row from its answers alone, and how it differs from a reference row.
+
+    Args:
+        table: Of `answers`, of one dataset.
+        reference: Row that the others are compared with, on the same clips and seeds.
+        resamples: Of the bootstrap over subjects.
+
+    Returns:
+        Columns row, accuracy, accuracy_low, accuracy_high (95 %, over new subjects),
+        macro_recall, those of `paired`, n (predictions), clips, people, folds, seeds.
+    """
+    lines = []
+    for row, part in table.groupby("row", sort=False):
+        interval = metrics.subject_bootstrap(
+            part["correct"].to_numpy(bool), part["subject"].to_numpy(), resamples=resamples
+        )
+        lines.append(
+            {
+                "row": row,
+                "accuracy": interval.value,
+                "accuracy_low": interval.low,
+                "accuracy_high": interval.high,
+                "macro_recall": part.groupby("label")["correct"].mean().mean(),
+                **paired(table, str(row), reference, resamples),
+                "n": len(part),
+                "clips": part["clip"].nunique(),
+                "people": part["subject"].nunique(),
+                "folds": part["split"].nunique(),
+                "seeds": part["seed"].nunique(),
+            }
+        )
+    return pd.DataFrame(lines)
+
+
 def paired(table: pd.DataFrame, row: str, reference: str, resamples: int) -> dict[str, float]:
     """How a row differs from another on the predictions that both made.
 

@@ -178,16 +178,13 @@ def _prior(out: Path) -> pd.DataFrame:
     stored = _stored(out / ANSWERS)
     if stored is not None:
         return stored
-    keys = list(equal_tables.PREDICTIONS)
-    long = _committed("equal_predictions").melt(keys, var_name="row", value_name="predicted")
-    long = long.dropna(subset="predicted")
+    long = equal_tables.answers(_committed("equal_predictions"))
     trained = json.loads((COMMITTED / "provenance.json").read_text("utf-8"))
     machines: dict[str, str] = {}
     for machine, rows in trained["trained on"].items():  # folds of a row may be of several
         for title in rows:
             machines[title] = " and ".join(filter(None, (machines.get(title), machine)))
     return long.assign(
-        correct=long["predicted"] == long["label"],
         machine=(long["row"] + " on " + long["dataset"]).map(machines),
         chosen_on="synth-ck",
     )

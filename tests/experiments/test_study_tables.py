@@ -9,11 +9,21 @@ import pandas as pd
 import pytest
 
 from mic import config, experiments
-from mic.experiments import ablations, cells, confusions, forecast, marks, peers, plan
+from mic.experiments import (
+    ablations,
+    cells,
+    confusions,
+    equal_tables,
+    forecast,
+    marks,
+    peers,
+    plan,
+)
 from mic.inputs.coverage import LeftOut
 from mic.manifest.manifest import Clip, Manifest
 from mic.peers import PEERS
-from mic.speed import study
+from mic.publishing import own_rows
+from mic.speed import accuracies, study
 
 SMOKE = config.load("smoke", bootstrap=50)
 CLASSES = ("anger", "fear", "happiness")
@@ -137,6 +147,59 @@ def test_marks_stand_beside_a_row_on_the_same_clips(data, embedded):
     assert probe["difference"] == pytest.approx(1 - rows.loc["MIC", "accuracy"])
     assert (table["n"] == 24).all()
     assert (table["people"] == PEOPLE).all()
+
+
+def test_rows_that_chose_their_settings_are_read_and_not_trained_again(
+    data, embedded, monkeypatch, tmp_path
+):
+    trained = outcomes_of(data) + outcomes_of(data, row="MIC-fast", right=0.5)
+    elsewhere = pd.concat(
+        [
+            experiments.answers(outcomes_of(data, right=1.1)),
+            experiments.answers(outcomes_of(data, row="FAN+ResNet18", right=0.6)),
+        ]
+    )
+    wide = equal_tables.predictions(elsewhere)
+    (tmp_path / "equal").mkdir()
+    for name, table in (
+        ("equal_predictions", wide),
+        ("equal_accuracy", equal_tables.accuracy_table(elsewhere, reference="MIC", resamples=50)),
+        ("equal_search", pd.DataFrame({"row": ["MIC", "FAN+ResNet18"]})),
+    ):
+        told = table if "dataset" in table else table.assign(dataset=data.name)
+        told.to_csv(tmp_path / "equal" / f"{name}.csv", index=False)
+    record = {"data": {data.name: data.manifest.digest()}, "tables": {}}
+    monkeypatch.setattr(own_rows.provenance, "read", lambda path: record)
+    known = accuracies.searched(data, tmp_path)
+    assert len(known) == len(elsewhere) == 2 * len(data.manifest)
+    assert known["correct"].sum() == elsewhere["correct"].sum()
+
+    asked = []
+    monkeypatch.setattr(accuracies, "run", lambda data, cells, executor: asked.extend(cells))
+    accuracies.train(data, SMOKE, ("fan", "voting"), without={*known["row"]}, executor=None)
+    rows = {cell.row for cell in asked}
+    assert {"MIC", "Frame voting"} <= rows  # MIC is what the others here are compared with
+    assert "FAN+ResNet18" not in rows
+
+    outsider = {"row": peers.OUTSIDER, "accuracy": 0.5, "n": 24}
+    monkeypatch.setattr(accuracies.peers, "outsider_row", lambda *_, **__: outsider)
+    known_factors = np.random.default_rng(0).normal(size=(len(data.manifest), 2))
+    monkeypatch.setattr(type(data), "factors", lambda self: known_factors)
+    fps = {"MIC": 100.0, "FAN+ResNet18": 50.0}
+    table = accuracies.table(data, trained, SMOKE, fps=fps, known=known).set_index("row")
+    assert list(table.reset_index()[list(accuracies.COLUMNS)]) == list(accuracies.COLUMNS)
+    assert table.index.is_unique
+    assert (table.loc["MIC", "accuracy"], table.loc["MIC", "settings"]) == (1, "chosen")
+    assert table.loc["FAN+ResNet18", "difference"] < 0  # from MIC's answers in the same study
+    here = table.loc[accuracies.HERE]
+    assert (here["settings"], here["fps"]) == ("elsewhere", pytest.approx(np.nan, nan_ok=True))
+    fast = table.loc["MIC-fast"]
+    assert fast["difference"] == pytest.approx(fast["accuracy"] - here["accuracy"])
+    assert table.loc["majority class", "settings"] == "probe"
+    assert accuracies.searched(
+        dataclasses.replace(data, manifest=data.manifest.where(lambda clip: clip.label != "fear")),
+        tmp_path,
+    ).empty  # of other clips
 
 
 def test_marks_answer_no_clip_that_was_left_out(data, embedded):
