@@ -1,8 +1,8 @@
 """The presets that every run is made of: frozen dataclasses, no files, no hidden state.
 
-`smoke` proves that everything runs (CI), `default` finishes on two cores within the hour, `full`
-uses every fold and several seeds, `paper` has the papers' own sizes. A preset is changed with
-`dataclasses.replace`, or by naming fields in a notebook's parameters cell.
+`smoke` proves that everything runs (CI), `default` is for two cores and little more than an hour,
+`full` uses every fold and several seeds, `paper` has the papers' own sizes. A preset is changed
+with `dataclasses.replace`, or by naming fields in a notebook's parameters cell.
 """
 
 from __future__ import annotations

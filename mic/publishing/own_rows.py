@@ -81,6 +81,16 @@ def chosen_rows(folder: str | Path, data: str, *, digest: str | None = None) -> 
     return frame[list(ROW)].reset_index(drop=True)
 
 
+def behind(folder: str | Path, data: str) -> str:
+    """What stands behind `chosen_rows`, as a caption says it: clips, people, parts and seeds."""
+    frame = results.read_table("equal_accuracy", folder=folder)
+    frame = frame[frame["dataset"] == data]
+    counted = {"part": frame["folds"].max(), "seed": frame["seeds"].max()}
+    told = [f"{int(k)} {what}{'' if k == 1 else 's'}" for what, k in counted.items()]
+    clips = int((frame["n"] / frame["seeds"]).max())
+    return ", ".join([f"n {clips}", f"{int(frame['people'].max())} people", *told])
+
+
 def preferring(first: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
     """The first rows, and those of the others that are not among them; columns `ROW`.
 

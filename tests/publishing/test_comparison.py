@@ -174,6 +174,15 @@ def test_rows_that_chose_their_settings_stand_before_those_of_one_setting(tmp_pa
     assert table.loc["NST", "settings"] == ""
     assert own_rows.chosen_rows(results, "synth-ck", digest="of other clips").empty
     assert own_rows.chosen_rows(tmp_path, "synth-ck").empty
+    assert own_rows.behind(results, "synth-ck") == "n 327, 118 people, 5 parts, 1 seed"
+
+
+def test_rows_that_differ_from_mic_in_training_only_are_as_fast():
+    ours = pd.concat([_ours("MIC"), _ours("MIC-Î"), _ours("MIC+T")])
+    table = comparison.table(ours, PAPER, dataset="CK+", rates={"MIC": 100.0, "MIC-MI": 90.0})
+    fps = table.set_index("method")["fps"]
+    assert (fps["MIC"], fps["MIC-I_hat"], fps["MIC-MI"]) == (100, 100, 90)
+    assert np.isnan(fps["MIC+T"])
 
 
 def test_results_that_are_not_there_are_said_so(tmp_path, capsys):
