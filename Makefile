@@ -87,7 +87,7 @@ lint: environment
 	@$(bin)/ruff format --quiet --check .
 	@$(bin)/clang-format --dry-run --Werror $(wildcard native/*.cpp native/*.hpp)
 	@$(bin)/python -m pytest --quiet --no-header -p no:randomly -n 0 tests/repository/test_dead_code.py
-	@$(MAKE) --no-print-directory --jobs 2 --output-sync types
+	@$(MAKE) --no-print-directory --jobs 2 $(if $(filter output-sync,$(.FEATURES)),--output-sync) types
 
 types: mypy pyright
 

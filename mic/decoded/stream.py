@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from mic.codec.video import Video
 from mic.decoded.residuals import DecodedFrame, FrameVectors, residual, vectors
-from mic.decoded.source import REMEDY, Picture, check_codec, check_cropping, pictures
+from mic.decoded.source import Picture, check_codec, check_cropping, pictures
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
 from mic_bitstream.arrays import (
     SPACES,
@@ -203,9 +203,9 @@ class Decoded:
             if picture.kind == "B" and past is not None:
                 if self.codec == "mpeg4":
                     raise UnsupportedSyntaxError(
-                        "libavcodec exports no vectors for B-VOPs",
+                        "B-VOPs are not read from decoded pictures",
                         file=self.path,
-                        remedy=REMEDY,
+                        remedy="mic.bitstream.open reads what is coded of them",
                     )
                 waiting.append(picture)
                 continue

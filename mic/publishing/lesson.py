@@ -14,13 +14,16 @@ readers; a test compares the two.
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from mic import config
+from mic import config, extras
 from mic.errors import ConfigError
-from mic.publishing.results import Run
 from mic.storage import provenance
+
+with extras.needed():
+    from mic.publishing.results import Run
 
 # Parameters of the notebooks that also run on datasets that somebody gives: see `mic run --data`.
 _GIVEN = ("datasets", "show_people")
@@ -35,6 +38,8 @@ _KINDS = {
 }
 # Those that may name a file.
 FILES = ("clip",)
+# What lessons import beside `mic`, some of it in the middle of a long run.
+_IMPORTED = ("IPython", "matplotlib", "pandas", "scipy", "sklearn", "torch")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -219,7 +224,11 @@ def start(notebook: str, namespace: Mapping[str, Any]) -> tuple[config.Profile, 
         ConfigError: No such notebook, or a parameter that it does not have.
         ResultError: See `mic.publishing.results.folder_of`.
         StorageError: The results folder cannot be written.
+        ExtraError: Something that lessons import is not installed.
     """
+    with extras.needed():
+        for name in _IMPORTED:
+            importlib.import_module(name)
     if notebook not in LESSONS:
         raise ConfigError(
             f"there is no notebook {notebook!r}",

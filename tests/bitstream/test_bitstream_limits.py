@@ -123,8 +123,8 @@ def test_every_output_asks_for_memory(clip, tmp_path, monkeypatch):
             vectors.dense()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process may take")
 def test_the_processes_own_limit_counts(tmp_path):
-    resource = pytest.importorskip("resource")
     script = tmp_path / "limited.py"
     script.write_text(
         "import resource\n"
@@ -134,7 +134,6 @@ def test_the_processes_own_limit_counts(tmp_path):
         "resource.setrlimit(size, (6 << 30, resource.getrlimit(size)[1]))\n"
         "assert free_memory() < min(used + 1, 6 << 30)\n"
     )
-    assert resource.RLIMIT_AS is not None
     subprocess.run([sys.executable, str(script)], check=True)
 
 
@@ -142,7 +141,7 @@ LARGE = """
 import sys
 import mic.bitstream
 with mic.bitstream.open(sys.argv[1]) as opened:
-    sums = opened.segment_sums(opened.frame_count // 100)
+    sums = opened.segment_sums(opened.frame_count // 1000)
     assert opened.vop_types.count("N") > 6000
     assert not sums.y[0, ::64].any()
 print(peak())
@@ -165,10 +164,8 @@ def test_large_pictures_that_are_never_coded_cost_nothing(clip, tmp_path):
     done = subprocess.run(
         [sys.executable, str(script), str(path)], capture_output=True, text=True, check=False
     )
-    if "ConfigError" in done.stderr:  # a machine that could not hold the sums were they coded
-        return
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) < 2 << 30  # 69 rows of sums would be 13 GB
+    assert int(done.stdout) < 1 << 30  # six rows of sums would be 1.2 GB
 
 
 INTERRUPTED = """

@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from environment_file import ROOT
 
-from mic.errors import ConfigError, ResultError
+from mic.errors import ConfigError, ExtraError, ResultError
 from mic.publishing import lesson
 from mic.storage import provenance
 
@@ -132,3 +132,12 @@ def test_an_installed_mic_finds_the_clone_or_says_that_it_needs_one(tmp_path, mo
     assert provenance.repository() == tmp_path / "mic-source"
     monkeypatch.chdir(ROOT / "notebooks" / "solutions")
     assert provenance.repository() == ROOT
+
+
+@pytest.mark.parametrize(("name", "extra"), [("sklearn", "train"), ("IPython", "notebooks")])
+def test_a_package_that_lessons_need_is_named_before_they_begin(
+    name, extra, monkeypatch, tmp_path
+):
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ExtraError, match=extra):
+        lesson.start(NOTEBOOK, _variables(tmp_path))

@@ -101,6 +101,7 @@ def test_a_browser_shows_it_and_asks_nobody_else(folder, tmp_path):
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
         page = browser.new_page()
+        page.set_default_timeout(300_000)
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda message: said.append(message.text))
         page.goto(made.path.as_uri(), wait_until="load")

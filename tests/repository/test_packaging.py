@@ -105,3 +105,17 @@ def test_every_notebook_is_in_the_readme():
     text = (ROOT / "README.md").read_text()
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         assert f"(notebooks/{path.name})" in text
+
+
+def test_what_only_maintainers_call_is_not_in_the_wheel():
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["scikit-build"]["wheel"]
+    assert "mic/synthface/tools/build_head.py" in wheel["exclude"]
+    for name in wheel["exclude"]:
+        assert (ROOT / name).is_file()
+        module = name.removesuffix(".py").replace("/", ".")
+        users = [
+            path
+            for path in (ROOT / "mic").rglob("*.py")
+            if module in path.read_text() and path != ROOT / name
+        ]
+        assert not users
