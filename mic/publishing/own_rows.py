@@ -13,6 +13,8 @@ from mic.storage import provenance
 
 # How a row came by its settings: its own search, that of `synth-ck`, none; or it has none.
 CHOSEN, ELSEWHERE, DEFAULT, PROBE = "chosen", "elsewhere", "default", "probe"
+# MIC as notebook 07 trains it beside rows that were not searched, where the row MIC was.
+HERE = "MIC, the profile's schedule"
 # Columns of a row, for `mic.publishing.comparison.table`.
 ROW = ("row", "accuracy", "accuracy_low", "accuracy_high", "n", "settings")
 # What a linear probe is given of a clip where it stands beside trained rows: what the face did
@@ -43,6 +45,7 @@ def rows_of(folder: str | Path, data: str) -> pd.DataFrame:
             continue
         frame = results.csv(path)
         frame = frame[frame["protocol"] == data]
+        frame = frame[frame["row"] != HERE] if "row" in frame else frame
         found = preferring(found, frame if "row" in frame else frame.assign(row="MIC"))
     if found.empty:
         raise ResultError(
@@ -96,10 +99,10 @@ def preferring(first: pd.DataFrame, others: pd.DataFrame) -> pd.DataFrame:
 
     Probes of the others, which are of fewer people, are left out where the first have some.
     """
+    probes = others["row"].str.contains(_PROBE_ROWS)
     if "settings" not in others:
-        probes = others["row"].str.contains(_PROBE_ROWS)
         others = others.assign(settings=np.where(probes, PROBE, DEFAULT))
-        others = others[~probes | (first["settings"] != PROBE).all()]
+    others = others[~probes | (first["settings"] != PROBE).all()]
     others = others.loc[~others["row"].isin(set(first["row"])), list(ROW)]
     parts = [part for part in (first, others) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else first

@@ -41,10 +41,6 @@ COLUMNS: Mapping[str, str] = {
 }
 
 
-# MIC as it is trained here, where the row of that name was searched.
-HERE = "MIC, the profile's schedule"
-
-
 def searched(data: Dataset, folder: str | Path) -> pd.DataFrame:
     """Answers of rows that chose their settings, on just these clips; may be empty.
 
@@ -115,7 +111,7 @@ def table(
     marked = marked.drop(index=[row for row in marked.index if row in set(trained["row"])])
     parts = [trained, pd.DataFrame([outsider]), marked.reset_index()]
     if len(known):
-        trained.loc[trained["row"] == "MIC", "row"] = HERE
+        trained.loc[trained["row"] == "MIC", "row"] = own_rows.HERE
         chosen = answers_table(known, reference="MIC", resamples=config.bootstrap)
         parts = [chosen.assign(settings=own_rows.CHOSEN), *parts]
     whole = pd.concat(parts, ignore_index=True)

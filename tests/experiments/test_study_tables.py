@@ -191,7 +191,7 @@ def test_rows_that_chose_their_settings_are_read_and_not_trained_again(
     assert table.index.is_unique
     assert (table.loc["MIC", "accuracy"], table.loc["MIC", "settings"]) == (1, "chosen")
     assert table.loc["FAN+ResNet18", "difference"] < 0  # from MIC's answers in the same study
-    here = table.loc[accuracies.HERE]
+    here = table.loc[own_rows.HERE]
     assert (here["settings"], here["fps"]) == ("elsewhere", pytest.approx(np.nan, nan_ok=True))
     fast = table.loc["MIC-fast"]
     assert fast["difference"] == pytest.approx(fast["accuracy"] - here["accuracy"])

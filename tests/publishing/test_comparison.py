@@ -159,7 +159,10 @@ def test_rows_that_chose_their_settings_stand_before_those_of_one_setting(tmp_pa
     chosen = pd.read_csv(results / "equal/equal_accuracy.csv").set_index("row")
     chosen = chosen[chosen["dataset"] == "synth-ck"]
     assert (found.loc[["MIC", "CNN+LSTM"], "settings"] == "chosen").all()
-    taken = found[found["settings"] != "default"]
+    taken = found[found.index.isin(chosen.index)]
+    others = found[~found.index.isin(chosen.index)]["settings"]
+    assert {"C3D-GRU": "elsewhere", "LBVCNN": "default"}.items() <= others.to_dict().items()
+    assert set(others[others == "probe"].index) == {"fer, every frame"}
     np.testing.assert_array_equal(taken["accuracy"], chosen.loc[taken.index, "accuracy"])
     assert set(chosen.index) - set(taken.index) == {
         f"{network}, linear, {summary}"
