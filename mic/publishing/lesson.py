@@ -83,6 +83,7 @@ LESSONS: Mapping[str, Lesson] = {
     "03_mine": Lesson(
         tables=("mi_closed_form", "mi_estimators", "mi_sample_size"),
         figures=("mi_estimators", "mi_min_min", "mi_sample_size"),
+        committed=True,
     ),
     "04_training": Lesson(
         tables=("training_accuracy", "training_curves", "training_optimism"),
