@@ -17,7 +17,7 @@ extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t*, std::size_t size, std::si
 
 int main(int count, char** names) {
     std::size_t inputs = 0;
-    const auto run = [&inputs](const std::filesystem::path& path) {
+    const auto feed = [&inputs](const std::filesystem::path& path) {
         std::ifstream file(path, std::ios::binary);
         // A vector of the exact size, so that ASan sees a read past the input.
         const std::vector<char> text{std::istreambuf_iterator<char>(file), {}};
@@ -29,12 +29,12 @@ int main(int count, char** names) {
         const std::filesystem::path path(names[k]);
         if (!std::filesystem::is_directory(path)) {
             if (std::filesystem::exists(path))
-                run(path);
+                feed(path);
             continue;
         }
         for (const auto& entry : std::filesystem::recursive_directory_iterator(path))
             if (entry.is_regular_file())
-                run(entry.path());
+                feed(entry.path());
     }
     std::printf("%zu inputs\n", inputs);
     return 0;
