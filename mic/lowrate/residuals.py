@@ -24,13 +24,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from mic import bitstream, codec
-from mic.errors import ConfigError
+from mic import codec
 from mic.evaluation import metrics
 from mic.experiments import splits
 from mic.experiments.cells import split_named
 from mic.experiments.runner import Task, outcomes, processes
-from mic.inputs.tensors import ClipTensors, sampled
+from mic.inputs.tensors import ClipTensors
+from mic.lowrate.rungs import Rung, read, sent, transmit
 from mic.manifest.manifest import Clip, Manifest
 from mic.models.mic import Method, Mic
 from mic.processes.workers import torch_threads
@@ -38,23 +38,9 @@ from mic.storage import cache
 from mic.training.initial import initial_network
 from mic.training.train import Schedule, Training, predict
 
-_SENT = cache.Stage(name="lowrate-rung", version=1)
 _ANSWERS = cache.Stage(name="lowrate-residual", version=3)
 MIXED = "max-mix"
 LONGER = "max-mix, longer"
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Rung:
-    """An operating point of the sender.
-
-    Attributes:
-        factor: Edge lengths are divided by it before coding.
-        quantiser: vop_quant of MPEG-4.
-    """
-
-    factor: int
-    quantiser: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,58 +112,6 @@ class Ladder:
 
 def _send_all(ladder: Ladder, rung: Rung) -> None:
     ladder.tensors(rung)
-
-
-def sent(path: Path, digest: str, rung: Rung, *, steps: int, edge: int) -> cache.Arrays:
-    """What a rung delivers of a clip, computed or from the cache.
-
-    Returns:
-        `residual` (steps, 3, edge, edge) int16, accumulated since the I-frame, at frames spread
-        evenly; `bits`, `pixels` (samples before down-sampling) and `seconds`, one number each.
-
-    Raises:
-        ConfigError: The factor, or the ratio of the sizes, is no power of two up to eight.
-    """
-    return cache.fetch(
-        _SENT,
-        inputs=[digest],
-        parameters={"rung": rung, "steps": steps, "edge": edge},
-        compute=lambda: _send(path, rung, steps, edge),
-    )
-
-
-def _send(path: Path, rung: Rung, steps: int, edge: int) -> dict[str, np.ndarray]:
-    info = codec.probe(path)
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / "sent.mp4"
-        report = transmit(path, target, info, rung)
-        residual = _read(target, steps, edge)
-    return {
-        "residual": residual,
-        "bits": np.array(report.bits),
-        "pixels": np.array(info.width * info.height * report.frames),
-        "seconds": np.array(report.frames / float(report.frame_rate)),
-    }
-
-
-def transmit(path: Path, target: Path, info: codec.VideoInfo, rung: Rung) -> codec.EncodeReport:
-    """Writes to `target` what a rung makes of the clip `path`, of which `info` was probed."""
-    size = (info.width // rung.factor, info.height // rung.factor)
-    return codec.reencode(path, target, size=size, vop_quant=rung.quantiser)
-
-
-def _read(target: Path, steps: int, edge: int) -> np.ndarray:
-    with bitstream.open(target) as stream:
-        scale, enlarge = max(1, stream.width // edge), max(1, edge // stream.width)
-        if stream.width * enlarge != edge * scale or scale not in (1, 2, 4, 8):
-            raise ConfigError(
-                f"pictures of {stream.width} cannot become maps of {edge}",
-                remedy="choose factors and an edge that are powers of two",
-            )
-        index = sampled(stream.frame_count, steps)
-        maps = stream.accumulated(index, scale=scale, space="rgb").pixels
-    maps = np.rint(maps).astype(np.int16).repeat(enlarge, 1).repeat(enlarge, 2)
-    return np.ascontiguousarray(maps.transpose(0, 3, 1, 2))
 
 
 def run(ladder: Ladder, *, jobs: int = 1) -> None:
@@ -365,7 +299,7 @@ def _received(
 @torch.no_grad()
 def _timed(network: Mic, targets: Sequence[Path], ladder: Ladder) -> tuple[float, float]:
     start = time.perf_counter()
-    maps = [_read(target, ladder.steps, ladder.edge) for target in targets]
+    maps = [read(target, ladder.steps, ladder.edge) for target in targets]
     parsed = time.perf_counter()
     for clip in maps:
         network(torch.from_numpy(clip)[None].float())

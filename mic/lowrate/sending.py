@@ -31,7 +31,8 @@ from mic.experiments.privacy.rates import drawn, rates
 from mic.experiments.reencoding import gop_structure
 from mic.faces import Status
 from mic.lowrate.features import FeatureCoder
-from mic.lowrate.residuals import Ladder, Rung, answers, transmit
+from mic.lowrate.residuals import Ladder, answers
+from mic.lowrate.rungs import Rung, transmit
 from mic.processes.workers import torch_threads
 from mic.storage import cache
 

@@ -9,7 +9,8 @@ import pytest
 from mic import codec
 from mic.errors import ConfigError
 from mic.lowrate import residuals
-from mic.lowrate.residuals import Ladder, Rung
+from mic.lowrate.residuals import Ladder
+from mic.lowrate.rungs import Rung
 from mic.manifest.manifest import Clip, Manifest
 from mic.models.mic import Method
 from mic.storage.digest import sha256_of

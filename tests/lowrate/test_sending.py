@@ -10,7 +10,8 @@ from mic.experiments.data import Dataset
 from mic.experiments.reencoding import gop_structure
 from mic.faces import Detection, Status
 from mic.lowrate import sending
-from mic.lowrate.residuals import Ladder, Rung
+from mic.lowrate.residuals import Ladder
+from mic.lowrate.rungs import Rung
 from mic.manifest.manifest import Manifest
 from mic.models.mic import Method
 from mic.training.schedules import Schedule
