@@ -23,6 +23,8 @@ from mic.lowrate.scores import METRICS
 from mic.lowrate.study import Study
 from mic.lowrate.transmission import Channel
 
+# Rates and scores, (K,) each, of everybody and of every sample of people.
+Drawn = Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]]
 _ENOUGH = 0.95  # share of the samples of people in which a difference must be defined
 
 
@@ -95,29 +97,42 @@ def rate_table(
 ) -> pd.DataFrame:
     """BD-rate on CCC of several senders against one, with intervals over test subjects.
 
-    Rates and scores of each sample of subjects are those of the drawn subjects. Each sender is
-    judged twice: by all its points, and by those worth sending in that sample.
-
     Args:
         study: Whose predictions are in the cache.
         curves: For each name, cells with the coded channels they are tested on.
         reference: The sender compared with.
 
     Returns:
+        Of `difference_table`, with `n` and `subjects`.
+    """
+    measured = {name: _drawn_points(study, points) for name, points in curves.items()}
+    table = difference_table(measured, _drawn_points(study, reference))
+    return table.assign(**study.sizes())
+
+
+def difference_table(curves: Mapping[str, Drawn], reference: Drawn) -> pd.DataFrame:
+    """BD-rate of several senders against one, with intervals over samples of people.
+
+    Rates and scores of each sample are those of the drawn people. Each sender is judged twice: by
+    all its points, and by those worth sending in that sample.
+
+    Args:
+        curves: For each name, rates and scores of everybody, then of every sample.
+        reference: The same of the sender compared with, over the same samples.
+
+    Returns:
         `sender`, `points` (all or worthwhile), `difference` with interval (NaN where undefined;
         no interval where more than a twentieth of the samples leave it undefined), `defined`
-        (share of samples), `reason`, `n`, `subjects`.
+        (share of samples), `reason`.
     """
-    wanted = _drawn_points(study, reference)
     rows = []
-    for name, points in curves.items():
-        measured = _drawn_points(study, points)
+    for name, measured in curves.items():
         for worthwhile in (False, True):
             found = [
                 rate_difference(
                     Curve.of(*one, worthwhile=worthwhile), Curve.of(*other, worthwhile=worthwhile)
                 )
-                for one, other in zip(measured, wanted, strict=True)
+                for one, other in zip(measured, reference, strict=True)
             ]
             drawn = np.array([value for value, _ in found[1:]])
             defined = float(np.isfinite(drawn).mean())
@@ -135,12 +150,10 @@ def rate_table(
                     "reason": found[0][1],
                 }
             )
-    return pd.DataFrame(rows).assign(**study.sizes())
+    return pd.DataFrame(rows)
 
 
-def _drawn_points(
-    study: Study, points: Sequence[tuple[Cell, Channel]]
-) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _drawn_points(study: Study, points: Sequence[tuple[Cell, Channel]]) -> Drawn:
     """Rates and CCCs, (K,) each, of every sample of subjects."""
     rates, scores = [], []
     for cell, channel in points:

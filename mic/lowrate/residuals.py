@@ -30,7 +30,7 @@ from mic.experiments import splits
 from mic.experiments.cells import split_named
 from mic.experiments.runner import Task, outcomes, processes
 from mic.inputs.tensors import ClipTensors
-from mic.lowrate.rungs import Rung, read, sent, transmit
+from mic.lowrate.rungs import Rung, Shown, read, sent, transmit
 from mic.manifest.manifest import Clip, Manifest
 from mic.models.mic import Method, Mic
 from mic.processes.workers import torch_threads
@@ -57,6 +57,8 @@ class Ladder:
         edge: Edge of the residual maps, the same for all rungs, in samples.
         folds: Subject-disjoint folds; together they test everybody.
         seed: Of weights, order and augmentation.
+        shown: What networks see of a rung: residuals, or decoded pictures less the first.
+        mixes: Models that are trained on all rungs: `MIXED`, `LONGER`, both or none.
     """
 
     manifest: Manifest
@@ -68,28 +70,34 @@ class Ladder:
     edge: int = 32
     folds: int = 3
     seed: int = 0
+    shown: Shown = "residuals"
+    mixes: tuple[str, ...] = (MIXED, LONGER)
+
+    def delivered(self, rung: Rung) -> list[cache.Arrays]:
+        """What a rung delivers of each clip; see `mic.lowrate.rungs.sent`."""
+        edge, steps, shown = self.edge, self.steps, self.shown
+        return [
+            sent(self.manifest.path(clip), clip.sha256, rung, steps=steps, edge=edge, shown=shown)
+            for clip in self.manifest
+        ]
 
     def tensors(self, rung: Rung) -> ClipTensors:
         """All clips as one rung delivers them."""
-        manifest = self.manifest
-        clips = [
-            sent(manifest.path(clip), clip.sha256, rung, steps=self.steps, edge=self.edge)
-            for clip in manifest
-        ]
+        manifest, clips = self.manifest, self.delivered(rung)
         return ClipTensors(
             names=tuple(manifest.column("clip_id")),
             subjects=tuple(manifest.column("subject")),
             labels=torch.tensor(manifest.label_indices()),
             classes=manifest.classes,
-            residual=torch.from_numpy(np.stack([clip["residual"] for clip in clips])),
+            residual=torch.from_numpy(np.stack([clip["maps"] for clip in clips])),
             lengths=torch.full((len(clips),), self.steps),
             identity=torch.from_numpy(self.identity.astype(np.float32)),
         )
 
     def models(self) -> dict[str, tuple[Rung, ...]]:
         """What each model is trained on: one rung each, and all of them."""
-        mixed = {MIXED: self.rungs, LONGER: self.rungs}
-        return {_name(rung): (rung,) for rung in self.rungs} | mixed
+        mixed = dict.fromkeys(self.mixes, self.rungs)
+        return {dedicated(rung): (rung,) for rung in self.rungs} | mixed
 
     def epochs(self, model: str) -> int:
         """Passes of a model over its clips, which are those of all its rungs."""
@@ -146,6 +154,7 @@ def answers(ladder: Ladder, model: str, fold: str) -> cache.Arrays:
 
 
 def _entry(ladder: Ladder, model: str, fold: str) -> dict[str, Any]:
+    shown = {} if ladder.shown == "residuals" else {"shown": ladder.shown}
     return {
         "inputs": [ladder.manifest.digest(), _digest(ladder.identity)],
         "parameters": {
@@ -158,6 +167,7 @@ def _entry(ladder: Ladder, model: str, fold: str) -> dict[str, Any]:
             "seed": ladder.seed,
             "method": ladder.method,
             "schedule": dataclasses.replace(ladder.schedule, epochs=ladder.epochs(model)),
+            **shown,
         },
     }
 
@@ -200,19 +210,14 @@ def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
         dedicated, paired) with its interval, `n`, `subjects`. "finest" is the model of the
         finest rung at all others.
     """
-    folds = [split.name for split in splits(ladder.manifest, parts=ladder.folds)]
-    labels = np.array(ladder.manifest.label_indices())
     subjects = np.array(ladder.manifest.column("subject"))
     rows = []
     for k, rung in enumerate(ladder.rungs):
-        named = {"dedicated": _name(rung), "finest": _name(ladder.rungs[0])}
-        named |= {MIXED: MIXED, LONGER: LONGER}
+        named = {"dedicated": dedicated(rung), "finest": dedicated(ladder.rungs[0])}
+        named |= {name: name for name in ladder.mixes}
         own = None
         for title, model in named.items():
-            found = [answers(ladder, model, fold) for fold in folds]
-            tested = np.concatenate([part["rows"] for part in found])
-            right = np.concatenate([part["logits"][k].argmax(1) for part in found])
-            right = right == labels[tested]
+            tested, right = judged(ladder, model, k)
             own = right if own is None else own
             itself = model == named["dedicated"]
             accuracy, change = (
@@ -240,6 +245,25 @@ def accuracy_table(ladder: Ladder, *, resamples: int = 2000) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def judged(ladder: Ladder, model: str, place: int) -> tuple[np.ndarray, np.ndarray]:
+    """Which clips a model names rightly at one rung, over all folds.
+
+    Args:
+        ladder: The comparison, whose answers are stored or will be made.
+        model: One of `Ladder.models`.
+        place: Of the rung in the ladder.
+
+    Returns:
+        (N,) clips of the manifest, and (N,) whether each is right.
+    """
+    labels = np.array(ladder.manifest.label_indices())
+    folds = [split.name for split in splits(ladder.manifest, parts=ladder.folds)]
+    found = [answers(ladder, model, fold) for fold in folds]
+    tested = np.concatenate([part["rows"] for part in found])
+    named = np.concatenate([part["logits"][place].argmax(1) for part in found])
+    return tested, named == labels[tested]
 
 
 def speed_table(ladder: Ladder, *, clips: int = 8, repeats: int = 5) -> pd.DataFrame:
@@ -307,17 +331,15 @@ def _timed(network: Mic, targets: Sequence[Path], ladder: Ladder) -> tuple[float
 
 
 def _rate(ladder: Ladder, rung: Rung) -> dict[str, float]:
-    clips = [
-        sent(ladder.manifest.path(clip), clip.sha256, rung, steps=ladder.steps, edge=ladder.edge)
-        for clip in ladder.manifest
-    ]
+    clips = ladder.delivered(rung)
     bits, pixels, seconds = (
         sum(float(clip[name]) for clip in clips) for name in ("bits", "pixels", "seconds")
     )
     return {"bits_per_pixel": bits / pixels, "bit_rate": bits / seconds}
 
 
-def _name(rung: Rung) -> str:
+def dedicated(rung: Rung) -> str:
+    """The name of the model that is trained on one rung alone."""
     return f"factor {rung.factor}, quantiser {rung.quantiser}"
 
 

@@ -31,7 +31,7 @@ from mic.experiments.privacy.rates import drawn, rates
 from mic.experiments.reencoding import gop_structure
 from mic.faces import Status
 from mic.lowrate.features import FeatureCoder
-from mic.lowrate.residuals import Ladder, answers
+from mic.lowrate.residuals import Ladder, answers, dedicated
 from mic.lowrate.rungs import Rung, transmit
 from mic.processes.workers import torch_threads
 from mic.storage import cache
@@ -167,7 +167,7 @@ def _video_rows(senders: Senders) -> Iterator[dict[str, object]]:
         }
         predicted, everything = [], []
         for fold in folds:
-            found = answers(ladder, f"factor {rung.factor}, quantiser {rung.quantiser}", fold.name)
+            found = answers(ladder, dedicated(rung), fold.name)
             test = found["rows"]
             split = split_named(fold.name, manifest, parts=ladder.folds)
             train = np.array(split.train + split.validation)
