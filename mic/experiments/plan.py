@@ -15,6 +15,7 @@ from mic.experiments.recoded import recoded
 from mic.inputs.tensors import Kind, Representation
 from mic.models.expression import Backbone
 from mic.models.mic import Method
+from mic.peers import PeerMethod
 from mic.training.schedules import Schedule
 
 # Generated protocol and the dataset whose shape it has.
@@ -212,7 +213,7 @@ def variant_cells(data: Dataset, config: Profile, table: Mapping[str, Variant]) 
 def cells(
     data: Dataset,
     config: Profile,
-    table: Mapping[str, Method],
+    table: Mapping[str, Method | PeerMethod],
     *,
     like: Representation | None = None,
     folds: int | None = None,
