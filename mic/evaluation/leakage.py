@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mic.errors import ConfigError
+from mic.evaluation.verification import curve, drawn, over_draws
 
 # scikit-learn takes a second or two to import, which every worker process would wait for: the
 # functions that need it import it.
@@ -136,20 +137,9 @@ def verification(z: np.ndarray, subjects: np.ndarray, labels: np.ndarray) -> tup
     Returns:
         (AUC, EER); NaN where there is no pair of one of the two kinds.
     """
-    from sklearn.metrics import auc, roc_curve
-
     first, second, scores = pairs(z, labels)
-    same = subjects[first] == subjects[second]
-    if same.all() or not same.any():
-        return float("nan"), float("nan")
-    false_accept, true_accept, _ = roc_curve(same, scores)
-    # Where the curve crosses the line of equal rates, between two of its corners.
-    gap = false_accept - (1 - true_accept)  # rises from -1 to 1
-    after = int(np.searchsorted(gap, 0.0))
-    before = max(after - 1, 0)
-    share = -gap[before] / (gap[after] - gap[before]) if after > before else 0.0
-    eer = false_accept[before] + share * (false_accept[after] - false_accept[before])
-    return float(auc(false_accept, true_accept)), float(eer)
+    found = curve(scores, subjects[first] == subjects[second])
+    return float(found.auc), float(found.eer)
 
 
 def auc_resamples(
@@ -170,24 +160,10 @@ def auc_resamples(
         (resamples,), NaN where a draw has no pair of one of the two kinds.
     """
     first, second, scores = pairs(without_expression(train, test)[1], test.labels)
-    order = np.argsort(scores, kind="stable")
-    place = np.unique(scores[order], return_inverse=True)[1]
     names = np.unique(test.subjects, return_inverse=True)[1]
-    one, other = names[first[order]], names[second[order]]
-    same = one == other
-    draw = np.random.default_rng(seed)
-    count = int(names.max()) + 1
-    values = np.full(resamples, np.nan)
-    for k in range(resamples):
-        drawn = np.bincount(draw.integers(count, size=count), minlength=count)
-        true = np.where(same, drawn[one], 0)  # clips of one person are one draw, not two
-        false = np.where(same, 0, drawn[one] * drawn[other])
-        if true.any() and false.any():
-            # A tie counts half: what lies below it, and half of what shares its place.
-            sums = np.bincount(place, weights=false)
-            below = (np.cumsum(sums) - 0.5 * sums)[place]
-            values[k] = (true * below).sum() / (true.sum() * false.sum())
-    return values
+    counts = drawn(int(names.max()) + 1, resamples=resamples, seed=seed)[1:]
+    curves = over_draws(scores, names[first], names[second], counts)
+    return np.concatenate([one.auc for one in curves])
 
 
 def without_expression(train: Features, test: Features) -> tuple[np.ndarray, np.ndarray]:

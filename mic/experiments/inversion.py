@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from mic import faces, identity
 from mic.evaluation.leakage import Features
+from mic.evaluation.verification import drawn
 from mic.experiments import removal
 from mic.experiments.cells import Outcome
 from mic.experiments.data import Dataset
 from mic.experiments.privacy.attackers import PairScores
-from mic.experiments.privacy.rates import drawn, rates
+from mic.experiments.privacy.rates import rates
 from mic.experiments.removal import Way
 from mic.faces import Status
 from mic.processes.workers import torch_threads

@@ -15,13 +15,14 @@ import numpy as np
 
 from mic.config import Profile
 from mic.evaluation.leakage import Features
+from mic.evaluation.verification import drawn
 from mic.experiments import peers, plan
 from mic.experiments.cells import Cell, Outcome, facts_of
 from mic.experiments.data import Dataset
 from mic.experiments.privacy.attackers import ATTACKERS, attack
 from mic.experiments.privacy.erasers import ERASERS, Erase, Material, head
 from mic.experiments.privacy.planted import Code, planted
-from mic.experiments.privacy.rates import drawn, rates
+from mic.experiments.privacy.rates import rates
 from mic.storage import cache
 
 # Scores of all attackers, and answers of a classifier that is fitted to what was left.

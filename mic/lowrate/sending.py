@@ -23,11 +23,12 @@ from mic import bitstream, codec, faces, identity
 from mic.config import Profile
 from mic.evaluation import metrics
 from mic.evaluation.leakage import Features
+from mic.evaluation.verification import drawn
 from mic.experiments import plan, removal, splits
 from mic.experiments.cells import Cell, compute, split_named
 from mic.experiments.data import Dataset
 from mic.experiments.privacy.attackers import ATTACKERS, PairScores, attack
-from mic.experiments.privacy.rates import drawn, rates
+from mic.experiments.privacy.rates import rates
 from mic.experiments.reencoding import gop_structure
 from mic.faces import Status
 from mic.lowrate.features import FeatureCoder

@@ -24,13 +24,14 @@ from PIL import Image
 from mic import bitstream, codec, extras, faces, identity
 from mic.errors import MicError
 from mic.evaluation import metrics
+from mic.evaluation.verification import RocCurve
 from mic.faces import Detection, Status
 from mic.manifest.manifest import Clip, Manifest
 from mic.storage import assets
 from mic.synthface import camera
 from mic.synthface.action_units import CODES, face_units
 from mic.synthface.camera import View
-from mic.synthface.judging.verification import RocCurve, roc_curve
+from mic.synthface.judging.verification import roc_curve
 from mic.synthface.judging.verification import verification as verified
 from mic.synthface.model import head
 from mic.synthface.raster import rasterize

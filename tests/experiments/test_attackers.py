@@ -7,10 +7,11 @@ import pytest
 
 from mic.errors import ConfigError
 from mic.evaluation.leakage import Features
+from mic.evaluation.verification import drawn
 from mic.experiments.privacy import placebos
 from mic.experiments.privacy.attackers import ATTACKERS, OWN_PEOPLE, PairScores, attack
 from mic.experiments.privacy.planted import planted
-from mic.experiments.privacy.rates import drawn, rates
+from mic.experiments.privacy.rates import rates
 
 
 def features(*, people=40, seed=0, first=0, size=16, classes=4):

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from mic.evaluation.leakage import Features
+from mic.evaluation.verification import drawn
 from mic.experiments.privacy.attackers import attack
 from mic.experiments.privacy.erasers import ERASERS, Material
-from mic.experiments.privacy.rates import drawn, rates
+from mic.experiments.privacy.rates import rates
 
 
 def features(*, people, seed, first=0, size=12, classes=4, apart=4.0):

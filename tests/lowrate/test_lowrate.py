@@ -10,7 +10,7 @@ import torch
 from mic import config
 from mic.errors import DatasetError
 from mic.evaluation import metrics
-from mic.experiments.privacy import rates
+from mic.evaluation.verification import drawn
 from mic.lowrate import bjontegaard, claims, methods, paper, scores, study, training
 from mic.lowrate import sequences as valence
 from mic.lowrate.networks import Architecture
@@ -72,10 +72,10 @@ def test_scores_are_those_of_the_metrics_module():
     rng = np.random.default_rng(4)
     truth, predicted = rng.normal(size=(2, 60))
     subjects = np.repeat([0, 1, 2], [10, 30, 20])
-    draws = rates.drawn(3, resamples=50, seed=1)
-    drawn = scores.drawn_scores(truth, predicted, subjects, draws)
+    draws = drawn(3, resamples=50, seed=1)
+    found = scores.drawn_scores(truth, predicted, subjects, draws)
     assert draws.sum(1).tolist() == [3] * 51
-    for counts, row in zip(draws[:5], drawn[:5], strict=True):
+    for counts, row in zip(draws[:5], found[:5], strict=True):
         chosen = np.concatenate(
             [np.flatnonzero(subjects == k) for k in np.repeat(range(3), counts)]
         )
@@ -92,7 +92,7 @@ def test_scores_are_those_of_the_metrics_module():
 
 
 def test_gain_is_paired_and_its_interval_holds_the_point():
-    draws = rates.drawn(6, resamples=500, seed=0)
+    draws = drawn(6, resamples=500, seed=0)
     rng = np.random.default_rng(0)
     truth, subjects = rng.normal(size=300), np.repeat(range(6), 50)
     noise = rng.normal(size=300)

@@ -1,0 +1,137 @@
+"""Verification: how well a score of two pictures or clips tells whether they show one person.
+
+AUC is the chance that a pair of one person scores above a pair of two, a tie counting half; EER is
+the error rate at the threshold where both kinds of error are equally frequent. A pair depends on
+two people, and one person's pairs on each other: intervals draw people. A person who is drawn
+twice counts twice in each of its pairs; pictures of one person are one draw, not two.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+
+_AT_ONCE = 1 << 23  # draws times pairs; bounds the memory
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RocCurve:
+    """Error rates over all thresholds, from strict to lenient, of one or of many draws of people.
+
+    Attributes:
+        false_accepts: (..., K) share of the pairs of two people accepted, rising from 0 to 1.
+        true_accepts: (..., K) share of the pairs of one person accepted. Both are NaN where a draw
+            has no pair of one of the two kinds.
+    """
+
+    false_accepts: np.ndarray
+    true_accepts: np.ndarray
+
+    @property
+    def auc(self) -> np.ndarray:
+        """(...) area under the curve; 0.5: no idea."""
+        area: np.ndarray = np.trapezoid(self.true_accepts, self.false_accepts, axis=-1)
+        return area
+
+    @property
+    def eer(self) -> np.ndarray:
+        """(...) equal error rate, interpolated between thresholds."""
+        # The difference rises from -1 to 1; np.interp finds where it crosses zero.
+        difference = self.false_accepts + self.true_accepts - 1
+        steps = difference.shape[-1]
+        pairs = zip(
+            difference.reshape(-1, steps), self.false_accepts.reshape(-1, steps), strict=True
+        )
+        found = np.array([np.interp(0.0, rise, rates) for rise, rates in pairs])
+        return found.reshape(difference.shape[:-1])
+
+    def match_at(self, rate: float) -> np.ndarray:
+        """(...) largest share of pairs of one person accepted at this rate of false matches.
+
+        A threshold accepts all pairs of one score or none: a score that says nothing matches
+        nobody.
+        """
+        known = ~np.isnan(self.false_accepts[..., -1])
+        best = np.where(self.false_accepts <= rate, self.true_accepts, 0).max(-1)
+        return np.where(known, best, np.nan)
+
+
+def drawn(people: int, *, resamples: int, seed: int) -> np.ndarray:
+    """How often each person is drawn.
+
+    Args:
+        people: How many there are, and are drawn each time.
+        resamples: Draws R.
+        seed: Methods that are compared draw by draw share it.
+
+    Returns:
+        (1 + R, people) counts; the first row is everybody once.
+    """
+    draw = np.random.default_rng(seed)
+    counts = [np.ones(people, int)]
+    counts += [
+        np.bincount(draw.integers(people, size=people), minlength=people) for _ in range(resamples)
+    ]
+    return np.stack(counts)
+
+
+def curve(scores: np.ndarray, same: np.ndarray) -> RocCurve:
+    """The exact curve of pairs, (K,).
+
+    Args:
+        scores: (N,) the higher, the more alike.
+        same: (N,) bool, whether the pair is of one person; NaN follows unless both kinds are
+            there.
+    """
+    order, corners = _thresholds(scores)
+    right = same[order][None].astype(np.float64)
+    whole = _curve(right, 1 - right, corners)
+    return RocCurve(false_accepts=whole.false_accepts[0], true_accepts=whole.true_accepts[0])
+
+
+def over_draws(
+    scores: np.ndarray, first: np.ndarray, second: np.ndarray, counts: np.ndarray
+) -> Iterator[RocCurve]:
+    """The curves of many draws of the people, a block of draws at a time.
+
+    Args:
+        scores: (N,) of pairs.
+        first: (N,) number of the person in a pair's first sample.
+        second: (N,) of that in its second.
+        counts: (R, people) of `drawn`.
+
+    Yields:
+        Curves of shape (rows, K); together they have R rows, in the order of the draws.
+    """
+    order, corners = _thresholds(scores)
+    one, other = first[order], second[order]
+    same = one == other
+    step = max(1, _AT_ONCE // max(1, len(scores)))
+    for start in range(0, len(counts), step):
+        some = counts[start : start + step]
+        true = np.where(same, some[:, one], 0)
+        false = np.where(same, 0, some[:, one] * some[:, other])
+        yield _curve(true, false, corners)
+
+
+def _thresholds(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs in descending order of their scores, and the last place of each score."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.append(np.diff(scores[order]) != 0, True) if len(scores) else np.zeros(0, bool)
+    return order, np.flatnonzero(last)
+
+
+def _curve(true: np.ndarray, false: np.ndarray, corners: np.ndarray) -> RocCurve:
+    """Of weights (R, N) in descending order of the scores."""
+    shares = []
+    for weights in (false, true):
+        accepted = np.cumsum(weights, 1)[:, corners]
+        accepted = np.concatenate([np.zeros((len(weights), 1)), accepted], 1)
+        shares.append(accepted)
+    nothing = (shares[0][:, -1] == 0) | (shares[1][:, -1] == 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        false_accepts, true_accepts = (one / one[:, -1:] for one in shares)
+    false_accepts[nothing] = true_accepts[nothing] = np.nan
+    return RocCurve(false_accepts=false_accepts, true_accepts=true_accepts)
