@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +27,7 @@ from mic.experiments.cells import Cell, Outcome
 from mic.experiments.data import Dataset
 from mic.experiments.equal_tables import marks
 from mic.experiments.peers import WIDTH
+from mic.identity import IdentityNetwork
 from mic.inputs.tensors import Kind
 from mic.models.mic import Method
 from mic.peers import PEERS, PeerMethod
@@ -162,12 +164,14 @@ def probe_table(data: Dataset, config: Profile) -> pd.DataFrame:
     """
     embedded = embeddings.of_dataset(data, steps=config.steps)
     units = looks.drawn(data, config.steps)
+    network = identity.load(data.network)
+    paths = [data.manifest.path(clip) for clip in data.manifest]
     seen = dict(
         zip(
             PROBES,
             (
                 embedded[:, 1:].mean(1),
-                np.stack(list(_every_twelfth(data))),
+                np.stack([every_twelfth(path, network, folder=data.folder) for path in paths]),
                 embedded[:, 0],
                 units[:, 1:].mean(1) - units[:, 0],
             ),
@@ -188,24 +192,28 @@ def probe_table(data: Dataset, config: Profile) -> pd.DataFrame:
     return pd.DataFrame(lines)[list(COLUMNS)]
 
 
-def _every_twelfth(data: Dataset) -> Iterator[np.ndarray]:
-    """(D,) of each clip, mean over frames 0, 12, 24 and so on; zeros without a face."""
-    network = identity.load(data.network)
-    for clip in data.manifest:
-        path = data.manifest.path(clip)
-        found = faces.track_clip(path, folder=data.folder)
-        crops = [
-            network.crop(picture, points)
-            for number, (picture, points) in enumerate(
-                zip(codec.decode(path), found.points, strict=False)
-            )
-            if number % _TWELVE == 0 and not np.isnan(points).any()
-        ]
-        if not crops:
-            yield np.zeros(network.dimensions, np.float32)
-            continue
-        with torch_threads(1):
-            yield network.embed(np.stack(crops)).mean(0)
+def every_twelfth(
+    path: Path, network: IdentityNetwork, *, folder: Path | None = None
+) -> np.ndarray:
+    """(D,) mean of what a frozen network says of frames 0, 12, 24 and so on; zeros without a face.
+
+    Args:
+        path: A clip.
+        network: From `mic.identity.load`.
+        folder: The cache; by default `MIC_HOME/cache`.
+    """
+    found = faces.track_clip(path, folder=folder)
+    seen = zip(codec.decode(path), found.points, strict=False)
+    crops = [
+        network.crop(picture, points)
+        for picture, points in itertools.islice(seen, 0, None, _TWELVE)
+        if not np.isnan(points).any()
+    ]
+    if not crops:
+        return np.zeros(network.dimensions, np.float32)
+    with torch_threads(1):
+        mean: np.ndarray = network.embed(np.stack(crops)).mean(0)
+    return mean
 
 
 def _line(

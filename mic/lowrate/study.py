@@ -24,6 +24,7 @@ from mic.lowrate.views import Corpus
 
 MIX = (3, 4, 6)  # the paper's choice of factors for max-mix training
 ONE_FOR_ALL = "joint-OA"
+METHODS = ("HR", "LR-S", "non-joint-S", "joint-S", ONE_FOR_ALL)
 CONSTANT = "constant"
 
 

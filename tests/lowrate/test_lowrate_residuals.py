@@ -8,7 +8,7 @@ import pytest
 
 from mic import codec
 from mic.errors import ConfigError
-from mic.lowrate import residuals
+from mic.lowrate import class_rates, residuals
 from mic.lowrate.residuals import Ladder
 from mic.lowrate.rungs import Rung
 from mic.manifest.manifest import Clip, Manifest
@@ -124,3 +124,35 @@ def test_speed_counts_frames_of_the_video(ladder):
 def test_sizes_that_do_not_meet_are_refused(ladder):
     with pytest.raises(ConfigError, match="cannot become maps"):
         dataclasses.replace(ladder, edge=24).tensors(RUNGS[0])
+
+
+def test_pictures_and_residuals_show_the_same_change_of_the_same_bits(ladder):
+    pictures = dataclasses.replace(ladder, shown="pictures")
+    for rung in RUNGS[:2]:
+        seen, read = (one.delivered(rung) for one in (pictures, ladder))
+        assert [int(one["bits"]) for one in seen] == [int(one["bits"]) for one in read]
+        assert all(0 < one["intra_bits"] < one["bits"] for one in read)
+        last = [np.stack([clip["maps"][-1] for clip in one]).ravel() for one in (seen, read)]
+        assert np.corrcoef(*last)[0, 1] > 0.7  # what moved is in the pictures alone
+        assert np.abs(last[0]).max() > 20
+
+
+def test_an_accuracy_costs_less_without_the_i_vop(ladder):
+    short = dataclasses.replace(ladder, mixes=(), rungs=RUNGS[:2])
+    pictures = dataclasses.replace(short, shown="pictures")
+    found, differences = class_rates.tables(short, pictures, resamples=50)
+    assert set(found.columns) | set(differences.columns) == set(class_rates.COLUMNS)
+    rates = found.set_index(["sender", "factor"])["bit_rate"]
+    for model in (class_rates.FINEST, class_rates.DEDICATED):
+        whole, predicted = (
+            rates[f"{kind}, {model}"] for kind in ("residuals", "residuals of P-VOPs")
+        )
+        assert (predicted < whole).all()
+        assert (rates[f"pictures, {model}"] == whole).all()
+    assert class_rates.REFERENCE not in set(differences["sender"])
+    assert len(differences) == 2 * (3 * 2 - 1)
+    # Of the same answers, sent without the I-VOP: as many fewer bits as the I-VOP has.
+    right = found.set_index("sender")["accuracy"]
+    assert right["residuals, finest"].tolist() == right["residuals of P-VOPs, finest"].tolist()
+    with pytest.raises(ConfigError, match="different clips, rungs or parts"):
+        class_rates.tables(short, dataclasses.replace(pictures, rungs=RUNGS), resamples=5)
