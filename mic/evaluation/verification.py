@@ -82,12 +82,13 @@ def curve(scores: np.ndarray, same: np.ndarray) -> RocCurve:
 
     Args:
         scores: (N,) the higher, the more alike.
-        same: (N,) bool, whether the pair is of one person; NaN follows unless both kinds are
-            there.
+        same: (N,) bool, whether the pair is of one person.
+
+    Returns:
+        NaN unless there are pairs of both kinds.
     """
-    order, corners = _thresholds(scores)
-    right = same[order][None].astype(np.float64)
-    whole = _curve(right, 1 - right, corners)
+    first, second = np.zeros(len(same), int), np.where(same, 0, 1)
+    (whole,) = over_draws(scores, first, second, np.ones((1, 2), int))
     return RocCurve(false_accepts=whole.false_accepts[0], true_accepts=whole.true_accepts[0])
 
 
@@ -105,33 +106,45 @@ def over_draws(
     Yields:
         Curves of shape (rows, K); together they have R rows, in the order of the draws.
     """
-    order, corners = _thresholds(scores)
+    order = np.argsort(-scores, kind="stable")
     one, other = first[order], second[order]
-    same = one == other
+    same = np.flatnonzero(one == other)
+    ends = _corners(scores[order], same)
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    places, begins = np.unique(np.searchsorted(ends, same), return_index=True)
     step = max(1, _AT_ONCE // max(1, len(scores)))
     for start in range(0, len(counts), step):
-        some = counts[start : start + step]
-        true = np.where(same, some[:, one], 0)
-        false = np.where(same, 0, some[:, one] * some[:, other])
-        yield _curve(true, false, corners)
+        some = counts[start : start + step].astype(np.int32)
+        true, false = np.zeros((2, len(some), len(ends)), np.int64)
+        if len(ends):
+            weights = some[:, one] * some[:, other]
+            weights[:, same] = 0
+            false = np.add.reduceat(weights, starts, axis=1)
+        if len(places):
+            true[:, places] = np.add.reduceat(some[:, one[same]], begins, axis=1)
+        yield RocCurve(false_accepts=_shares(false, true), true_accepts=_shares(true, false))
 
 
-def _thresholds(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pairs in descending order of their scores, and the last place of each score."""
-    order = np.argsort(-scores, kind="stable")
-    last = np.append(np.diff(scores[order]) != 0, True) if len(scores) else np.zeros(0, bool)
-    return order, np.flatnonzero(last)
+def _corners(ordered: np.ndarray, same: np.ndarray) -> np.ndarray:
+    """(K,) places in descending scores at which the curve may bend, and the last.
+
+    Equal scores fall on the same side of every threshold. Between two pairs of one person it is
+    straight, whoever is drawn, so that one corner before each of those is enough.
+    """
+    if not len(ordered):
+        return np.zeros(0, int)
+    last: np.ndarray = np.flatnonzero(np.append(np.diff(ordered) != 0, True))
+    runs = np.unique(np.searchsorted(last, same))
+    kept = np.unique(np.concatenate([runs, runs - 1, [len(last) - 1]]))
+    corners: np.ndarray = last[kept[kept >= 0]]
+    return corners
 
 
-def _curve(true: np.ndarray, false: np.ndarray, corners: np.ndarray) -> RocCurve:
-    """Of weights (R, N) in descending order of the scores."""
-    shares = []
-    for weights in (false, true):
-        accepted = np.cumsum(weights, 1)[:, corners]
-        accepted = np.concatenate([np.zeros((len(weights), 1)), accepted], 1)
-        shares.append(accepted)
-    nothing = (shares[0][:, -1] == 0) | (shares[1][:, -1] == 0)
+def _shares(weights: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """(R, K + 1) share accepted at each corner, from none to all; NaN where a kind is missing."""
+    none = np.zeros((len(weights), 1))
+    accepted = np.concatenate([none, np.cumsum(weights, 1)], 1)
+    whole = np.where(others.sum(1) == 0, 0, accepted[:, -1])[:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
-        false_accepts, true_accepts = (one / one[:, -1:] for one in shares)
-    false_accepts[nothing] = true_accepts[nothing] = np.nan
-    return RocCurve(false_accepts=false_accepts, true_accepts=true_accepts)
+        shares: np.ndarray = np.where(whole == 0, np.nan, accepted / whole)
+    return shares
