@@ -33,8 +33,9 @@ def opened(
         CodecError: It cannot be opened, or holds no video.
     """
     with open_container(path) as container:
-        stream = video_stream(container, path)
-        if number is not None:
+        if number is None:
+            stream = video_stream(container, path)
+        else:
             stream = cast(VideoStream, container.streams[number])
         context = stream.codec_context
         check_size(context.width, context.height, path)

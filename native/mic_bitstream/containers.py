@@ -125,9 +125,8 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     what is left, the one marked as default, and of several the first.
 
     Args:
-        container: Just opened; where it holds several video streams, some of it is read and it
-            is back at its start.
-        path: Named in errors.
+        container: Just opened; nothing of it is read.
+        path: Named in errors, and opened once more where there are several video streams.
 
     Raises:
         CodecError: There is no video stream, or none of a codec that is known.
@@ -144,29 +143,26 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
             remedy="convert it, for instance to H.264 in MP4",
         )
     if len(known) > 1:
-        known = _moving(container, known, path)
+        known = _moving(known, path)
     default = [one for one in known if one.disposition & Disposition.default]
     return (default or known)[0]
 
 
-def _moving(
-    container: InputContainer, streams: list[VideoStream], path: Path
-) -> list[VideoStream]:
-    """Those of several pictures, all if there is no such; the container is rewound.
+def _moving(streams: list[VideoStream], path: Path) -> list[VideoStream]:
+    """Those of several pictures, all if there is no such.
 
-    A stream with next to none beside one of many is no film either.
+    A stream with next to none beside one of many is no film either. They are counted in a
+    container of their own: after `seek(0)` the first key picture may be gone, or all of a still.
     """
     counts: Counter[int] = Counter()
-    for packet in packets_of(container, streams, path):
-        counts[packet.stream.index] += packet.size > 0
-        if counts.total() > _LOOKED_AT:
-            break
+    with open_container(path) as container:
+        asked = [container.streams[one.index] for one in streams]
+        for packet in packets_of(container, asked, path):
+            counts[packet.stream.index] += packet.size > 0
+            if counts.total() > _LOOKED_AT:
+                break
     fewest = max(2, -(-max(counts.values(), default=0) // _NEXT_TO_NONE))
     several = [one for one in streams if counts[one.index] >= fewest]
-    try:
-        container.seek(0)
-    except (av.FFmpegError, OSError) as error:
-        raise CodecError(f"cannot be read: {reason(error)}", file=path) from error
     return several or streams
 
 

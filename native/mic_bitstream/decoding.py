@@ -15,6 +15,13 @@ from mic_bitstream.errors import CodecError
 from mic_bitstream.files import reason
 
 _HELD = 16  # packets of one transport unit that the mark of another may reach
+# Decoders that show what they made of a damaged picture and say nothing, unless they are told to
+# stop there. Those of H.264, ProRes and others mark such a picture and are not told: they would
+# refuse sound films whose lists of reference pictures are untidy.
+_SILENT = frozenset(
+    {"hevc", "mpeg1video", "mpeg2video", "mjpeg", "h261", "h263", "flv", "vc1", "mpeg4"}
+    | {"wmv1", "wmv2", "wmv3", "msmpeg4v1", "msmpeg4v2", "msmpeg4", "rv10", "rv20"}
+)
 
 
 def packets(
@@ -73,7 +80,8 @@ def decoded_frames(
     """The stream's pictures in the order in which they are shown, as coded.
 
     What cannot be decoded before the first key frame is passed over: recordings of broadcasts
-    begin anywhere. Of VP9's spatial layers, of one time, the largest is the picture.
+    begin anywhere. Behind the first whole picture one of which the decoder made up a part is
+    damage. Of VP9's spatial layers, of one time, the largest is the picture.
 
     Args:
         container: Just opened.
@@ -118,7 +126,23 @@ def _decoded(
     without: Container[int],
     before: Callable[[av.Packet[av.VideoStream]], None] | None,
 ) -> Iterator[av.VideoFrame]:
-    context, frames, begun = stream.codec_context, 0, False
+    context, frames, begun, whole = stream.codec_context, 0, False, False
+    if context.name in _SILENT and "err_detect" not in context.options:
+        context.options |= {"err_detect": "explode"}
+
+    def checked(found: list[av.VideoFrame]) -> Iterator[av.VideoFrame]:
+        nonlocal frames, whole
+        for frame in found:
+            if whole and frame.is_corrupt:
+                raise CodecError(
+                    "cannot be decoded: samples are missing",
+                    file=path,
+                    remedy="the file is damaged; get another copy",
+                )
+            whole = whole or not frame.is_corrupt
+            frames += 1
+            yield frame
+
     try:
         for number, packet in enumerate(packets(container, stream, path)):
             if number < first or number in without:
@@ -132,15 +156,13 @@ def _decoded(
                 if begun:
                     raise
                 continue
-            for frame in found:
-                frames += 1
-                yield frame
-        for frame in context.decode(None):
-            frames += 1
-            yield frame
+            yield from checked(found)
+        yield from checked(context.decode(None))
     except (av.FFmpegError, OSError, ValueError, CodecError) as error:
         with contextlib.suppress(av.FFmpegError, OSError, ValueError):
             for frame in context.decode(None):  # what waits for its turn is whole
+                if frame.is_corrupt:
+                    break
                 frames += 1
                 yield frame
         what = error.message if isinstance(error, CodecError) else reason(error)

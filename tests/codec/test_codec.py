@@ -348,17 +348,6 @@ def test_only_the_first_frames_are_taken(tmp_path):
     assert report.frames == codec.probe(report.target).frames == 7
 
 
-def test_damage_in_the_source_is_counted(tmp_path):
-    source = codec.encode_frames(moving_square(40), tmp_path / "s.avi", frame_rate=25).target
-    content = bytearray(source.read_bytes())
-    where = content.index(b"\x00\x00\x01\xb6", len(content) // 2)
-    content[where + 12 : where + 60] = bytes(48)
-    source.write_bytes(content)
-    report = codec.reencode(source, tmp_path / "t.mp4")
-    assert report.frames == 40
-    assert report.damaged_frames >= 1
-
-
 @pytest.mark.parametrize("codec_name", ["mpeg4", "h264"])
 def test_a_video_is_read_once_for_its_index_and_once_for_its_pictures(
     tmp_path, monkeypatch, codec_name

@@ -101,6 +101,16 @@ def test_a_cover_first_in_the_file_is_passed_over(tmp_path):
     assert (video.streams, video.codec, len(video)) == (2, "mpeg4", 12)
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "nut"])
+def test_a_still_beside_the_film_costs_it_no_picture(suffix, tmp_path):
+    options = {"g": "30", "sc_threshold": "0", "bf": "2"}
+    film = Film(stamps=tuple(range(60)), options=options, codec="libx264")
+    path = write(tmp_path / f"a.{suffix}", film, cover=True)
+    video = Video(path)
+    assert (video.streams, len(video), video.times[0]) == (2, 60, 0)
+    assert [number(picture.rgb) for picture in video.pictures()] == [k % 20 for k in range(60)]
+
+
 def test_streams_that_flv_announces_late_are_waited_for(tmp_path):
     path = tmp_path / "a.flv"
     with av.open(str(path), "w") as output:
