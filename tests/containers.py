@@ -149,6 +149,37 @@ def with_edit(data, first, count):
     return data[: at + 12] + entry + data[at + 20 :]
 
 
+def with_edits(data, entries):
+    """A file of PyAV, its index at its end, with an edit list of several spans.
+
+    Args:
+        data: The file's bytes.
+        entries: (seconds shown, first second of the media) of each span.
+    """
+    scale = struct.unpack_from(">I", data, data.index(b"mvhd") + 16)[0]
+    media = struct.unpack_from(">I", data, data.index(b"mdhd") + 16)[0]
+    start = struct.unpack_from(">i", data, data.index(b"elst") + 16)[0]
+    table = struct.pack(">II", 0, len(entries))
+    for seconds, first in entries:
+        table += struct.pack(">IiI", seconds * scale, start + first * media, 1 << 16)
+    elst = struct.pack(">I4s", 8 + len(table), b"elst") + table
+
+    def rebuilt(at, end):
+        made = b""
+        while at < end:
+            size, name = struct.unpack_from(">I4s", data, at)
+            body = data[at + 8 : at + size]
+            if name in (b"moov", b"trak"):
+                body = rebuilt(at + 8, at + size)
+            elif name == b"edts":
+                body = elst
+            made += struct.pack(">I4s", 8 + len(body), name) + body
+            at += size
+        return made
+
+    return rebuilt(0, len(data))
+
+
 def quarters():
     """Four colours, so that every turn and mirror is another picture."""
     picture = np.empty((48, 64, 3), np.uint8)

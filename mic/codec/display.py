@@ -200,13 +200,48 @@ class Display:
 
 
 def displays(
-    frames: Iterable[av.VideoFrame], sample_aspect: Fraction | None
+    frames: Iterable[av.VideoFrame],
+    sample_aspect: Fraction | None,
+    context: av.VideoCodecContext | None = None,
 ) -> Iterator[tuple[av.VideoFrame, Display]]:
-    """Decoded pictures of a stream, each with how it is shown; see `Display.of`."""
+    """Decoded pictures of a stream, each with how it is shown; see `Display.of`.
+
+    Args:
+        frames: Decoded.
+        sample_aspect: Of the stream, as its container or its first header says.
+        context: Of the decoder, which knows where the stream itself says another aspect later
+            on, as broadcasts do; those pictures are scaled to samples of the first aspect. A
+            container that contradicts the stream's first header is believed throughout.
+    """
     display: Display | None = None
+    first: Fraction | None = None
     for frame in frames:
         display = Display.of(frame, sample_aspect, before=display)
+        if context is not None:
+            now = Fraction(context.sample_aspect_ratio or 1)
+            first = first or now
+            if now != first and first == (sample_aspect or 1):
+                width, height = dataclasses.replace(display, sample_aspect=now / first).square(
+                    frame.width, frame.height
+                )
+                frame = resized(frame, (width + 1) & ~1, (height + 1) & ~1)
         yield frame, display
+
+
+def resized(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """A picture at another size, its colours and its time meant as before."""
+    found = frame.reformat(width, height, interpolation="BICUBIC")
+    return like(frame, found)
+
+
+def like(frame: av.VideoFrame, found: av.VideoFrame) -> av.VideoFrame:
+    """The second picture, said to mean what the first does."""
+    found.colorspace, found.color_range = frame.colorspace, frame.color_range
+    found.color_trc, found.color_primaries = frame.color_trc, frame.color_primaries
+    found.pts = frame.pts
+    if frame.time_base is not None:
+        found.time_base = frame.time_base
+    return found
 
 
 def rgb(frame: av.VideoFrame, display: Display, path: Path) -> NDArray[np.uint8]:

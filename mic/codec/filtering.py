@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -12,7 +12,7 @@ import av
 from av.filter import Graph
 from av.video.reformatter import ColorRange
 
-from mic.codec.display import Display, displays, ordinary
+from mic.codec.display import Display, displays, like, ordinary, resized
 from mic.codec.options import EncodeOptions
 from mic.errors import ConfigError
 
@@ -79,10 +79,11 @@ def _graph(
         steps.append(("scale", f"{wide}:{high}:flags=bicubic"))
     steps += display.filters()
     width, height = display.size(frame.width, frame.height)
+    if (width, height) != whole and (crop or width * whole[1] != height * whole[0]):
+        # A crop is a box of the first picture, and what is turned later keeps its shape.
+        steps += _fit(*whole)
+        width, height = whole
     if crop is not None:
-        if (width, height) != whole:  # the box is one of the first picture
-            width, height = whole
-            steps.append(("scale", f"{width}:{height}:flags=bicubic"))
         x, y, crop_width, crop_height = crop
         if x + crop_width > width or y + crop_height > height:
             raise ConfigError(
@@ -99,8 +100,34 @@ def _graph(
         width, height = size or (width, height)
         matrix = ":out_color_matrix=bt601" if foreign else ""
         steps.append(("scale", f"{width}:{height}:flags=bicubic:out_range=tv{matrix}"))
-    if not steps:
-        return None
+    return _linked(frame, [*steps, ("format", "yuv420p")]) if steps else None
+
+
+def fitted(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """A picture brought to a size in its own shape, with black bars where it does not fill it.
+
+    Args:
+        frame: Decoded; its samples are as wide as those of the size.
+        width: In samples.
+        height: In samples.
+    """
+    if frame.width * height == frame.height * width:
+        return resized(frame, width, height)
+    graph = _linked(frame, _fit(width, height))
+    graph.push(frame)
+    return like(frame, cast(av.VideoFrame, graph.pull()))
+
+
+def _fit(width: int, height: int) -> list[tuple[str, str]]:
+    """Filters that keep a picture's shape and fill the rest with black."""
+    shape = "force_original_aspect_ratio=decrease:force_divisible_by=2"
+    return [
+        ("scale", f"{width}:{height}:{shape}:flags=bicubic"),
+        ("pad", f"{width}:{height}:-1:-1"),
+    ]
+
+
+def _linked(frame: av.VideoFrame, steps: Sequence[tuple[str, str]]) -> Graph:
     graph = Graph()
     nodes = [
         graph.add_buffer(
@@ -110,7 +137,6 @@ def _graph(
             time_base=frame.time_base or Fraction(1, 25),
         ),
         *(graph.add(name, arguments) for name, arguments in steps),
-        graph.add("format", "yuv420p"),
         graph.add("buffersink"),
     ]
     for first, second in itertools.pairwise(nodes):

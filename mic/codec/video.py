@@ -275,7 +275,7 @@ class Video:
         with opened(self.path, number=self.stream, threads=threads) as (container, stream):
             begin, leading = self.index.begin, self.index.leading
             found = decoded_frames(container, stream, self.path, first=begin, without=leading)
-            for frame, display in displays(found, self.sample_aspect):
+            for frame, display in displays(found, self.sample_aspect, stream.codec_context):
                 known = self.index.number(frame.pts)
                 if self.index.by_stamp and (known is None or known <= number):
                     continue  # handed out too late, behind what is shown after it
@@ -353,7 +353,7 @@ class Video:
                 container.seek(stamp, stream=stream)
             number = -1
             found = decoded_frames(container, stream, self.path)
-            for frame, display in displays(found, self.sample_aspect):
+            for frame, display in displays(found, self.sample_aspect, stream.codec_context):
                 known = self.index.number(frame.pts)
                 if known is not None and known > number:  # see `_decoded`
                     number = known

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from mic import codec
 from mic.demo.live import CameraSession, LiveFrame, film_frames
@@ -95,7 +95,7 @@ class Film:
             path = self._folder / "film"
             _store(content, size, path)
             video = codec.Video(path, survey=True)
-            self.seconds = video.duration
+            self.seconds, self._size = video.duration, video.size
             source = source_of(video)
             self.method = source.way
             self._shown = video.pictures()
@@ -120,7 +120,7 @@ class Film:
             while self._ahead is not None and self._ahead.number <= picture.number:
                 self._now = self._ahead
                 self._ahead = self._following()
-            small, scale = _small(picture.rgb)
+            small, scale = _small(self._fitted(picture.rgb))
             return Shown(
                 picture=small,
                 scale=scale,
@@ -128,6 +128,13 @@ class Film:
                 time=picture.time,
                 frame=self._now,
             )
+
+    def _fitted(self, picture: np.ndarray) -> np.ndarray:
+        """At the size of the first one, which boxes are in."""
+        width, height = self._size
+        if picture.shape[:2] == (height, width):
+            return picture
+        return np.asarray(ImageOps.pad(Image.fromarray(picture), (width, height)))
 
     def close(self) -> None:
         """Deletes the file."""

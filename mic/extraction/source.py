@@ -188,11 +188,12 @@ class Coded:
         }
         waiting = iter(numbers)
         with opened(path, number=self.video.stream) as (container, stream):
-            stream.codec_context.skip_frame = "NONKEY"
+            context = stream.codec_context
+            context.skip_frame = "NONKEY"
             frames = decoded_frames(
                 container, stream, path, first=index.begin, without=index.leading
             )
-            for frame, display in displays(frames, self.video.sample_aspect):
+            for frame, display in displays(frames, self.video.sample_aspect, context):
                 # Every key frame of what is read is an I-frame; where stamps order pictures, one
                 # that is cut away has none of these.
                 number = by_stamp.get(frame.pts) if index.by_stamp else next(waiting, None)

@@ -16,6 +16,7 @@ from av.video.frame import PictureType
 
 from mic.codec import Video
 from mic.codec.display import Display, displays, ordinary, rgb
+from mic.codec.filtering import fitted
 from mic.codec.reading import opened
 from mic.decoded.source import vectors_of
 from mic.errors import CodecError
@@ -76,7 +77,7 @@ class Decoded:
                 frames = decoded_frames(
                     container, stream, video.path, first=begin, without=leading, before=allow
                 )
-                for frame, display in displays(frames, video.sample_aspect):
+                for frame, display in displays(frames, video.sample_aspect, context):
                     known = index.number(frame.pts)
                     if index.by_stamp and (known is None or known <= number):
                         continue  # cut away by an edit list, or handed out late: see Video
@@ -91,7 +92,7 @@ class Decoded:
                     if (frame.width, frame.height) != (video.width, video.height):
                         # Faces are followed in pictures of one size; what moved is not known.
                         steps = None
-                        frame = _resized(frame, video.width, video.height)
+                        frame = fitted(frame, video.width, video.height)
                     yield Moment(
                         number,
                         float(video.times[number]),
@@ -110,14 +111,6 @@ class Decoded:
                     remedy=error.remedy,
                 ) from error
         self.work.pictures = len(video)
-
-
-def _resized(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    """A picture at another size, its colours meant as before."""
-    found = frame.reformat(width, height, interpolation="BICUBIC")
-    found.colorspace, found.color_range = frame.colorspace, frame.color_range
-    found.color_trc, found.color_primaries = frame.color_trc, frame.color_primaries
-    return found
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mic import codec
 from mic.errors import CodecError
@@ -109,7 +109,7 @@ def _drawn(
         frame = picture.rgb
         shape = shape or frame.shape
         if frame.shape != shape:  # a stream may change its size; a film cannot
-            frame = np.asarray(Image.fromarray(frame).resize((shape[1], shape[0])))
+            frame = np.asarray(ImageOps.pad(Image.fromarray(frame), (shape[1], shape[0])))
         nearest = int(np.abs(middles - picture.time).argmin())
         if nearest != shown or panel is None:
             one, shown = windows[nearest], nearest

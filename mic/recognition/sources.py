@@ -14,6 +14,8 @@ passed over: one looks at the I- and P-VOPs beside them.
 
 from __future__ import annotations
 
+import numpy as np
+
 from mic import bitstream
 from mic.codec import Video
 from mic.errors import BitstreamError, UnsupportedSyntaxError
@@ -32,6 +34,8 @@ def source_of(video: Video) -> Source:
         return Decoded(video)
     if not video.display.plain_colours:  # the parser's conversion to RGB is BT.601's
         return Decoded(video)
+    if _repeated(video):
+        return Decoded(video)
     try:
         stream = bitstream.open(video.path)
     except (UnsupportedSyntaxError, BitstreamError):
@@ -41,3 +45,12 @@ def source_of(video: Video) -> Source:
     if frames is None or not same or "?" in stream.vop_types:
         return Decoded(video)
     return Parsed(video, stream, frames)
+
+
+def _repeated(video: Video) -> bool:
+    """Whether packets come twice: an edit list shows a span again, from its key picture on.
+
+    To the parser, which looks at what is coded alone, time would run backwards there.
+    """
+    stamps = video.index.stamps
+    return video.container.startswith("mov") and len(np.unique(stamps)) < len(stamps)

@@ -7,7 +7,7 @@ import containers
 import numpy as np
 import pytest
 from campaigns.sharpness import blurred, coded, enlarged, smaller
-from containers import Film, filmed
+from containers import Film, filmed, with_edits
 from PIL import Image
 
 import mic
@@ -116,3 +116,14 @@ def test_nobody_is_seen_in_dark_pale_and_noisy_pictures(base, wave, noise, tmp_p
         pictures.append(np.stack([gray.clip(0, 255).astype(np.uint8)] * 3, axis=-1))
     (row,) = mic.predict(filmed(tmp_path / "a.mp4", pictures, crf=20)).itertuples()
     assert row.status == "no face"
+
+
+@pytest.mark.parametrize("b_frames", ["0", "2"])
+def test_a_span_that_an_edit_list_shows_twice_is_seen_twice(face, b_frames, tmp_path):
+    options = {"g": "25", "bf": b_frames, "qmin": "2", "qmax": "2"}
+    path = filmed(tmp_path / "a.mp4", (face * 50)[:50], "mpeg4", rate=25, **options)
+    path.write_bytes(with_edits(path.read_bytes(), [(1, 1), (1, 1)]))
+    table = mic.predict(path, rows="frame")
+    assert table["error"].fillna("").eq("").all()
+    assert table["frame"].tolist() == list(range(50))
+    assert set(table["person"]) == {0}
