@@ -58,7 +58,7 @@ class Subject:
         self.ends = bits
         self.right_sums = []
         with mic.bitstream.open(scratch) as opened:
-            self.chained = _chained(opened)
+            self.chained, self.kinds = _chained(opened), opened.vop_types
             for asked in SUMS:
                 self.right_sums.append(opened.accumulated(self.chained, **asked))
         # Beyond the edge of a picture that fills no whole macroblocks are samples that nobody
@@ -139,6 +139,8 @@ class Subject:
         """
         asked, right = SUMS[number], self.right_sums[number]
         with mic.bitstream.open(self.scratch, on_error="mask") as opened:
+            if opened.vop_types != self.kinds:
+                return  # by valid syntax other VOPs are referred to
             rows = np.intersect1d(self.chained, _chained(opened))
             sums = opened.accumulated(rows, **asked, on_error="mask")
         same = np.searchsorted(self.chained, rows)
