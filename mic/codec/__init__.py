@@ -13,7 +13,13 @@ Replaces the replication's `reencode.sh`. PyAV does the work, so no FFmpeg is bu
 """
 
 from mic.codec.encode import EncodeReport, check_target, encode_frames, reencode
-from mic.codec.folders import VIDEO_SUFFIXES, videos_below, videos_in
+from mic.codec.folders import (
+    VIDEO_SUFFIXES,
+    as_called,
+    videos_below,
+    videos_by_name,
+    videos_in,
+)
 from mic.codec.live import LiveEncoder
 from mic.codec.options import EncodeOptions
 from mic.codec.picture import Picture
@@ -31,6 +37,7 @@ __all__ = [
     "TreeReport",
     "Video",
     "VideoInfo",
+    "as_called",
     "check_target",
     "decode",
     "encode_frames",
@@ -38,5 +45,6 @@ __all__ = [
     "reencode",
     "reencode_tree",
     "videos_below",
+    "videos_by_name",
     "videos_in",
 ]
