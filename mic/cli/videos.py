@@ -120,11 +120,13 @@ def _started(
 
 def _distinct(videos: list[Path]) -> list[str]:
     """A name for each video's results: its stem, with folder and suffix where stems are equal."""
+    from mic.codec import as_called
+
     stems = Counter(video.stem for video in videos)
     names = [
         video.stem
         if stems[video.stem] == 1
-        else f"{video.resolve().parent.name}_{video.stem}_{video.suffix[1:]}"
+        else f"{as_called(video).parent.name}_{video.stem}_{video.suffix[1:]}"
         for video in videos
     ]
     for name, count in Counter(names).items():
