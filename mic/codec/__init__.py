@@ -12,7 +12,7 @@ Replaces the replication's `reencode.sh`. PyAV does the work, so no FFmpeg is bu
 `mic.experiments.reencoding` measures rate and distortion.
 """
 
-from mic.codec.encode import EncodeReport, check_target, encode_frames, reencode
+from mic.codec.encode import check_target, encode_frames, reencode
 from mic.codec.folders import (
     VIDEO_SUFFIXES,
     as_called,
@@ -26,6 +26,7 @@ from mic.codec.picture import Picture
 from mic.codec.probe import VideoInfo, decode, probe
 from mic.codec.tree import ClipOutcome, TreeReport, reencode_tree
 from mic.codec.video import Video
+from mic.codec.writing import EncodeReport
 
 __all__ = [
     "VIDEO_SUFFIXES",
