@@ -43,7 +43,7 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
 
     Raises:
         CodecError: The source has no video stream, no frame, gigantic dimensions or damage, or
-            breaks off.
+            breaks off; the encoder or the container refuses its pictures or their times.
         ConfigError: An option is unknown or out of range, the crop leaves the picture, or pictures
             would be repeated without end.
         StorageError: The target cannot be written.
@@ -66,7 +66,8 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
             ((picture.time, picture.frame) for picture in pictures),
             video.index.interval,
             target,
-            bounded=container_of(target, chosen) == "mp4",
+            container=container_of(target, chosen),
+            codec=chosen.codec,
         )
     elif kept:
         frames = (picture.frame for picture in pictures)
@@ -100,7 +101,8 @@ def encode_frames(
         **options: Fields of `EncodeOptions` but `frame_rate`.
 
     Raises:
-        CodecError: No frame, or frames of unequal shapes.
+        CodecError: No frame, frames of unequal shapes, or times that the encoder or the container
+            refuses. What `frames` raise themselves is handed on.
         ConfigError: An option is unknown or out of range, the container keeps no times, or they
             do not increase.
         StorageError: The file cannot be written.
@@ -115,7 +117,8 @@ def encode_frames(
             timing.checked(times, pictures, path),
             float(1 / rate),
             path,
-            bounded=container_of(path, chosen) == "mp4",
+            container=container_of(path, chosen),
+            codec=chosen.codec,
         )
     tick = None if times is None else timing.TICK
     return write(prepared(pictures, chosen, path), path, Fraction(rate), chosen, tick=tick)

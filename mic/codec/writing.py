@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import itertools
 import os
 from collections.abc import Iterable, Iterator
@@ -17,8 +19,9 @@ from av.container import OutputContainer
 from mic.codec import timing
 from mic.codec.options import MAX_SIDE, EncodeOptions, coded_rate
 from mic.codec.scheduling import open_as_before
-from mic.errors import CodecError, ConfigError
+from mic.errors import CodecError, ConfigError, MicError
 from mic.storage import atomic
+from mic_bitstream.files import reason
 
 # By suffix, because libavformat writes MP4 into .m4v, which here means a raw elementary stream.
 _CONTAINERS = {
@@ -119,17 +122,23 @@ def write(
     tick: Fraction | None = None,
     aspect: Fraction = Fraction(1),
 ) -> EncodeReport:
-    """Writes frames at a constant rate, or, with `tick`, at the times they bear."""
+    """Writes frames at a constant rate, or, with `tick`, at the times they bear.
+
+    Raises:
+        CodecError: There is no frame, or the encoder or the container refuses one.
+        StorageError: The file system refuses. What `frames` raise is handed on as it is.
+    """
     rate, name = coded_rate(rate), container_of(target, options)
     # The first frame decides the size, and a source without one must not create the target.
     frames = itertools.islice(frames, options.max_frames)
+    broken: list[OSError] = []
     first = next(frames, None)
     if first is None:
         raise CodecError("has no frame to encode", file=target)
     _check_size(first, options, target)
     bits = keyframes = 0
     counter = itertools.count()
-    with atomic.replacing(target) as temporary:
+    with _handed_on(broken), atomic.replacing(target) as temporary:
         try:
             # A relative name with a colon would be taken for an address.
             whole = str(temporary.absolute())
@@ -142,16 +151,25 @@ def write(
                 if options.codec == "av1":
                     open_as_before(stream.codec_context)
                 lengths: dict[int, int] = {}
-                timed = _timed(itertools.chain([first], frames), rate, tick, counter, lengths)
-                packets = _encoded(stream, timed, options)
+                given = itertools.chain([first], _watched(frames, broken, target))
+                timed = _timed(given, rate, tick, counter, lengths)
+                packets = _encoded(stream, timed, options, target)
                 for packet in packets if tick is None else timing.with_lengths(packets, lengths):
                     bits, keyframes = bits + 8 * packet.size, keyframes + packet.is_keyframe
                     output.mux(packet)
                 bits += 8 * len(stream.codec_context.extradata or b"")
         except av.FFmpegError as error:
-            if isinstance(error, OSError):
+            # Old code of libavformat returns -1 where it refuses something, which is a system's
+            # "not permitted"; of a file that was made just now no system says that.
+            if isinstance(error, OSError) and error.errno != errno.EPERM:
                 raise  # a full or read-only disk: `replacing` says what to do
-            raise CodecError(f"cannot be encoded: {error}", file=target) from error
+            raise CodecError(
+                f"the container, {name}, does not take what was coded: {reason(error)}",
+                file=target,
+                place=f"at frame {next(counter) - 1}",
+                remedy="choose another container or codec, or, where times are uneven, cut the "
+                "video at its longest pause",
+            ) from error
         file_bytes = temporary.stat().st_size
     return EncodeReport(
         target=target,
@@ -197,20 +215,54 @@ def _timed(
 
 
 def _encoded(
-    stream: av.VideoStream, frames: Iterable[av.VideoFrame], options: EncodeOptions
+    stream: av.VideoStream,
+    frames: Iterable[av.VideoFrame],
+    options: EncodeOptions,
+    target: Path,
 ) -> Iterator[av.Packet[av.VideoStream]]:
-    packets = itertools.chain.from_iterable(
-        stream.encode(frame) for frame in itertools.chain(frames, [None])
-    )
-    if options.codec != "h264":
-        yield from packets
-        return
     # x264 writes 700 bytes about itself into the first picture, which at 6 x 6 samples would be
     # most of the stream; it has no switch for that, so NAL units of type 6 are taken out.
-    cleaner = BitStreamFilterContext("filter_units=remove_types=6", stream)
-    for packet in packets:
-        yield from cleaner.filter(packet)
-    yield from cleaner.filter(None)
+    cleaner = None
+    if options.codec == "h264":
+        cleaner = BitStreamFilterContext("filter_units=remove_types=6", stream)
+    for number, frame in enumerate(itertools.chain(frames, [None])):
+        try:
+            packets = stream.encode(frame)
+            if cleaner is not None:
+                packets = [one for packet in packets for one in cleaner.filter(packet)]
+                packets += cleaner.filter(None) if frame is None else []
+        except (av.FFmpegError, OSError) as error:
+            raise CodecError(
+                f"the encoder, {options.codec}, refuses it: {reason(error)}",
+                file=target,
+                place="at the end" if frame is None else f"at frame {number}",
+                remedy="choose another codec or size",
+            ) from error
+        yield from packets
+
+
+def _watched(
+    frames: Iterator[av.VideoFrame], broken: list[OSError], target: Path
+) -> Iterator[av.VideoFrame]:
+    """Frames; notes what the system refuses to their source, which is not the target's."""
+    try:
+        yield from frames
+    except av.FFmpegError as error:
+        raise CodecError(f"a picture cannot be prepared: {reason(error)}", file=target) from error
+    except OSError as error:
+        broken.append(error)
+        raise
+
+
+@contextlib.contextmanager
+def _handed_on(broken: list[OSError]) -> Iterator[None]:
+    """Raises what the frames' source raised in place of what was made of it."""
+    try:
+        yield
+    except MicError:
+        if broken:
+            raise broken[0] from None
+        raise
 
 
 def _configure(stream: av.VideoStream, first: av.VideoFrame, options: EncodeOptions) -> None:
