@@ -24,6 +24,7 @@ from mic.codec.live import LiveEncoder
 from mic.codec.options import EncodeOptions
 from mic.codec.picture import Picture
 from mic.codec.probe import VideoInfo, decode, probe
+from mic.codec.timing import pace
 from mic.codec.tree import ClipOutcome, TreeReport, reencode_tree
 from mic.codec.video import Video
 from mic.codec.writing import EncodeReport
@@ -42,6 +43,7 @@ __all__ = [
     "check_target",
     "decode",
     "encode_frames",
+    "pace",
     "probe",
     "reencode",
     "reencode_tree",

@@ -184,21 +184,25 @@ def _check_timed(path: Path, options: EncodeOptions) -> None:
         )
 
 
-def check_target(path: str | Path, *, timed: bool = False, **options: Any) -> None:
+def check_target(
+    path: str | Path, *, times: Iterable[float] | None = None, **options: Any
+) -> None:
     """Refuses a file to write whose container does not hold the codec, before there is any work.
 
     Args:
         path: The file; see `reencode`.
-        timed: Whether frames will bear times of their own.
+        times: Seconds of each frame, where frames will bear times of their own.
         **options: Fields of `EncodeOptions`.
 
     Raises:
+        CodecError: A pause is longer than the container keeps, or the encoder codes.
         ConfigError: The suffix is of no known container, or of one that holds other codecs, or
             no times.
     """
     chosen = EncodeOptions.of(options)
-    if timed:
-        _check_timed(Path(path), chosen)
     name = container_of(Path(path), chosen)
+    if times is not None:
+        _check_timed(Path(path), chosen)
+        timing.check_pauses(times, Path(path), container=name, codec=chosen.codec)
     with av.open(io.BytesIO(), "w", format=name) as output:
         stream_of(output, chosen, Fraction(25), Path(path))

@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from mic.codec.options import FASTEST, SLOWEST
 from mic.codec.picture import Picture
 from mic.codec.video import Video
 from mic.errors import CodecError, ConfigError
@@ -34,6 +35,34 @@ def is_even(video: Video) -> bool:
     """Whether a video's times are those of one rate, up to what containers round."""
     even = np.arange(len(video)) / float(video.frame_rate)
     return video.steady and bool(np.abs(video.times - even).max() < _ROUNDED)
+
+
+def pace(video: Video) -> tuple[Fraction, bool]:
+    """How the pictures of a film that is made of a video follow one another.
+
+    Returns:
+        A rate that `encode_frames` takes, and whether each picture needs its time besides: then
+        the rate tells how long the last one is shown.
+    """
+    rate = video.frame_rate
+    if video.steady and SLOWEST <= rate <= FASTEST:
+        return rate, False
+    shown = min(max(Fraction(video.index.interval), 1 / FASTEST), 1 / SLOWEST)
+    return 1 / shown, True
+
+
+def check_pauses(times: Iterable[float], target: Path, *, container: str, codec: str) -> None:
+    """Refuses times that a film could not keep, before it is made; see `stamped`.
+
+    Raises:
+        CodecError: A pause is longer than the container keeps, or the encoder codes.
+    """
+    at = None
+    for seconds in times:
+        stamp = _stamp(seconds, at)
+        if at is not None:
+            _check_pause(at, stamp - at, target, container, codec)
+        at = stamp
 
 
 def checked(
@@ -86,10 +115,10 @@ def stamped(
     Raises:
         CodecError: A pause is longer than the container keeps, or the encoder codes.
     """
-    at, held = -1, None
+    at, held = None, None
     for seconds, frame in timed:
-        stamp = max(at + 1, round(seconds / TICK))
-        if held is not None:
+        stamp = _stamp(seconds, at)
+        if held is not None and at is not None:
             length = stamp - at
             _check_pause(at, length, target, container, codec)
             held.duration = length
@@ -99,6 +128,11 @@ def stamped(
     if held is not None:
         held.duration = max(1, round(last / TICK))
         yield held
+
+
+def _stamp(seconds: float, before: int | None) -> int:
+    """A time in ticks, behind the one before."""
+    return max(0 if before is None else before + 1, round(seconds / TICK))
 
 
 def _check_pause(at: int, length: int, target: Path, container: str, codec: str) -> None:
