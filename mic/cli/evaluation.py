@@ -60,7 +60,8 @@ def _evaluate(options: argparse.Namespace) -> int:
     from mic.recognition.table import Network
 
     videos = labels.labelled_videos(options.videos, labels=options.labels)
-    left_out = set(videos_in(options.videos)) - {video.path for video in videos}
+    known = {video.path.resolve() for video in videos}  # by any of its names
+    left_out = [path for path in videos_in(options.videos) if path.resolve() not in known]
     if left_out:
         named = ", ".join(printable(path) for path in sorted(left_out)[:3])
         print(

@@ -63,6 +63,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _train(options: argparse.Namespace) -> int:
     from mic import fitting
+    from mic.codec import as_called
     from mic.fitting.clips import understood
     from mic.fitting.training import SCHEDULE
     from mic.training import parallel
@@ -74,7 +75,7 @@ def _train(options: argparse.Namespace) -> int:
         raise ConfigError(f"--folds is {options.folds}", remedy="use 2 or more")
     if not 0 <= options.seed < 2**31:
         raise ConfigError(f"--seed is {options.seed}", remedy="use 0 to 2147483647")
-    folder = options.folder.resolve()  # of `.`, too
+    folder = as_called(options.folder)  # of `.`, too
     if not options.out and not folder.name:
         raise ConfigError(f"{folder} has nothing beside it", remedy="say where with --out")
     target = options.out or folder.with_name(f"{folder.name}-model")

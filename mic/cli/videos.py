@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import functools
 import sys
 import time
@@ -120,11 +121,13 @@ def _started(
 
 def _distinct(videos: list[Path]) -> list[str]:
     """A name for each video's results: its stem, with folder and suffix where stems are equal."""
+    from mic.codec import as_called
+
     stems = Counter(video.stem for video in videos)
     names = [
         video.stem
         if stems[video.stem] == 1
-        else f"{video.resolve().parent.name}_{video.stem}_{video.suffix[1:]}"
+        else f"{as_called(video).parent.name}_{video.stem}_{video.suffix[1:]}"
         for video in videos
     ]
     for name, count in Counter(names).items():
@@ -183,7 +186,7 @@ def _add_predict(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _check_overlay(target: Path, video: Path) -> None:
     """Refuses a film that could not be written, before anybody is recognised."""
-    from mic.codec import Video, check_target
+    from mic.codec import Video, check_target, pace
 
     if target.suffix.lower() not in _FILMS:
         raise ConfigError(
@@ -191,11 +194,11 @@ def _check_overlay(target: Path, video: Path) -> None:
             file=target,
             remedy=f"end the name in {', '.join(_FILMS)}",
         )
-    try:
-        timed = not Video(video, survey=True).steady
-    except MicError:  # said where it is read
-        timed = False
-    check_target(target, timed=timed, codec="h264", vop_quant=22)
+    times = None
+    with contextlib.suppress(MicError):  # said where it is read
+        opened = Video(video, survey=True)
+        times = opened.times.tolist() if pace(opened)[1] else None
+    check_target(target, times=times, codec="h264", vop_quant=22)
 
 
 def _predict(options: argparse.Namespace) -> int:

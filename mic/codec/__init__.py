@@ -12,14 +12,22 @@ Replaces the replication's `reencode.sh`. PyAV does the work, so no FFmpeg is bu
 `mic.experiments.reencoding` measures rate and distortion.
 """
 
-from mic.codec.encode import EncodeReport, check_target, encode_frames, reencode
-from mic.codec.folders import VIDEO_SUFFIXES, videos_below, videos_in
+from mic.codec.encode import check_target, encode_frames, reencode
+from mic.codec.folders import (
+    VIDEO_SUFFIXES,
+    as_called,
+    videos_below,
+    videos_by_name,
+    videos_in,
+)
 from mic.codec.live import LiveEncoder
 from mic.codec.options import EncodeOptions
 from mic.codec.picture import Picture
 from mic.codec.probe import VideoInfo, decode, probe
+from mic.codec.timing import pace
 from mic.codec.tree import ClipOutcome, TreeReport, reencode_tree
 from mic.codec.video import Video
+from mic.codec.writing import EncodeReport
 
 __all__ = [
     "VIDEO_SUFFIXES",
@@ -31,12 +39,15 @@ __all__ = [
     "TreeReport",
     "Video",
     "VideoInfo",
+    "as_called",
     "check_target",
     "decode",
     "encode_frames",
+    "pace",
     "probe",
     "reencode",
     "reencode_tree",
     "videos_below",
+    "videos_by_name",
     "videos_in",
 ]

@@ -244,18 +244,21 @@ def like(frame: av.VideoFrame, found: av.VideoFrame) -> av.VideoFrame:
     return found
 
 
-def rgb(frame: av.VideoFrame, display: Display, path: Path) -> NDArray[np.uint8]:
+def rgb(
+    frame: av.VideoFrame, display: Display, path: Path, *, place: str | None = None
+) -> NDArray[np.uint8]:
     """A decoded picture as it is shown, uint8 (H, W, 3) RGB.
 
     Args:
         frame: Decoded.
         display: Of its video.
         path: Named in errors.
+        place: Which picture it is, named in errors too.
 
     Raises:
         CodecError: It is of a colour space that is not converted, or grows gigantic.
     """
-    frame = ordinary(frame, path)
+    frame = ordinary(frame, path, place=place)
     width, height = display.square(frame.width, frame.height)
     if (width, height) == (frame.width, frame.height):
         picture = frame.to_ndarray(format="rgb24")
@@ -267,12 +270,13 @@ def rgb(frame: av.VideoFrame, display: Display, path: Path) -> NDArray[np.uint8]
     return cast(NDArray[np.uint8], picture)
 
 
-def ordinary(frame: av.VideoFrame, path: Path) -> av.VideoFrame:
+def ordinary(frame: av.VideoFrame, path: Path, *, place: str | None = None) -> av.VideoFrame:
     """A picture whose colours libswscale converts and an ordinary screen shows.
 
     Args:
         frame: Decoded; marked with the nearest colour matrix that libswscale knows.
         path: Named in errors.
+        place: Which picture it is, named in errors too.
 
     Returns:
         The frame itself; of HDR one in RGB, without its display matrix.
@@ -281,16 +285,17 @@ def ordinary(frame: av.VideoFrame, path: Path) -> av.VideoFrame:
         CodecError: There is no such matrix.
     """
     if frame.colorspace not in _CONVERTED:
-        _declare_nearest(frame, path)
+        _declare_nearest(frame, path, place)
     return mapped(frame) if is_hdr(frame) else frame
 
 
-def _declare_nearest(frame: av.VideoFrame, path: Path) -> None:
+def _declare_nearest(frame: av.VideoFrame, path: Path, place: str | None) -> None:
     if frame.colorspace not in _NEAREST:
         name = _NAMES.get(frame.colorspace, f"number {frame.colorspace}")
         raise CodecError(
             f"its colours are {name}, which are not converted",
             file=path,
+            place=place,
             remedy="convert it to BT.709 with the tool that made it",
         )
     frame.colorspace = _NEAREST[frame.colorspace]

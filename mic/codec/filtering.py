@@ -46,8 +46,9 @@ def prepared(
     graph, size = None, options.size
     whole: tuple[int, int] | None = None  # the first picture as it is shown
     squared = options.crop is not None or options.size is not None
-    for shown, display in displays(frames, sample_aspect if squared else None):
-        frame = ordinary(shown, source)
+    found = displays(frames, sample_aspect if squared else None)
+    for number, (shown, display) in enumerate(found):
+        frame = ordinary(shown, source, place=f"frame {number}")
         shape = (frame.width, frame.height, frame.format.name)
         current = (*shape, display, frame.color_range, frame.colorspace)
         if current != key:

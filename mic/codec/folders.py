@@ -1,4 +1,4 @@
-"""The videos of a folder: by their names, through links, each once."""
+"""The videos of a folder: by their names, through links, each once or by all its names."""
 
 from __future__ import annotations
 
@@ -22,12 +22,46 @@ VIDEO_SUFFIXES = frozenset(
         *(".ts", ".vc1", ".viv", ".vob", ".vvc", ".webm", ".wmv", ".wtv", ".xvid", ".y4m"),
     )
 )
+_Known = tuple[int, int]  # a folder by the numbers of its device and of itself
 _PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm"})
 
 
 def videos_below(folder: str | Path) -> list[Path]:
     """The video files of a folder and its sub-folders, as `files_below` finds them."""
     return [path for path in files_below(folder) if path.suffix.lower() in VIDEO_SUFFIXES]
+
+
+def videos_by_name(folder: str | Path, *, levels: int) -> list[Path]:
+    """The video files of a folder where the folders at its top say what is in them.
+
+    `files_below` counts a folder once; here a link to a class or to a person is a class or a
+    person, even if what it leads to lies in the same folder under another name. Links to a folder
+    above are passed over.
+
+    Args:
+        folder: What is looked through.
+        levels: How many levels of folders below it have names that say something.
+
+    Raises:
+        ConfigError: A folder may not be listed.
+    """
+    found = _by_name(Path(folder), levels, frozenset())
+    return sorted(path for path in found if path.suffix.lower() in VIDEO_SUFFIXES)
+
+
+def _by_name(folder: Path, levels: int, above: frozenset[_Known]) -> Iterator[Path]:
+    if not levels:
+        yield from files_below(folder, above=above)
+        return
+    here = folder.resolve()
+    above |= {_known(one) for one in (here, *here.parents)}
+    for entry in _listed(folder):
+        path = folder / entry.name
+        if path.is_dir():
+            if _known(path) not in above:
+                yield from _by_name(path, levels - 1, above)
+        elif path.is_file():
+            yield path
 
 
 def videos_in(video: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
@@ -53,6 +87,14 @@ def videos_in(video: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) 
     return list(kept.values())[::-1]
 
 
+def as_called(path: str | Path) -> Path:
+    """A path made absolute by its names alone: no link is followed, `..` takes the name before.
+
+    What a folder is called says what is in it; where a link leads to says where it is stored.
+    """
+    return Path(os.path.normpath(Path(path).absolute()))
+
+
 def _nothing(path: Path) -> ConfigError:
     if not path.is_dir():
         return ConfigError("does not exist", file=path, remedy="check the path")
@@ -74,7 +116,7 @@ def _path(given: object) -> Path:
     return Path(given)
 
 
-def files_below(folder: str | Path) -> list[Path]:
+def files_below(folder: str | Path, *, above: Iterable[_Known] = ()) -> list[Path]:
     """The files of a folder and its sub-folders in the order of their names.
 
     Links to folders are followed; a folder that is reached twice, by a link in a circle for
@@ -82,11 +124,15 @@ def files_below(folder: str | Path) -> list[Path]:
     folders are left out: they are not the user's but records, system litter, what a killed run
     had half written.
 
+    Args:
+        folder: What is looked through.
+        above: Folders that are not entered by a link, by device and number.
+
     Raises:
         ConfigError: A folder may not be listed: what is in it would be missing in silence.
     """
     folder = Path(folder)
-    seen: set[tuple[int, int]] = set()
+    seen = set(above)
     found: list[Path] = []
     waiting = [folder]
     while waiting:
@@ -97,34 +143,45 @@ def files_below(folder: str | Path) -> list[Path]:
     return sorted(found)
 
 
-def _walk(top: Path, seen: set[tuple[int, int]], links: list[Path]) -> Iterator[Path]:
+def _walk(top: Path, seen: set[_Known], links: list[Path]) -> Iterator[Path]:
     """Files of the folders that were not seen yet; links to folders are put aside."""
     folders = [top]
     while folders:
         folder = folders.pop()
-        try:
-            status = folder.stat()
-            entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-        except FileNotFoundError:
-            continue  # vanished meanwhile
-        except OSError as error:
-            if folder.name == "lost+found":
-                continue
-            raise ConfigError(
-                f"cannot be listed: {error.strerror}",
-                file=folder,
-                remedy="allow it, or move it elsewhere",
-            ) from error
-        if (status.st_dev, status.st_ino) in seen:
+        known, entries = _known(folder), _listed(folder)
+        if known in seen:
             continue
-        seen.add((status.st_dev, status.st_ino))
+        seen.add(known)
         for entry in entries:
             path = folder / entry.name
-            if entry.name.startswith("."):
-                continue
             if entry.is_dir(follow_symlinks=False):
                 folders.append(path)
             elif path.is_dir():
                 links.append(path)
             elif path.is_file():
                 yield path
+
+
+def _known(folder: Path) -> _Known:
+    try:
+        status = folder.stat()
+    except OSError:  # vanished meanwhile; what forbids to look is told when it is listed
+        return -1, -1
+    return status.st_dev, status.st_ino
+
+
+def _listed(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder but is not hidden, in the order of names; nothing if it vanished."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        if folder.name == "lost+found":
+            return []
+        raise ConfigError(
+            f"cannot be listed: {error.strerror}",
+            file=folder,
+            remedy="allow it, or move it elsewhere",
+        ) from error
+    return [entry for entry in entries if not entry.name.startswith(".")]

@@ -25,7 +25,7 @@ _LAMBDA_PER_QUANT = 118
 _ONE_GOP = 1 << 30
 MAX_SIDE = 8191  # video_object_layer_width has 13 bits
 _MOST = 2**31 - 1  # what the encoders count with
-_SLOWEST, _FASTEST = 1e-4, 1000  # pictures a second
+SLOWEST, FASTEST = Fraction(1, 10000), Fraction(1000)  # pictures a second
 _TICKS = 65535  # vop_time_increment_resolution has 16 bits
 
 CodecName = Literal["mpeg4", "h264", "hevc", "av1"]
@@ -266,9 +266,10 @@ def checked_rate(rate: Fraction | float) -> Fraction:
         ConfigError: It is none, or none that an encoder takes.
     """
     number = isinstance(rate, Real | np.floating) and not isinstance(rate, bool)
-    if not number or not _SLOWEST <= rate <= _FASTEST:
+    exact = float(rate) if isinstance(rate, np.floating) else rate
+    if not number or not SLOWEST <= exact <= FASTEST:
         raise ConfigError(
-            f"frame_rate is {rate!r}, must be a number from {_SLOWEST:g} to {_FASTEST}"
+            f"frame_rate is {rate!r}, must be a number from {float(SLOWEST):g} to {FASTEST}"
         )
     return rate if isinstance(rate, Fraction) else Fraction(float(rate))
 

@@ -39,5 +39,6 @@ class Picture:
             CodecError: It is of a colour space that is not converted.
         """
         if self._rgb is None:
-            self._rgb = rgb(self.frame, self._display, self._path)
+            place = f"frame {self.number} ({self.time:.2f} s)"
+            self._rgb = rgb(self.frame, self._display, self._path, place=place)
         return self._rgb

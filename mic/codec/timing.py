@@ -11,6 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from mic.codec.options import FASTEST, SLOWEST
 from mic.codec.picture import Picture
 from mic.codec.video import Video
 from mic.errors import CodecError, ConfigError
@@ -23,6 +24,8 @@ _ROUNDED = 0.00084
 # Ticks from one picture to the next that MP4 keeps (ISO/IEC 14496-12, 8.6.1.2, as libavformat
 # writes it).
 _LONGEST = 2**31 - 1
+# And that libavcodec codes of MPEG-4 Part 2, where each second of a pause is a bit: a day.
+_DAY = int(86400 / TICK)
 _LATEST = 1e12  # seconds, of which ticks still fit 64 bits
 # Pictures that a container of one rate gets for each of the source, at most.
 _REPEATED = 100
@@ -32,6 +35,34 @@ def is_even(video: Video) -> bool:
     """Whether a video's times are those of one rate, up to what containers round."""
     even = np.arange(len(video)) / float(video.frame_rate)
     return video.steady and bool(np.abs(video.times - even).max() < _ROUNDED)
+
+
+def pace(video: Video) -> tuple[Fraction, bool]:
+    """How the pictures of a film that is made of a video follow one another.
+
+    Returns:
+        A rate that `encode_frames` takes, and whether each picture needs its time besides: then
+        the rate tells how long the last one is shown.
+    """
+    rate = video.frame_rate
+    if video.steady and SLOWEST <= rate <= FASTEST:
+        return rate, False
+    shown = min(max(Fraction(video.index.interval), 1 / FASTEST), 1 / SLOWEST)
+    return 1 / shown, True
+
+
+def check_pauses(times: Iterable[float], target: Path, *, container: str, codec: str) -> None:
+    """Refuses times that a film could not keep, before it is made; see `stamped`.
+
+    Raises:
+        CodecError: A pause is longer than the container keeps, or the encoder codes.
+    """
+    at = None
+    for seconds in times:
+        stamp = _stamp(seconds, at)
+        if at is not None:
+            _check_pause(at, stamp - at, target, container, codec)
+        at = stamp
 
 
 def checked(
@@ -65,7 +96,12 @@ def checked(
 
 
 def stamped(
-    timed: Iterable[tuple[float, av.VideoFrame]], last: float, target: Path, *, bounded: bool
+    timed: Iterable[tuple[float, av.VideoFrame]],
+    last: float,
+    target: Path,
+    *,
+    container: str,
+    codec: str,
 ) -> Iterator[av.VideoFrame]:
     """Frames that bear their times, and how long each is shown, in ticks.
 
@@ -73,24 +109,18 @@ def stamped(
         timed: Seconds and frames.
         last: Seconds that the last one is shown.
         target: Named in errors.
-        bounded: Whether the container keeps short pauses only, as MP4.
+        container: Of the target, by libavformat's name.
+        codec: Of `EncodeOptions`.
 
     Raises:
-        CodecError: A pause is longer than the container keeps.
+        CodecError: A pause is longer than the container keeps, or the encoder codes.
     """
-    at, held = -1, None
+    at, held = None, None
     for seconds, frame in timed:
-        stamp = max(at + 1, round(seconds / TICK))
-        if held is not None:
+        stamp = _stamp(seconds, at)
+        if held is not None and at is not None:
             length = stamp - at
-            if bounded and length > _LONGEST:
-                raise CodecError(
-                    f"a pause of {float(length * TICK):.0f} s is longer than MP4 keeps, "
-                    f"{float(_LONGEST * TICK):.0f} s",
-                    file=target,
-                    place=f"at {float(at * TICK):.2f} s",
-                    remedy="write .mkv",
-                )
+            _check_pause(at, length, target, container, codec)
             held.duration = length
             yield held
         frame.pts, frame.time_base = stamp, TICK
@@ -98,6 +128,30 @@ def stamped(
     if held is not None:
         held.duration = max(1, round(last / TICK))
         yield held
+
+
+def _stamp(seconds: float, before: int | None) -> int:
+    """A time in ticks, behind the one before."""
+    return max(0 if before is None else before + 1, round(seconds / TICK))
+
+
+def _check_pause(at: int, length: int, target: Path, container: str, codec: str) -> None:
+    if container == "mp4" and length > _LONGEST:
+        keeps, most = "MP4 keeps", _LONGEST
+    elif codec == "mpeg4" and length > _DAY:
+        keeps, most = "MPEG-4 Part 2 is coded with", _DAY
+    else:
+        return
+    # libsvtav1 gives packets of such times an order that Matroska refuses, sooner or later.
+    mkv = codec in ("h264", "hevc") or (codec == "mpeg4" and length <= _DAY)
+    other = "cut the video there, or write .mkv with another codec (codec='h264', vop_quant=22)"
+    raise CodecError(
+        f"a pause of {float(length * TICK):.0f} s is longer than {keeps}, "
+        f"{float(most * TICK):.0f} s",
+        file=target,
+        place=f"at {float(at * TICK):.2f} s",
+        remedy="write .mkv" if mkv else other,
+    )
 
 
 def closest(video: Video) -> Fraction:

@@ -12,9 +12,10 @@ from typing import Any, Literal
 
 from tqdm import tqdm
 
-from mic.codec.encode import CONTAINER_SUFFIXES, reencode
+from mic.codec.encode import reencode
 from mic.codec.folders import VIDEO_SUFFIXES, files_below
 from mic.codec.options import EncodeOptions
+from mic.codec.writing import CONTAINER_SUFFIXES
 from mic.config import usable_cores
 from mic.errors import CodecError, ConfigError
 from mic.processes.tasks import run_isolated

@@ -256,11 +256,12 @@ class _Extraction:
             _write_png(target / f"iframe_{number:06d}.png", picture)
 
     def film(self, target: Path) -> dict[str, tuple[int, ...]]:
+        rate, timed = codec.pace(self.source.video)
         codec.encode_frames(
             self._side_by_side(),
             target,
-            frame_rate=self.source.frame_rate,
-            times=None if self.source.video.steady else self.source.times,
+            frame_rate=rate,
+            times=self.source.times if timed else None,
             codec="h264",
             vop_quant=20,
             gop=50,

@@ -199,7 +199,8 @@ class Coded:
                 number = by_stamp.get(frame.pts) if index.by_stamp else next(waiting, None)
                 if number is None:
                     raise CodecError("has more key frames than I-frames", file=path)
-                yield number, rgb(frame, display, path)
+                place = f"frame {number} ({self.times[number]:.2f} s)"
+                yield number, rgb(frame, display, path, place=place)
 
     def kinds(self) -> str:
         """One letter a frame, as `Chunk.kinds`; of decoded videos "I", "P" or "B"."""

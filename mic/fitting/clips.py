@@ -27,6 +27,7 @@ STAGE = cache.Stage(name="own-clips", version=2)
 # `S005_003.avi`, `s005-happy-2.mp4`: who is seen usually stands first.
 SUBJECT = r"[^_\-\s]+"
 VALENCE = "valence.csv"
+_LEVELS = 2  # of folders that say something: what is shown, and who
 _NAMED = 12  # people, in a summary
 # Pictures from one search for a face to the next; `mic predict` looks as often.
 _SEARCH = 12
@@ -74,8 +75,9 @@ def class_folders(folder: str | Path, *, subject: str | None = None) -> list[Lab
 
     A folder below the class folder names the subject (`happy/anna/1.mp4`); otherwise the file's
     name does, up to the first `_`, `-` or space. A pattern that a name matches goes before the
-    folder. A table `folder/valence.csv` with the columns `video` (its path below the folder) and
-    `valence` (-1 to 1, empty where nobody has rated it) may rate some or all of them.
+    folder. Links are named as they are called, wherever they lead. A table `folder/valence.csv`
+    with the columns `video` (its path below the folder) and `valence` (-1 to 1, empty where
+    nobody has rated it) may rate some or all of them.
 
     Args:
         folder: Its sub-folders are the classes.
@@ -85,8 +87,8 @@ def class_folders(folder: str | Path, *, subject: str | None = None) -> list[Lab
 
     Raises:
         DatasetError: It is no folder, fewer than two classes have videos, one class has two
-            spellings, the classes lie a level higher or deeper, a name has no subject, or the
-            table of valence is not such a table.
+            spellings, a file has two labels by two names, the classes lie a level higher or
+            deeper, a name has no subject, or the table of valence is not such a table.
         ConfigError: The pattern is no regular expression.
     """
     folder = Path(folder)
@@ -100,33 +102,34 @@ def class_folders(folder: str | Path, *, subject: str | None = None) -> list[Lab
             file=folder,
             remedy="give the folder whose sub-folders are the classes",
         )
-    one_class = folder.resolve().name.casefold() in _EXPRESSIONS
+    one_class = codec.as_called(folder).name.casefold() in _EXPRESSIONS
     rated = _rated(folder / VALENCE)
     found = []
-    for label in _classes(folder):
-        for path in codec.videos_below(label):
-            inside = path.relative_to(label).parts[:-1]
-            who = inside[0] if inside and subject is None else _named(path, pattern)
-            if who is None and inside:
-                who = inside[0]
-            if who is None:
-                raise DatasetError(
-                    f"its name does not begin with a subject ({pattern.pattern!r})",
-                    file=path,
-                    remedy="rename it, or give another pattern",
-                )
-            place = unicodedata.normalize("NFC", path.relative_to(folder).as_posix())
-            found.append(
-                Labelled(
-                    path=path,
-                    label=_plain(label.name),
-                    subject=_plain(who),
-                    valence=rated.pop(place, None),
-                )
+    for path in codec.videos_by_name(folder, levels=_LEVELS):
+        label, *inside = path.relative_to(folder).parts[:-1] or [""]
+        if not label:
+            continue  # beside the classes
+        who = inside[0] if inside and subject is None else _named(path, pattern)
+        if who is None and inside:
+            who = inside[0]
+        if who is None:
+            raise DatasetError(
+                f"its name does not begin with a subject ({pattern.pattern!r})",
+                file=path,
+                remedy="rename it, or give another pattern",
             )
+        place = unicodedata.normalize("NFC", path.relative_to(folder).as_posix())
+        found.append(
+            Labelled(
+                path=path,
+                label=_plain(label),
+                subject=_plain(who),
+                valence=rated.pop(place, None),
+            )
+        )
     labels = {one.label for one in found}
     if one_class and not {label.casefold() for label in labels} & _EXPRESSIONS:
-        above = folder.resolve().parent
+        above = codec.as_called(folder).parent
         raise DatasetError(
             "is the folder of one class",
             file=folder,
@@ -154,9 +157,11 @@ def _plain(name: str) -> str:
 
 
 def _check_names(videos: Sequence[Labelled], folder: Path) -> None:
-    """Refuses folders of one class in two spellings, and classes that lie a level deeper."""
+    """Refuses what names contradict: two labels of a file, two spellings of one, wrong levels."""
     labels, people = Spellings(), Spellings()
+    files: dict[Path, Labelled] = {}
     for video in videos:
+        _refuse_two_labels(files.setdefault(video.path.resolve(), video), video)
         usual = labels.first(video.label)
         if usual != video.label:
             raise DatasetError(
@@ -181,14 +186,15 @@ def _check_names(videos: Sequence[Labelled], folder: Path) -> None:
         )
 
 
-def _classes(folder: Path) -> list[Path]:
-    entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    above = {folder.resolve(), *folder.resolve().parents}
-    return [
-        path
-        for path in entries
-        if path.is_dir() and not path.name.startswith(".") and path.resolve() not in above
-    ]
+def _refuse_two_labels(first: Labelled, video: Labelled) -> None:
+    """Raises DatasetError where a video that came before comes with another label."""
+    if first.label != video.label:
+        raise DatasetError(
+            f"is {first.path} again, with another label: {first.label!r} there, {video.label!r} "
+            "here",
+            file=video.path,
+            remedy="remove the one that is wrong",
+        )
 
 
 def _named(path: Path, pattern: re.Pattern[str]) -> str | None:
@@ -287,12 +293,7 @@ def tensors_of(
             left_out.append(LeftOut(path=video.path, reason=error.message))
             broken.append(left_out[-1])
         else:
-            if first.label != video.label:
-                raise DatasetError(
-                    f"is {first.path} again, with another label",
-                    file=video.path,
-                    remedy="remove the one that is wrong",
-                )
+            _refuse_two_labels(first, video)
             if first is not video:  # a copy in both parts would be tested on what was learned
                 left_out.append(LeftOut(path=video.path, reason=f"is {first.path} again"))
             elif found["residual"].size:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mic.codec import videos_in
+from mic.codec import as_called, videos_by_name, videos_in
 from mic.datasets.readers import cremad, ravdess
 from mic.errors import DatasetError
 from mic.manifest.tables import Row, is_absent, read_rows
@@ -28,6 +28,7 @@ _SYNONYMS = {
 }
 EXPRESSIONS = frozenset(_SYNONYMS)
 _NAMES = {word: name for name, words in _SYNONYMS.items() for word in (name, *words.split())}
+_LEVELS = 2  # of folders that say something: what is shown, and who
 # Columns by which a table labels parts of a video.
 _PARTS = ("window", "start", "end")
 _CREMA_D = re.compile(r"(1\d{3})_[A-Z]{3}_([A-Z]{3})_(?:LO|MD|HI|XX?)", re.IGNORECASE)
@@ -54,25 +55,29 @@ def labelled_videos(
 ) -> list[LabelledVideo]:
     """Videos with their labels.
 
+    Links are named as they are called, wherever they lead.
+
     Args:
-        videos: Files or folders; a video that is reached twice counts once.
+        videos: Files or folders; a video that is reached twice counts once, under its first name.
         labels: A table with the columns `video` (a path, or its end, as `a/1.mp4`) and `label`,
             and perhaps `person`; None: names as CREMA-D's or RAVDESS's, else folders as
             `mic train` has them: below a given folder a class, below that a person.
 
     Raises:
         DatasetError: The table is no such table, names a video that is not there or several
-            times, or gives it no label; no video has a label; all videos lie in one folder, which
-            is not called as an expression is.
+            times, or gives it no label; no video has a label; one file has two labels or shows
+            two people, by two names; all videos lie in one folder, which is not called as an
+            expression is.
         ConfigError: A path does not exist.
     """
     given = [videos] if isinstance(videos, str | Path) else list(videos)
-    paths = list({path.resolve(): path for path in reversed(videos_in(given))}.values())[::-1]
+    paths = _every_name(given)
     if labels is not None:
         found = _by_table(paths, Path(labels))
     else:
-        roots = [Path(root) for root in given if Path(root).is_dir()]
+        roots = [as_called(root) for root in given if Path(root).is_dir()]
         found = [_by_name(path, roots) for path in paths]
+    found = _each_once(found)
     if not found:
         raise DatasetError(
             "no video has a label", file=labels, remedy="check the column `video` of the table"
@@ -87,6 +92,41 @@ def labelled_videos(
     return found
 
 
+def _every_name(given: Sequence[str | Path]) -> list[Path]:
+    """The videos by all their names, in the order given; a name that is written twice, once."""
+    videos_in(given)  # refuses what is not there
+    found: list[Path] = []
+    for one in map(Path, given):
+        found += videos_by_name(one, levels=_LEVELS) if one.is_dir() else [one]
+    return list({as_called(path): path for path in reversed(found)}.values())[::-1]
+
+
+def _each_once(videos: Sequence[LabelledVideo]) -> list[LabelledVideo]:
+    """Each file under its first name.
+
+    Raises:
+        DatasetError: Its names disagree on what it shows.
+    """
+    found: dict[Path, LabelledVideo] = {}
+    for video in videos:
+        first = found.setdefault(video.path.resolve(), video)
+        told = {
+            "label": (first.label, video.label),
+            "person": (first.person or video.person, video.person or first.person),
+        }
+        for what, (there, here) in told.items():
+            if there != here:
+                raise DatasetError(
+                    f"is {first.path} again, with another {what}: {there!r} there, {here!r} here",
+                    file=video.path,
+                    remedy="remove the one that is wrong; where a folder only keeps the files, "
+                    "give those that are called as what they show",
+                )
+        # One name may say who it is, and the other nothing.
+        found[video.path.resolve()] = dataclasses.replace(first, person=told["person"][0])
+    return list(found.values())
+
+
 def canonical(label: str) -> str:
     """Our name of an expression, as `happiness` for `Happy`; others in lower case."""
     word = label.strip().lower()
@@ -98,12 +138,19 @@ class Finder:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._by_end: dict[tuple[str, ...], Path | None] = {}
+        files = {path: path.resolve() for path in paths}
         for path in paths:
-            parts = _composed(path)
-            for count in range(1, len(parts) + 1):
-                end = parts[-count:]
-                self._by_end[end] = path if end not in self._by_end else None
-            self._by_end[_composed(path.resolve())] = path
+            ends = {
+                parts[-count:]
+                for parts in (_composed(path), _composed(as_called(path)))
+                for count in range(1, len(parts) + 1)
+            }
+            for end in ends:
+                first = self._by_end.setdefault(end, path)
+                if first is not None and files[first] != files[path]:
+                    self._by_end[end] = None
+        for path in paths:
+            self._by_end.setdefault(_composed(files[path]), path)
 
     def find(self, name: str) -> Path | None:
         """The video whose path ends so; None if there is none.
@@ -173,13 +220,14 @@ def _by_name(path: Path, roots: Sequence[Path]) -> LabelledVideo:
 
 def _by_folder(path: Path, roots: Sequence[Path]) -> tuple[str, str]:
     """Class and person, from the given folder down to the file."""
+    path = as_called(path)
     root = next((root for root in roots if path.is_relative_to(root)), None)
     if root is None:
-        return path.resolve().parent.name, ""
+        return path.parent.name, ""
     folders = path.relative_to(root).parts[:-1]
     # The given folder may be one class; then persons lie in it.
-    if not folders or (canonical(root.resolve().name) in _SYNONYMS and not _names_one(folders[0])):
-        folders = (root.resolve().name, *folders)
+    if not folders or (_names_one(root.name) and not _names_one(folders[0])):
+        folders = (root.name, *folders)
     return folders[0], folders[1] if len(folders) > 1 else ""
 
 

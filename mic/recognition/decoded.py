@@ -93,21 +93,23 @@ class Decoded:
                         # Faces are followed in pictures of one size; what moved is not known.
                         steps = None
                         frame = fitted(frame, video.width, video.height)
+                    time, pixels = float(video.times[number]), None
+                    if looked_at:
+                        place = f"frame {number} ({time:.2f} s)"
+                        pixels = Parts(*_converter(frame, display, video.path, place=place))
                     yield Moment(
-                        number,
-                        float(video.times[number]),
-                        display.size(frame.width, frame.height),
-                        steps,
-                        Parts(*_converter(frame, display, video.path)) if looked_at else None,
+                        number, time, display.size(frame.width, frame.height), steps, pixels
                     )
                     if not waiting:
                         break
             except CodecError as error:
-                time = float(video.times[max(number, 0)])
+                place = "at the first frame"
+                if number >= 0:
+                    place = f"after frame {number} ({video.times[number]:.2f} s)"
                 raise CodecError(
                     error.message,
                     file=video.path,
-                    place=f"after frame {number} ({time:.2f} s)",
+                    place=place,
                     remedy=error.remedy,
                 ) from error
         self.work.pictures = len(video)
@@ -156,7 +158,7 @@ def _exported(frame: av.VideoFrame, display: Display) -> Motion | None:
 
 
 def _converter(
-    frame: av.VideoFrame, display: Display, path: Path
+    frame: av.VideoFrame, display: Display, path: Path, *, place: str | None = None
 ) -> tuple[Callable[[Region], np.ndarray], Region]:
     """What makes parts of a decoded picture, and the region that is all of it."""
     width, height = display.size(frame.width, frame.height)
@@ -167,21 +169,21 @@ def _converter(
         if plain and region != (0, 0, width, height):
             coded = display.coded(region, frame.width, frame.height)
             if coded[0] % 2 == coded[1] % 2 == 0:  # as chroma samples lie
-                return np.ascontiguousarray(display.turn(_converted(frame, coded, path)))
+                return np.ascontiguousarray(display.turn(_converted(frame, coded, path, place)))
         if not whole:
-            whole.append(rgb(frame, display, path))
+            whole.append(rgb(frame, display, path, place=place))
         left, top, right, bottom = region
         return whole[0][top:bottom, left:right]
 
     return make, (0, 0, width, height)
 
 
-def _converted(frame: av.VideoFrame, region: Region, path: Path) -> np.ndarray:
+def _converted(frame: av.VideoFrame, region: Region, path: Path, place: str | None) -> np.ndarray:
     """A region of a 4:2:0 picture as RGB; its edges are even but for the picture's own."""
     left, top, right, bottom = region
     width, height = right - left, bottom - top
     if width % 2 or height % 2:  # libswscale and from_ndarray want whole chroma samples
-        return rgb(frame, Display(), path)[top:bottom, left:right]
+        return rgb(frame, Display(), path, place=place)[top:bottom, left:right]
     planes = []
     for plane, half in zip(frame.planes, (0, 1, 1), strict=True):
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
@@ -191,4 +193,4 @@ def _converted(frame: av.VideoFrame, region: Region, path: Path) -> np.ndarray:
     small = av.VideoFrame.from_ndarray(samples, format=frame.format.name)
     small.colorspace, small.color_range = frame.colorspace, frame.color_range
     small.color_trc, small.color_primaries = frame.color_trc, frame.color_primaries
-    return ordinary(small, path).to_ndarray(format="rgb24")
+    return ordinary(small, path, place=place).to_ndarray(format="rgb24")

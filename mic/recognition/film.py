@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -84,15 +86,16 @@ def overlay(
         classes: Names of the probabilities.
 
     Raises:
-        CodecError: The video cannot be decoded.
+        CodecError: The video cannot be decoded, or its pauses are longer than the film keeps.
         StorageError: The film cannot be written.
     """
     opened = codec.Video(video, survey=True)
+    rate, timed = codec.pace(opened)
     codec.encode_frames(
         _drawn(opened, windows, classes),
         target,
-        frame_rate=opened.frame_rate,
-        times=None if opened.steady else opened.times.tolist(),
+        frame_rate=rate,
+        times=opened.times.tolist() if timed else None,
         codec="h264",
         vop_quant=22,
         gop=50,
@@ -103,6 +106,8 @@ def _drawn(
     video: codec.Video, windows: Sequence[Caption | Window], classes: Sequence[str]
 ) -> Iterator[np.ndarray]:
     middles = np.array([(window.start + window.end) / 2 for window in windows])
+    sharing = Counter((window.first, window.last) for window in windows)
+    titles = frozenset(_title(one, alone=sharing[one.first, one.last] == 1) for one in windows)
     shown, panel, shape = -1, None, None
     people: list[Caption | Window] = []
     for picture in _whole(video):
@@ -115,7 +120,8 @@ def _drawn(
             one, shown = windows[nearest], nearest
             same = [each for each in windows if (each.first, each.last) == (one.first, one.last)]
             people = sorted(same, key=_rank)
-            panel = _panel(frame.shape[0], people[-1], classes, alone=len(same) == 1)
+            title = _title(people[-1], alone=len(same) == 1)
+            panel = _panel(frame.shape[0], people[-1], classes, title, titles)
         yield _joined(frame, people, panel, classes)
 
 
@@ -173,19 +179,31 @@ def _said(window: Caption | Window, classes: Sequence[str]) -> str:
     return said if number is None else f"{number}: {said}"
 
 
-def _panel(
-    height: int, window: Caption | Window, classes: Sequence[str], *, alone: bool
-) -> np.ndarray:
-    """The bars, uint8 (height, W, 3); all type scales with the picture's height."""
-    line = max(8, height // (len(classes) + 3))
-    size = round(0.62 * line)
+def _title(window: Caption | Window, *, alone: bool) -> str:
+    """What stands above the bars."""
     title = f"{window.start:.1f}–{window.end:.1f} s"
     if not alone and isinstance(window, Caption) and window.person is not None:
         title += f", {window.person}"
     if window.probabilities is None:
         title += f": {window.status if isinstance(window, Caption) else 'no face'}"
+    return title
+
+
+def _panel(
+    height: int,
+    window: Caption | Window,
+    classes: Sequence[str],
+    title: str,
+    titles: frozenset[str],
+) -> np.ndarray:
+    """The bars, uint8 (height, W, 3); all type scales with the picture's height.
+
+    W is the same for all `titles`: the pictures of a film are of one size.
+    """
+    line = max(8, height // (len(classes) + 3))
+    size = round(0.62 * line)
     heading, *names = (_Written(text, size) for text in (title, *classes))
-    label = max(heading.width / 2, *(name.width for name in names))
+    label = max(_widest(titles, size) / 2, *(name.width for name in names))
     bar, gap = 5 * line, line // 2
     panel = Image.new("RGB", (round(label + bar + 3 * gap), height), _PAPER)
     draw = ImageDraw.Draw(panel)
@@ -201,6 +219,12 @@ def _panel(
             colour = _BAR if index == best else _WEAK
             draw.rectangle([left, middle - half, left + length, middle + half], fill=colour)
     return np.asarray(panel)
+
+
+@functools.lru_cache(maxsize=1)  # of the film that is drawn
+def _widest(titles: frozenset[str], size: int) -> float:
+    """Samples across the widest of some titles."""
+    return max(_Written(title, size).width for title in titles)
 
 
 class _Written:

@@ -109,7 +109,7 @@ def rows(
     *,
     times: np.ndarray,
     ends: list[tuple[float, float]],
-    broken: bool = False,
+    damage: MicError | None = None,
 ) -> Iterator[Row]:
     """Rows while the video passes; what is unfinished at damage comes before its error.
 
@@ -118,17 +118,21 @@ def rows(
         kind: What a row is.
         times: Seconds of all pictures.
         ends: Start and end of each window, ascending; see `plan`.
-        broken: Whether it is known that the file breaks off, so that `times` end there.
+        damage: What is known beforehand to be wrong with the file's end: `times` end there, and
+            `passed` raises it behind the last picture.
 
     Raises:
         MicError: What `passed` raises, after the rows that were complete.
     """
     writer = {"window": _Windows, "look": _Looks, "frame": _Frames}[kind](times, ends)
+    begun = False
     try:
         for one in passed:
+            begun = True
             yield from writer.take(one)
-    except MicError:
-        yield from writer.rest(damaged=not broken)
+    except MicError as error:
+        if begun:
+            yield from writer.rest(damaged=error is not damage)
         raise
     yield from writer.rest(damaged=False)
 

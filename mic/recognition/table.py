@@ -147,8 +147,7 @@ class Task:
         networks = people.shared_recogniser()  # of whoever reads, not of whoever asked
         passed = people.passes(source, networks, interval=interval, progress=progress)
         ends = plan_windows(video.times, video.duration, window=self.window, hop=self.hop)
-        broken = video.damage is not None
-        found = rows.rows(passed, self.rows, times=video.times, ends=ends, broken=broken)
+        found = rows.rows(passed, self.rows, times=video.times, ends=ends, damage=video.damage)
         for cells in found:
             yield {"video": printable(path), "method": source.way, "error": "", **cells}
             if work is not None:

@@ -145,8 +145,13 @@ def windows(
         while following is not None and following[0] <= number:
             opened_now.append(_Open(following, recogniser, method, video))
             following = next(waiting, None)
-        for window in opened_now:
-            window.take(picture, packet, tracker)
+        try:
+            for window in opened_now:
+                window.take(picture, packet, tracker)
+        except CodecError as error:  # nobody could look at this picture
+            damage, count = error, number
+            opened_now = [window for window in opened_now if window.first < number]
+            break
         while opened_now and opened_now[0].last <= number:
             yield opened_now.pop(0).closed(number)
         if progress and number % 25 == 24:

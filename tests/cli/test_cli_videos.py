@@ -138,6 +138,17 @@ def test_equal_names_of_several_folders_do_not_overwrite_each_other(folder, tmp_
     assert "would have one name" in capsys.readouterr().err
 
 
+def test_results_are_named_by_the_folders_of_links_not_of_what_they_lead_to(folder, tmp_path):
+    for name in ("happy", "sad"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.mp4").symlink_to(folder / "a.mp4")
+    videos = [str(tmp_path / "happy/1.mp4"), str(tmp_path / "sad/1.mp4")]
+    command = ["extract", "--what", "motion", "--to", str(tmp_path / "out")]
+    assert cli.main([*command, *videos]) == 0
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["happy_1_mp4_motion.npz", "sad_1_mp4_motion.npz"]
+
+
 def test_predict_does_not_write_over_its_video(folder, tmp_path, capsys):
     clip = tmp_path / "a.mp4"
     shutil.copy(folder / "a.mp4", clip)

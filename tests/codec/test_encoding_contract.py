@@ -74,11 +74,57 @@ def test_a_pause_that_a_container_cannot_keep_is_refused(tmp_path):
     codec.encode_frames(FRAMES, tmp_path / "a.mkv", frame_rate=25, times=times)
     codec.reencode(tmp_path / "a.mkv", tmp_path / "b.mkv")
     assert Video(tmp_path / "b.mkv").times == pytest.approx(times, abs=1e-3)
-    with pytest.raises(CodecError, match="a pause of 36000 s is longer than MP4 keeps"):
+    with pytest.raises(CodecError, match="a pause of 36000 s is longer than MP4 keeps") as caught:
         codec.reencode(tmp_path / "a.mkv", tmp_path / "b.mp4")
+    assert caught.value.remedy == "write .mkv"
     with pytest.raises(ConfigError, match="25 pictures are shown for 36001 s"):
         codec.reencode(tmp_path / "a.mkv", tmp_path / "b.avi")
     assert not (tmp_path / "b.mp4").exists()
+
+
+DAYS = [*(0.04 * k for k in range(12)), *(400_000 + 0.04 * k for k in range(12, 25))]
+
+
+def test_a_pause_of_days_is_the_coders_refusal_and_its_remedy_holds(tmp_path):
+    source = tmp_path / "a.mkv"
+    codec.encode_frames(FRAMES, source, frame_rate=25, times=DAYS, codec="h264", vop_quant=22)
+    for name, words in (("b.mkv", "longer than MPEG-4 Part 2"), ("b.mp4", "longer than MP4")):
+        with pytest.raises(CodecError, match=words) as caught:
+            codec.reencode(source, tmp_path / name)
+        assert caught.value.file == tmp_path / name
+        assert caught.value.place == "at 0.44 s"
+        assert "write .mkv with another codec (codec='h264', vop_quant=22)" in caught.value.remedy
+    codec.reencode(source, tmp_path / "b.mkv", codec="h264", vop_quant=22)
+    assert Video(tmp_path / "b.mkv").times == pytest.approx(DAYS, abs=1e-3)
+
+
+def test_what_an_encoder_refuses_is_no_fault_of_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(codec.timing, "_DAY", 2**62)  # libavcodec answers -1, "not permitted"
+    with pytest.raises(CodecError, match="the encoder, mpeg4, refuses it") as caught:
+        codec.encode_frames(FRAMES, tmp_path / "a.mkv", frame_rate=25, times=DAYS)
+    assert (caught.value.file, caught.value.place) == (tmp_path / "a.mkv", "at frame 12")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_container_refuses_is_no_fault_of_the_disk(tmp_path):
+    with pytest.raises(CodecError, match="the container, matroska, does not take") as caught:
+        codec.encode_frames(
+            FRAMES, tmp_path / "a.mkv", frame_rate=25, times=DAYS, codec="av1", vop_quant=40
+        )
+    assert str(tmp_path) not in caught.value.message  # the file's temporary name tells nobody much
+    assert caught.value.place.startswith("at frame ")
+    assert "longest pause" in caught.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_source_of_frames_raises_is_handed_on(tmp_path):
+    def frames():
+        yield FRAMES[0]
+        yield np.load(tmp_path / "no such picture.npy")
+
+    with pytest.raises(FileNotFoundError, match="no such picture"):
+        codec.encode_frames(frames(), tmp_path / "a.mp4", frame_rate=25)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

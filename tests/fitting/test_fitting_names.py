@@ -139,7 +139,38 @@ def test_folders_that_link_in_a_circle_are_no_classes(tmp_path):
     folder = touch(tmp_path / "videos", "happy/anna/1.mp4", "sad/bob/1.mp4")
     (folder / "loop").symlink_to(folder)
     (folder / "up").symlink_to(tmp_path)
-    assert {one.label for one in class_folders(folder)} == {"happy", "sad"}
+    (folder / "sad/up").symlink_to(folder)
+    (folder / "sad/bob/up").symlink_to(folder)
+    assert [(one.label, one.subject) for one in class_folders(folder)] == [
+        ("happy", "anna"),
+        ("sad", "bob"),
+    ]
+
+
+def test_links_are_the_classes_and_people_that_they_are_called(tmp_path):
+    store = touch(tmp_path / "9f", "1.mp4", "2.mp4")
+    folder = touch(tmp_path / "sad", "happy/anna/x.mp4", "fear/bob/y.mp4")
+    (folder / "anger").mkdir()
+    (folder / "anger/cleo").symlink_to(store)
+    (folder / "fear/dora_1.mp4").symlink_to(store.parent / "z.mp4")
+    touch(store.parent, "z.mp4")
+    assert {(one.path.name, one.label, one.subject) for one in class_folders(folder)} == {
+        ("1.mp4", "anger", "cleo"),
+        ("2.mp4", "anger", "cleo"),
+        ("x.mp4", "happy", "anna"),
+        ("y.mp4", "fear", "bob"),
+        ("dora_1.mp4", "fear", "dora"),
+    }
+    (folder / "happy/eve_1.mp4").symlink_to(folder / "fear/dora_1.mp4")
+    with pytest.raises(DatasetError, match="another label: 'fear' there, 'happy' here") as caught:
+        class_folders(folder)
+    assert str(folder / "fear/dora_1.mp4") in str(caught.value)
+    (tmp_path / "happy").symlink_to(store)  # the folder of one class, by what it is called
+    (store / "anna").mkdir()
+    touch(store, "anna/3.mp4")
+    with pytest.raises(DatasetError, match="is the folder of one class") as caught:
+        class_folders(tmp_path / "happy")
+    assert str(tmp_path) in caught.value.remedy
 
 
 def test_names_that_are_no_text_are_written_escaped(tmp_path, drawn):
@@ -304,3 +335,8 @@ def test_the_folder_itself_may_be_named_by_a_dot(tmp_path, monkeypatch, drawn):
     with pytest.raises(AttributeError):  # nothing was trained that could be shown
         cli.main(["train", "."])
     assert asked["target"] == tmp_path / "films-model"
+    (tmp_path / "called").mkdir()
+    (tmp_path / "called/so").symlink_to(folder)
+    with pytest.raises(AttributeError):
+        cli.main(["train", str(tmp_path / "called/so")])
+    assert asked["target"] == tmp_path / "called/so-model"
