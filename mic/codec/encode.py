@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from numpy.typing import NDArray
 from mic.codec import timing
 from mic.codec.filtering import prepared
 from mic.codec.options import EncodeOptions, checked_rate
-from mic.codec.picture import Picture
 from mic.codec.video import Video
 from mic.codec.writing import TIMED, EncodeReport, container_of, stream_of, write
 from mic.errors import CodecError, ConfigError
@@ -51,8 +49,7 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
     video, target = Video(source, survey=True), Path(target)
     atomic.check_writable(target, sources=[source])
     chosen = EncodeOptions.of(options)
-    counter = _DamageCounter()
-    pictures = counter.watch(video.pictures())
+    pictures = video.pictures()
     timed = container_of(target, chosen) in TIMED
     if chosen.frame_rate is not None:
         rate, kept = Fraction(chosen.frame_rate), False
@@ -77,8 +74,7 @@ def reencode(source: str | Path, target: str | Path, **options: Any) -> EncodeRe
     squared = chosen.crop is not None or chosen.size is not None
     raw = not timed and container_of(target, chosen) != "avi"
     aspect = Fraction(1) if squared or raw else video.display.shown_aspect
-    report = write(ready, target, rate, chosen, tick=tick, aspect=aspect)
-    return replace(report, damaged_frames=counter.damaged)
+    return write(ready, target, rate, chosen, tick=tick, aspect=aspect)
 
 
 def encode_frames(
@@ -122,18 +118,6 @@ def encode_frames(
         )
     tick = None if times is None else timing.TICK
     return write(prepared(pictures, chosen, path), path, Fraction(rate), chosen, tick=tick)
-
-
-class _DamageCounter:
-    """Counts the frames that the decoder concealed, while they pass."""
-
-    def __init__(self) -> None:
-        self.damaged = 0
-
-    def watch(self, pictures: Iterable[Picture]) -> Iterator[Picture]:
-        for picture in pictures:
-            self.damaged += picture.concealed
-            yield picture
 
 
 def _pictures(frames: Iterable[NDArray[np.uint8]], path: Path) -> Iterator[av.VideoFrame]:

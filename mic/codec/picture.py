@@ -17,17 +17,15 @@ class Picture:
     Attributes:
         number: From 0, as shown.
         time: Seconds from the first shown picture.
-        concealed: Whether the decoder made up a part of it.
         frame: What libavcodec decoded: coded orientation, colours and sample aspect.
     """
 
-    __slots__ = ("_display", "_path", "_rgb", "concealed", "frame", "number", "time")
+    __slots__ = ("_display", "_path", "_rgb", "frame", "number", "time")
 
     def __init__(
         self, number: int, time: float, frame: av.VideoFrame, display: Display, path: Path
     ) -> None:
         self.number, self.time, self.frame = number, time, frame
-        self.concealed = bool(frame.is_corrupt)
         self._display, self._path = display, path
         self._rgb: NDArray[np.uint8] | None = None
 

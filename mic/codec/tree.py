@@ -39,7 +39,6 @@ class ClipOutcome:
         status: `written` now, `kept` from an earlier run, or `failed`.
         frames: Frames written; 0 if failed.
         bits: Their coded size; 0 if failed.
-        damaged_frames: Source frames that the decoder had to conceal.
         error: Why it failed, else empty.
     """
 
@@ -48,7 +47,6 @@ class ClipOutcome:
     status: Status
     frames: int = 0
     bits: int = 0
-    damaged_frames: int = 0
     error: str = ""
 
 
@@ -130,11 +128,7 @@ def _one_clip(task: tuple[Path, Path, Path, dict[str, Any]]) -> dict[str, Any]:
     if options.get("container") is None:
         options = {**options, "container": "mp4"}
     report = reencode(source, target, **options)
-    facts = {
-        "frames": report.frames,
-        "bits": report.bits,
-        "damaged_frames": report.damaged_frames,
-    }
+    facts = {"frames": report.frames, "bits": report.bits}
     content = {"key": key, "sha256": sha256_of(target), "facts": facts}
     atomic.write_text(record, json.dumps(content, indent=1) + "\n")
     return {"status": "written", **facts}
@@ -144,7 +138,7 @@ def _record_of(record: Path, key: str, target: Path) -> dict[str, int] | None:
     try:
         content = json.loads(record.read_text(encoding="utf-8"))
         if content["key"] == key and content["sha256"] == sha256_of(target):
-            return {name: int(count) for name, count in content["facts"].items()}
+            return {name: int(content["facts"][name]) for name in ("frames", "bits")}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # no record, a damaged one or no target: the clip is simply not done yet
     return None

@@ -52,7 +52,6 @@ class EncodeReport:
         keyframes: I-frames among them.
         bits: Size of the coded pictures and headers; the container's overhead excluded.
         file_bytes: Size of the file.
-        damaged_frames: Source frames that the decoder marked as corrupt.
     """
 
     target: Path
@@ -63,7 +62,6 @@ class EncodeReport:
     keyframes: int
     bits: int
     file_bytes: int
-    damaged_frames: int
 
     @property
     def bit_rate(self) -> float:
@@ -180,7 +178,6 @@ def write(
         keyframes=keyframes,
         bits=bits,
         file_bytes=file_bytes,
-        damaged_frames=0,
     )
 
 

@@ -163,7 +163,7 @@ def auc_resamples(
     names = np.unique(test.subjects, return_inverse=True)[1]
     counts = drawn(int(names.max()) + 1, resamples=resamples, seed=seed)[1:]
     curves = over_draws(scores, names[first], names[second], counts)
-    return np.concatenate([one.auc for one in curves])
+    return np.concatenate([np.zeros(0), *(one.auc for one in curves)])
 
 
 def without_expression(train: Features, test: Features) -> tuple[np.ndarray, np.ndarray]:

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mic.errors import ConfigError
+
 _AT_ONCE = 1 << 23  # draws times pairs; bounds the memory
 
 
@@ -32,8 +34,8 @@ class RocCurve:
     @property
     def auc(self) -> np.ndarray:
         """(...) area under the curve; 0.5: no idea."""
-        area: np.ndarray = np.trapezoid(self.true_accepts, self.false_accepts, axis=-1)
-        return area
+        area = np.trapezoid(self.true_accepts, self.false_accepts, axis=-1)
+        return np.where(np.isnan(self.false_accepts[..., -1]), np.nan, area)
 
     @property
     def eer(self) -> np.ndarray:
@@ -105,12 +107,21 @@ def over_draws(
 
     Yields:
         Curves of shape (rows, K); together they have R rows, in the order of the draws.
+
+    Raises:
+        ConfigError: A score is not a number.
     """
+    if np.isnan(scores).any():
+        raise ConfigError(
+            f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers",
+            remedy="leave out what has no features",
+        )
     order = np.argsort(-scores, kind="stable")
     one, other = first[order], second[order]
     same = np.flatnonzero(one == other)
     ends = _corners(scores[order], same)
     starts = np.concatenate([[0], ends[:-1] + 1])
+    # Corners at which pairs of one person come in, and the first such pair of each.
     places, begins = np.unique(np.searchsorted(ends, same), return_index=True)
     step = max(1, _AT_ONCE // max(1, len(scores)))
     for start in range(0, len(counts), step):

@@ -118,6 +118,41 @@ def _largest_layers(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         yield held
 
 
+class _MissingSamples(Exception):
+    """A picture of which the decoder made up a part."""
+
+    def __init__(self) -> None:
+        super().__init__("samples are missing")
+
+
+def _before_joints(
+    found: Iterator[av.Packet[av.VideoStream]],
+) -> Iterator[tuple[av.Packet[av.VideoStream], bool]]:
+    """Packets, each with whether another recording begins behind it."""
+    held: av.Packet[av.VideoStream] | None = None
+    try:
+        for packet in found:
+            if held is not None:
+                yield held, _falls(held, packet)
+            held = packet
+    except CodecError:  # the packet before the damage is whole
+        if held is not None:
+            yield held, False
+        raise
+    if held is not None:
+        yield held, False
+
+
+def _shown_before(frame: av.VideoFrame, stamp: int | None, error: Exception) -> bool:
+    """Whether a picture that waited for its turn is shown before the packet that failed.
+
+    Others may refer to what is damaged. Where packets are missing, what was decoded is whole.
+    """
+    if isinstance(error, CodecError) or stamp is None or frame.pts is None:
+        return True
+    return frame.pts < stamp
+
+
 def _decoded(
     container: InputContainer,
     stream: VideoStream,
@@ -126,7 +161,8 @@ def _decoded(
     without: Container[int],
     before: Callable[[av.Packet[av.VideoStream]], None] | None,
 ) -> Iterator[av.VideoFrame]:
-    context, frames, begun, whole = stream.codec_context, 0, False, False
+    context, frames = stream.codec_context, 0
+    begun = whole = False  # whether a key packet, or a whole picture, came since the beginning
     if context.name in _SILENT and "err_detect" not in context.options:
         context.options |= {"err_detect": "explode"}
 
@@ -134,37 +170,40 @@ def _decoded(
         nonlocal frames, whole
         for frame in found:
             if whole and frame.is_corrupt:
-                raise CodecError(
-                    "cannot be decoded: samples are missing",
-                    file=path,
-                    remedy="the file is damaged; get another copy",
-                )
+                raise _MissingSamples
             whole = whole or not frame.is_corrupt
             frames += 1
             yield frame
 
+    stamp: int | None = None  # of the packet that is decoded
     try:
-        for number, packet in enumerate(packets(container, stream, path)):
+        for number, (packet, joint) in enumerate(_before_joints(packets(container, stream, path))):
             if number < first or number in without:
                 continue
             begun = begun or packet.is_keyframe
             if before is not None:
                 before(packet)
+            if joint:  # half a picture may end a recording, and the next begins anywhere
+                whole = False
+            stamp = packet.pts
             try:
                 found = packet.decode()
             except av.InvalidDataError:
-                if begun:
+                if begun and not joint:
                     raise
-                continue
+                found = []
             yield from checked(found)
+            begun = begun and not joint
+        stamp = None
         yield from checked(context.decode(None))
-    except (av.FFmpegError, OSError, ValueError, CodecError) as error:
-        with contextlib.suppress(av.FFmpegError, OSError, ValueError):
-            for frame in context.decode(None):  # what waits for its turn is whole
-                if frame.is_corrupt:
-                    break
-                frames += 1
-                yield frame
+    except (av.FFmpegError, OSError, ValueError, CodecError, _MissingSamples) as error:
+        if not isinstance(error, _MissingSamples):  # behind it nothing is whole
+            with contextlib.suppress(av.FFmpegError, OSError, ValueError):
+                for frame in context.decode(None):
+                    if frame.is_corrupt or not _shown_before(frame, stamp, error):
+                        break
+                    frames += 1
+                    yield frame
         what = error.message if isinstance(error, CodecError) else reason(error)
         remedy = getattr(error, "remedy", None)
         raise CodecError(
