@@ -23,6 +23,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from mic.codec.aspects import SampleAspects
 from mic.codec.hdr import is_hdr, mapped
 from mic.errors import CodecError
 from mic_bitstream.files import check_size
@@ -202,30 +203,25 @@ class Display:
 def displays(
     frames: Iterable[av.VideoFrame],
     sample_aspect: Fraction | None,
-    context: av.VideoCodecContext | None = None,
+    aspects: SampleAspects | None = None,
 ) -> Iterator[tuple[av.VideoFrame, Display]]:
     """Decoded pictures of a stream, each with how it is shown; see `Display.of`.
 
     Args:
         frames: Decoded.
         sample_aspect: Of the stream, as its container or its first header says.
-        context: Of the decoder, which knows where the stream itself says another aspect later
-            on, as broadcasts do; those pictures are scaled to samples of the first aspect. A
-            container that contradicts the stream's first header is believed throughout.
+        aspects: Pictures of another sample aspect are scaled to samples of the first.
     """
     display: Display | None = None
-    first: Fraction | None = None
     for frame in frames:
         display = Display.of(frame, sample_aspect, before=display)
-        if context is not None:
-            now = Fraction(context.sample_aspect_ratio or 1)
-            first = first or now
-            if now != first and first == (sample_aspect or 1):
-                width, height = dataclasses.replace(display, sample_aspect=now / first).square(
-                    frame.width, frame.height
-                )
-                frame = resized(frame, (width + 1) & ~1, (height + 1) & ~1)
-        yield frame, display
+        stretch = Fraction(1) if aspects is None else aspects.stretch(frame)
+        if stretch != 1 and Fraction(1, _WIDEST) <= stretch <= _WIDEST:
+            wide = dataclasses.replace(display, sample_aspect=stretch)
+            width, height = wide.square(frame.width, frame.height)
+            yield resized(frame, (width + 1) & ~1, (height + 1) & ~1), display
+        else:
+            yield frame, display
 
 
 def resized(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
@@ -235,7 +231,7 @@ def resized(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
 
 
 def like(frame: av.VideoFrame, found: av.VideoFrame) -> av.VideoFrame:
-    """The second picture, said to mean what the first does."""
+    """The second picture, marked with the colours and the time stamp of the first."""
     found.colorspace, found.color_range = frame.colorspace, frame.color_range
     found.color_trc, found.color_primaries = frame.color_trc, frame.color_primaries
     found.pts = frame.pts

@@ -19,6 +19,8 @@ from mic.errors import ConfigError
 # What MPEG-4 Part 2 means where it says nothing (AVColorSpace: not told, BT.601 of 625 and of 525
 # lines), and samples that are not Y, Cb, Cr yet.
 _BT_601 = frozenset({0, 2, 5, 6})
+# With as many samples of chroma as of luma; libavfilter takes what is nearest to a picture's own.
+_WHOLE_CHROMA = ("yuv444p", "yuvj444p", "yuv444p10le", "yuv444p12le", "gbrp", "gbrp10le", "gray")
 
 
 def prepared(
@@ -108,9 +110,9 @@ def fitted(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     """A picture brought to a size in its own shape, with black bars where it does not fill it.
 
     Args:
-        frame: Decoded; its samples are as wide as those of the size.
-        width: In samples.
-        height: In samples.
+        frame: Decoded.
+        width: To be, in samples of the same aspect as the frame's.
+        height: To be.
     """
     if frame.width * height == frame.height * width:
         return resized(frame, width, height)
@@ -121,11 +123,11 @@ def fitted(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
 
 def _fit(width: int, height: int) -> list[tuple[str, str]]:
     """Filters that keep a picture's shape and fill the rest with black."""
-    shape = "force_original_aspect_ratio=decrease:force_divisible_by=2"
-    return [
-        ("scale", f"{width}:{height}:{shape}:flags=bicubic"),
-        ("pad", f"{width}:{height}:-1:-1"),
-    ]
+    size, shape = f"{width}:{height}", "force_original_aspect_ratio=decrease"
+    steps = [("scale", f"{size}:{shape}:force_divisible_by=2:flags=bicubic")]
+    if width % 4 or height % 4:  # `pad` goes by whole samples of chroma
+        steps.append(("format", "|".join(_WHOLE_CHROMA)))
+    return [*steps, ("pad", f"{size}:-1:-1")]
 
 
 def _linked(frame: av.VideoFrame, steps: Sequence[tuple[str, str]]) -> Graph:

@@ -37,6 +37,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from mic.codec.aspects import SampleAspects
 from mic.codec.display import Display, displays
 from mic.codec.endings import breaks_off, stated_end
 from mic.codec.index import Index, index_of
@@ -274,8 +275,11 @@ class Video:
         number = -1
         with opened(self.path, number=self.stream, threads=threads) as (container, stream):
             begin, leading = self.index.begin, self.index.leading
-            found = decoded_frames(container, stream, self.path, first=begin, without=leading)
-            for frame, display in displays(found, self.sample_aspect, stream.codec_context):
+            aspects = SampleAspects(stream.codec_context, self.sample_aspect)
+            found = decoded_frames(
+                container, stream, self.path, first=begin, without=leading, before=aspects.note
+            )
+            for frame, display in displays(found, self.sample_aspect, aspects):
                 known = self.index.number(frame.pts)
                 if self.index.by_stamp and (known is None or known <= number):
                     continue  # handed out too late, behind what is shown after it
@@ -352,8 +356,9 @@ class Video:
             with contextlib.suppress(av.FFmpegError, OSError):
                 container.seek(stamp, stream=stream)
             number = -1
-            found = decoded_frames(container, stream, self.path)
-            for frame, display in displays(found, self.sample_aspect, stream.codec_context):
+            aspects = SampleAspects(stream.codec_context, self.sample_aspect)
+            found = decoded_frames(container, stream, self.path, before=aspects.note)
+            for frame, display in displays(found, self.sample_aspect, aspects):
                 known = self.index.number(frame.pts)
                 if known is not None and known > number:  # see `_decoded`
                     number = known

@@ -14,6 +14,7 @@ from typing import Literal
 import numpy as np
 
 from mic import bitstream, codec
+from mic.codec.aspects import SampleAspects
 from mic.codec.display import Display, displays, rgb
 from mic.codec.index import Index
 from mic.codec.reading import opened
@@ -188,12 +189,17 @@ class Coded:
         }
         waiting = iter(numbers)
         with opened(path, number=self.video.stream) as (container, stream):
-            context = stream.codec_context
-            context.skip_frame = "NONKEY"
+            aspects = SampleAspects(stream.codec_context, self.video.sample_aspect)
+            stream.codec_context.skip_frame = "NONKEY"
             frames = decoded_frames(
-                container, stream, path, first=index.begin, without=index.leading
+                container,
+                stream,
+                path,
+                first=index.begin,
+                without=index.leading,
+                before=aspects.note,
             )
-            for frame, display in displays(frames, self.video.sample_aspect, context):
+            for frame, display in displays(frames, self.video.sample_aspect, aspects):
                 # Every key frame of what is read is an I-frame; where stamps order pictures, one
                 # that is cut away has none of these.
                 number = by_stamp.get(frame.pts) if index.by_stamp else next(waiting, None)

@@ -110,6 +110,11 @@ def read_pictures(target: Path, steps: int, edge: int) -> np.ndarray:
     frames = np.stack(list(codec.decode(target))).astype(np.float32)
     count, height, width, channels = frames.shape
     scale, enlarge = _scaling(width, edge)
+    if height % scale:
+        raise ConfigError(
+            f"pictures of {width} x {height} cannot be reduced by {scale}",
+            remedy="choose clips whose height is a multiple of it",
+        )
     blocks = frames.reshape(count, height // scale, scale, width // scale, scale, channels)
     means = blocks.mean((2, 4))
     return _planes(means[sampled(count, steps)] - means[0], enlarge)

@@ -15,6 +15,7 @@ import numpy as np
 from av.video.frame import PictureType
 
 from mic.codec import Video
+from mic.codec.aspects import SampleAspects
 from mic.codec.display import Display, displays, ordinary, rgb
 from mic.codec.filtering import fitted
 from mic.codec.reading import opened
@@ -57,6 +58,7 @@ class Decoded:
         with opened(video.path, number=video.stream) as (container, stream):
             context = stream.codec_context
             context.options = {**context.options, "flags2": "+export_mvs"}
+            aspects = SampleAspects(context, video.sample_aspect)
             index = video.index
             looked_for = index.packet_of[waiting]
             behind = np.minimum(looked_for + 1, len(index.sizes) - 1)
@@ -67,6 +69,7 @@ class Decoded:
 
             def allow(packet: av.Packet[av.VideoStream]) -> None:
                 """Lets the decoder pass over what nobody looks at and nothing refers to."""
+                aspects.note(packet)
                 if packet.pts is None and not all_needed:
                     return  # the second field of a picture goes with the first
                 needed = all_needed or packet.pts in stamps
@@ -77,7 +80,7 @@ class Decoded:
                 frames = decoded_frames(
                     container, stream, video.path, first=begin, without=leading, before=allow
                 )
-                for frame, display in displays(frames, video.sample_aspect, context):
+                for frame, display in displays(frames, video.sample_aspect, aspects):
                     known = index.number(frame.pts)
                     if index.by_stamp and (known is None or known <= number):
                         continue  # cut away by an edit list, or handed out late: see Video

@@ -77,23 +77,47 @@ def test_a_size_that_is_asked_for_is_that_of_the_first_shape(turned, tmp_path):
     assert np.abs(np.subtract(extent(last), (36, 36))).max() <= 3
 
 
+def wider(path, **film):
+    """4:3, then 16:9 of the same 64x48 samples, as broadcasts go from one to the other."""
+    aspects = Fraction(1), Fraction(4, 3)
+    pictures = [disc(64, 48, across=round(24 / aspect)) for aspect in aspects]
+    both = zip(aspects, pictures, strict=True)
+    return joined(path, [Film(aspect=a, picture=p, stamps=range(12), **film) for a, p in both])
+
+
 def test_samples_that_become_wider_are_shown_wider(tmp_path):
-    # 4:3, then 16:9 of the same 64x48 samples, as broadcasts go from one to the other.
-    options = {"b": "4000000"}
-    films = [
-        Film(
-            stamps=range(6),
-            codec="mpeg2video",
-            options=options,
-            aspect=aspect,
-            picture=disc(64, 48, across=round(24 / aspect)),
-        )
-        for aspect in (Fraction(1), Fraction(4, 3))
-    ]
-    path = joined(tmp_path / "wider.m2v", films)
+    path = wider(tmp_path / "wider.m2v", codec="mpeg2video", options={"b": "4000000"})
     for picture in list(Video(path).pictures())[2::8]:
         width, height = extent(picture.rgb)
         assert abs(width - height) <= 2, picture.number
     codec.reencode(path, tmp_path / "t.mp4", vop_quant=2)
     width, height = extent(list(codec.decode(tmp_path / "t.mp4"))[-1])
     assert abs(width - height) <= 2
+
+
+def test_the_shape_of_a_picture_is_the_same_however_it_is_reached(tmp_path):
+    options = {"g": "12", "bf": "0", "qp": "10"}
+    raw = wider(tmp_path / "wider.h264", codec="libx264", options=options)
+    path = tmp_path / "wider.mkv"
+    with av.open(str(raw)) as source, av.open(str(path), "w") as target:
+        stream = target.add_stream_from_template(source.streams.video[0])
+        packets = [packet for packet in source.demux(video=0) if packet.size]
+        for number, packet in enumerate(packets):
+            packet.pts = packet.dts = number
+            packet.time_base, packet.stream = Fraction(1, 25), stream
+            target.mux(packet)
+    video = Video(path)
+    shapes = [picture.rgb.shape for picture in video.pictures()]
+    assert set(shapes) == {(48, 64, 3), (48, 86, 3)}
+    assert shapes == sorted(shapes)
+    for wanted in (3, len(shapes) - 2):
+        assert [p.rgb.shape for p in video.pictures([wanted])] == [shapes[wanted]]
+    assert [p.rgb.shape for p in video.pictures([0, len(shapes) - 1])] == [shapes[0], shapes[-1]]
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv411p", "yuv420p10le", "gray"])
+def test_a_size_of_odd_edges_is_met(pixel_format):
+    frame = av.VideoFrame.from_ndarray(disc(48, 64), "rgb24").reformat(format=pixel_format)
+    for size in ((65, 49), (426, 241)):
+        found = fitted(frame, *size)
+        assert (found.width, found.height) == size

@@ -151,8 +151,38 @@ def test_an_accuracy_costs_less_without_the_i_vop(ladder):
         assert (rates[f"pictures, {model}"] == whole).all()
     assert class_rates.REFERENCE not in set(differences["sender"])
     assert len(differences) == 2 * (3 * 2 - 1)
-    # Of the same answers, sent without the I-VOP: as many fewer bits as the I-VOP has.
-    right = found.set_index("sender")["accuracy"]
-    assert right["residuals, finest"].tolist() == right["residuals of P-VOPs, finest"].tolist()
     with pytest.raises(ConfigError, match="different clips, rungs or parts"):
         class_rates.tables(short, dataclasses.replace(pictures, rungs=RUNGS), resamples=5)
+
+
+def test_half_the_bits_for_the_same_answers_are_half_the_rate(ladder, monkeypatch):
+    # Of 18 clips 6, 12 and 18 are right, at 1000, 2000 and 4000 bits; residuals take half.
+    pictures = dataclasses.replace(ladder, mixes=(), shown="pictures")
+    asked = dataclasses.replace(ladder, mixes=())
+    people = np.array(ladder.manifest.column("subject"))
+
+    def judged(one, model, place):
+        right = np.array([int(name[1:]) % 3 <= 2 - place for name in people])
+        return np.arange(len(people)), right
+
+    def delivered(one, rung):
+        bits = 1000 * 2 ** (2 - RUNGS.index(rung)) / (1 if one.shown == "pictures" else 2)
+        return [{"bits": bits, "intra_bits": bits / 4, "seconds": 1.0} for _ in people]
+
+    monkeypatch.setattr(class_rates, "judged", judged)
+    monkeypatch.setattr(Ladder, "delivered", delivered)
+    found, differences = class_rates.tables(asked, pictures, resamples=200)
+    rates = found.set_index(["sender", "factor", "quantiser"])["bit_rate"]
+    assert rates["residuals of P-VOPs, finest", 1, 2] == 0.75 * rates["residuals, finest", 1, 2]
+    table = differences[differences["points"] == "worthwhile"].set_index("sender")
+    for sender, difference in (
+        ("pictures, dedicated", 0.0),
+        ("residuals, finest", -0.5),
+        ("residuals of P-VOPs, dedicated", -0.625),
+    ):
+        line = table.loc[sender]
+        assert line["difference"] == pytest.approx(difference)
+        # The same people are drawn for both, so that their accuracies move together.
+        drawn = line[["difference_low", "difference_high"]].to_numpy(float)
+        assert np.isnan(drawn).all() or drawn == pytest.approx([difference] * 2)
+        assert line["defined"] > 0.8
