@@ -20,7 +20,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mic.errors import ConfigError
-from mic.evaluation.verification import curve, drawn, over_draws
+from mic.evaluation.metrics import drawn
+from mic.evaluation.verification import curve, over_draws
 
 # scikit-learn takes a second or two to import, which every worker process would wait for: the
 # functions that need it import it.

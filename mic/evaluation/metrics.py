@@ -88,6 +88,25 @@ def bootstrap(
     return Interval(float(statistic(np.arange(count))), float(low), float(high), count)
 
 
+def drawn(people: int, *, resamples: int, seed: int) -> np.ndarray:
+    """How often each person is drawn.
+
+    Args:
+        people: How many there are, and are drawn each time.
+        resamples: Draws R.
+        seed: Methods that are compared draw by draw share it.
+
+    Returns:
+        (1 + R, people) counts; the first row is everybody once.
+    """
+    draw = np.random.default_rng(seed)
+    counts = [np.ones(people, int)]
+    counts += [
+        np.bincount(draw.integers(people, size=people), minlength=people) for _ in range(resamples)
+    ]
+    return np.stack(counts)
+
+
 def subject_bootstrap(
     correct: np.ndarray,
     subjects: Sequence[object] | np.ndarray,

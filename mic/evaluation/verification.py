@@ -60,25 +60,6 @@ class RocCurve:
         return np.where(known, best, np.nan)
 
 
-def drawn(people: int, *, resamples: int, seed: int) -> np.ndarray:
-    """How often each person is drawn.
-
-    Args:
-        people: How many there are, and are drawn each time.
-        resamples: Draws R.
-        seed: Methods that are compared draw by draw share it.
-
-    Returns:
-        (1 + R, people) counts; the first row is everybody once.
-    """
-    draw = np.random.default_rng(seed)
-    counts = [np.ones(people, int)]
-    counts += [
-        np.bincount(draw.integers(people, size=people), minlength=people) for _ in range(resamples)
-    ]
-    return np.stack(counts)
-
-
 def curve(scores: np.ndarray, same: np.ndarray) -> RocCurve:
     """The exact curve of pairs, (K,).
 
@@ -103,7 +84,7 @@ def over_draws(
         scores: (N,) of pairs.
         first: (N,) number of the person in a pair's first sample.
         second: (N,) of that in its second.
-        counts: (R, people) of `drawn`.
+        counts: (R, people) of `mic.evaluation.metrics.drawn`.
 
     Yields:
         Curves of shape (rows, K); together they have R rows, in the order of the draws.

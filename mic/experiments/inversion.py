@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mic import faces, identity
 from mic.evaluation.leakage import Features
-from mic.evaluation.verification import drawn
+from mic.evaluation.metrics import drawn
 from mic.experiments import removal
 from mic.experiments.cells import Outcome
 from mic.experiments.data import Dataset

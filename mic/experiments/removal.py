@@ -15,7 +15,7 @@ import numpy as np
 
 from mic.config import Profile
 from mic.evaluation.leakage import Features
-from mic.evaluation.verification import drawn
+from mic.evaluation.metrics import drawn
 from mic.experiments import peers, plan
 from mic.experiments.cells import Cell, Outcome, facts_of
 from mic.experiments.data import Dataset

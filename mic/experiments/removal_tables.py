@@ -16,7 +16,7 @@ from scipy.stats import norm
 from mic.evaluation import metrics
 from mic.evaluation.inference import compare, holm
 from mic.evaluation.leakage import ridge_r2, without_expression
-from mic.evaluation.verification import drawn
+from mic.evaluation.metrics import drawn
 from mic.experiments.cells import Outcome
 from mic.experiments.privacy.attackers import ATTACKERS, OWN_PEOPLE, PairScores, attack
 from mic.experiments.privacy.rates import rates

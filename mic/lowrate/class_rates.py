@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mic.errors import ConfigError
-from mic.evaluation.verification import drawn
+from mic.evaluation.metrics import drawn
 from mic.lowrate.bjontegaard import Drawn, difference_table
 from mic.lowrate.residuals import Ladder, dedicated, judged
 

@@ -29,7 +29,7 @@ def drawn_scores(
         predicted: (N,).
         subjects: (N,) numbers from 0.
         draws: (resamples + 1, subjects) how often each is drawn, the sample as it is first; see
-            `mic.evaluation.verification.drawn`.
+            `mic.evaluation.metrics.drawn`.
 
     Returns:
         (resamples + 1, 3) in the order of `METRICS`; constant predictions have CC and CCC 0.

@@ -23,7 +23,7 @@ from mic import bitstream, codec, faces, identity
 from mic.config import Profile
 from mic.evaluation import metrics
 from mic.evaluation.leakage import Features
-from mic.evaluation.verification import drawn
+from mic.evaluation.metrics import drawn
 from mic.experiments import plan, removal, splits
 from mic.experiments.cells import Cell, compute, split_named
 from mic.experiments.data import Dataset

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mic.config import Profile
-from mic.evaluation.verification import drawn
+from mic.evaluation.metrics import drawn
 from mic.lowrate import methods, training
 from mic.lowrate.methods import Cell, predictions, recogniser_of
 from mic.lowrate.networks import Architecture

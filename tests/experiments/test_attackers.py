@@ -7,7 +7,7 @@ import pytest
 
 from mic.errors import ConfigError
 from mic.evaluation.leakage import Features
-from mic.evaluation.verification import drawn
+from mic.evaluation.metrics import drawn
 from mic.experiments.privacy import placebos
 from mic.experiments.privacy.attackers import ATTACKERS, OWN_PEOPLE, PairScores, attack
 from mic.experiments.privacy.planted import planted

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mic.evaluation.leakage import Features
-from mic.evaluation.verification import drawn
+from mic.evaluation.metrics import drawn
 from mic.experiments.privacy.attackers import attack
 from mic.experiments.privacy.erasers import ERASERS, Material
 from mic.experiments.privacy.rates import rates

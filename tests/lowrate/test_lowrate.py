@@ -10,7 +10,7 @@ import torch
 from mic import config
 from mic.errors import DatasetError
 from mic.evaluation import metrics
-from mic.evaluation.verification import drawn
+from mic.evaluation.metrics import drawn
 from mic.lowrate import bjontegaard, claims, methods, paper, scores, study, training
 from mic.lowrate import sequences as valence
 from mic.lowrate.networks import Architecture
@@ -150,7 +150,7 @@ def test_gains_pool_seen_and_unseen_factors(tiny):
 def test_claims_are_judged_by_sign_and_adjusted_p(tiny):
     coded = [Channel(factor=4, codec="h264", quantiser=q) for q in (20, 44)]
     table = paper.claim_table(tiny, coded)
-    assert table["number"].tolist() == [1, 2, 2, 3, 4, 5, 5, 5]
+    assert table["number"].tolist() == [1, 2, 2, 3, 4, 5, 5, 5, 5]
     assert paper.claim_table(tiny, separate=False)["number"].tolist() == [1, 2, 3, 4]
     assert "joint-S" not in set(study.factor_table(tiny, without=["joint-S"])["method"])
     assert (table["p_holm"] >= table["p"]).all()

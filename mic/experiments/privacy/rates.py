@@ -35,7 +35,7 @@ def rates(found: PairScores, counts: np.ndarray) -> Rates:
 
     Args:
         found: Its scores.
-        counts: (R, people) of `mic.evaluation.verification.drawn`.
+        counts: (R, people) of `mic.evaluation.metrics.drawn`.
 
     Returns:
         NaN where a draw has no pair of one of the two kinds.

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from mic.errors import FaceError
-from mic.evaluation.verification import RocCurve, curve, drawn, over_draws
+from mic.evaluation.metrics import drawn
+from mic.evaluation.verification import RocCurve, curve, over_draws
 
 COVERAGE = 0.95
 
