@@ -127,7 +127,7 @@ PROBES: Mapping[str, float] = {
     "MobileFaceNet, mean of 16 frames": 0.82,
     "MobileFaceNet, mean of every twelfth frame": 0.77,
     "MobileFaceNet, I-frame": 0.40,
-    "true action units, mean change since the first frame": 0.95,
+    "true action units since the first frame: mean, largest rise, largest fall": 0.95,
 }
 
 
@@ -164,6 +164,7 @@ def probe_table(data: Dataset, config: Profile) -> pd.DataFrame:
     """
     embedded = embeddings.of_dataset(data, steps=config.steps)
     units = looks.drawn(data, config.steps)
+    change = units[:, 1:] - units[:, :1]
     network = identity.load(data.network)
     paths = [data.manifest.path(clip) for clip in data.manifest]
     seen = dict(
@@ -173,7 +174,7 @@ def probe_table(data: Dataset, config: Profile) -> pd.DataFrame:
                 embedded[:, 1:].mean(1),
                 np.stack([every_twelfth(path, network, folder=data.folder) for path in paths]),
                 embedded[:, 0],
-                units[:, 1:].mean(1) - units[:, 0],
+                np.concatenate([change.mean(1), change.max(1), change.min(1)], 1),
             ),
             strict=True,
         )
