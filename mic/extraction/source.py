@@ -262,7 +262,17 @@ def coded(path: str | Path, *, method: Method = "auto", **options: object) -> It
         return
     with tempfile.TemporaryDirectory(prefix="mic-") as folder:
         target = Path(folder) / "coded.mp4"
-        codec.reencode(path, target, **options)
+        try:
+            codec.reencode(path, target, **options)
+        except CodecError as error:
+            if error.file != target:
+                raise
+            raise CodecError(  # nobody asked for the file that is written in between
+                f"cannot be coded as MPEG-4: {error.message}",
+                file=path,
+                place=error.place,
+                remedy="cut the video there",
+            ) from error
         with bitstream.open(target) as stream:
             yield _described("reencoded", codec.Video(target, survey=True), stream)
 
