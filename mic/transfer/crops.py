@@ -22,6 +22,8 @@ EDGE = 64
 # Part of the landmarker's square that is kept: a face fills two thirds of the whole.
 KEPT = 0.8
 STEPS = 16  # of motion, in a sample of the crop
+# From the centre to beyond a turned corner, and what is averaged there, in sides of the square.
+_REACH = 0.8
 _INNER = 0.25  # half of the side of the middle part, which is face and no background
 
 
@@ -82,10 +84,13 @@ def cut(stream: Stream, iframe: int, frames: Sequence[int], roi: Roi) -> Crops:
         moved = _median(field, centre / scale, _INNER * side / scale)
         centre = start - scale * moved
         framing = _framing(linear, centre)
-        vectors = STEPS * scale * (field - moved) @ linear.T
-        stack = np.stack([planes, vectors[..., 0], vectors[..., 1]])
+        # The rest of the picture is not looked at.
+        seen = _around(centre / scale, _REACH * side / scale, planes.shape)
+        vectors = STEPS * scale * (field[seen] - moved) @ linear.T
+        stack = np.stack([planes[seen], vectors[..., 0], vectors[..., 1]])
         limits = np.iinfo(np.int16)
-        whole = np.clip(np.rint(stack), limits.min, limits.max).astype(np.int16)
+        whole = np.zeros((3, *planes.shape), np.int16)
+        whole[:, *seen] = np.clip(np.rint(stack), limits.min, limits.max)
         cropped = framing.residuals(whole[None], scale=scale, size=EDGE)[0]
         residual.append(cropped[0])
         motion.append(cropped[1:])
@@ -105,14 +110,18 @@ def _framing(linear: np.ndarray, centre: np.ndarray) -> Framing:
 
 def _median(field: np.ndarray, centre: np.ndarray, half: float) -> np.ndarray:
     """(2,) median displacement around a centre; zero where that lies outside the picture."""
-    height, width = field.shape[:2]
-    left, top = np.maximum(np.rint(centre - half), 0).astype(int)
-    right, bottom = np.rint(centre + half).astype(int) + 1
-    part = field[top : min(bottom, height), left : min(right, width)]
+    part = field[_around(centre, half, field.shape[:2])]
     if not part.size:
         return np.zeros(2)
     moved: np.ndarray = np.median(part.reshape(-1, 2), axis=0).astype(float)
     return moved
+
+
+def _around(centre: np.ndarray, half: float, shape: Sequence[int]) -> tuple[slice, slice]:
+    """Rows and columns of a square, as far as they lie in a picture of (height, width)."""
+    left, top = np.maximum(np.rint(centre - half), 0).astype(int)
+    right, bottom = np.maximum(np.rint(centre + half).astype(int) + 1, 0)
+    return slice(top, min(bottom, shape[0])), slice(left, min(right, shape[1]))
 
 
 def _picture(luma: np.ndarray, framing: Framing, scale: int) -> np.ndarray:

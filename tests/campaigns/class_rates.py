@@ -86,7 +86,8 @@ def publish(config: Profile, folder: str) -> None:
         "Accuracy over the rate of synth-ck: decoded pictures less the first, and accumulated "
         "residuals with and without the I-VOP's bits.",
         "BD-rate on accuracy against decoding for the network of the finest pictures; one "
-        "training a model. Nine rungs of several sizes rise nowhere all along: points that are worthwhile.",
+        "training a model. Nine rungs of several sizes rise nowhere all along: points that are "
+        "worthwhile.",
     )
     for name, table, caption in zip(names, found, captions, strict=True):
         columns = {column: class_rates.COLUMNS[column] for column in table}

@@ -92,7 +92,7 @@ def test_uneven_times_reach_arrays_and_films(tmp_path, codec):
 def test_a_pause_that_cannot_be_coded_names_the_film_and_its_place(tmp_path):
     film = Film(stamps=(0, 1, 10_000_000), codec="libx264")  # more than four days
     path = write(tmp_path / "a.mkv", film)
-    with pytest.raises(CodecError, match="pause of .* cut the video there") as told:
+    with pytest.raises(CodecError, match=r"pause of .* cut the video there") as told:
         mic.extract(path, tmp_path / "t.npz")
     assert (told.value.file, told.value.place) == (path, "at 0.04 s")
 

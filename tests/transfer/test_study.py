@@ -2,11 +2,14 @@
 
 import dataclasses
 
+import containers
 import numpy as np
 import pytest
 import torch
 
 from mic import config
+from mic.errors import DatasetError
+from mic.storage import assets
 from mic.transfer import speed, student, study
 from mic.transfer.scenes import Randomisation
 
@@ -75,7 +78,14 @@ def test_plans_of_other_randomisations_are_other_trainings(home):
 
 
 def test_speeds_are_of_student_and_teacher(asked):
-    found = speed.table(student.Student(study.CHOSEN).eval(), asked.real, repeats=1)
-    assert [*found["network"]] == ["student", "teacher"]
+    clip = assets.path("cremad_hap")
+    found = speed.table(student.Student(study.CHOSEN).eval(), asked.real, clip=clip, repeats=1)
+    assert [*found["network"]] == ["student", "student, from a file", "teacher"]
     assert (found["fps"] > 0).all()
-    assert found["ratio"].iloc[1] == 1
+    assert found["ratio"].iloc[2] == 1
+
+
+def test_a_file_without_a_face_has_no_speed(asked, tmp_path):
+    clip = containers.write(tmp_path / "gray.mp4", containers.Film())
+    with pytest.raises(DatasetError, match=r"gray.*no I-frame shows a face"):
+        speed.table(student.Student(study.CHOSEN).eval(), asked.real, clip=clip, repeats=1)
