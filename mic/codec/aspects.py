@@ -25,11 +25,16 @@ class SampleAspects:
         self._first = self._last = self._now()
         self._believed = self._first == (stated or 1)
         self._stamp: int | None = None  # of the packet that is decoded
+        self._decoded: int | None = None  # its decoding time
         self._changes: list[tuple[int | None, Fraction]] = []
 
     def note(self, packet: av.Packet[av.VideoStream]) -> None:
         """Called with each packet before it is decoded."""
         self._look()
+        if self._decoded is not None and packet.dts is not None and packet.dts < self._decoded:
+            # The clock begins anew, of another recording: stamps before it mean nothing there.
+            self._changes = [(None, self._last)]
+        self._decoded = packet.dts
         if packet.pts is not None:  # a second field has none of its own
             self._stamp = packet.pts
 

@@ -84,7 +84,7 @@ def _graph(
     width, height = display.size(frame.width, frame.height)
     if (width, height) != whole and (crop or width * whole[1] != height * whole[0]):
         # A crop is a box of the first picture, and what is turned later keeps its shape.
-        steps += _fit(*whole)
+        steps += _fit(width, height, whole)
         width, height = whole
     if crop is not None:
         x, y, crop_width, crop_height = crop
@@ -116,18 +116,23 @@ def fitted(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     """
     if frame.width * height == frame.height * width:
         return resized(frame, width, height)
-    graph = _linked(frame, _fit(width, height))
+    graph = _linked(frame, _fit(frame.width, frame.height, (width, height)))
     graph.push(frame)
     return like(frame, cast(av.VideoFrame, graph.pull()))
 
 
-def _fit(width: int, height: int) -> list[tuple[str, str]]:
-    """Filters that keep a picture's shape and fill the rest with black."""
-    size, shape = f"{width}:{height}", "force_original_aspect_ratio=decrease"
-    steps = [("scale", f"{size}:{shape}:force_divisible_by=2:flags=bicubic")]
-    if width % 4 or height % 4:  # `pad` goes by whole samples of chroma
+def _fit(width: int, height: int, target: tuple[int, int]) -> list[tuple[str, str]]:
+    """Filters that keep a picture's shape and fill the rest of another size with black."""
+    share = min(target[0] / width, target[1] / height)
+    edges = (
+        min(whole, max(2, 2 * round(edge * share / 2)))
+        for edge, whole in zip((width, height), target, strict=True)
+    )
+    inner = ":".join(map(str, edges))
+    steps = [("scale", f"{inner}:flags=bicubic")]
+    if target[0] % 4 or target[1] % 4:  # `pad` goes by whole samples of chroma
         steps.append(("format", "|".join(_WHOLE_CHROMA)))
-    return [*steps, ("pad", f"{size}:-1:-1")]
+    return [*steps, ("pad", f"{target[0]}:{target[1]}:-1:-1")]
 
 
 def _linked(frame: av.VideoFrame, steps: Sequence[tuple[str, str]]) -> Graph:

@@ -22,7 +22,7 @@ VIDEO_SUFFIXES = frozenset(
         *(".ts", ".vc1", ".viv", ".vob", ".vvc", ".webm", ".wmv", ".wtv", ".xvid", ".y4m"),
     )
 )
-_Known = tuple[int, int]  # a folder by the numbers of its device and of itself
+_Known = tuple[int, int]  # a file or folder by the numbers of its device and of itself
 _PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm"})
 
 
@@ -93,6 +93,19 @@ def as_called(path: str | Path) -> Path:
     What a folder is called says what is in it; where a link leads to says where it is stored.
     """
     return Path(os.path.normpath(Path(path).absolute()))
+
+
+def number_of(path: Path) -> _Known:
+    """What tells a file from all others, whatever it is called: links and hard links have one.
+
+    Raises:
+        ConfigError: It is gone, or may not be looked at.
+    """
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=path) from error
+    return status.st_dev, status.st_ino
 
 
 def _nothing(path: Path) -> ConfigError:

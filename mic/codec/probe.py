@@ -96,7 +96,7 @@ def decode(
         path: A file of any container that libavformat reads.
         pixel_format: `rgb24`: (H, W, 3) full-range RGB, upright, samples square; `luma`: (H, W),
             the Y samples as coded, neither turned nor stretched.
-        threads: Decoding threads.
+        threads: Decoding threads; of several, some hide what one alone would say is damaged.
 
     Yields:
         Frames in display order, uint8.

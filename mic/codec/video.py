@@ -45,11 +45,9 @@ from mic.codec.picture import Picture
 from mic.codec.reading import frame_rate_of, opened
 from mic.errors import CodecError, ConfigError
 from mic_bitstream.containers import has_times
-from mic_bitstream.decoding import decoded_frames, no_frames, packets
+from mic_bitstream.decoding import JOINED, decoded_frames, no_frames, packets
 
 _SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
-# Bytes of several files in a row are a file of these.
-_JOINED = frozenset({"mpeg", "mpegts"})
 # Decoding so many pictures costs less than jumping over them.
 _WORTH_A_JUMP = 12
 # Of an interval: half a millisecond, Matroska's and FLV's rounding, at 240 pictures a second.
@@ -136,7 +134,7 @@ class Video:
             timed=self._timed,
             ordered=self.container != "avi",  # AVI keeps decoding times only
             reordered=self._reordered,
-            joined=self.container in _JOINED,
+            joined=self.container in JOINED,
             time_base=self.time_base,
         )
         if len(index) == 0:
@@ -241,7 +239,7 @@ class Video:
         Args:
             wanted: Numbers of pictures, in any order; None: all. Others are passed over, by
                 jumping to key frames where the container has an index of them.
-            threads: To decode with.
+            threads: To decode with; of several, some hide what one alone would say is damaged.
 
         Yields:
             Pictures as they are shown, in order. Where the container promised more wanted
@@ -357,7 +355,7 @@ class Video:
                 container.seek(stamp, stream=stream)
             number = -1
             aspects = SampleAspects(stream.codec_context, self.sample_aspect)
-            found = decoded_frames(container, stream, self.path, before=aspects.note)
+            found = decoded_frames(container, stream, self.path, before=aspects.note, jumped=True)
             for frame, display in displays(found, self.sample_aspect, aspects):
                 known = self.index.number(frame.pts)
                 if known is not None and known > number:  # see `_decoded`

@@ -159,9 +159,9 @@ def _plain(name: str) -> str:
 def _check_names(videos: Sequence[Labelled], folder: Path) -> None:
     """Refuses what names contradict: two labels of a file, two spellings of one, wrong levels."""
     labels, people = Spellings(), Spellings()
-    files: dict[Path, Labelled] = {}
+    files: dict[tuple[int, int], Labelled] = {}
     for video in videos:
-        _refuse_two_labels(files.setdefault(video.path.resolve(), video), video)
+        _refuse_two_labels(files.setdefault(codec.number_of(video.path), video), video)
         usual = labels.first(video.label)
         if usual != video.label:
             raise DatasetError(
@@ -193,7 +193,8 @@ def _refuse_two_labels(first: Labelled, video: Labelled) -> None:
             f"is {first.path} again, with another label: {first.label!r} there, {video.label!r} "
             "here",
             file=video.path,
-            remedy="remove the one that is wrong",
+            remedy="remove the one that is wrong; where a folder only keeps the files, give a "
+            "folder of those that are called as what they show",
         )
 
 

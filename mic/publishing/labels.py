@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import os
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from mic.codec import as_called, videos_by_name, videos_in
+from mic.codec import as_called, number_of, videos_by_name, videos_in
 from mic.datasets.readers import cremad, ravdess
 from mic.errors import DatasetError
 from mic.manifest.tables import Row, is_absent, read_rows
@@ -107,9 +108,10 @@ def _each_once(videos: Sequence[LabelledVideo]) -> list[LabelledVideo]:
     Raises:
         DatasetError: Its names disagree on what it shows.
     """
-    found: dict[Path, LabelledVideo] = {}
+    found: dict[tuple[int, int], LabelledVideo] = {}
     for video in videos:
-        first = found.setdefault(video.path.resolve(), video)
+        file = number_of(video.path)
+        first = found.setdefault(file, video)
         told = {
             "label": (first.label, video.label),
             "person": (first.person or video.person, video.person or first.person),
@@ -123,7 +125,7 @@ def _each_once(videos: Sequence[LabelledVideo]) -> list[LabelledVideo]:
                     "give those that are called as what they show",
                 )
         # One name may say who it is, and the other nothing.
-        found[video.path.resolve()] = dataclasses.replace(first, person=told["person"][0])
+        found[file] = dataclasses.replace(first, person=told["person"][0])
     return list(found.values())
 
 
@@ -138,7 +140,7 @@ class Finder:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._by_end: dict[tuple[str, ...], Path | None] = {}
-        files = {path: path.resolve() for path in paths}
+        files = {path: number_of(path) for path in paths}
         for path in paths:
             ends = {
                 parts[-count:]
@@ -150,7 +152,7 @@ class Finder:
                 if first is not None and files[first] != files[path]:
                     self._by_end[end] = None
         for path in paths:
-            self._by_end.setdefault(_composed(files[path]), path)
+            self._by_end.setdefault(_composed(path.resolve()), path)
 
     def find(self, name: str) -> Path | None:
         """The video whose path ends so; None if there is none.
@@ -158,7 +160,7 @@ class Finder:
         Raises:
             ValueError: Several paths do.
         """
-        parts = _composed(Path(name.replace("\\", "/")))
+        parts = _composed(Path(os.path.normpath(name.replace("\\", "/"))))
         path = self._by_end.get(parts)
         if path is None and parts in self._by_end:
             raise ValueError(f"names {name!r}, which is several videos")
@@ -222,13 +224,21 @@ def _by_folder(path: Path, roots: Sequence[Path]) -> tuple[str, str]:
     """Class and person, from the given folder down to the file."""
     path = as_called(path)
     root = next((root for root in roots if path.is_relative_to(root)), None)
-    if root is None:
-        return path.parent.name, ""
+    if root is None or root == path.parent:
+        return _around(path.parent)
     folders = path.relative_to(root).parts[:-1]
     # The given folder may be one class; then persons lie in it.
     if not folders or (_names_one(root.name) and not _names_one(folders[0])):
         folders = (root.name, *folders)
     return folders[0], folders[1] if len(folders) > 1 else ""
+
+
+def _around(folder: Path) -> tuple[str, str]:
+    """Class and person of what lies in a folder of which only the path above is known."""
+    above = folder.parent.name
+    if _names_one(above) and not _names_one(folder.name):
+        return above, folder.name
+    return folder.name, ""
 
 
 def _names_one(folder: str) -> bool:

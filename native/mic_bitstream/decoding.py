@@ -8,12 +8,16 @@ from pathlib import Path
 
 import av
 from av.container import InputContainer
+from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
 from mic_bitstream.containers import packets_of
 from mic_bitstream.errors import CodecError
 from mic_bitstream.files import reason
 
+# Bytes of several recordings in a row are a file of these.
+JOINED = frozenset({"mpeg", "mpegts"})
+_HELD_BACK = 16  # pictures of the recording before that a decoder still hands out
 _HELD = 16  # packets of one transport unit that the mark of another may reach
 # Decoders that show what they made of a damaged picture and say nothing, unless they are told to
 # stop there. Those of H.264, ProRes and others mark such a picture and are not told: they would
@@ -76,6 +80,7 @@ def decoded_frames(
     first: int = 0,
     without: Container[int] = (),
     before: Callable[[av.Packet[av.VideoStream]], None] | None = None,
+    jumped: bool = False,
 ) -> Iterator[av.VideoFrame]:
     """The stream's pictures in the order in which they are shown, as coded.
 
@@ -92,11 +97,12 @@ def decoded_frames(
             `first`.
         before: Called with each packet before it is decoded, for instance to tell the decoder
             whether its picture may be passed over.
+        jumped: The container was moved to a key frame: what is not whole from there on is damage.
 
     Raises:
         CodecError: It is damaged; all whole pictures before have been yielded. Or it has none.
     """
-    found = _decoded(container, stream, path, first, without, before)
+    found = _decoded(container, stream, path, first, without, before, jumped)
     layered = stream.codec_context.name in ("vp9", "libvpx-vp9")
     yield from _largest_layers(found) if layered else found
 
@@ -126,14 +132,14 @@ class _MissingSamples(Exception):
 
 
 def _before_joints(
-    found: Iterator[av.Packet[av.VideoStream]],
+    found: Iterator[av.Packet[av.VideoStream]], joins: bool
 ) -> Iterator[tuple[av.Packet[av.VideoStream], bool]]:
-    """Packets, each with whether another recording begins behind it."""
+    """Packets, each with whether another recording begins behind it, if files of these do."""
     held: av.Packet[av.VideoStream] | None = None
     try:
         for packet in found:
             if held is not None:
-                yield held, _falls(held, packet)
+                yield held, joins and _falls(held, packet)
             held = packet
     except CodecError:  # the packet before the damage is whole
         if held is not None:
@@ -148,9 +154,12 @@ def _shown_before(frame: av.VideoFrame, stamp: int | None, error: Exception) -> 
 
     Others may refer to what is damaged. Where packets are missing, what was decoded is whole.
     """
-    if isinstance(error, CodecError) or stamp is None or frame.pts is None:
-        return True
-    return frame.pts < stamp
+    unknown = stamp is None or frame.pts is None
+    return isinstance(error, CodecError) or unknown or _earlier(frame.pts, stamp)
+
+
+def _earlier(stamp: int | None, other: int | None) -> bool:
+    return stamp is not None and other is not None and stamp < other
 
 
 def _decoded(
@@ -160,27 +169,35 @@ def _decoded(
     first: int,
     without: Container[int],
     before: Callable[[av.Packet[av.VideoStream]], None] | None,
+    jumped: bool,
 ) -> Iterator[av.VideoFrame]:
     context, frames = stream.codec_context, 0
-    begun = whole = False  # whether a key packet, or a whole picture, came since the beginning
+    # Whether a key packet, or a whole picture, came since the beginning of the recording.
+    begun = whole = jumped
+    lost: int | None = None  # pictures before a recording of which nothing could be decoded yet
     if context.name in _SILENT and "err_detect" not in context.options:
         context.options |= {"err_detect": "explode"}
 
     def checked(found: list[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         nonlocal frames, whole
         for frame in found:
-            if whole and frame.is_corrupt:
+            intra = frame.key_frame and frame.pict_type == PictureType.I
+            if frame.is_corrupt and (whole or intra):
                 raise _MissingSamples
             whole = whole or not frame.is_corrupt
             frames += 1
             yield frame
 
     stamp: int | None = None  # of the packet that is decoded
+    opening: int | None = None  # of the key packet that a recording begins with
     try:
-        for number, (packet, joint) in enumerate(_before_joints(packets(container, stream, path))):
+        found_packets = packets(container, stream, path)
+        joins = container.format.name in JOINED
+        for number, (packet, joint) in enumerate(_before_joints(found_packets, joins)):
             if number < first or number in without:
                 continue
-            begun = begun or packet.is_keyframe
+            if packet.is_keyframe and not begun:
+                begun, opening = True, packet.pts
             if before is not None:
                 before(packet)
             if joint:  # half a picture may end a recording, and the next begins anywhere
@@ -189,13 +206,27 @@ def _decoded(
             try:
                 found = packet.decode()
             except av.InvalidDataError:
-                if begun and not joint:
+                # Leading pictures refer to some before the recording. And one may be cut anywhere,
+                # but in other containers pictures are counted, and one would be missing.
+                leads = _earlier(packet.pts, opening)
+                halved = joint and container.format.name == "mpegts"
+                if begun and not leads and not halved:
                     raise
                 found = []
             yield from checked(found)
-            begun = begun and not joint
+            if joint:
+                if context.name == "hevc":  # else leading pictures refer over the joint
+                    yield from checked(context.decode(None))
+                    context.flush_buffers()
+                begun, lost = False, frames
         stamp = None
         yield from checked(context.decode(None))
+        if lost is not None and not begun and frames - lost <= _HELD_BACK:
+            raise CodecError(
+                "the recording that begins here cannot be decoded",
+                file=path,
+                remedy="cut the file there",
+            )
     except (av.FFmpegError, OSError, ValueError, CodecError, _MissingSamples) as error:
         if not isinstance(error, _MissingSamples):  # behind it nothing is whole
             with contextlib.suppress(av.FFmpegError, OSError, ValueError):

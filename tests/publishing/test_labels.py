@@ -45,7 +45,7 @@ def test_links_to_files_are_labelled_as_they_are_called(store, tmp_path, monkeyp
     ]
     link(top, sad__ann__c=store / "3.mp4")
     files = [top / "sad/b.mp4", top / "happy/ann/../../sad/ann/c.mp4"]
-    assert [one.label for one in labelled_videos(files)] == ["sadness", "ann"]
+    assert [one.label for one in labelled_videos(files)] == ["sadness", "sadness"]
 
 
 @pytest.mark.parametrize("given", ["", "happy"])
@@ -105,3 +105,32 @@ def test_the_second_name_of_a_labelled_file_is_not_called_unlabelled(store, tmp_
     command = ["evaluate", str(top), "--predictions", str(peer), "--out", str(tmp_path / "out")]
     assert cli.main(command) == 0
     assert "have no label" not in capsys.readouterr().err
+
+
+def test_a_file_of_two_hard_links_is_one_video(store, tmp_path):
+    top = tmp_path / "d"
+    for name in ("happy/ann/1.mp4", "happy/ann/again.mp4", "sad/ann/2.mp4"):
+        (top / name).parent.mkdir(parents=True, exist_ok=True)
+    os.link(store / "1.mp4", top / "happy/ann/1.mp4")
+    os.link(store / "1.mp4", top / "happy/ann/again.mp4")
+    (top / "sad/ann/2.mp4").touch()
+    assert len(labelled_videos(top)) == 2
+    os.link(store / "1.mp4", top / "sad/ann/1.mp4")
+    with pytest.raises(DatasetError, match="again, with another label"):
+        labelled_videos(top)
+
+
+def test_files_given_singly_have_the_class_above_their_person(store, tmp_path):
+    top = link(tmp_path / "d", happy__ann__a=store / "1.mp4", sad__ben__b=store / "2.mp4")
+    given = [top / "happy/ann/a.mp4", top / "sad/ben"]
+    assert told(given, top) == [
+        ("happy/ann/a.mp4", "happiness", "ann"),
+        ("sad/ben/b.mp4", "sadness", "ben"),
+    ]
+
+
+def test_a_table_may_go_up_and_down_again(store, tmp_path):
+    top = link(tmp_path / "d", happy__a=store / "1.mp4")
+    table = tmp_path / "labels.csv"
+    table.write_text("video,label\nd/sad/../happy/a.mp4,sad\n")
+    assert [one.label for one in labelled_videos(top, labels=table)] == ["sadness"]
