@@ -16,7 +16,7 @@ from mic.codec.encode import check_target, encode_frames, reencode
 from mic.codec.folders import (
     VIDEO_SUFFIXES,
     as_called,
-    number_of,
+    file_of,
     videos_below,
     videos_by_name,
     videos_in,
@@ -44,7 +44,7 @@ __all__ = [
     "check_target",
     "decode",
     "encode_frames",
-    "number_of",
+    "file_of",
     "pace",
     "probe",
     "reencode",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from pathlib import Path
 
 from mic.errors import ConfigError
@@ -95,16 +95,15 @@ def as_called(path: str | Path) -> Path:
     return Path(os.path.normpath(Path(path).absolute()))
 
 
-def number_of(path: Path) -> _Known:
+def file_of(path: Path) -> Hashable:
     """What tells a file from all others, whatever it is called: links and hard links have one.
 
-    Raises:
-        ConfigError: It is gone, or may not be looked at.
+    Of a file that is not there, where the path leads to.
     """
     try:
         status = path.stat()
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", file=path) from error
+    except OSError:
+        return path.resolve()
     return status.st_dev, status.st_ino
 
 

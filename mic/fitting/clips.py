@@ -8,7 +8,7 @@ import itertools
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -159,9 +159,9 @@ def _plain(name: str) -> str:
 def _check_names(videos: Sequence[Labelled], folder: Path) -> None:
     """Refuses what names contradict: two labels of a file, two spellings of one, wrong levels."""
     labels, people = Spellings(), Spellings()
-    files: dict[tuple[int, int], Labelled] = {}
+    files: dict[Hashable, Labelled] = {}
     for video in videos:
-        _refuse_two_labels(files.setdefault(codec.number_of(video.path), video), video)
+        _refuse_two_labels(files.setdefault(codec.file_of(video.path), video), video)
         usual = labels.first(video.label)
         if usual != video.label:
             raise DatasetError(

@@ -8,10 +8,10 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
-from mic.codec import as_called, number_of, videos_by_name, videos_in
+from mic.codec import as_called, file_of, videos_by_name, videos_in
 from mic.datasets.readers import cremad, ravdess
 from mic.errors import DatasetError
 from mic.manifest.tables import Row, is_absent, read_rows
@@ -108,9 +108,9 @@ def _each_once(videos: Sequence[LabelledVideo]) -> list[LabelledVideo]:
     Raises:
         DatasetError: Its names disagree on what it shows.
     """
-    found: dict[tuple[int, int], LabelledVideo] = {}
+    found: dict[Hashable, LabelledVideo] = {}
     for video in videos:
-        file = number_of(video.path)
+        file = file_of(video.path)
         first = found.setdefault(file, video)
         told = {
             "label": (first.label, video.label),
@@ -140,7 +140,7 @@ class Finder:
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._by_end: dict[tuple[str, ...], Path | None] = {}
-        files = {path: number_of(path) for path in paths}
+        files = {path: file_of(path) for path in paths}
         for path in paths:
             ends = {
                 parts[-count:]
