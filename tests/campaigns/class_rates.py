@@ -13,35 +13,25 @@ from __future__ import annotations
 import argparse
 import dataclasses
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from campaigns.lowrate import senders
 from mic.config import Profile, load
 from mic.experiments import given
 from mic.lowrate import class_rates, residuals
 from mic.lowrate.residuals import Ladder
 from mic.lowrate.rungs import Rung
-from mic.models.mic import Method
 from mic.publishing import plots, results
-from mic.training.schedules import Schedule
 
 RUNGS = ((1, 2), (1, 5), (1, 10), (1, 20), (2, 6), (2, 16), (4, 6), (4, 16), (8, 6))
 
 
 def ladders(config: Profile) -> dict[str, Ladder]:
     """Notebook 08's network and training, on residuals and on pictures less the first."""
-    data = given.first([], config)
-    made = Ladder(
-        manifest=data.manifest,
-        identity=np.nan_to_num(data.identities()),
+    made = dataclasses.replace(
+        senders(config).ladder,
         rungs=tuple(Rung(factor=factor, quantiser=quantiser) for factor, quantiser in RUNGS),
-        method=Method(beta=0.0),
-        schedule=Schedule(epochs=config.epochs),
-        steps=8,
-        edge=config.size // 4,
-        folds=max(2, config.folds),
-        seed=config.seed,
         mixes=(residuals.MIXED,),
     )
     return {"residuals": made, "pictures": dataclasses.replace(made, shown="pictures")}

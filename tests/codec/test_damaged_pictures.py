@@ -143,5 +143,7 @@ def test_a_recording_that_cannot_be_decoded_behind_another_is_said(tmp_path):
     )
     joined = tmp_path / "c.ts"
     joined.write_bytes(first.read_bytes() + second.read_bytes())
-    with pytest.raises(CodecError):
-        list(Video(joined).pictures())
+    found = []
+    with pytest.raises(CodecError, match="the recording that begins here cannot be decoded"):
+        found.extend(picture.number for picture in Video(joined).pictures())
+    assert found in (list(range(30)), list(range(29)))  # the last may wait for its turn
