@@ -275,22 +275,55 @@ def discriminants(z: np.ndarray, subjects: np.ndarray, *, most: int = 32) -> np.
         most: Directions, at most.
 
     Returns:
-        (d, most or fewer), None where nothing can be learned: one person, or no spread.
+        (d, most or as many as people less one), None where nothing can be learned: one person, or
+        no spread.
     """
     from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
     _, numbers, counts = np.unique(subjects, return_inverse=True, return_counts=True)
     repeated = counts[numbers] >= 2
-    if len(np.unique(numbers[repeated])) < 2:
+    people = len(np.unique(numbers[repeated]))
+    if people < 2:
         return None
-    # Shrinkage: there are more features than clips, and about three clips a person.
-    analysis = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.5, n_components=None)
+    clips = z[repeated].astype(np.float64)
+    # What separates people lies where clips differ. Of more features than clips the rest is left
+    # out, where an analysis of thousands of features would spend its time and find nothing.
+    inside = np.eye(clips.shape[1])
+    if clips.shape[1] >= len(clips):
+        inside = np.linalg.qr((clips - clips.mean(0))[:-1].T)[0]
+    analysis = LinearDiscriminantAnalysis(
+        solver="eigen", covariance_estimator=_Shrunk(clips.shape[1])
+    )
     try:
-        analysis.fit(z[repeated], subjects[repeated])
+        analysis.fit(clips @ inside, subjects[repeated])
     except np.linalg.LinAlgError:  # features without any spread: nothing was learned
         return None
-    found: np.ndarray = analysis.scalings_[:, :most]
+    found: np.ndarray = inside @ analysis.scalings_[:, : min(most, people - 1)]
     return found
+
+
+class _Shrunk:
+    """A covariance halfway to a multiple of the identity, as scikit-learn asks an estimator.
+
+    There are more features than clips, and about three clips a person. The multiple is the mean
+    variance of all features, of which some may have been left out as without any.
+
+    Attributes:
+        covariance_: (d, d), after `fit`.
+    """
+
+    def __init__(self, features: int) -> None:
+        self._features = features
+
+    def fit(self, x: np.ndarray) -> None:
+        """Measures clips.
+
+        Args:
+            x: (N, d).
+        """
+        measured = np.cov(x, rowvar=False, bias=True).reshape(x.shape[1], x.shape[1])
+        mean = np.trace(measured) / self._features
+        self.covariance_ = 0.5 * measured + 0.5 * mean * np.eye(x.shape[1])
 
 
 def _trained_auc(
