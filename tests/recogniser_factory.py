@@ -2,6 +2,7 @@
 
 import torch
 
+from mic import faces
 from mic.inputs.tensors import Representation
 from mic.models.expression import ExpressionNetwork
 from mic.models.novelty import Novelty
@@ -21,8 +22,8 @@ def write(folder, **changes):
             kind="raw", steps=8, scale=2, with_motion=options["motion"]
         ),
         "edge": 128,
-        "margin": 0.16,
-        "drop": 0.085,
+        "margin": faces.MARGIN,
+        "drop": faces.DROP,
         "summary": "Random weights, for tests.",
     } | changes
     torch.manual_seed(1)
