@@ -24,6 +24,7 @@ from mic.errors import CodecError
 _TRAILER, _PADDING = b"\x3b", b"\x00\r\n"
 # ISO/IEC 13818-1; with a time stamp of four bytes (M2TS); with parity (DVB).
 _TRANSPORT_PACKETS = (188, 192, 204)
+_TRANSPORT_LOOKS = 8  # packets that must begin where they should
 # Sound, picture, script: the tags of an FLV.
 _FLV_TAGS = frozenset({8, 9, 18})
 # By how many seconds the length that its script states may be too large, and how many tags are too
@@ -87,6 +88,11 @@ def _gif(file: BinaryIO, size: int) -> str:
 def _transport(file: BinaryIO, size: int) -> str:
     if any(size % length == 0 for length in _TRANSPORT_PACKETS):
         return ""
+    for length in _TRANSPORT_PACKETS:  # a recording may begin in the middle of a packet
+        last = size - length + (4 if length == 192 else 0)
+        places = [last - length * turn for turn in range(min(_TRANSPORT_LOOKS, size // length))]
+        if places and all(_at(file, place, 1) == b"G" for place in places):
+            return ""
     return "its last transport packet is not whole"
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mic.codec.picture_headers import avc_picture, hevc_type
+from mic.codec.picture_headers import avc_picture, hevc_type, mpeg_type
 
 # nal_unit_type (H.265, 7.4.2.2): pictures that nothing before is needed for, and those that may
 # follow such a one and are shown before it.
@@ -176,10 +176,9 @@ class MpegEntrance(Entrance):
         return not leads
 
     def _types(self, data: bytes) -> Iterator[str]:
-        """picture_coding_type (6.3.9) of the packet's first picture."""
-        at = data.find(b"\0\0\1\0")
-        if 0 <= at < len(data) - 5:
-            yield "?IPBD???"[data[at + 5] >> 3 & 7]
+        """The type of the packet's first picture."""
+        if found := mpeg_type(data):
+            yield found
 
     def _is_closed(self, data: bytes) -> bool:
         at = data.find(b"\0\0\1\xb8")

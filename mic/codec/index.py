@@ -18,9 +18,10 @@ import numpy as np
 
 from mic.codec.entrances import entrance_of
 from mic.codec.fields import FieldPairs
-from mic.codec.picture_headers import avc_picture, vp9_shows
+from mic.codec.picture_headers import avc_picture, mpeg_type, vp9_shows
 from mic.codec.vops import Vops
 from mic.errors import CodecError
+from mic_bitstream.decoding import FALL, WRAPPED
 
 _MISSING = np.iinfo(np.int64).min
 # libavcodec's decoders: what they make of pictures whose references are missing is no picture.
@@ -30,7 +31,7 @@ _FROM_KEY = frozenset(
     | {"av1", "libdav1d", "libaom-av1", "snow", "ffv1", "flashsv2"}
 )
 # A clock that falls so far begins anew: the file is several recordings, one behind the other.
-_FALL = 0.1  # seconds of decoding times, which only rise
+_FALL = FALL  # seconds of decoding times, which only rise
 _FALL_SHOWN = 1.0  # of presentation times, which fall where pictures are reordered
 
 
@@ -159,6 +160,8 @@ def index_of(
     by_stamp = by_stamp and not anew  # a stamp may be that of two pictures
     rows = rows[~discarded[rows]]
     stamps = pts if by_stamp or rising else np.where(dts == _MISSING, pts, dts)
+    if timed:
+        stamps = _filled(stamps)
     if not timed or (stamps[rows] == _MISSING).any():
         rate = entries.vops.rate() or rate
         seconds, zero = np.arange(len(rows)) / float(rate), 0
@@ -171,6 +174,9 @@ def index_of(
     shown = pictures[rows] > 0
     packet_of = rows[shown]
     first = float(seconds[shown][0]) if shown.any() else 0.0
+    start = zero * float(time_base) + first
+    if timed and shown.any() and pts[packet_of[0]] != _MISSING:  # `zero` may be a decoding time
+        start = float(pts[packet_of[0]] * time_base)
     times = seconds - first
     stated = entries.durations[rows[-1]] * float(time_base) if len(rows) else 0.0
     return Index(
@@ -190,7 +196,7 @@ def index_of(
         rows=rows,
         row_times=np.maximum(times, 0.0),
         duration=_end(times, stated, rate),
-        start=float(zero * time_base) + first,
+        start=start,
         damage=damage,
     )
 
@@ -209,13 +215,30 @@ def _follow(pts: np.ndarray, dts: np.ndarray, second: float) -> bool:
     steps = np.diff(clock[known])
     forward = steps[steps > 0]  # the second field of a picture may have the first's time
     usual = int(np.median(forward)) if len(forward) else 0
-    anew = np.flatnonzero(steps * second < -fall)
+    anew = np.flatnonzero((steps * second < -fall) | (steps * second > WRAPPED))
     added = np.zeros(len(clock), np.int64)
     for place in anew:
         added[known[place + 1] :] += usual - steps[place]
     for stamps in (pts, dts):
         stamps[stamps != _MISSING] += added[stamps != _MISSING]
     return bool(len(anew))
+
+
+def _filled(stamps: np.ndarray) -> np.ndarray:
+    """Time stamps, those of packets that have none between their neighbours'.
+
+    Transport streams need not tell the time of every packet. Where fewer than two have one,
+    nothing is known.
+    """
+    known, numbers = np.flatnonzero(stamps != _MISSING), np.arange(len(stamps))
+    if len(known) in (len(stamps), 0, 1):
+        return stamps
+    found = np.interp(numbers, known, stamps[known].astype(float))
+    step = float(np.median(np.diff(stamps[known]) / np.diff(known)))
+    first, last = int(known[0]), int(known[-1])
+    found[:first] -= step * (first - numbers[:first])
+    found[last:] += step * (numbers[last:] - last)
+    return np.where(stamps == _MISSING, np.rint(found).astype(np.int64), stamps)
 
 
 def _order(
@@ -227,7 +250,8 @@ def _order(
     if not trusted or (stamps == _MISSING).any() or len(np.unique(stamps)) < len(stamps):
         return by_kind, False
     by_stamp = coded[np.argsort(stamps, kind="stable")]
-    # Matroska in its VfW mode stores decoding times and calls them presentation times.
+    # Matroska in its VfW mode stores decoding times and calls them presentation times; where
+    # transport streams tell the times of key pictures only, libavformat guesses the others'.
     contradicted = "B" in types and not np.array_equal(by_stamp, by_kind)
     return (by_kind, False) if contradicted else (by_stamp, True)
 
@@ -337,6 +361,8 @@ class _Entries:
         if self._codec == "mpeg4":
             vop = self.vops.add(bytes(packet))
             kind, letter, pictures = vop.kind, vop.type, vop.coded
+        elif self._codec in ("mpeg1video", "mpeg2video"):
+            letter = mpeg_type(bytes(packet))
         elif self._codec == "vp8":  # RFC 6386, 9.1: show_frame
             pictures = memoryview(packet)[0] >> 4 & 1
         elif self._codec == "vp9":

@@ -62,6 +62,12 @@ def hevc_type(data: bytes, headers: bytes) -> int:
     return next((kind for kind in kinds if kind < 32), -1)
 
 
+def mpeg_type(data: bytes) -> str:
+    """picture_coding_type (13818-2, 6.3.9) of a packet's first picture; empty: it has none."""
+    at = data.find(b"\0\0\1\0")
+    return "?IPBD???"[data[at + 5] >> 3 & 7] if 0 <= at < len(data) - 5 else ""
+
+
 def vp9_shows(packet: bytes) -> bool:
     """Whether a VP9 packet brings a picture that is shown.
 

@@ -41,6 +41,7 @@ from mic.codec.aspects import SampleAspects
 from mic.codec.display import Display, displays
 from mic.codec.endings import breaks_off, stated_end
 from mic.codec.index import Index, index_of
+from mic.codec.missing import complete
 from mic.codec.picture import Picture
 from mic.codec.reading import frame_rate_of, opened
 from mic.errors import CodecError, ConfigError
@@ -214,7 +215,9 @@ class Video:
         if index.damage is not None:
             return self._placed(index.damage, len(index))
         missing = self._stated_end - (index.start + index.duration)
-        if missing > max(0.1, 2.5 * index.interval, 0.03 * self._stated_end):
+        if self._stated_end > 0 and missing > max(
+            0.1, 2.5 * index.interval, 0.03 * self._stated_end
+        ):
             why = f"its header promises {self._stated_end:.2f} s"
         elif not (why := breaks_off(self.path, self.container)):
             return None
@@ -277,7 +280,8 @@ class Video:
             found = decoded_frames(
                 container, stream, self.path, first=begin, without=leading, before=aspects.note
             )
-            for frame, display in displays(found, self.sample_aspect, aspects):
+            shown = displays(found, self.sample_aspect, aspects)
+            for frame, display in complete(self, shown):
                 known = self.index.number(frame.pts)
                 if self.index.by_stamp and (known is None or known <= number):
                     continue  # handed out too late, behind what is shown after it
@@ -356,7 +360,8 @@ class Video:
             number = -1
             aspects = SampleAspects(stream.codec_context, self.sample_aspect)
             found = decoded_frames(container, stream, self.path, before=aspects.note, jumped=True)
-            for frame, display in displays(found, self.sample_aspect, aspects):
+            shown = displays(found, self.sample_aspect, aspects)
+            for frame, display in complete(self, shown):
                 known = self.index.number(frame.pts)
                 if known is not None and known > number:  # see `_decoded`
                     number = known

@@ -158,7 +158,8 @@ class _Handler(BaseHTTPRequestHandler):
         except _Refusal as refusal:
             status, kind, body = _problem(refusal.status, refusal.error, refusal.remedy)
         except MicError as error:
-            status, kind, body = _problem(422, error.message, error.remedy or "")
+            place = f"{error.place}: " if error.place else ""
+            status, kind, body = _problem(422, place + error.message, error.remedy or "")
         except TimeoutError:
             status, kind, body = _problem(408, "The request took too long.", "")
         except ConnectionError:

@@ -149,7 +149,7 @@ class Coded:
     def _decoded(
         self, what: Sequence[str], scale: int, space: str, length: int
     ) -> Iterator[Chunk]:
-        if scale != 1 or space != "ycbcr":
+        if "residual" in what and (scale != 1 or space != "ycbcr"):
             raise ConfigError(
                 "decoded residuals come at scale 1 in 'ycbcr' only: there are no coefficients",
                 remedy="use method='reencoded' for other scales and spaces",

@@ -18,6 +18,7 @@ from mic.codec import Video
 from mic.codec.aspects import SampleAspects
 from mic.codec.display import Display, displays, ordinary, rgb
 from mic.codec.filtering import fitted
+from mic.codec.missing import complete
 from mic.codec.reading import opened
 from mic.decoded.source import vectors_of
 from mic.errors import CodecError
@@ -80,7 +81,8 @@ class Decoded:
                 frames = decoded_frames(
                     container, stream, video.path, first=begin, without=leading, before=allow
                 )
-                for frame, display in displays(frames, video.sample_aspect, aspects):
+                shown = displays(frames, video.sample_aspect, aspects)
+                for frame, display in complete(video, shown, set(wanted)):
                     known = index.number(frame.pts)
                     if index.by_stamp and (known is None or known <= number):
                         continue  # cut away by an edit list, or handed out late: see Video

@@ -17,6 +17,12 @@ from mic_bitstream.files import reason
 
 # Bytes of several recordings in a row are a file of these.
 JOINED = frozenset({"mpeg", "mpegts"})
+# Seconds by which decoding times fall where another recording begins. By less they fall where
+# fields are repeated and libavformat guesses.
+FALL = 0.1
+# Seconds by which they rise there: a clock of 33 bits that falls far is taken for one that
+# wrapped.
+WRAPPED = 2**32 / 90_000
 _HELD_BACK = 16  # pictures of the recording before that a decoder still hands out
 _HELD = 16  # packets of one transport unit that the mark of another may reach
 # Decoders that show what they made of a damaged picture and say nothing, unless they are told to
@@ -68,8 +74,11 @@ def repeats(packet: av.Packet[av.VideoStream]) -> bool:
 
 
 def _falls(before: av.Packet[av.VideoStream], packet: av.Packet[av.VideoStream]) -> bool:
-    """Whether decoding times, which only rise, fall here."""
-    return before.dts is not None and packet.dts is not None and packet.dts < before.dts
+    """Whether decoding times, which only rise, fall here, or the clock begins anew."""
+    if before.dts is None or packet.dts is None or packet.time_base is None:
+        return False
+    step = float((packet.dts - before.dts) * packet.time_base)
+    return step < -FALL or step > WRAPPED
 
 
 def decoded_frames(

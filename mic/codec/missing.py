@@ -1,0 +1,64 @@
+"""Pictures that never come: some decoders pass over what they cannot decode, without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import av
+
+from mic.codec.display import Display
+from mic.errors import CodecError
+
+if TYPE_CHECKING:
+    from mic.codec.video import Video
+
+# Whose decoders hand out nothing from a missing reference to the next key picture.
+_SILENT = frozenset({"h264", "mpeg1video", "mpeg2video"})
+_LATE = 16  # pictures behind which another still comes
+
+
+def complete(
+    video: Video,
+    found: Iterable[tuple[av.VideoFrame, Display]],
+    wanted: Container[int] | None = None,
+) -> Iterator[tuple[av.VideoFrame, Display]]:
+    """A video's pictures as its decoder hands them out, up to one behind which some never come.
+
+    Only time stamps tell that: streams without are passed on as they are.
+
+    Args:
+        video: Names codec and file, and knows the pictures by their time stamps.
+        found: Pictures, from anywhere on: what comes before the first is not missed.
+        wanted: Numbers of pictures that must come; None: all.
+
+    Raises:
+        CodecError: One did not.
+    """
+    if video.codec not in _SILENT:
+        yield from found
+        return
+    number, missing = -1, list[int]()
+    held: list[tuple[av.VideoFrame, Display]] = []  # behind what did not come yet
+    for frame, display in found:
+        known = video.index.number(frame.pts)
+        held.append((frame, display))
+        if not missing and known is not None and number >= 0:
+            missing = [n for n in range(number + 1, known) if wanted is None or n in wanted]
+        if known in missing:  # handed out late: time stamps and decoder do not agree
+            missing = []
+        if missing and len(held) > _LATE:
+            break
+        number = max(number, -1 if known is None else known)
+        if not missing:
+            yield from held
+            held = []
+    if missing:
+        first, last = missing[0], missing[-1]
+        what = f"picture {first}" if first == last else f"pictures {first} to {last}"
+        raise CodecError(
+            f"{what} cannot be decoded: what is referred to is missing",
+            file=video.path,
+            place=f"after frame {first - 1} ({video.times[first - 1]:.2f} s)",
+            remedy="the file is damaged, or was cut between key pictures; get another copy",
+        )
