@@ -3,13 +3,14 @@
 Everything here is a function of stored predictions. One clip of CK+ is 0.31 points, so a number
 without an interval says little; clips of one subject are not independent, so intervals for "a new
 person" resample subjects. Tests and intervals are SciPy's where it has them; its bootstrap draws
-rows and not people, and its correlation is NaN where one side is constant, so those stand here.
+rows where whole subjects are wanted, and its correlation is NaN where one side is constant, so
+those two are written here.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import scipy  # its submodules load when they are used
@@ -53,41 +54,6 @@ def wilson(correct: int, n: int, *, level: float = 0.95) -> Interval:
     return Interval(share, min(share, float(ends.low)), max(share, float(ends.high)), n)
 
 
-def bootstrap(
-    statistic: Callable[[np.ndarray], float],
-    count: int,
-    *,
-    groups: Sequence[object] | np.ndarray | None = None,
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """A statistic with its percentile bootstrap interval.
-
-    Args:
-        statistic: Maps row indices (with repetitions) to a number.
-        count: Rows.
-        groups: Subject of each row: whole subjects are drawn. None draws rows.
-        resamples: Bootstrap samples.
-        level: Coverage.
-        seed: Of the draws.
-    """
-    draw = np.random.default_rng(seed)
-    names = (
-        np.arange(count)
-        if groups is None
-        else np.unique(np.asarray(groups), return_inverse=True)[1]
-    )
-    order = np.argsort(names, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(names[order])) + 1)
-    values = []
-    for _ in range(resamples):
-        chosen = draw.integers(len(members), size=len(members))
-        values.append(statistic(np.concatenate([members[index] for index in chosen])))
-    low, high = np.nanquantile(values, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(float(statistic(np.arange(count))), float(low), float(high), count)
-
-
 def drawn(people: int, *, resamples: int, seed: int) -> np.ndarray:
     """How often each person is drawn.
 
@@ -114,20 +80,20 @@ def subject_bootstrap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Accuracy with an interval over new subjects.
+    """Accuracy with an interval over new subjects: a cluster bootstrap.
 
     Where every answer is right, or every one wrong, all draws are alike and would claim certainty;
     the interval is Wilson's then, with the subjects as trials. One subject who is sometimes right
     tells nothing of others: the interval is everything.
 
     Args:
-        correct: (N,) bool.
+        correct: (N,) bool, or numbers that are all 0 or 1.
         subjects: (N,) who is seen.
         resamples: Bootstrap samples.
         seed: Of the draws.
 
     Raises:
-        ConfigError: A value is neither.
+        ConfigError: An answer is neither right nor wrong, as a number between 0 and 1.
     """
     answers = np.asarray(correct)
     correct = answers.astype(bool)
@@ -293,12 +259,6 @@ def concordance(truth: np.ndarray, predicted: np.ndarray) -> float:
     t, p = np.asarray(truth, float), np.asarray(predicted, float)
     spread = t.var() + p.var() + (t.mean() - p.mean()) ** 2
     return float(2 * (_centred(t) * _centred(p)).mean() / spread) if spread > 0 else 0.0
-
-
-def root_mean_square_error(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """RMSE, in the unit of the labels."""
-    difference = np.asarray(truth, float) - np.asarray(predicted, float)
-    return float(np.sqrt((difference**2).mean()))
 
 
 def _centred(values: np.ndarray) -> np.ndarray:
