@@ -269,9 +269,11 @@ def _predict(options: argparse.Namespace) -> int:
             terminal.write(prediction.csv_lines(row, task, head=number == 0))
         raise
     if options.overlay is not None:
+        from mic.publishing import film
+
         classes = task.classes
-        captions = [prediction.Caption.of(row, classes) for row in rows if not row["error"]]
-        prediction.overlay(videos[0], options.overlay, captions, classes=classes)
+        captions = [film.Caption.of(row, classes) for row in rows if not row["error"]]
+        film.overlay(videos[0], options.overlay, captions, classes=classes)
     cost = "" if task.residual else f", {decoded} of them decoded whole"
     noun = {"window": "windows", "look": "looks", "frame": "rows"}[task.rows]
     print(

@@ -13,9 +13,9 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mic import codec
 from mic.errors import CodecError
+from mic.publishing.fonts import lettering
 from mic.recognition.rows import Row
 from mic.recognition.windows import Window
-from mic.storage.fonts import lettering
 
 _INK, _PAPER, _BAR, _WEAK = "#1c2733", "#fbfaf8", "#1f5a99", "#c9d3dd"
 
@@ -74,10 +74,10 @@ def overlay(
 ) -> None:
     """Writes an H.264 film of the video with what was recognised, a frame at a time.
 
-    Each frame shows the window whose middle is nearest in time: everybody's box,
-    and the bars of whom an expression is named of, of several the one seen largest. Classes' names
-    are drawn in a font that has their letters (`mic.storage.fonts`). Where the video breaks off,
-    the film ends.
+    Each frame shows the window whose middle is nearest in time: everybody's box, and the bars of
+    the person whose expression is named, of several the one seen largest. Classes' names are drawn
+    in a font that has their letters (`mic.publishing.fonts`). Where the video breaks off, the film
+    ends.
 
     Args:
         video: The video that the windows are of.
