@@ -178,13 +178,16 @@ def test_tables_are_saved_in_three_formats(folder, weights, tmp_path):
 
 def test_the_overlay_is_the_video_with_bars_beside_it(folder, weights, tmp_path):
     recogniser = Recogniser.load(weights, device="cpu")
-    found = list(prediction.windows(folder / "leaves.avi", recogniser))
-    overlay(folder / "leaves.avi", tmp_path / "x.mp4", found, classes=recogniser.card.classes)
+    video, classes = folder / "leaves.avi", recogniser.card.classes
+    found = enumerate(prediction.windows(video, recogniser))
+    rows = [prediction.row(video, number, one, recogniser) for number, one in found]
+    captions = [Caption.of(row, classes) for row in rows]
+    overlay(video, tmp_path / "x.mp4", captions, classes=classes)
     info = codec.probe(tmp_path / "x.mp4")
     assert (info.codec, info.frames, info.height) == ("h264", 80, 160)
     assert info.width > 224
     shown = list(codec.decode(tmp_path / "x.mp4"))
-    source = list(codec.decode(folder / "leaves.avi"))
+    source = list(codec.decode(video))
     corner = np.s_[140:, :30]  # outside the face's frame
     assert np.abs(shown[5][corner].astype(int) - source[5][corner].astype(int)).mean() < 8
     # A bar in the first half, none where the face has left.
