@@ -241,22 +241,22 @@ def row(path: Path, number: int, window: Window, recogniser: Recogniser) -> Row:
         "method": window.method,
         "error": "",
     }
-    if window.probabilities is not None:
+    answer = window.answer
+    if answer is not None:
         classes = recogniser.card.classes
-        best = int(window.probabilities.argmax())
-        facts |= {"label": classes[best], "confidence": float(window.probabilities[best])}
-        values = zip(classes, window.probabilities, strict=True)
+        best = int(answer.probabilities.argmax())
+        facts |= {"label": classes[best], "confidence": float(answer.probabilities[best])}
+        values = zip(classes, answer.probabilities, strict=True)
         facts |= {f"p_{name}": float(value) for name, value in values}
     if window.outline is not None:
         corners = (*window.outline.min(0), *window.outline.max(0))
         facts |= {k: round(float(v), 1) for k, v in zip(BOX, corners, strict=True)}
-    if window.valence is not None:
-        facts["valence"] = window.valence
-    if recogniser.card.novelty:
-        unasked = facts["face"] if window.face not in SEEN else "too short"
-        facts["status"] = unasked if window.probabilities is None else "ok"
-    if window.novelty is not None:
-        facts |= {"novelty": window.novelty, "status": "unlike" if window.novelty > 1 else "ok"}
+    if answer is not None and answer.valence is not None:
+        facts["valence"] = answer.valence
+    if answer is not None and answer.novelty is not None:
+        facts |= {"status": "unlike" if answer.novelty > 1 else "ok", "novelty": answer.novelty}
+    elif recogniser.card.novelty:
+        facts["status"] = facts["face"] if window.face not in SEEN else "too short"
     return facts
 
 
