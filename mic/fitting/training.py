@@ -149,7 +149,7 @@ def fit(
         card = recogniser.Card(
             classes=clips.classes,
             representation=recipe.representation,
-            network=recogniser.network_options(method, steps=clips.residual.shape[1]),
+            network=method.network_options(steps=clips.residual.shape[1]),
             edge=recipe.edge,
             vop_quant=recipe.vop_quant,
             margin=recipe.margin,

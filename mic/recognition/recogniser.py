@@ -26,7 +26,7 @@ from mic.bitstream import Stream
 from mic.errors import ConfigError, WeightsError
 from mic.inputs.tensors import Representation, represent
 from mic.models.expression import ExpressionNetwork
-from mic.models.mic import Method, Mic
+from mic.models.mic import Mic
 from mic.models.novelty import Novelty
 from mic.recognition.framing import Framing
 from mic.storage import weights
@@ -260,12 +260,6 @@ def save(
         if module is not None:
             tensors |= {f"{name}.{part}": value for part, value in module.state_dict().items()}
     return weights.write(path, tensors, metadata=card.to_metadata())
-
-
-def network_options(method: Method, *, steps: int) -> dict[str, Any]:
-    """The arguments of `ExpressionNetwork` that a method implies."""
-    names = ("backbone", "width", "grid", "feature_size", "z_size", "pooling", "dropout", "motion")
-    return {name: getattr(method, name) for name in names} | {"steps": steps}
 
 
 def chosen_device(device: str) -> torch.device:
