@@ -237,7 +237,7 @@ def _tested(
         return _Tested(
             confusion=np.zeros((count, count), int),
             accuracy=metrics.Interval(math.nan, math.nan, math.nan, 0),
-            leakage=leakage.UNKNOWN,
+            leakage=leakage.Leakage(),
             z=known[:0],
         )
     answer = predict(model, clips, test)
