@@ -17,7 +17,6 @@ from the sample, and a few hundred or thousand rows do not teach it: see
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -149,8 +148,6 @@ class GaussianCopula(Estimator):
         seed: Of the critics.
     """
 
-    in_nats: ClassVar[bool] = True
-
     def __init__(
         self, *, corrections: bool = True, ridge: float = 0.1, steps: int = 400, seed: int = 0
     ) -> None:
@@ -174,13 +171,8 @@ class GaussianCopula(Estimator):
         product = project_a @ project_b
         return -0.5 * torch.linalg.slogdet(eye - 0.999 * product)[1]
 
-    @torch.no_grad()
-    def estimate(self, x: Tensor, y: Tensor) -> float:
-        """Mutual information in nats; see `Estimator.estimate`.
-
-        Raises:
-            ConfigError: Not more rows than dimensions.
-        """
+    def _dependence(self, x: Tensor, y: Tensor) -> float:
+        """Gaussian information of ranks, and negentropies; needs more rows than dimensions."""
         x, y = rank_gaussian(x, seed=2 * self.seed), rank_gaussian(y, seed=2 * self.seed + 1)
         value = float(gaussian_information(x, y))
         if self.corrections:
