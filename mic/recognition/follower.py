@@ -75,7 +75,6 @@ class Follower:
         self._thorough: float | None = None
         self._patience = SEARCH_SECONDS
         self.people: list[Person] = []
-        self.searches = 0
 
     def carry(self, motion: Motion) -> None:
         """Moves everybody by the vectors of the next picture."""
@@ -283,7 +282,6 @@ class Follower:
     ) -> list[tuple[Person, Seen]]:
         """New people, and those of `before` who are not among `known` but near where they were."""
         picture = pixels(None)
-        self.searches += 1
         taken = list(known)
         found: list[tuple[Person, Seen]] = []
         stages = self._searcher.stages(
