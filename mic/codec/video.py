@@ -212,7 +212,7 @@ class Video:
         """Why the file cannot be read to its end, as far as that shows without decoding."""
         index = self.index
         if index.damage is not None:
-            return self._placed(index.damage, len(index))
+            return self.placed(index.damage, len(index))
         missing = self._stated_end - (index.start + index.duration)
         if missing > max(0.1, 2.5 * index.interval, 0.03 * self._stated_end):
             why = f"its header promises {self._stated_end:.2f} s"
@@ -220,7 +220,21 @@ class Video:
             return None
         remedy = "the file is damaged; get another copy"
         error = CodecError(f"breaks off: {why}", file=self.path, remedy=remedy)
-        return self._placed(error, len(index))
+        return self.placed(error, len(index))
+
+    def placed(self, error: CodecError, pictures: int) -> CodecError:
+        """An error of decoding, with this file's name and the last whole picture as its place.
+
+        Args:
+            error: What was met.
+            pictures: How many whole pictures came before it.
+        """
+        times = self.index.times
+        place = "at the first frame"
+        if pictures:
+            time = times[min(pictures, len(times)) - 1]
+            place = f"after frame {pictures - 1} ({time:.2f} s)"
+        return CodecError(error.message, file=self.path, place=place, remedy=error.remedy)
 
     def packets(self) -> Generator[av.Packet[av.VideoStream], None, None]:
         """The stream's packets in coding order, empty ones left out; one pass over the file.
@@ -265,9 +279,9 @@ class Video:
                 done = picture.number + 1
                 yield picture
         except CodecError as error:
-            raise self._placed(error, done) from error
+            raise self.placed(error, done) from error
         if self.damage is not None:
-            raise self._placed(self.damage, done)
+            raise self.placed(self.damage, done)
 
     def _decoded(self, threads: int) -> Iterator[Picture]:
         number = -1
@@ -369,11 +383,3 @@ class Video:
         else:  # more than the packets told of
             time = index.duration + (number - len(index)) * index.interval
         return Picture(number, time, frame, display, self.path)
-
-    def _placed(self, error: CodecError, pictures: int) -> CodecError:
-        times = self.index.times
-        place = "at the first frame"
-        if pictures:
-            time = times[min(pictures, len(times)) - 1]
-            place = f"after frame {pictures - 1} ({time:.2f} s)"
-        return CodecError(error.message, file=self.path, place=place, remedy=error.remedy)

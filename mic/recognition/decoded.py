@@ -106,15 +106,7 @@ class Decoded:
                     if not waiting:
                         break
             except CodecError as error:
-                place = "at the first frame"
-                if number >= 0:
-                    place = f"after frame {number} ({video.times[number]:.2f} s)"
-                raise CodecError(
-                    error.message,
-                    file=video.path,
-                    place=place,
-                    remedy=error.remedy,
-                ) from error
+                raise video.placed(error, number + 1) from error
         self.work.pictures = len(video)
 
 
