@@ -33,13 +33,13 @@ class Decoded:
 
     Args:
         video: Of any codec.
+        work: Filled with what reading it costs; None: a new one.
     """
 
     way = "decoded"
 
-    def __init__(self, video: Video) -> None:
-        self.video = video
-        self.work = Work()
+    def __init__(self, video: Video, work: Work | None = None) -> None:
+        self.video, self.work = video, work or Work()
         self.anchors = np.arange(len(video))
 
     def moments(

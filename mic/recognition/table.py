@@ -127,7 +127,7 @@ class Task:
         Args:
             path: The video.
             progress: Called with frames done and frames in all.
-            work: Filled with what it cost (network "pictures").
+            work: Filled with what it costs (network "pictures").
 
         Raises:
             CodecError: It cannot be read, or is damaged: the rows before have been yielded.
@@ -139,7 +139,7 @@ class Task:
             ):
                 yield row(path, number, one, self._residual)
             return
-        source = source_of(Video(path, survey=True))
+        source = source_of(Video(path, survey=True), work)
         video = source.video
         interval = people.INTERVAL
         if self.rows == "window":  # two looks in each at least
@@ -150,10 +150,6 @@ class Task:
         found = rows.rows(passed, self.rows, times=video.times, ends=ends, damage=video.damage)
         for cells in found:
             yield {"video": printable(path), "method": source.way, "error": "", **cells}
-            if work is not None:
-                work.take(source.work)
-        if work is not None:
-            work.take(source.work)
 
 
 def predict(
