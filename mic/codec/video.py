@@ -245,15 +245,12 @@ class Video:
         with opened(self.path, number=self.stream) as (container, stream):
             yield from packets(container, stream, self.path)
 
-    def pictures(
-        self, wanted: Iterable[int] | None = None, *, threads: int = 1
-    ) -> Iterator[Picture]:
+    def pictures(self, wanted: Iterable[int] | None = None) -> Iterator[Picture]:
         """Decodes the video; memory is flat in its length.
 
         Args:
             wanted: Numbers of pictures, in any order; None: all. Others are passed over, by
                 jumping to key frames where the container has an index of them.
-            threads: To decode with; of several, some hide what one alone would say is damaged.
 
         Yields:
             Pictures as they are shown, in order. Where the container promised more wanted
@@ -271,11 +268,11 @@ class Video:
                     f"has pictures 0 to {len(self) - 1}, asked for {chosen[0]} to {chosen[-1]}",
                     file=self.path,
                 )
-            yield from self._some(chosen, threads)
+            yield from self._some(chosen)
             return
         done = 0
         try:
-            for picture in self._decoded(threads):
+            for picture in self._decoded():
                 done = picture.number + 1
                 yield picture
         except CodecError as error:
@@ -283,9 +280,9 @@ class Video:
         if self.damage is not None:
             raise self.placed(self.damage, done)
 
-    def _decoded(self, threads: int) -> Iterator[Picture]:
+    def _decoded(self) -> Iterator[Picture]:
         number = -1
-        with opened(self.path, number=self.stream, threads=threads) as (container, stream):
+        with opened(self.path, number=self.stream) as (container, stream):
             begin, leading = self.index.begin, self.index.leading
             aspects = SampleAspects(stream.codec_context, self.sample_aspect)
             found = decoded_frames(
@@ -298,13 +295,13 @@ class Video:
                 number = number + 1 if known is None else known
                 yield self._picture(number, frame, display)
 
-    def _some(self, wanted: list[int], threads: int) -> Iterator[Picture]:
+    def _some(self, wanted: list[int]) -> Iterator[Picture]:
         for first, group in self.ways(wanted):
             left = list(group)
             for start in (first, 0) if first else (0,):
                 # Where a jump fails, the way from the beginning tells whether the file is damaged.
                 with contextlib.suppress(*[CodecError] * bool(start)):
-                    for picture in self._decoded_from(start, threads):
+                    for picture in self._decoded_from(start):
                         if start and picture.number > left[0]:
                             break  # the decoder kept it back, as while blocks are refreshed
                         came = False
@@ -359,11 +356,11 @@ class Video:
         keys = np.flatnonzero(index.keyframes[index.packet_of] & (index.packet_of == later))
         return keys if len(keys) and keys[0] == 0 else np.concatenate([[0], keys])
 
-    def _decoded_from(self, key: int, threads: int) -> Iterator[Picture]:
+    def _decoded_from(self, key: int) -> Iterator[Picture]:
         if key == 0:
-            yield from self._decoded(threads)
+            yield from self._decoded()
             return
-        with opened(self.path, number=self.stream, threads=threads) as (container, stream):
+        with opened(self.path, number=self.stream) as (container, stream):
             stamp = int(self.index.stamps[self.index.packet_of[key]])
             with contextlib.suppress(av.FFmpegError, OSError):
                 container.seek(stamp, stream=stream)

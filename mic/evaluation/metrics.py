@@ -17,6 +17,8 @@ import scipy  # its submodules load when they are used
 
 from mic.errors import ConfigError
 
+_BINS = 10  # of confidence, from 0 to 1
+
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
@@ -186,9 +188,9 @@ class Calibration:
     Attributes:
         error: Expected calibration error: the mean distance of confidence and accuracy over bins,
             weighted by their clips.
-        confidence: (bins,) mean confidence, NaN in empty bins.
-        accuracy: (bins,) share of right answers.
-        counts: (bins,) clips.
+        confidence: (10,) mean confidence, NaN in empty bins.
+        accuracy: (10,) share of right answers.
+        counts: (10,) clips.
     """
 
     error: float
@@ -197,13 +199,12 @@ class Calibration:
     counts: np.ndarray
 
 
-def calibration(logits: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> Calibration:
-    """Reliability of the predicted class's probability (Guo et al. 2017), equal-width bins.
+def calibration(logits: np.ndarray, labels: np.ndarray) -> Calibration:
+    """Reliability of the predicted class's probability (Guo et al. 2017), ten equal bins of it.
 
     Args:
         logits: (N, classes), N at least 1.
         labels: (N,) true classes as integers.
-        bins: Of the confidence, from 0 to 1.
 
     Raises:
         ConfigError: There is no answer, or another number of labels.
@@ -213,11 +214,11 @@ def calibration(logits: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> Ca
     probabilities = scipy.special.softmax(np.asarray(logits, float), 1)
     confidence = probabilities.max(1)
     right = probabilities.argmax(1) == np.asarray(labels)
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    counts = np.bincount(place, minlength=bins)
+    place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    counts = np.bincount(place, minlength=_BINS)
     with np.errstate(invalid="ignore"):
-        mean = np.bincount(place, weights=confidence, minlength=bins) / counts
-        accuracy = np.bincount(place, weights=right, minlength=bins) / counts
+        mean = np.bincount(place, weights=confidence, minlength=_BINS) / counts
+        accuracy = np.bincount(place, weights=right, minlength=_BINS) / counts
     error = float(np.nansum(counts * np.abs(mean - accuracy)) / counts.sum())
     return Calibration(error, mean, accuracy, counts)
 
