@@ -23,6 +23,7 @@ from mic.recognition.rows import BOX, KINDS, Kind, Row
 from mic.recognition.sources import source_of
 from mic.recognition.spans import plan_windows
 from mic.recognition.windows import Method, Options, Progress, Window, windows
+from mic_bitstream.arrays import check_choice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,8 +62,7 @@ class Task:
         """Refuses what cannot be done."""
         if self.network not in (None, *NETWORKS):
             raise ConfigError(f"network is {self.network!r}", remedy="choose pictures or residual")
-        if self.rows not in KINDS:
-            raise ConfigError(f"rows is {self.rows!r}", remedy=f"choose of {', '.join(KINDS)}")
+        check_choice("rows", (self.rows,), KINDS)
         Options(window=self.window, hop=self.hop, method=self.method)
         if self.residual and self.rows != "window":
             raise ConfigError(

@@ -22,11 +22,12 @@ import numpy as np
 from PIL import Image
 
 from mic import bitstream, codec, faces
-from mic.errors import BitstreamError, CodecError, ConfigError, UnsupportedSyntaxError
+from mic.errors import BitstreamError, CodecError, UnsupportedSyntaxError
 from mic.faces import NOTHING, SEEN, Detection, Status
 from mic.recognition.framing import Framing
 from mic.recognition.recogniser import Answer, Recogniser
 from mic.recognition.spans import check_cut, plan_windows
+from mic_bitstream.arrays import check_choice
 from mic_bitstream.packets import PacketStream
 
 Method = Literal["auto", "bitstream", "reencoded"]
@@ -65,10 +66,7 @@ class Options:
     def __post_init__(self) -> None:
         """Refuses impossible numbers."""
         check_cut(self.window, self.hop)
-        if self.method not in METHODS:
-            raise ConfigError(
-                f"method is {self.method!r}", remedy=f"choose of {', '.join(METHODS)}"
-            )
+        check_choice("method", (self.method,), METHODS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
