@@ -253,9 +253,10 @@ class Video:
                 jumping to key frames where the container has an index of them.
 
         Yields:
-            Pictures as they are shown, in order. Where the container promised more wanted
-            pictures than there are, fewer, and where the decoder hands one out only behind those
-            shown after it (of MPEG-4: references before a VOP that is not coded) without that.
+            Pictures in the order in which they are shown. One is left out where the container
+            promised more pictures than there are, and where the decoder hands it out too late,
+            after pictures that are shown behind it; of MPEG-4 this happens to a reference picture
+            that a VOP marked as not coded follows.
 
         Raises:
             CodecError: It is damaged; all whole pictures have been yielded before.

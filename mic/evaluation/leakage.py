@@ -334,7 +334,7 @@ def _identification(probe: Probe, z: np.ndarray, subjects: np.ndarray) -> float:
 
 
 def _turns(numbers: np.ndarray) -> np.ndarray:
-    """Round k holds out the k-th clip of everybody who has that many."""
+    """Leave-one-clip-out rounds: round k holds out the k-th clip of everybody who has so many."""
     turn = np.zeros(len(numbers), int)
     for number in np.unique(numbers):
         turn[numbers == number] = np.arange((numbers == number).sum())

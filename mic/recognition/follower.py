@@ -1,4 +1,4 @@
-"""The one follower of faces: a box carried by motion, corrected by looks, found by searches.
+"""A multi-face tracker: boxes carried by motion vectors, corrected by looks, found by searches.
 
 Three ways to know where a face is, from cheap to dear:
 
@@ -57,7 +57,7 @@ _DOUBTFUL = 0.2
 
 
 class Follower:
-    """Follows all faces of one video.
+    """Multi-face tracker of one video.
 
     Args:
         landmarker: Looks.

@@ -250,7 +250,7 @@ def save(
     Raises:
         WeightsError: The training diverged, or the name has another suffix.
         StorageError: The file cannot be written.
-        ConfigError: The card says otherwise.
+        ConfigError: The card promises a layer that is not given, or the other way round.
     """
     added = {"valence": valence, "novelty": novelty}
     tensors = dict(model.expression.state_dict())

@@ -86,7 +86,7 @@ def rows(
 
 
 def shares_of_time(times: Sequence[float], begin: float, end: float) -> list[float]:
-    """For how many seconds each of some times, ascending, is the nearest one."""
+    """Nearest-look weights: for how many seconds each of some ascending times is the nearest."""
     middles = [(one + other) / 2 for one, other in itertools.pairwise(times)]
     return [later - former for former, later in itertools.pairwise([begin, *middles, end])]
 
@@ -142,7 +142,7 @@ class _Looks:
             yield _at(look) | _row_of(look)
 
     def rest(self, *, damaged: bool) -> Iterator[Row]:
-        """The rows that nothing will complete."""
+        """The rows that are still open when the video ends or breaks off."""
         yield from ()
 
 
@@ -183,7 +183,7 @@ class _Windows(_Looks):
             self._looks = [one for one in self._looks if one.time >= begin]
 
     def rest(self, *, damaged: bool) -> Iterator[Row]:
-        """What has begun; at damage, only as far as was seen."""
+        """The windows still open at the end; at damage they end where the pictures do."""
         while self._next < len(self._ends):
             begin, end = self._ends[self._next]
             if damaged and begin > self._reached:
