@@ -228,7 +228,7 @@ def _predict(options: argparse.Namespace) -> int:
     )
     task.load()
     rows: list[dict[str, object]] = []
-    work, pictures, decoded, printed = Work(), 0, 0, 0
+    pictures, decoded, printed = 0, 0, 0
 
     def add(row: dict[str, object]) -> None:
         nonlocal printed
@@ -243,8 +243,7 @@ def _predict(options: argparse.Namespace) -> int:
     start, failed = time.perf_counter(), 0
     try:
         for video in videos:
-            work.take(Work())
-            before, frames = printed, 0
+            work, before, frames = Work(), printed, 0
             try:
                 with terminal.progress(printable(video.name), unit="frames") as progress:
                     for row in task.rows_of(video, progress=progress, work=work):
@@ -269,9 +268,11 @@ def _predict(options: argparse.Namespace) -> int:
             terminal.write(prediction.csv_lines(row, task, head=number == 0))
         raise
     if options.overlay is not None:
+        from mic.publishing import film
+
         classes = task.classes
-        captions = [prediction.Caption.of(row, classes) for row in rows if not row["error"]]
-        prediction.overlay(videos[0], options.overlay, captions, classes=classes)
+        captions = [film.Caption.of(row, classes) for row in rows if not row["error"]]
+        film.overlay(videos[0], options.overlay, captions, classes=classes)
     cost = "" if task.residual else f", {decoded} of them decoded whole"
     noun = {"window": "windows", "look": "looks", "frame": "rows"}[task.rows]
     print(

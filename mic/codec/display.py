@@ -278,7 +278,7 @@ def ordinary(frame: av.VideoFrame, path: Path, *, place: str | None = None) -> a
         The frame itself; of HDR one in RGB, without its display matrix.
 
     Raises:
-        CodecError: There is no such matrix.
+        CodecError: libswscale knows no colour matrix that is near enough to the picture's.
     """
     if frame.colorspace not in _CONVERTED:
         _declare_nearest(frame, path, place)

@@ -334,7 +334,7 @@ class _Entries:
         return pictures
 
     def leading(self) -> list[int]:
-        """Packets that refer to some before the first that is decoded."""
+        """Leading pictures: packets that refer to others before the first that is decoded."""
         return [] if self.entrance is None else self.entrance.leading
 
     def second_fields(self) -> np.ndarray:

@@ -263,7 +263,7 @@ def checked_rate(rate: Fraction | float) -> Fraction:
     """A frame rate, exactly.
 
     Raises:
-        ConfigError: It is none, or none that an encoder takes.
+        ConfigError: It is no number, or no rate that an encoder takes.
     """
     number = isinstance(rate, Real | np.floating) and not isinstance(rate, bool)
     exact = float(rate) if isinstance(rate, np.floating) else rate

@@ -88,7 +88,7 @@ def probe(path: str | Path) -> VideoInfo:
 
 
 def decode(
-    path: str | Path, *, pixel_format: PixelFormat = "rgb24", threads: int = 1
+    path: str | Path, *, pixel_format: PixelFormat = "rgb24"
 ) -> Iterator[NDArray[np.uint8]]:
     """Decodes a video, one frame in memory at a time; `Video.pictures` also tells their times.
 
@@ -96,7 +96,6 @@ def decode(
         path: A file of any container that libavformat reads.
         pixel_format: `rgb24`: (H, W, 3) full-range RGB, upright, samples square; `luma`: (H, W),
             the Y samples as coded, neither turned nor stretched.
-        threads: Decoding threads; of several, some hide what one alone would say is damaged.
 
     Yields:
         Frames in display order, uint8.
@@ -104,7 +103,7 @@ def decode(
     Raises:
         CodecError: As `probe`, or a packet cannot be decoded.
     """
-    for picture in Video(path, survey=True).pictures(threads=threads):
+    for picture in Video(path, survey=True).pictures():
         yield luma(picture.frame) if pixel_format == "luma" else picture.rgb
 
 

@@ -71,7 +71,8 @@ def checked(
     """Frames with the times that a caller gave.
 
     Raises:
-        ConfigError: A frame has no time, or one that is none or before that of the one before.
+        ConfigError: A frame has no time; or it is no number, out of range, or earlier than the
+            time of the frame before.
     """
     before = -math.inf
     given = iter(times) if isinstance(times, Iterable) else iter(())

@@ -213,7 +213,7 @@ class Video:
         """Why the file cannot be read to its end, as far as that shows without decoding."""
         index = self.index
         if index.damage is not None:
-            return self._placed(index.damage, len(index))
+            return self.placed(index.damage, len(index))
         missing = self._stated_end - (index.start + index.duration)
         if self._stated_end > 0 and missing > max(
             0.1, 2.5 * index.interval, 0.03 * self._stated_end
@@ -223,7 +223,21 @@ class Video:
             return None
         remedy = "the file is damaged; get another copy"
         error = CodecError(f"breaks off: {why}", file=self.path, remedy=remedy)
-        return self._placed(error, len(index))
+        return self.placed(error, len(index))
+
+    def placed(self, error: CodecError, pictures: int) -> CodecError:
+        """An error of decoding, with this file's name and the last whole picture as its place.
+
+        Args:
+            error: What was met.
+            pictures: How many whole pictures came before it.
+        """
+        times = self.index.times
+        place = "at the first frame"
+        if pictures:
+            time = times[min(pictures, len(times)) - 1]
+            place = f"after frame {pictures - 1} ({time:.2f} s)"
+        return CodecError(error.message, file=self.path, place=place, remedy=error.remedy)
 
     def packets(self) -> Generator[av.Packet[av.VideoStream], None, None]:
         """The stream's packets in coding order, empty ones left out; one pass over the file.
@@ -234,20 +248,18 @@ class Video:
         with opened(self.path, number=self.stream) as (container, stream):
             yield from packets(container, stream, self.path)
 
-    def pictures(
-        self, wanted: Iterable[int] | None = None, *, threads: int = 1
-    ) -> Iterator[Picture]:
+    def pictures(self, wanted: Iterable[int] | None = None) -> Iterator[Picture]:
         """Decodes the video; memory is flat in its length.
 
         Args:
             wanted: Numbers of pictures, in any order; None: all. Others are passed over, by
                 jumping to key frames where the container has an index of them.
-            threads: To decode with; of several, some hide what one alone would say is damaged.
 
         Yields:
-            Pictures as they are shown, in order. Where the container promised more wanted
-            pictures than there are, fewer, and where the decoder hands one out only behind those
-            shown after it (of MPEG-4: references before a VOP that is not coded) without that.
+            Pictures in the order in which they are shown. One is left out where the container
+            promised more pictures than there are, and where the decoder hands it out too late,
+            after pictures that are shown behind it; of MPEG-4 this happens to a reference picture
+            that a VOP marked as not coded follows.
 
         Raises:
             CodecError: It is damaged; all whole pictures have been yielded before.
@@ -260,21 +272,21 @@ class Video:
                     f"has pictures 0 to {len(self) - 1}, asked for {chosen[0]} to {chosen[-1]}",
                     file=self.path,
                 )
-            yield from self._some(chosen, threads)
+            yield from self._some(chosen)
             return
         done = 0
         try:
-            for picture in self._decoded(threads):
+            for picture in self._decoded():
                 done = picture.number + 1
                 yield picture
         except CodecError as error:
-            raise self._placed(error, done) from error
+            raise self.placed(error, done) from error
         if self.damage is not None:
-            raise self._placed(self.damage, done)
+            raise self.placed(self.damage, done)
 
-    def _decoded(self, threads: int) -> Iterator[Picture]:
+    def _decoded(self) -> Iterator[Picture]:
         number = -1
-        with opened(self.path, number=self.stream, threads=threads) as (container, stream):
+        with opened(self.path, number=self.stream) as (container, stream):
             begin, leading = self.index.begin, self.index.leading
             aspects = SampleAspects(stream.codec_context, self.sample_aspect)
             found = decoded_frames(
@@ -288,13 +300,13 @@ class Video:
                 number = number + 1 if known is None else known
                 yield self._picture(number, frame, display)
 
-    def _some(self, wanted: list[int], threads: int) -> Iterator[Picture]:
+    def _some(self, wanted: list[int]) -> Iterator[Picture]:
         for first, group in self.ways(wanted):
             left = list(group)
             for start in (first, 0) if first else (0,):
                 # Where a jump fails, the way from the beginning tells whether the file is damaged.
                 with contextlib.suppress(*[CodecError] * bool(start)):
-                    for picture in self._decoded_from(start, threads):
+                    for picture in self._decoded_from(start):
                         if start and picture.number > left[0]:
                             break  # the decoder kept it back, as while blocks are refreshed
                         came = False
@@ -349,11 +361,11 @@ class Video:
         keys = np.flatnonzero(index.keyframes[index.packet_of] & (index.packet_of == later))
         return keys if len(keys) and keys[0] == 0 else np.concatenate([[0], keys])
 
-    def _decoded_from(self, key: int, threads: int) -> Iterator[Picture]:
+    def _decoded_from(self, key: int) -> Iterator[Picture]:
         if key == 0:
-            yield from self._decoded(threads)
+            yield from self._decoded()
             return
-        with opened(self.path, number=self.stream, threads=threads) as (container, stream):
+        with opened(self.path, number=self.stream) as (container, stream):
             stamp = int(self.index.stamps[self.index.packet_of[key]])
             with contextlib.suppress(av.FFmpegError, OSError):
                 container.seek(stamp, stream=stream)
@@ -374,11 +386,3 @@ class Video:
         else:  # more than the packets told of
             time = index.duration + (number - len(index)) * index.interval
         return Picture(number, time, frame, display, self.path)
-
-    def _placed(self, error: CodecError, pictures: int) -> CodecError:
-        times = self.index.times
-        place = "at the first frame"
-        if pictures:
-            time = times[min(pictures, len(times)) - 1]
-            place = f"after frame {pictures - 1} ({time:.2f} s)"
-        return CodecError(error.message, file=self.path, place=place, remedy=error.remedy)

@@ -30,7 +30,7 @@ from mic.recognition.people import (
     passes,
     shared_recogniser,
 )
-from mic.recognition.rows import Values, shares_of_time
+from mic.recognition.rows import mean_of, shares_of_time, values_of
 
 # Seconds over which a person's expression is averaged, as long as a window of `mic predict`.
 RECENT = 2.0
@@ -214,4 +214,4 @@ class _Memory:
         if not own:
             return None
         shares = shares_of_time([look.time for look in own], own[0].time, time)
-        return Values.mean([Values.of(look) for look in own], shares).chances
+        return mean_of([values_of(look) for look in own], shares).get("chances")

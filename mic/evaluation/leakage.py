@@ -52,6 +52,8 @@ class Features:
 class Leakage:
     """How much of the person is in z_E; unseen subjects throughout. NaN: not measurable here.
 
+    Without arguments it is that of a network that was tested on nobody.
+
     Attributes:
         linear_probe: Share of clips whose subject a linear classifier names, trained on the other
             clips of the same subjects.
@@ -67,31 +69,16 @@ class Leakage:
         subjects: Test subjects.
     """
 
-    linear_probe: float
-    mlp_probe: float
-    probe_chance: float
-    auc: float
-    eer: float
-    trained_auc: float
-    r2_linear: float
-    r2_mlp: float
-    clips: int
-    subjects: int
-
-
-# Of a network that was tested on nobody.
-UNKNOWN = Leakage(
-    linear_probe=math.nan,
-    mlp_probe=math.nan,
-    probe_chance=math.nan,
-    auc=math.nan,
-    eer=math.nan,
-    trained_auc=math.nan,
-    r2_linear=math.nan,
-    r2_mlp=math.nan,
-    clips=0,
-    subjects=0,
-)
+    linear_probe: float = math.nan
+    mlp_probe: float = math.nan
+    probe_chance: float = math.nan
+    auc: float = math.nan
+    eer: float = math.nan
+    trained_auc: float = math.nan
+    r2_linear: float = math.nan
+    r2_mlp: float = math.nan
+    clips: int = 0
+    subjects: int = 0
 
 
 def measure(train: Features, test: Features, *, seed: int = 0) -> Leakage:
@@ -380,7 +367,7 @@ def _identification(probe: Probe, z: np.ndarray, subjects: np.ndarray) -> float:
 
 
 def _turns(numbers: np.ndarray) -> np.ndarray:
-    """Round k holds out the k-th clip of everybody who has that many."""
+    """Leave-one-clip-out rounds: round k holds out the k-th clip of everybody who has so many."""
     turn = np.zeros(len(numbers), int)
     for number in np.unique(numbers):
         turn[numbers == number] = np.arange((numbers == number).sum())

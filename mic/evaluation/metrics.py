@@ -3,18 +3,21 @@
 Everything here is a function of stored predictions. One clip of CK+ is 0.31 points, so a number
 without an interval says little; clips of one subject are not independent, so intervals for "a new
 person" resample subjects. Tests and intervals are SciPy's where it has them; its bootstrap draws
-rows and not people, and its correlation is NaN where one side is constant, so those stand here.
+rows where whole subjects are wanted, and its correlation is NaN where one side is constant, so
+those two are written here.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import scipy  # its submodules load when they are used
 
 from mic.errors import ConfigError
+
+_BINS = 10  # of confidence, from 0 to 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,41 +56,6 @@ def wilson(correct: int, n: int, *, level: float = 0.95) -> Interval:
     return Interval(share, min(share, float(ends.low)), max(share, float(ends.high)), n)
 
 
-def bootstrap(
-    statistic: Callable[[np.ndarray], float],
-    count: int,
-    *,
-    groups: Sequence[object] | np.ndarray | None = None,
-    resamples: int = 2000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """A statistic with its percentile bootstrap interval.
-
-    Args:
-        statistic: Maps row indices (with repetitions) to a number.
-        count: Rows.
-        groups: Subject of each row: whole subjects are drawn. None draws rows.
-        resamples: Bootstrap samples.
-        level: Coverage.
-        seed: Of the draws.
-    """
-    draw = np.random.default_rng(seed)
-    names = (
-        np.arange(count)
-        if groups is None
-        else np.unique(np.asarray(groups), return_inverse=True)[1]
-    )
-    order = np.argsort(names, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(names[order])) + 1)
-    values = []
-    for _ in range(resamples):
-        chosen = draw.integers(len(members), size=len(members))
-        values.append(statistic(np.concatenate([members[index] for index in chosen])))
-    low, high = np.nanquantile(values, [0.5 - level / 2, 0.5 + level / 2])
-    return Interval(float(statistic(np.arange(count))), float(low), float(high), count)
-
-
 def drawn(people: int, *, resamples: int, seed: int) -> np.ndarray:
     """How often each person is drawn.
 
@@ -114,20 +82,20 @@ def subject_bootstrap(
     resamples: int = 2000,
     seed: int = 0,
 ) -> Interval:
-    """Accuracy with an interval over new subjects.
+    """Accuracy with an interval over new subjects: a cluster bootstrap.
 
     Where every answer is right, or every one wrong, all draws are alike and would claim certainty;
     the interval is Wilson's then, with the subjects as trials. One subject who is sometimes right
     tells nothing of others: the interval is everything.
 
     Args:
-        correct: (N,) bool.
+        correct: (N,) bool, or numbers that are all 0 or 1.
         subjects: (N,) who is seen.
         resamples: Bootstrap samples.
         seed: Of the draws.
 
     Raises:
-        ConfigError: A value is neither.
+        ConfigError: An answer is neither right nor wrong, as a number between 0 and 1.
     """
     answers = np.asarray(correct)
     correct = answers.astype(bool)
@@ -220,9 +188,9 @@ class Calibration:
     Attributes:
         error: Expected calibration error: the mean distance of confidence and accuracy over bins,
             weighted by their clips.
-        confidence: (bins,) mean confidence, NaN in empty bins.
-        accuracy: (bins,) share of right answers.
-        counts: (bins,) clips.
+        confidence: (10,) mean confidence, NaN in empty bins.
+        accuracy: (10,) share of right answers.
+        counts: (10,) clips.
     """
 
     error: float
@@ -231,13 +199,12 @@ class Calibration:
     counts: np.ndarray
 
 
-def calibration(logits: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> Calibration:
-    """Reliability of the predicted class's probability (Guo et al. 2017), equal-width bins.
+def calibration(logits: np.ndarray, labels: np.ndarray) -> Calibration:
+    """Reliability of the predicted class's probability (Guo et al. 2017), ten equal bins of it.
 
     Args:
         logits: (N, classes), N at least 1.
         labels: (N,) true classes as integers.
-        bins: Of the confidence, from 0 to 1.
 
     Raises:
         ConfigError: There is no answer, or another number of labels.
@@ -247,11 +214,11 @@ def calibration(logits: np.ndarray, labels: np.ndarray, *, bins: int = 10) -> Ca
     probabilities = scipy.special.softmax(np.asarray(logits, float), 1)
     confidence = probabilities.max(1)
     right = probabilities.argmax(1) == np.asarray(labels)
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    counts = np.bincount(place, minlength=bins)
+    place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    counts = np.bincount(place, minlength=_BINS)
     with np.errstate(invalid="ignore"):
-        mean = np.bincount(place, weights=confidence, minlength=bins) / counts
-        accuracy = np.bincount(place, weights=right, minlength=bins) / counts
+        mean = np.bincount(place, weights=confidence, minlength=_BINS) / counts
+        accuracy = np.bincount(place, weights=right, minlength=_BINS) / counts
     error = float(np.nansum(counts * np.abs(mean - accuracy)) / counts.sum())
     return Calibration(error, mean, accuracy, counts)
 
@@ -293,12 +260,6 @@ def concordance(truth: np.ndarray, predicted: np.ndarray) -> float:
     t, p = np.asarray(truth, float), np.asarray(predicted, float)
     spread = t.var() + p.var() + (t.mean() - p.mean()) ** 2
     return float(2 * (_centred(t) * _centred(p)).mean() / spread) if spread > 0 else 0.0
-
-
-def root_mean_square_error(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """RMSE, in the unit of the labels."""
-    difference = np.asarray(truth, float) - np.asarray(predicted, float)
-    return float(np.sqrt((difference**2).mean()))
 
 
 def _centred(values: np.ndarray) -> np.ndarray:

@@ -21,6 +21,7 @@ from mic.codec.reading import opened
 from mic.decoded import Decoded
 from mic.decoded.residuals import DecodedFrame
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError
+from mic_bitstream.arrays import check_choice
 from mic_bitstream.decoding import decoded_frames
 
 Method = Literal["auto", "bitstream", "reencoded", "decoded"]
@@ -241,8 +242,7 @@ def coded(path: str | Path, *, method: Method = "auto", **options: object) -> It
         BitstreamError: Its headers are damaged.
     """
     path = Path(path)
-    if method not in METHODS:
-        raise ConfigError(f"method is {method!r}", remedy=f"choose of {', '.join(METHODS)}")
+    check_choice("method", (method,), METHODS)
     video = codec.Video(path, survey=True)
     if method == "decoded":
         yield _described("decoded", video, None)

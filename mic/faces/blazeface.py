@@ -33,8 +33,9 @@ _SAME = 0.3
 # parts of their own, and the largest face that is taken from one, since a larger one may be cut by
 # the square's border and has been seen in a larger square.
 _SMALLER, _OVERLAP, _LARGEST = 0.6, 1 / 3, 0.4
-# Least score of a face there: many squares have many chances to see one where none is.
-_SURE = 0.85
+# Least score of a face in the whole picture, and in one of the smaller squares: many squares have
+# many chances to see one where none is.
+_LIKELY, _SURE = 0.7, 0.85
 # The squares in which the landmark network ends are so much larger and higher than those that fit
 # MTCNN's boxes (medians of 174 faces of 18 films). From there its points are nearer to where
 # they stay, and fewer faces have to be looked at again to tell whether something covers them.
@@ -68,16 +69,12 @@ class Found(NamedTuple):
 class BlazeFace:
     """The network and the way through a picture.
 
-    Args:
-        threshold: Least score of a face in the whole picture.
-
     Raises:
         AssetError: The network cannot be fetched.
     """
 
-    def __init__(self, *, threshold: float = 0.7) -> None:
+    def __init__(self) -> None:
         self._network = Network(bundled("face_detector.tflite"))
-        self._threshold = threshold
         self._middles = _middles()
 
     def detect(self, picture: np.ndarray) -> list[Found]:
@@ -113,7 +110,7 @@ class BlazeFace:
         values[0, high:], values[0, :, wide:] = 0, 0
         regressors, logits = self._network(values)
         scores = 1 / (1 + np.exp(-logits[0, :, 0].astype(np.float64).clip(-80, 80)))
-        for k in np.flatnonzero(scores >= self._threshold):
+        for k in np.flatnonzero(scores >= _LIKELY):
             # Middle, size and six points, from the middle of the cell.
             numbers = regressors[0, k].astype(np.float64).reshape(8, 2) / EDGE
             middle, extent = numbers[0] + self._middles[k], numbers[1]

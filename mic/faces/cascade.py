@@ -212,7 +212,7 @@ def _normalised(pictures: Tensor) -> Tensor:
 
 
 def _moved(boxes: np.ndarray, offsets: np.ndarray, *, by: int) -> np.ndarray:
-    """Boxes with their corners shifted by parts of their edges, which count `by` samples more."""
+    """Box regression: corners shifted by parts of their edges, which count `by` samples more."""
     edges = boxes[:, 2:] - boxes[:, :2] + np.float32(by)
     return boxes + offsets * np.tile(edges, 2)
 
@@ -233,7 +233,9 @@ def _thinned(
     *,
     of_smaller: bool = False,
 ) -> np.ndarray:
-    """Indices of boxes that do not overlap a surer one of the same picture, the surest first.
+    """Non-maximum suppression: indices of the boxes that stay, the surest first.
+
+    A box goes where it overlaps a surer one of the same picture too much.
 
     Args:
         boxes: float32 (n, 4).

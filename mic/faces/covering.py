@@ -1,4 +1,4 @@
-"""Whether the eyes and the mouth of a face are seen, or only guessed at.
+"""Occlusion: whether the eyes and the mouth of a face are seen, or only guessed at.
 
 The landmark network puts points on a mouth behind a mask as surely as on a bare one, and says that
 a face is there. But where it puts them then depends on the square that it was given: looked at
@@ -52,7 +52,7 @@ _DARK = 0.33
 def doubt(
     landmarker: Landmarker, picture: np.ndarray, mesh: Mesh, *, enough: float = _LOST
 ) -> float:
-    """How far the eyes or the mouth wander when the face is looked at from other squares.
+    """Occlusion score: how far eyes or mouth wander when the face is looked at from other squares.
 
     Args:
         landmarker: What found the mesh.
@@ -74,7 +74,7 @@ def doubt(
 
 
 def hidden(landmarker: Landmarker, picture: np.ndarray, mesh: Mesh) -> float:
-    """How surely the eyes or the mouth of a face are covered, 0 to 1; above 0.5 it is called so.
+    """Occlusion: how surely eyes or mouth are covered, 0 to 1; above 0.5 a face is called covered.
 
     Args:
         landmarker: What found the mesh.

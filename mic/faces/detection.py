@@ -168,10 +168,10 @@ class Detector:
         return self.detect([frame])[0]
 
 
-@functools.lru_cache(maxsize=4)
-def detector(device: str = "cpu") -> Detector:
-    """The detector with default settings, built once a process and device."""
-    return Detector(device=device)
+@functools.cache
+def detector() -> Detector:
+    """The detector with default settings, built once a process."""
+    return Detector()
 
 
 def _choose(faces: Faces, shape: tuple[int, ...]) -> Detection:

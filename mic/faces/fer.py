@@ -26,14 +26,12 @@ EDGE = 64
 # height, and how much lower than the square's middle the middle lies. The first is MTCNN's box,
 # the others are a wider and a tighter square. A photograph's framing moves the answer more than
 # the codec does, so all three are asked and the mean is taken.
+FRAMINGS = ((0.52, 0.755, -0.057), (0.66, 0.66, -0.04), (0.52, 0.52, 0.0))
 # A face that is turned is another one to this network: of 40 pictures of real and photo-realistic
 # people turned by 10 degrees it says the same of 28, by 30 of 22, by 60 of 15; of 37, 36 and 35 if
-# they are turned upright first (`tests/campaigns/tilt.py`).
+# they are turned upright first (`tests/campaigns/tilt.py`). Faces turned by less than this, in
+# radians, are taken as they are.
 _UPRIGHT = np.radians(2)
-# Nor does it know faces whose light parts are hardly lighter than the dark ones: of 119 pictures
-# of eleven people made dark or pale in eight ways it says the same of 29 to 104, and of 106 to 111
-# with `mic.faces.light` (`tests/campaigns/light.py`).
-FRAMINGS = ((0.52, 0.755, -0.057), (0.66, 0.66, -0.04), (0.52, 0.52, 0.0))
 
 
 class Fer:
@@ -90,6 +88,9 @@ class Fer:
             part = crop(picture, np.concatenate([low, high]))
             corner = np.minimum(np.maximum(low.astype(int), 0), np.array(picture.shape[1::-1]) - 1)
             gray = Image.fromarray(part).convert("L")
+        # The network does not know faces whose light parts are hardly lighter than the dark ones:
+        # of 119 pictures of eleven people made dark or pale in eight ways it says the same of 29
+        # to 104, and of 106 to 111 with `mic.faces.light` (`tests/campaigns/light.py`).
         if (lighter := light.curve(np.array(gray.histogram()))) is not None:
             gray = gray.point(lighter.tolist())
         answers = [

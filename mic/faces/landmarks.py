@@ -18,9 +18,7 @@ turned away by more than about 45 degrees is a guess.
 from __future__ import annotations
 
 import functools
-import struct
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -258,39 +256,11 @@ def bundled(name: str) -> bytes:
 def _canonical_face() -> np.ndarray:
     """float64 (468, 3): x to the right of the picture, y up, z towards the camera.
 
-    The first field of MediaPipe's `GeometryPipelineMetadata` is the mesh, whose third field
-    repeats floats: x, y, z, u, v of each vertex.
+    In MediaPipe's `GeometryPipelineMetadata`, a protocol buffer, x, y, z, u and v of each vertex
+    follow a header of eight bytes, each value behind a tag of one byte. The asset is pinned, so
+    the layout is fixed.
     """
+    field = np.dtype([("tag", "u1"), ("value", "<f4")])
     data = bundled("geometry_pipeline_metadata_landmarks.binarypb")
-    mesh = next(value for number, value in _fields(data) if number == 1)
-    floats = [struct.unpack("<f", value)[0] for number, value in _fields(mesh) if number == 3]
-    return np.array(floats).reshape(-1, 5)[:, :3]
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """The fields of a protocol buffer: number, and its bytes; of varints nothing."""
-    place = 0
-    while place < len(message):
-        tag, place = _varint(message, place)
-        match tag & 7:
-            case 0:
-                _, place = _varint(message, place)
-                yield tag >> 3, b""
-                continue
-            case 2:
-                size, place = _varint(message, place)
-            case 5:
-                size = 4
-            case kind:
-                raise AssetError(f"a field of unknown kind {kind} in the face's geometry")
-        yield tag >> 3, message[place : place + size]
-        place += size
-
-
-def _varint(message: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = message[place]
-        value, shift, place = value | (byte & 127) << shift, shift + 7, place + 1
-        if byte < 128:
-            return value, place
+    floats = np.frombuffer(data, field, 5 * _MESH_POINTS, offset=8)["value"]
+    return floats.reshape(-1, 5)[:, :3].astype(np.float64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -80,21 +80,18 @@ def track(
     return _assemble(looked, count)
 
 
-def track_clip(
-    path: str | Path, *, every: int = 1, device: str = "cpu", folder: str | Path | None = None
-) -> Track:
+def track_clip(path: str | Path, *, every: int = 1, folder: str | Path | None = None) -> Track:
     """`track` of a video file, cached by its content.
 
     Args:
         path: A video of any kind that `mic.codec.decode` reads.
         every: As in `track`.
-        device: Where the networks run; results agree to rounding between devices.
         folder: The cache; by default `MIC_HOME/cache`.
 
     Raises:
         CodecError: The video cannot be decoded.
     """
-    using = detector(device)
+    using = detector()
     parameters = {"every": every, "smallest": using.smallest, "threshold": using.threshold}
 
     def compute() -> dict[str, np.ndarray]:
@@ -113,7 +110,7 @@ def track_clip(
     return Track(status=status, **arrays)
 
 
-def detect_clip(path: str | Path, *, device: str = "cpu") -> tuple[np.ndarray, Detection]:
+def detect_clip(path: str | Path) -> tuple[np.ndarray, Detection]:
     """The I-frame of a clip, uint8 (H, W, 3), and the face in it.
 
     Raises:
@@ -123,12 +120,12 @@ def detect_clip(path: str | Path, *, device: str = "cpu") -> tuple[np.ndarray, D
     frame = next(islice(codec.decode(path), 1), None)
     if frame is None:
         raise FaceError("has no frame", file=path, remedy="check the clip with mic.codec")
-    return frame, detector(device).detect([frame])[0]
+    return frame, detector().detect([frame])[0]
 
 
 def _first(found: Detection, *, lost: bool) -> Detection:
     if lost and found.status is Status.NO_FACE:
-        return Detection(status=Status.LOST, box=found.box, points=found.points, score=found.score)
+        return replace(found, status=Status.LOST)
     return found
 
 

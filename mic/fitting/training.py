@@ -149,7 +149,7 @@ def fit(
         card = recogniser.Card(
             classes=clips.classes,
             representation=recipe.representation,
-            network=recogniser.network_options(method, steps=clips.residual.shape[1]),
+            network=method.network_options(steps=clips.residual.shape[1]),
             edge=recipe.edge,
             vop_quant=recipe.vop_quant,
             margin=recipe.margin,
@@ -237,7 +237,7 @@ def _tested(
         return _Tested(
             confusion=np.zeros((count, count), int),
             accuracy=metrics.Interval(math.nan, math.nan, math.nan, 0),
-            leakage=leakage.UNKNOWN,
+            leakage=leakage.Leakage(),
             z=known[:0],
         )
     answer = predict(model, clips, test)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +15,10 @@ class Estimator(nn.Module, abc.ABC):
     Estimators without a critic do nothing in `update`.
 
     Attributes:
-        in_nats: Whether `estimate` is a mutual information; otherwise an index from about 0 to 1,
-            which is unbiased and so slightly negative where there is no dependence.
         optimizer: The critic's own optimiser, None where there is no critic.
         generator: Of the critic's random pairs, None where it draws none.
     """
 
-    in_nats: ClassVar[bool]
     optimizer: torch.optim.Optimizer | None = None
     generator: torch.Generator | None = None
 
@@ -50,18 +46,30 @@ class Estimator(nn.Module, abc.ABC):
 
     @torch.no_grad()
     def estimate(self, x: Tensor, y: Tensor) -> float:
-        """The dependence of a sample, in nats or as an index (see `in_nats`).
+        """The dependence of a sample.
 
         Args:
             x: (N, x_size), samples the critic has not been trained on.
             y: (N, y_size).
+
+        Returns:
+            Of critics and the copula the mutual information in nats. Of kernels and adversaries an
+            index from about 0 to 1, which is unbiased and so slightly negative where there is no
+            dependence.
+
+        Raises:
+            ConfigError: There are too few samples for this estimator.
         """
         training = self.training
         self.eval()
         try:
-            return float(self.penalty(x, y))
+            return self._dependence(x, y)
         finally:
             self.train(training)
+
+    def _dependence(self, x: Tensor, y: Tensor) -> float:
+        """What `estimate` returns; called in evaluation mode and without gradient."""
+        return float(self.penalty(x, y))
 
 
 class Standardiser(nn.Module):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -44,7 +44,6 @@ class CriticEstimator(Estimator):
         seed: Of the weights and of the random pairs.
     """
 
-    in_nats: ClassVar[bool] = True
     generator: torch.Generator
     optimizer: torch.optim.Optimizer
 
@@ -108,13 +107,9 @@ class CriticEstimator(Estimator):
         """The bound at the present critic; see `Estimator.penalty`."""
         return self.bound(*self.scores(x, y))
 
-    @torch.no_grad()
-    def estimate(self, x: Tensor, y: Tensor) -> float:
+    def _dependence(self, x: Tensor, y: Tensor) -> float:
         """The bound on new samples; pairs are made within blocks of `BLOCK` rows."""
-        training = self.training
-        self.eval()
         blocks = [self.scores(*part) for part in zip(x.split(BLOCK), y.split(BLOCK), strict=True)]
-        self.train(training)
         joint, product = (torch.cat(scores) for scores in zip(*blocks, strict=True))
         return float(self.bound(joint, product))
 
@@ -203,15 +198,11 @@ class InfoNce(CriticEstimator):
         rows = torch.logsumexp(product, 1) - math.log(product.shape[1])
         return (joint - rows).mean()
 
-    @torch.no_grad()
-    def estimate(self, x: Tensor, y: Tensor) -> float:
+    def _dependence(self, x: Tensor, y: Tensor) -> float:
         """The mean over blocks of `BLOCK` rows, so never above the logarithm of that."""
-        training = self.training
-        self.eval()
         pairs = zip(x.split(BLOCK), y.split(BLOCK), strict=True)
         # A shorter last block would have a lower ceiling than the others.
         values = [self.bound(*self.scores(*p)) for p in pairs if len(p[0]) == min(BLOCK, len(x))]
-        self.train(training)
         return float(torch.stack(values).mean())
 
 
@@ -229,7 +220,6 @@ class VClub(Estimator):
         seed: Of the weights.
     """
 
-    in_nats: ClassVar[bool] = True
     optimizer: torch.optim.Optimizer
 
     def __init__(

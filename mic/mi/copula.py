@@ -17,7 +17,6 @@ from the sample, and a few hundred or thousand rows do not teach it: see
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +25,9 @@ from torch import Tensor, nn
 from mic.errors import ConfigError
 from mic.mi.base import Estimator
 from mic.mi.bounds import donsker_varadhan
+
+# Of a negentropy's critic: the width of its two layers; rows, and Gaussian draws, a step.
+_HIDDEN, _BATCH = 64, 512
 
 
 def rank_gaussian(x: Tensor, *, seed: int) -> Tensor:
@@ -79,9 +81,7 @@ def gaussian_information(x: Tensor, y: Tensor, *, correct_bias: bool = True) -> 
     return 0.5 * (log_volume(x) + log_volume(y) - joint)
 
 
-def negentropy(
-    x: Tensor, *, hidden: int = 64, steps: int = 400, batch: int = 512, seed: int = 0
-) -> float:
+def negentropy(x: Tensor, *, steps: int = 400, seed: int = 0) -> float:
     """Lower bound in nats on the divergence of a sample from the Gaussian of its covariance.
 
     A classifier of rows against fresh Gaussian draws is trained on 60 % of the rows: its logit is
@@ -90,9 +90,7 @@ def negentropy(
 
     Args:
         x: (N, d).
-        hidden: Width of the critic's two hidden layers.
         steps: Gradient steps.
-        batch: Rows, and Gaussian draws, a step.
         seed: Of the split, the weights and the draws.
     """
     draw = torch.Generator().manual_seed(seed)
@@ -105,11 +103,11 @@ def negentropy(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = nn.Sequential(
-            nn.Linear(2 * x.shape[1], hidden),
+            nn.Linear(2 * x.shape[1], _HIDDEN),
             nn.SiLU(),
-            nn.Linear(hidden, hidden),
+            nn.Linear(_HIDDEN, _HIDDEN),
             nn.SiLU(),
-            nn.Linear(hidden, 1),
+            nn.Linear(_HIDDEN, 1),
         )
 
     def critic(rows: Tensor) -> Tensor:
@@ -121,8 +119,8 @@ def negentropy(
     references = [torch.randn(8000, x.shape[1], generator=draw) for _ in range(2)]
     best, answer = 0.0, 0.0
     for step in range(1, steps + 1):
-        rows = torch.randint(len(train), (batch,), generator=draw)
-        noise = torch.randn(batch, x.shape[1], generator=draw)
+        rows = torch.randint(len(train), (_BATCH,), generator=draw)
+        noise = torch.randn(_BATCH, x.shape[1], generator=draw)
         loss = F.softplus(-critic(train[rows])).mean() + F.softplus(critic(noise)).mean()
         optimizer.zero_grad()
         loss.backward()
@@ -149,8 +147,6 @@ class GaussianCopula(Estimator):
         seed: Of the critics.
     """
 
-    in_nats: ClassVar[bool] = True
-
     def __init__(
         self, *, corrections: bool = True, ridge: float = 0.1, steps: int = 400, seed: int = 0
     ) -> None:
@@ -174,13 +170,8 @@ class GaussianCopula(Estimator):
         product = project_a @ project_b
         return -0.5 * torch.linalg.slogdet(eye - 0.999 * product)[1]
 
-    @torch.no_grad()
-    def estimate(self, x: Tensor, y: Tensor) -> float:
-        """Mutual information in nats; see `Estimator.estimate`.
-
-        Raises:
-            ConfigError: Not more rows than dimensions.
-        """
+    def _dependence(self, x: Tensor, y: Tensor) -> float:
+        """Gaussian information of ranks, and negentropies; needs more rows than dimensions."""
         x, y = rank_gaussian(x, seed=2 * self.seed), rank_gaussian(y, seed=2 * self.seed + 1)
         value = float(gaussian_information(x, y))
         if self.corrections:

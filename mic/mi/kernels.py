@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -44,8 +43,6 @@ class _MatrixCorrelation(Estimator):
         unbiased: U-centring (zero mean at independence, may be slightly negative) or the classic
             double centring (never negative, but clearly positive at independence for small N).
     """
-
-    in_nats: ClassVar[bool] = False
 
     def __init__(self, *, unbiased: bool = True) -> None:
         super().__init__()

@@ -5,8 +5,6 @@ The papers leave open which adversary; both usual ones are here, behind the inte
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -37,8 +35,6 @@ class GradientReversal(Estimator):
         seed: Of the weights.
     """
 
-    in_nats: ClassVar[bool] = False
-
     def __init__(self, x_size: int, y_size: int, *, hidden: int = 256, seed: int = 0) -> None:
         super().__init__()
         with torch.random.fork_rng(devices=[]):
@@ -52,10 +48,9 @@ class GradientReversal(Estimator):
         """Mean squared error of the prediction: least at 0, about 1 where nothing is known."""
         return F.mse_loss(self.network(self.x_norm(_Reverse.apply(x))), self.y_norm(y))
 
-    @torch.no_grad()
-    def estimate(self, x: Tensor, y: Tensor) -> float:
+    def _dependence(self, x: Tensor, y: Tensor) -> float:
         """Share of the variance of z_I that is predicted, so that 0 means independent."""
-        return 1 - super().estimate(x, y)
+        return 1 - super()._dependence(x, y)
 
 
 class Discriminator(Smile):
@@ -65,18 +60,12 @@ class Discriminator(Smile):
     not descend an estimate, it makes true pairs score as shuffled ones (the non-saturating loss).
     """
 
-    in_nats: ClassVar[bool] = False
-
     def penalty(self, x: Tensor, y: Tensor) -> Tensor:
         """-log of the probability given to "shuffled", over true pairs."""
         joint, _ = self.scores(x, y)
         return F.softplus(joint).mean()
 
-    @torch.no_grad()
-    def estimate(self, x: Tensor, y: Tensor) -> float:
+    def _dependence(self, x: Tensor, y: Tensor) -> float:
         """How far pairs are told apart, as 2 * accuracy - 1, so that 0 means independent."""
-        training = self.training
-        self.eval()
         joint, product = self.scores(x, y)
-        self.train(training)
         return float((joint > 0).float().mean() + (product <= 0).float().mean() - 1)

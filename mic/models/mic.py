@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -78,6 +78,11 @@ class Method:
                 raise ConfigError(f"{name} is {getattr(self, name)}, not in [0, 1]")
         if self.literal_min_min and self.regulariser != "mine":
             raise ConfigError("the literal min-min game is defined for 'mine' only")
+
+    def network_options(self, *, steps: int) -> dict[str, Any]:
+        """The arguments of `ExpressionNetwork` but `classes`, for clips of so many frames."""
+        names = ("backbone", "width", "grid", "feature_size", "z_size", "pooling", "dropout")
+        return {name: getattr(self, name) for name in (*names, "motion")} | {"steps": steps}
 
     def network(self, data: ClipTensors, rows: Sequence[int], *, seed: int) -> Mic:
         """`Mic` in the shapes of `data`, z_I reduced to what it is fitted to on `rows`."""
@@ -149,18 +154,7 @@ class Mic(nn.Module):
     ) -> None:
         super().__init__()
         self.method = method
-        self.expression = ExpressionNetwork(
-            classes,
-            backbone=method.backbone,
-            width=method.width,
-            grid=method.grid,
-            feature_size=method.feature_size,
-            z_size=method.z_size,
-            pooling=method.pooling,
-            dropout=method.dropout,
-            motion=method.motion,
-            steps=steps,
-        )
+        self.expression = ExpressionNetwork(classes, **method.network_options(steps=steps))
         self.identity = Identity(identity, size=method.identity_size)
         z_size = self.expression.z_size
         self.regulariser = _regulariser(method, z_size, self.identity.size, seed)

@@ -1,1 +1,1 @@
-"""Results for readers: tables, figures, the notebook runner, comparison with what is committed."""
+"""Results for readers: tables, figures, films, notebooks; comparison with what is committed."""

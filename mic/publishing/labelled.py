@@ -58,10 +58,10 @@ def answered(
     """
     task.load()
     rows: list[dict[str, object]] = []
-    work, pictures, decoded = Work(), 0, 0
+    pictures, decoded = 0, 0
     start = time.process_time()
     for number, video in enumerate(videos, 1):
-        work.take(Work())
+        work = Work()
         try:
             rows.extend(task.rows_of(video.path, work=work))
         except MicError as error:

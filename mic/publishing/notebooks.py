@@ -25,9 +25,10 @@ import nbformat
 
 from mic.config import Profile
 from mic.errors import ConfigError, MicError, NotebookError, ResultError, StorageError
+from mic.processes import owners
 from mic.publishing import declared, lesson, results, run_times
 from mic.publishing.results import PROVENANCE
-from mic.storage import atomic, owners, provenance
+from mic.storage import atomic, provenance
 from mic.storage.digest import sha256_of
 
 

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 
-from mic.storage.fonts import lettering
+from mic.publishing.fonts import lettering
 
 STYLE = Path(__file__).with_name("mic.mplstyle")
 # Residuals are signed: one diverging map, zero in the middle, everywhere.

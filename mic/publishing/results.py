@@ -23,7 +23,8 @@ from PIL import Image
 
 from mic.config import Profile, load
 from mic.errors import ResultError
-from mic.storage import atomic, owners, provenance
+from mic.processes import owners
+from mic.storage import atomic, provenance
 from mic.storage.digest import sha256_of
 from mic.storage.home import locked
 

@@ -9,19 +9,16 @@ paper's own network, which sees residuals alone, is in `recogniser` and `windows
 """
 
 from mic.recognition.files import checked_suffix, save, to_csv
-from mic.recognition.film import Caption, overlay
 from mic.recognition.table import Task, as_table, csv_lines, predict, row
 from mic.recognition.windows import Options, Window, windows
 
 __all__ = [
-    "Caption",
     "Options",
     "Task",
     "Window",
     "as_table",
     "checked_suffix",
     "csv_lines",
-    "overlay",
     "predict",
     "row",
     "save",

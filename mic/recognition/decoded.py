@@ -34,13 +34,13 @@ class Decoded:
 
     Args:
         video: Of any codec.
+        work: Filled with what reading it costs; None: a new one.
     """
 
     way = "decoded"
 
-    def __init__(self, video: Video) -> None:
-        self.video = video
-        self.work = Work()
+    def __init__(self, video: Video, work: Work | None = None) -> None:
+        self.video, self.work = video, work or Work()
         self.anchors = np.arange(len(video))
 
     def moments(
@@ -108,15 +108,7 @@ class Decoded:
                     if not waiting:
                         break
             except CodecError as error:
-                place = "at the first frame"
-                if number >= 0:
-                    place = f"after frame {number} ({video.times[number]:.2f} s)"
-                raise CodecError(
-                    error.message,
-                    file=video.path,
-                    place=place,
-                    remedy=error.remedy,
-                ) from error
+                raise video.placed(error, number + 1) from error
         self.work.pictures = len(video)
 
 

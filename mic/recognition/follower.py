@@ -1,4 +1,4 @@
-"""The one follower of faces: a box carried by motion, corrected by looks, found by searches.
+"""A multi-face tracker: boxes carried by motion vectors, corrected by looks, found by searches.
 
 Three ways to know where a face is, from cheap to dear:
 
@@ -57,7 +57,7 @@ _DOUBTFUL = 0.2
 
 
 class Follower:
-    """Follows all faces of one video.
+    """Multi-face tracker of one video.
 
     Args:
         landmarker: Looks.
@@ -75,7 +75,6 @@ class Follower:
         self._thorough: float | None = None
         self._patience = SEARCH_SECONDS
         self.people: list[Person] = []
-        self.searches = 0
 
     def carry(self, motion: Motion) -> None:
         """Moves everybody by the vectors of the next picture."""
@@ -283,7 +282,6 @@ class Follower:
     ) -> list[tuple[Person, Seen]]:
         """New people, and those of `before` who are not among `known` but near where they were."""
         picture = pixels(None)
-        self.searches += 1
         taken = list(known)
         found: list[tuple[Person, Seen]] = []
         stages = self._searcher.stages(

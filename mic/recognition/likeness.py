@@ -1,4 +1,4 @@
-"""Whether two looks of one film show the same person.
+"""Face verification within one film: whether two looks show the same person.
 
 Asked where a face looks otherwise than it did, or where one is found near which another was lost:
 at a cut, or where a decoder tells no motion. Faces are compared as they are in memory; what the
@@ -37,7 +37,7 @@ _FIVE = ((33, 133), (263, 362), (1,), (61,), (291,))
 
 @dataclasses.dataclass(eq=False)
 class Portrait:
-    """A face as a look saw it.
+    """A face template: a face as one look saw it, for comparison with others of the same film.
 
     Attributes:
         picture: uint8 (H, W, 3) RGB.
@@ -76,7 +76,7 @@ Portraits = Sequence[Portrait]
 
 
 class Likeness:
-    """Compares portraits.
+    """Face verification and identification by portraits.
 
     Raises:
         AssetError: The network cannot be fetched.
@@ -86,7 +86,7 @@ class Likeness:
         self._network = MobileFaceNetIdentity()
 
     def cosine(self, one: Portrait, other: Portrait) -> float:
-        """How alike the network finds two faces; see `SAME` and `OTHER`."""
+        """Cosine similarity of two faces by the network's vectors; see `SAME` and `OTHER`."""
         return float(self._vector(one) @ self._vector(other))
 
     def changed(
@@ -95,15 +95,16 @@ class Likeness:
         now: Mapping[int, Portrait],
         doubted: Set[frozenset[int]],
     ) -> tuple[set[int], set[int]]:
-        """Numbers of people that end from one look to the next.
+        """Which people's numbers end with this look.
 
         Args:
-            before: Their portraits of the last looks, by number.
-            now: Those of the faces that are found where these people should be.
+            before: By a person's number, their portraits of the last looks.
+            now: By a person's number, the portrait of the face found where they should be.
             doubted: Pairs of numbers of people who may have been mixed up.
 
         Returns:
-            Those of whom nobody can tell, and those in whose place somebody else is seen.
+            Two sets of numbers: people of doubted pairs whom the faces found do not confirm, and
+            people in whose place surely somebody else is seen.
         """
         others = {k for k in now if k in before and self.differ(before[k], now[k])}
         unsure = set()
@@ -115,7 +116,7 @@ class Likeness:
         return unsure, others
 
     def whose(self, portrait: Portrait, known: Mapping[int, Portraits]) -> int | None:
-        """The number of the only one of some people who looks like this; None if there is none."""
+        """Identification: the number of the only known person who looks so; None if none does."""
         cosines = {
             number: max(self.cosine(portrait, one) for one in portraits)
             for number, portraits in known.items()
@@ -124,7 +125,10 @@ class Likeness:
         return alike[0] if len(alike) == 1 and cosines[alike[0]] >= SAME else None
 
     def differ(self, known: Portraits, now: Portrait) -> bool:
-        """Whether a look surely shows another person; the network is asked where it may."""
+        """Verification: whether a look surely shows another person than these portraits.
+
+        The network is asked only where coarse pictures of the faces differ.
+        """
         if any(
             one.appearance @ now.appearance >= _ALIKE or one.upright @ now.upright >= _ALIGNED
             for one in known

@@ -49,10 +49,6 @@ class Work:
     decoded: int = 0
     regions: int = 0
 
-    def take(self, other: Work) -> None:
-        """Becomes equal to another."""
-        self.pictures, self.decoded, self.regions = other.pictures, other.decoded, other.regions
-
 
 class Source(Protocol):
     """A video whose moments can be asked for, once.

@@ -31,13 +31,20 @@ class Parsed:
         video: Shown as it is coded, upright.
         stream: The same, opened.
         frames: int (len(video),), the stream's frame that each picture is.
+        work: Filled with what reading it costs; None: a new one.
     """
 
     way = "parsed"
 
-    def __init__(self, video: Video, stream: bitstream.Stream, frames: np.ndarray) -> None:
+    def __init__(
+        self,
+        video: Video,
+        stream: bitstream.Stream,
+        frames: np.ndarray,
+        work: Work | None = None,
+    ) -> None:
         self.video, self._stream, self._frames = video, stream, frames
-        self.work = Work()
+        self.work = work or Work()
         types = np.array(list(stream.vop_types))[frames]
         self.anchors = np.flatnonzero(types != "B")
         self._intra = np.flatnonzero(types == "I")

@@ -201,7 +201,10 @@ def passes(
 
 
 def _spare(times: np.ndarray, wanted: list[int], interval: float) -> set[int]:
-    """Every second picture, where those beside it are as near as asked for without it."""
+    """Every second planned picture, if its neighbours alone are already near enough in time.
+
+    These are looked at afterwards, and only where the looks beside them differ.
+    """
     near = times[2::2] - times[:-2:2] <= _NEAR * interval
     return {number for number, one in zip(wanted[1:-1:2], near, strict=True) if one}
 
@@ -217,7 +220,7 @@ class _Since:
         self.passed: list[Passed] = []
 
     def hold(self, moment: Moment) -> None:
-        """Keeps a moment's people for the case that something has happened by the next look."""
+        """Keeps faces of this moment, to look at them if the next look finds a change."""
         pixels, moment.pixels = moment.pixels, None
         self._place = len(self.passed)
         self.passed.append(passed(moment, self._follower, self._recogniser))
@@ -225,7 +228,7 @@ class _Since:
             self._held = self._follower.hold(moment.size, pixels)
 
     def until(self, looks: tuple[Look, ...]) -> list[Passed]:
-        """What has passed before these looks, with those that they call for."""
+        """All that has passed before these looks, with looks between where something happened."""
         now = {look.person: look for look in looks}
         called_for = [
             held
@@ -254,7 +257,7 @@ class _Since:
 
 
 def _happened(before: Look | None, now: Look | None) -> bool:
-    """Whether it is worth looking between two looks at a person."""
+    """Whether two looks at a person differ so much that one between them is worth its time."""
     if before is None:
         return False
     if now is None or before.probabilities is None or now.probabilities is None:

@@ -57,7 +57,9 @@ class Person:
     def portray(
         self, portrait: Portrait | None, time: float, *, former: Mapping[int, Person]
     ) -> None:
-        """Keeps a portrait and some of those before, for a while, but never none of them.
+        """Adds this look's portrait and drops those that are too old or too many.
+
+        The newest of them is kept however old it is, until a newer one comes.
 
         Args:
             portrait: Of this look; None where the face was not seen well.

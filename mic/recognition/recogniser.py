@@ -26,7 +26,7 @@ from mic.bitstream import Stream
 from mic.errors import ConfigError, WeightsError
 from mic.inputs.tensors import Representation, represent
 from mic.models.expression import ExpressionNetwork
-from mic.models.mic import Method, Mic
+from mic.models.mic import Mic
 from mic.models.novelty import Novelty
 from mic.recognition.framing import Framing
 from mic.storage import weights
@@ -250,7 +250,7 @@ def save(
     Raises:
         WeightsError: The training diverged, or the name has another suffix.
         StorageError: The file cannot be written.
-        ConfigError: The card says otherwise.
+        ConfigError: The card promises a layer that is not given, or the other way round.
     """
     added = {"valence": valence, "novelty": novelty}
     tensors = dict(model.expression.state_dict())
@@ -260,12 +260,6 @@ def save(
         if module is not None:
             tensors |= {f"{name}.{part}": value for part, value in module.state_dict().items()}
     return weights.write(path, tensors, metadata=card.to_metadata())
-
-
-def network_options(method: Method, *, steps: int) -> dict[str, Any]:
-    """The arguments of `ExpressionNetwork` that a method implies."""
-    names = ("backbone", "width", "grid", "feature_size", "z_size", "pooling", "dropout", "motion")
-    return {name: getattr(method, name) for name in names} | {"steps": steps}
 
 
 def chosen_device(device: str) -> torch.device:

@@ -12,7 +12,6 @@ Every row says how its values were obtained (`box_from`, `values_from`):
 from __future__ import annotations
 
 import bisect
-import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
@@ -26,6 +25,8 @@ from mic.recognition.people import CLASSES, Look, Passed, nearest_time
 Kind = Literal["window", "look", "frame"]
 KINDS = ("window", "look", "frame")
 Row = dict[str, Any]
+Values = dict[str, np.ndarray]
+"""What is known of a face: `box` (4,), `pose` (3,), `shapes` (52,), `chances` (7,), or fewer."""
 
 BOX = ("left", "top", "right", "bottom")
 _POSE = ("yaw", "pitch", "roll")
@@ -48,59 +49,6 @@ def columns(kind: Kind) -> dict[str, str]:
     if kind == "window":
         found |= {"looks": "Int64"}
     return found | {"box_from": "str", "values_from": "str", "method": "str", "error": "str"}
-
-
-@dataclasses.dataclass
-class Values:
-    """The numbers of a row, each None where they are unknown.
-
-    Attributes:
-        box: (4,).
-        pose: (3,).
-        shapes: (52,).
-        chances: (7,).
-    """
-
-    box: np.ndarray | None = None
-    pose: np.ndarray | None = None
-    shapes: np.ndarray | None = None
-    chances: np.ndarray | None = None
-
-    @classmethod
-    def of(cls, look: Look) -> Values:
-        """Those of a look."""
-        pose = None if look.pose is None else np.array(look.pose)
-        return cls(look.box, pose, look.blendshapes, look.probabilities)
-
-    @classmethod
-    def mean(cls, values: Sequence[Values], weights: Sequence[float]) -> Values:
-        """Weighted means, each over those that know it."""
-
-        def of(name: str) -> np.ndarray | None:
-            pairs = zip(values, weights, strict=True)
-            known = [(getattr(one, name), weight) for one, weight in pairs]
-            known = [pair for pair in known if pair[0] is not None]
-            if not known:
-                return None
-            arrays, shares = zip(*known, strict=True)
-            return np.average(np.stack(arrays), axis=0, weights=np.maximum(shares, 1e-9))
-
-        return cls(*(of(field.name) for field in dataclasses.fields(cls)))
-
-    def cells(self) -> Row:
-        """As columns."""
-        cells: Row = {}
-        if self.chances is not None:
-            best = int(self.chances.argmax())
-            cells |= {"label": CLASSES[best], "confidence": float(self.chances[best])}
-            cells |= _named((f"p_{name}" for name in CLASSES), self.chances)
-        if self.box is not None:
-            cells |= {name: round(float(v), 1) for name, v in zip(BOX, self.box, strict=True)}
-        if self.pose is not None:
-            cells |= {name: round(float(v), 1) for name, v in zip(_POSE, self.pose, strict=True)}
-        if self.shapes is not None:
-            cells |= action_units(self.shapes) | _named(_SHAPES, self.shapes[1:])
-        return cells
 
 
 def rows(
@@ -138,9 +86,44 @@ def rows(
 
 
 def shares_of_time(times: Sequence[float], begin: float, end: float) -> list[float]:
-    """For how many seconds each of some times, ascending, is the nearest one."""
+    """Nearest-look weights: for how many seconds each of some ascending times is the nearest."""
     middles = [(one + other) / 2 for one, other in itertools.pairwise(times)]
     return [later - former for former, later in itertools.pairwise([begin, *middles, end])]
+
+
+def values_of(look: Look) -> Values:
+    """What a look knows."""
+    pose = None if look.pose is None else np.array(look.pose)
+    shapes, chances = look.blendshapes, look.probabilities
+    found = {"box": look.box, "pose": pose, "shapes": shapes, "chances": chances}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def mean_of(values: Sequence[Values], weights: Sequence[float]) -> Values:
+    """Weighted means, each over those that know it."""
+    found: Values = {}
+    for name in dict.fromkeys(itertools.chain(*values)):
+        pairs = zip(values, weights, strict=True)
+        arrays, shares = zip(*((one[name], w) for one, w in pairs if name in one), strict=True)
+        found[name] = np.average(np.stack(arrays), axis=0, weights=np.maximum(shares, 1e-9))
+    return found
+
+
+def _cells(values: Values) -> Row:
+    """As columns."""
+    cells: Row = {}
+    if "chances" in values:
+        best = int(values["chances"].argmax())
+        cells |= {"label": CLASSES[best], "confidence": float(values["chances"][best])}
+        cells |= _named((f"p_{name}" for name in CLASSES), values["chances"])
+    for part, names in (("box", BOX), ("pose", _POSE)):
+        if part in values:
+            numbers = zip(names, values[part], strict=True)
+            cells |= {name: round(float(value), 1) for name, value in numbers}
+    if "shapes" in values:
+        shapes = values["shapes"]
+        cells |= action_units(shapes) | _named(_SHAPES, shapes[1:])
+    return cells
 
 
 def _named(names: Iterable[str], values: np.ndarray) -> Row:
@@ -159,7 +142,7 @@ class _Looks:
             yield _at(look) | _row_of(look)
 
     def rest(self, *, damaged: bool) -> Iterator[Row]:
-        """The rows that nothing will complete."""
+        """The rows that are still open when the video ends or breaks off."""
         yield from ()
 
 
@@ -174,7 +157,7 @@ def _row_of(look: Look, *, carried: bool = False) -> Row:
         "status": look.status,
         "box_from": here,
         "values_from": here,
-        **Values.of(look).cells(),
+        **_cells(values_of(look)),
     }
 
 
@@ -200,7 +183,7 @@ class _Windows(_Looks):
             self._looks = [one for one in self._looks if one.time >= begin]
 
     def rest(self, *, damaged: bool) -> Iterator[Row]:
-        """What has begun; at damage, only as far as was seen."""
+        """The windows still open at the end; at damage they end where the pictures do."""
         while self._next < len(self._ends):
             begin, end = self._ends[self._next]
             if damaged and begin > self._reached:
@@ -261,16 +244,16 @@ class _Windows(_Looks):
         if held["ok"] < sum(held.values()) / 2:
             status = max(list(held)[1:], key=held.__getitem__)
         weights = shares_of_time([one.time for one in seen], begin, end)
-        values = Values.mean([Values.of(one) for one in seen], weights)
+        values = mean_of([values_of(one) for one in seen], weights)
         if status != "ok":
-            values.chances = None
+            values.pop("chances", None)
         return {
             "person": person,
             "status": status,
             "looks": len(seen),
             "box_from": "look",
             "values_from": "look",
-            **values.cells(),
+            **_cells(values),
         }
 
 
@@ -330,20 +313,22 @@ class _Frames(_Looks):
                 yield head | {"status": "no face", "box_from": "", "values_from": ""}
 
     def _between(self, one: Look, other: Look | None, frame: int, box: np.ndarray | None) -> Row:
-        values, how, status = Values.of(one), "carried", one.status
+        values, how, status = values_of(one), "carried", one.status
         if other is not None:
             share = (float(self._times[frame]) - one.time) / max(other.time - one.time, 1e-9)
-            values = Values.mean([values, Values.of(other)], [1 - share, share])
+            values = mean_of([values, values_of(other)], [1 - share, share])
             how = "between"
             if status != other.status:
                 status = (one, other)[nearest_time([0.0, 1.0], share)].status
-        values.box = box
+        values.pop("box", None)
+        if box is not None:
+            values["box"] = box
         if status != "ok":
-            values.chances = None
+            values.pop("chances", None)
         return {
             "person": one.person,
             "status": status,
             "box_from": "carried",
             "values_from": how,
-            **values.cells(),
+            **_cells(values),
         }

@@ -57,7 +57,9 @@ class Searcher:
     def stages(
         self, picture: np.ndarray, *, alone: bool, misses: int, thorough: bool
     ) -> Iterator[list[Place]]:
-        """Places to look at; who finds somebody among them need not ask for the next.
+        """Places where a face may be, from the cheapest way of searching to the dearest.
+
+        Each way is tried only when the caller asks for it: whoever has found a face stops asking.
 
         Args:
             picture: uint8 (H, W, 3) RGB.

@@ -20,31 +20,35 @@ from mic import bitstream
 from mic.codec import Video
 from mic.errors import BitstreamError, UnsupportedSyntaxError
 from mic.recognition.decoded import Decoded
-from mic.recognition.moments import Source
+from mic.recognition.moments import Source, Work
 from mic.recognition.parsed import Parsed, frames_of
 
 
-def source_of(video: Video) -> Source:
+def source_of(video: Video, work: Work | None = None) -> Source:
     """How a video is read: parsed where that can be done exactly, else decoded.
+
+    Args:
+        video: Any.
+        work: Filled with what reading it costs; None: a new one.
 
     Raises:
         CodecError: It has no picture that can be decoded.
     """
     if video.codec != "mpeg4" or "S" in video.index.kinds or not video.display.as_coded:
-        return Decoded(video)
+        return Decoded(video, work)
     if not video.display.plain_colours:  # the parser's conversion to RGB is BT.601's
-        return Decoded(video)
+        return Decoded(video, work)
     if _repeated(video):
-        return Decoded(video)
+        return Decoded(video, work)
     try:
         stream = bitstream.open(video.path)
     except (UnsupportedSyntaxError, BitstreamError):
-        return Decoded(video)
+        return Decoded(video, work)
     frames = frames_of(video, stream)
     same = (stream.width, stream.height) == (video.width, video.height)
     if frames is None or not same or "?" in stream.vop_types:
-        return Decoded(video)
-    return Parsed(video, stream, frames)
+        return Decoded(video, work)
+    return Parsed(video, stream, frames, work)
 
 
 def _repeated(video: Video) -> bool:

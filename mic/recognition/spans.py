@@ -17,7 +17,7 @@ from mic.errors import ConfigError
 def begun(
     times: NDArray[np.float64], *, count: int, step: float, window: float, rounding: float = 1e-6
 ) -> list[int]:
-    """The windows in which a picture begins; window k is from k `step` for `window` seconds.
+    """Numbers of the windows in which a picture begins; window k starts at k `step` seconds.
 
     Args:
         times: (N,) seconds of the pictures, never decreasing.
@@ -41,14 +41,18 @@ def begun(
 
 
 def grid(times: NDArray[np.float64], step: float) -> NDArray[np.float64]:
-    """Multiples of `step` up to the last picture, without most of those far from any picture.
+    """Times a `step` apart from 0 to the last picture; in long pauses most are left out.
 
-    Those left out lie between two that are kept, and no picture lies between these: whatever is
-    the next picture to one of them, or the former, is so to a neighbour that is kept.
+    For every time that is left out a neighbouring one is kept that has the same picture before it
+    and the same picture after it: whoever looks for the pictures next to these times finds the
+    same ones, and a pause of days costs nothing.
 
     Args:
         times: (N,) seconds of the pictures, never decreasing.
-        step: Seconds.
+        step: Seconds from one time to the next.
+
+    Returns:
+        Seconds, ascending multiples of `step`.
     """
     count = int(np.ceil((float(times[-1]) + 1e-9) / step))
     near = np.floor(times / step).astype(np.int64)
@@ -61,7 +65,7 @@ def check_cut(window: float, hop: float | None) -> None:
     """Refuses impossible lengths of windows.
 
     Raises:
-        ConfigError: A number is out of its range, or none.
+        ConfigError: A length is no number, or out of its range.
     """
     given = (("window", window, 0.2, 60), ("hop", hop, 0.04, 600))
     for name, value, least, most in given:

@@ -25,7 +25,14 @@ def around(roi: Roi, size: tuple[int, int]) -> Region | None:
 
 
 def _inside(roi: Roi, size: tuple[int, int], reach: tuple[float, float, float]) -> Region | None:
-    """What lies so far to both sides, up and down of a square's middle, in parts of its side."""
+    """The upright box, even and within the picture, around a part of a turned square.
+
+    Args:
+        roi: The square.
+        size: Width and height of the picture.
+        reach: How far the part extends from the square's middle: to either side, up and down, in
+            parts of the square's side.
+    """
     across, *heights = reach
     cosine, sine = abs(np.cos(roi.angle)), abs(np.sin(roi.angle))
     wide = roi.side * (across * cosine + sum(heights) / 2 * sine)
@@ -47,7 +54,7 @@ def part_of(picture: np.ndarray, region: Region | None) -> np.ndarray:
 
 
 def moved(mesh: Mesh, origin: tuple[int, int]) -> Mesh:
-    """A mesh as seen from another corner of the picture."""
+    """A mesh in the coordinates of a region whose top left corner is `origin`."""
     corner = np.array((*origin, 0), np.float32)
     return Mesh(points=mesh.points - corner, presence=mesh.presence)
 

@@ -23,6 +23,7 @@ from mic.recognition.rows import BOX, KINDS, Kind, Row
 from mic.recognition.sources import source_of
 from mic.recognition.spans import plan_windows
 from mic.recognition.windows import Method, Options, Progress, Window, windows
+from mic_bitstream.arrays import check_choice
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,8 +62,7 @@ class Task:
         """Refuses what cannot be done."""
         if self.network not in (None, *NETWORKS):
             raise ConfigError(f"network is {self.network!r}", remedy="choose pictures or residual")
-        if self.rows not in KINDS:
-            raise ConfigError(f"rows is {self.rows!r}", remedy=f"choose of {', '.join(KINDS)}")
+        check_choice("rows", (self.rows,), KINDS)
         Options(window=self.window, hop=self.hop, method=self.method)
         if self.residual and self.rows != "window":
             raise ConfigError(
@@ -127,7 +127,7 @@ class Task:
         Args:
             path: The video.
             progress: Called with frames done and frames in all.
-            work: Filled with what it cost (network "pictures").
+            work: Filled with what it costs (network "pictures").
 
         Raises:
             CodecError: It cannot be read, or is damaged: the rows before have been yielded.
@@ -139,7 +139,7 @@ class Task:
             ):
                 yield row(path, number, one, self._residual)
             return
-        source = source_of(Video(path, survey=True))
+        source = source_of(Video(path, survey=True), work)
         video = source.video
         interval = people.INTERVAL
         if self.rows == "window":  # two looks in each at least
@@ -150,10 +150,6 @@ class Task:
         found = rows.rows(passed, self.rows, times=video.times, ends=ends, damage=video.damage)
         for cells in found:
             yield {"video": printable(path), "method": source.way, "error": "", **cells}
-            if work is not None:
-                work.take(source.work)
-        if work is not None:
-            work.take(source.work)
 
 
 def predict(
@@ -241,22 +237,22 @@ def row(path: Path, number: int, window: Window, recogniser: Recogniser) -> Row:
         "method": window.method,
         "error": "",
     }
-    if window.probabilities is not None:
+    answer = window.answer
+    if answer is not None:
         classes = recogniser.card.classes
-        best = int(window.probabilities.argmax())
-        facts |= {"label": classes[best], "confidence": float(window.probabilities[best])}
-        values = zip(classes, window.probabilities, strict=True)
+        best = int(answer.probabilities.argmax())
+        facts |= {"label": classes[best], "confidence": float(answer.probabilities[best])}
+        values = zip(classes, answer.probabilities, strict=True)
         facts |= {f"p_{name}": float(value) for name, value in values}
     if window.outline is not None:
         corners = (*window.outline.min(0), *window.outline.max(0))
         facts |= {k: round(float(v), 1) for k, v in zip(BOX, corners, strict=True)}
-    if window.valence is not None:
-        facts["valence"] = window.valence
-    if recogniser.card.novelty:
-        unasked = facts["face"] if window.face not in SEEN else "too short"
-        facts["status"] = unasked if window.probabilities is None else "ok"
-    if window.novelty is not None:
-        facts |= {"novelty": window.novelty, "status": "unlike" if window.novelty > 1 else "ok"}
+    if answer is not None and answer.valence is not None:
+        facts["valence"] = answer.valence
+    if answer is not None and answer.novelty is not None:
+        facts |= {"status": "unlike" if answer.novelty > 1 else "ok", "novelty": answer.novelty}
+    elif recogniser.card.novelty:
+        facts["status"] = facts["face"] if window.face not in SEEN else "too short"
     return facts
 
 

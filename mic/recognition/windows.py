@@ -22,11 +22,12 @@ import numpy as np
 from PIL import Image
 
 from mic import bitstream, codec, faces
-from mic.errors import BitstreamError, CodecError, ConfigError, UnsupportedSyntaxError
+from mic.errors import BitstreamError, CodecError, UnsupportedSyntaxError
 from mic.faces import NOTHING, SEEN, Detection, Status
 from mic.recognition.framing import Framing
-from mic.recognition.recogniser import Recogniser
+from mic.recognition.recogniser import Answer, Recogniser
 from mic.recognition.spans import check_cut, plan_windows
+from mic_bitstream.arrays import check_choice
 from mic_bitstream.packets import PacketStream
 
 Method = Literal["auto", "bitstream", "reencoded"]
@@ -65,10 +66,7 @@ class Options:
     def __post_init__(self) -> None:
         """Refuses impossible numbers."""
         check_cut(self.window, self.hop)
-        if self.method not in METHODS:
-            raise ConfigError(
-                f"method is {self.method!r}", remedy=f"choose of {', '.join(METHODS)}"
-            )
+        check_choice("method", (self.method,), METHODS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -83,9 +81,7 @@ class Window:
         face: OK, SEVERAL (the largest in the middle was taken), LOST (gone, or out of the crop,
             before the end; what was seen until then counts) or NO_FACE.
         outline: Corners of the crop, float64 (4, 2) as (x, y) in samples; None without a face.
-        probabilities: float32 (classes,); None if the face was not there long enough.
-        valence: -1 to 1; None then, and where the network was not trained with ratings.
-        novelty: As of `mic.recognition.recogniser.Answer`; None then too.
+        answer: What the network says; None if the face was not there long enough.
         method: "bitstream" or "reencoded".
     """
 
@@ -95,10 +91,8 @@ class Window:
     end: float
     face: Status
     outline: np.ndarray | None
-    probabilities: np.ndarray | None
+    answer: Answer | None
     method: str
-    valence: float | None = None
-    novelty: float | None = None
 
 
 def windows(
@@ -338,8 +332,6 @@ class _Open:
             end=float(times[last + 1]) if last + 1 < len(times) else self._video.duration,
             face=self._status,
             outline=None if self._framing is None else self._framing.outline(),
-            probabilities=None if answer is None else answer.probabilities,
-            valence=None if answer is None else answer.valence,
-            novelty=None if answer is None else answer.novelty,
+            answer=answer,
             method=self._method,
         )

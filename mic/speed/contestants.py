@@ -21,7 +21,6 @@ from mic.inputs.tensors import Representation
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Method
 from mic.peers import PEERS, PeerMethod, PeerModel, parameter_count
-from mic.recognition.recogniser import network_options
 from mic.speed import pipelines
 from mic.speed.clips import TimedClip
 from mic.speed.pipelines import Answer, Runner
@@ -180,4 +179,4 @@ class _Builder:
 
 def expression_network(method: Method, *, steps: int = 16) -> ExpressionNetwork:
     """The expression branch that a method tests with, weights at random."""
-    return ExpressionNetwork(CLASSES, **network_options(method, steps=steps)).eval()
+    return ExpressionNetwork(CLASSES, **method.network_options(steps=steps)).eval()

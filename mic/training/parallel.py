@@ -12,7 +12,8 @@ drops. Every rank draws and augments the whole batch from the same seed, then:
   apex decoder) needs the whole batch, because products of marginals pair clips with one another;
   it is cheap, so each rank plays all of it, with the same generators and to the same end.
 - Backwards, a rank follows the gradient of its own clips; the gradients of the expression branch
-  are then summed. Those behind the gathering are complete on each rank, and equal.
+  are then summed. Gradients of what follows the gathering (critic, decoder) need no sum: every
+  rank computes them from the whole batch, so they are complete and equal everywhere.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ import mic
 from mic import cli, codec
 from mic import recognition as prediction
 from mic.errors import ConfigError, StorageError
+from mic.publishing.film import Caption, overlay
 from mic.storage import assets
 
 
@@ -168,7 +169,7 @@ def test_a_film_of_a_stream_that_changes_its_size_keeps_the_first(tmp_path):
     both = tmp_path / "both.h264"
     both.write_bytes(b"".join(parts))
     captions = [
-        prediction.Caption(
+        Caption(
             first=0,
             last=7,
             start=0,
@@ -178,7 +179,7 @@ def test_a_film_of_a_stream_that_changes_its_size_keeps_the_first(tmp_path):
             status="no face",
         )
     ]
-    prediction.overlay(both, tmp_path / "shown.mp4", captions, classes=("a",))
+    overlay(both, tmp_path / "shown.mp4", captions, classes=("a",))
     assert len(codec.Video(tmp_path / "shown.mp4")) == len(codec.Video(both)) == 8
 
 

@@ -17,9 +17,9 @@ from PIL import Image
 
 from mic import config
 from mic.errors import ResultError
+from mic.processes import owners
 from mic.publishing import report, results
 from mic.publishing.report import markdown
-from mic.storage import owners
 
 COLUMNS = {"method": "name", "accuracy": "share of clips, 0 to 1", "n": "clips"}
 FRAME = pd.DataFrame({"method": ["a|b", "c"], "accuracy": [0.123456789, 1.0], "n": [7, 8]})

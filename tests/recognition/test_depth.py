@@ -13,7 +13,8 @@ from mic.demo.live import CameraSession
 from mic.faces.blazeface import BlazeFace
 from mic.faces.covering import COVERED, doubt, hidden
 from mic.faces.landmarks import Landmarker, roi_of_box
-from mic.recognition import Caption, Task
+from mic.publishing.film import Caption
+from mic.recognition import Task
 from mic.recognition.people import CLASSES, Look, Passed, PeopleRecogniser
 from mic.recognition.rows import rows
 from mic.storage import assets

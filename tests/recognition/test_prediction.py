@@ -17,6 +17,7 @@ from mic import codec
 from mic import recognition as prediction
 from mic.errors import CodecError, ConfigError, UnsupportedSyntaxError, WeightsError
 from mic.faces import Status
+from mic.publishing.film import Caption, overlay
 from mic.recognition import Options, Task
 from mic.recognition.framing import Framing
 from mic.recognition.recogniser import Recogniser
@@ -177,15 +178,16 @@ def test_tables_are_saved_in_three_formats(folder, weights, tmp_path):
 
 def test_the_overlay_is_the_video_with_bars_beside_it(folder, weights, tmp_path):
     recogniser = Recogniser.load(weights, device="cpu")
-    found = list(prediction.windows(folder / "leaves.avi", recogniser))
-    prediction.overlay(
-        folder / "leaves.avi", tmp_path / "x.mp4", found, classes=recogniser.card.classes
-    )
+    video, classes = folder / "leaves.avi", recogniser.card.classes
+    found = enumerate(prediction.windows(video, recogniser))
+    rows = [prediction.row(video, number, one, recogniser) for number, one in found]
+    captions = [Caption.of(row, classes) for row in rows]
+    overlay(video, tmp_path / "x.mp4", captions, classes=classes)
     info = codec.probe(tmp_path / "x.mp4")
     assert (info.codec, info.frames, info.height) == ("h264", 80, 160)
     assert info.width > 224
     shown = list(codec.decode(tmp_path / "x.mp4"))
-    source = list(codec.decode(folder / "leaves.avi"))
+    source = list(codec.decode(video))
     corner = np.s_[140:, :30]  # outside the face's frame
     assert np.abs(shown[5][corner].astype(int) - source[5][corner].astype(int)).mean() < 8
     # A bar in the first half, none where the face has left.
@@ -197,7 +199,7 @@ def test_the_overlay_is_the_video_with_bars_beside_it(folder, weights, tmp_path)
 def test_the_overlay_names_everybody(folder, tmp_path):
     def caption(person, left, right, chances, status="ok"):
         corners = [[left, 20], [right, 20], [right, 140], [left, 140]]
-        return prediction.Caption(
+        return Caption(
             first=0, last=79, start=0.0, end=3.2, outline=np.array(corners, float),
             probabilities=chances, status=status, person=person,
         )  # fmt: skip
@@ -208,7 +210,7 @@ def test_the_overlay_names_everybody(folder, tmp_path):
         caption(2, 170, 200, np.array([0.8, 0.2])),
     ]
     video, target = folder / "leaves.avi", tmp_path / "x.mp4"
-    prediction.overlay(video, target, people, classes=("anger", "fear"))
+    overlay(video, target, people, classes=("anger", "fear"))
     shown, source = (next(codec.decode(path)).astype(int) for path in (target, video))
     changed = np.abs(shown[:, :224] - source).sum(-1) > 100
     for one in people:
@@ -226,13 +228,13 @@ def test_the_overlay_shows_the_window_that_is_nearest_in_time(tmp_path):
     video = containers.write(tmp_path / "uneven.mp4", film)
     ends = {0: (0, 23), 2: (2, 23), 4: (4, 23)}
     captions = [
-        prediction.Caption(
+        Caption(
             first=first, last=last, start=start, end=start + 2.0, outline=None,
             probabilities=np.array([1.0, 0.0] if start < 4 else [0.0, 1.0]), status="ok",
         )
         for start, (first, last) in ends.items()
     ]  # fmt: skip
-    prediction.overlay(video, tmp_path / "x.mp4", captions, classes=("a", "b"))
+    overlay(video, tmp_path / "x.mp4", captions, classes=("a", "b"))
     panels = [picture[:, 64:].astype(int) for picture in codec.decode(tmp_path / "x.mp4")]
     rows = [(np.abs(panel - [31, 90, 153]).sum(-1) < 60).nonzero()[0].mean() for panel in panels]
     named = ["b" if row > np.mean([rows[0], rows[-1]]) else "a" for row in rows]

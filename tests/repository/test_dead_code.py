@@ -22,7 +22,6 @@ CALLED = {
     "torch": {"_check_input_dim", "num_batches_tracked", "benchmark"},
     "a key of functools.lru_cache": {"mtime_ns"},
     "tables, by dataclasses.asdict": {"probe_chance"},
-    "callers who report what was found and what it cost": {"in_nats", "searches"},
 }
 
 

@@ -17,8 +17,9 @@ import dask
 import distributed
 
 from mic.errors import ClusterError, LostTaskError
+from mic.processes import owners
 from mic.processes.cluster.worker import Order, Raised, itself, perform
-from mic.storage import atomic, owners, provenance
+from mic.storage import atomic, provenance
 from mic.storage.home import home
 
 _SECONDS = 20  # to wait for a scheduler's answer

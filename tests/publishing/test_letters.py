@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from mic.publishing import plots
-from mic.storage import fonts
-from mic.storage.fonts import lettering
+from mic.publishing import fonts, plots
+from mic.publishing.fonts import lettering
 
 EUROPEAN = ("happy", "émue", "niño", "fericiți", "радость", "χαρά", "0.0–1.5 s")
 

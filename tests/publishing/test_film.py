@@ -10,13 +10,14 @@ import pytest
 from mic import cli, codec
 from mic import recognition as prediction
 from mic.errors import CodecError
+from mic.publishing.film import Caption, overlay
 
 # A picture each twentieth of a second, and a pause of days in the middle.
 PAUSE = [*range(0, 1000, 50), *range(6_000_000_000, 6_000_001_000, 50)]
 
 
 def caption(first, last, start, end):
-    return prediction.Caption(
+    return Caption(
         first=first,
         last=last,
         start=start,
@@ -65,7 +66,7 @@ def test_a_film_has_the_times_of_rates_that_no_encoder_takes(name, stamps, unit,
     assert video.steady
     target = tmp_path / f"shown_{name}"
     captions = [caption(0, len(video) - 1, 0.0, video.duration)]
-    prediction.overlay(video.path, target, captions, classes=("a", "b"))
+    overlay(video.path, target, captions, classes=("a", "b"))
     assert codec.Video(target).times == pytest.approx(video.times, abs=1e-3)
 
 
@@ -75,7 +76,7 @@ def test_pictures_of_a_film_are_of_one_size_whatever_stands_above_the_bars(tmp_p
     long = dataclasses.replace(caption(20, 39, 1.0, 2.0), status="what is said of it is long")
     widths = {}
     for name, captions in (("short", [short]), ("both", [short, long])):
-        prediction.overlay(video, tmp_path / f"{name}.mkv", captions, classes=("a", "b"))
+        overlay(video, tmp_path / f"{name}.mkv", captions, classes=("a", "b"))
         shown = codec.Video(tmp_path / f"{name}.mkv")
         assert len(shown) == 40
         widths[name] = shown.size[0]
@@ -85,6 +86,6 @@ def test_pictures_of_a_film_are_of_one_size_whatever_stands_above_the_bars(tmp_p
 def test_the_refusal_names_the_film_where_no_command_asked_before(tmp_path):
     video, target = film(tmp_path / "a.mkv", PAUSE), tmp_path / "shown.mp4"
     with pytest.raises(CodecError, match="longer than MP4 keeps") as caught:
-        prediction.overlay(video, target, [caption(0, 39, 0.0, 2.0)], classes=("a",))
+        overlay(video, target, [caption(0, 39, 0.0, 2.0)], classes=("a",))
     assert caught.value.file == target
     assert np.isclose(float(caught.value.place.split()[1]), 0.95)

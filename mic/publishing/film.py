@@ -13,9 +13,8 @@ from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from mic import codec
 from mic.errors import CodecError
+from mic.publishing.fonts import lettering
 from mic.recognition.rows import Row
-from mic.recognition.windows import Window
-from mic.storage.fonts import lettering
 
 _INK, _PAPER, _BAR, _WEAK = "#1c2733", "#fbfaf8", "#1f5a99", "#c9d3dd"
 
@@ -68,21 +67,21 @@ class Caption:
 def overlay(
     video: str | Path,
     target: str | Path,
-    windows: Sequence[Caption | Window],
+    windows: Sequence[Caption],
     *,
     classes: Sequence[str],
 ) -> None:
     """Writes an H.264 film of the video with what was recognised, a frame at a time.
 
-    Each frame shows the window whose middle is nearest in time: everybody's box,
-    and the bars of whom an expression is named of, of several the one seen largest. Classes' names
-    are drawn in a font that has their letters (`mic.storage.fonts`). Where the video breaks off,
-    the film ends.
+    Each frame shows the window whose middle is nearest in time: everybody's box, and the bars of
+    the person whose expression is named, of several the one seen largest. Classes' names are drawn
+    in a font that has their letters (`mic.publishing.fonts`). Where the video breaks off, the film
+    ends.
 
     Args:
         video: The video that the windows are of.
         target: The film, `.mp4`.
-        windows: Of that video.
+        windows: What is drawn, in the order of their time.
         classes: Names of the probabilities.
 
     Raises:
@@ -103,13 +102,13 @@ def overlay(
 
 
 def _drawn(
-    video: codec.Video, windows: Sequence[Caption | Window], classes: Sequence[str]
+    video: codec.Video, windows: Sequence[Caption], classes: Sequence[str]
 ) -> Iterator[np.ndarray]:
     middles = np.array([(window.start + window.end) / 2 for window in windows])
     sharing = Counter((window.first, window.last) for window in windows)
     titles = frozenset(_title(one, alone=sharing[one.first, one.last] == 1) for one in windows)
     shown, panel, shape = -1, None, None
-    people: list[Caption | Window] = []
+    people: list[Caption] = []
     for picture in _whole(video):
         frame = picture.rgb
         shape = shape or frame.shape
@@ -125,7 +124,7 @@ def _drawn(
         yield _joined(frame, people, panel, classes)
 
 
-def _rank(window: Caption | Window) -> tuple[bool, float]:
+def _rank(window: Caption) -> tuple[bool, float]:
     """Of several people the most telling comes last."""
     if window.outline is None:
         return window.probabilities is not None, 0.0
@@ -146,7 +145,7 @@ def _whole(video: codec.Video) -> Iterator[codec.Picture]:
 
 def _joined(
     frame: np.ndarray,
-    people: Sequence[Caption | Window],
+    people: Sequence[Caption],
     panel: np.ndarray,
     classes: Sequence[str],
 ) -> np.ndarray:
@@ -170,28 +169,26 @@ def _joined(
     return np.pad(joined, [(0, joined.shape[0] % 2), (0, joined.shape[1] % 2), (0, 0)], "edge")
 
 
-def _said(window: Caption | Window, classes: Sequence[str]) -> str:
+def _said(window: Caption, classes: Sequence[str]) -> str:
     """A person's number, and the expression or why none is named."""
-    status = window.status if isinstance(window, Caption) else "no face"
     chances = window.probabilities
-    said = status if chances is None else classes[int(chances.argmax())]
-    number = window.person if isinstance(window, Caption) else None
-    return said if number is None else f"{number}: {said}"
+    said = window.status if chances is None else classes[int(chances.argmax())]
+    return said if window.person is None else f"{window.person}: {said}"
 
 
-def _title(window: Caption | Window, *, alone: bool) -> str:
+def _title(window: Caption, *, alone: bool) -> str:
     """What stands above the bars."""
     title = f"{window.start:.1f}–{window.end:.1f} s"
-    if not alone and isinstance(window, Caption) and window.person is not None:
+    if not alone and window.person is not None:
         title += f", {window.person}"
     if window.probabilities is None:
-        title += f": {window.status if isinstance(window, Caption) else 'no face'}"
+        title += f": {window.status}"
     return title
 
 
 def _panel(
     height: int,
-    window: Caption | Window,
+    window: Caption,
     classes: Sequence[str],
     title: str,
     titles: frozenset[str],
