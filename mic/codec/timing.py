@@ -71,8 +71,8 @@ def checked(
     """Frames with the times that a caller gave.
 
     Raises:
-        ConfigError: A frame has no time; or it is no number, out of range, or earlier than the
-            time of the frame before.
+        ConfigError: A frame has no time, or its time is no number, out of range, or earlier than
+            that of the frame before.
     """
     before = -math.inf
     given = iter(times) if isinstance(times, Iterable) else iter(())

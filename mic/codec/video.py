@@ -284,18 +284,28 @@ class Video:
         if self.damage is not None:
             raise self.placed(self.damage, done)
 
-    def _decoded(self) -> Iterator[Picture]:
-        number = -1
+    def _decoded(self, key: int = 0) -> Iterator[Picture]:
+        """The pictures from one on that `ways` names."""
+        index, number = self.index, -1
         with opened(self.path, number=self.stream) as (container, stream):
-            begin, leading = self.index.begin, self.index.leading
+            if key:
+                stamp = int(index.stamps[index.packet_of[key]])
+                with contextlib.suppress(av.FFmpegError, OSError):
+                    container.seek(stamp, stream=stream)
             aspects = SampleAspects(stream.codec_context, self.sample_aspect)
             found = decoded_frames(
-                container, stream, self.path, first=begin, without=leading, before=aspects.note
+                container,
+                stream,
+                self.path,
+                first=0 if key else index.begin,
+                without=() if key else index.leading,
+                before=aspects.note,
+                jumped=bool(key),
             )
             shown = displays(found, self.sample_aspect, aspects)
             for frame, display in complete(self, shown):
-                known = self.index.number(frame.pts)
-                if self.index.by_stamp and (known is None or known <= number):
+                known = index.number(frame.pts)
+                if index.by_stamp and (known is None or known <= number):
                     continue  # handed out too late, behind what is shown after it
                 number = number + 1 if known is None else known
                 yield self._picture(number, frame, display)
@@ -306,7 +316,7 @@ class Video:
             for start in (first, 0) if first else (0,):
                 # Where a jump fails, the way from the beginning tells whether the file is damaged.
                 with contextlib.suppress(*[CodecError] * bool(start)):
-                    for picture in self._decoded_from(start):
+                    for picture in self._decoded(start):
                         if start and picture.number > left[0]:
                             break  # the decoder kept it back, as while blocks are refreshed
                         came = False
@@ -360,24 +370,6 @@ class Video:
         later = np.minimum.accumulate(index.packet_of[::-1])[::-1]
         keys = np.flatnonzero(index.keyframes[index.packet_of] & (index.packet_of == later))
         return keys if len(keys) and keys[0] == 0 else np.concatenate([[0], keys])
-
-    def _decoded_from(self, key: int) -> Iterator[Picture]:
-        if key == 0:
-            yield from self._decoded()
-            return
-        with opened(self.path, number=self.stream) as (container, stream):
-            stamp = int(self.index.stamps[self.index.packet_of[key]])
-            with contextlib.suppress(av.FFmpegError, OSError):
-                container.seek(stamp, stream=stream)
-            number = -1
-            aspects = SampleAspects(stream.codec_context, self.sample_aspect)
-            found = decoded_frames(container, stream, self.path, before=aspects.note, jumped=True)
-            shown = displays(found, self.sample_aspect, aspects)
-            for frame, display in complete(self, shown):
-                known = self.index.number(frame.pts)
-                if known is not None and known > number:  # see `_decoded`
-                    number = known
-                    yield self._picture(known, frame, display)
 
     def _picture(self, number: int, frame: av.VideoFrame, display: Display) -> Picture:
         index = self.index

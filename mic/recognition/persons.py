@@ -59,7 +59,8 @@ class Person:
     ) -> None:
         """Adds this look's portrait and drops those that are too old or too many.
 
-        The newest of them is kept however old it is, until a newer one comes.
+        What may be hidden in part is added only where there is nothing clearer. The last one is
+        kept however old it is, until a newer one comes.
 
         Args:
             portrait: Of this look; None where the face was not seen well.
