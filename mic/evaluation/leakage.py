@@ -265,12 +265,12 @@ def discriminants(z: np.ndarray, subjects: np.ndarray, *, most: int = 32) -> np.
         (d, most or as many as people less one), None where nothing can be learned: one person, or
         no spread.
     """
-    from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+    from scipy.linalg import LinAlgError, eigh
 
     _, numbers, counts = np.unique(subjects, return_inverse=True, return_counts=True)
     repeated = counts[numbers] >= 2
-    people = len(np.unique(numbers[repeated]))
-    if people < 2:
+    people = np.unique(numbers[repeated])
+    if len(people) < 2:
         return None
     clips = z[repeated].astype(np.float64)
     # What separates people lies where clips differ. Of more features than clips the rest is left
@@ -278,39 +278,23 @@ def discriminants(z: np.ndarray, subjects: np.ndarray, *, most: int = 32) -> np.
     inside = np.eye(clips.shape[1])
     if clips.shape[1] >= len(clips):
         inside = np.linalg.qr((clips - clips.mean(0))[:-1].T)[0]
-    analysis = LinearDiscriminantAnalysis(
-        solver="eigen", covariance_estimator=_Shrunk(clips.shape[1])
-    )
-    try:
-        analysis.fit(clips @ inside, subjects[repeated])
-    except np.linalg.LinAlgError:  # features without any spread: nothing was learned
-        return None
-    found: np.ndarray = inside @ analysis.scalings_[:, : min(most, people - 1)]
-    return found
+    seen = clips @ inside
 
-
-class _Shrunk:
-    """A covariance halfway to a multiple of the identity, as scikit-learn asks an estimator.
-
-    There are more features than clips, and about three clips a person. The multiple is the mean
-    variance of all features, of which some may have been left out as without any.
-
-    Attributes:
-        covariance_: (d, d), after `fit`.
-    """
-
-    def __init__(self, features: int) -> None:
-        self._features = features
-
-    def fit(self, x: np.ndarray) -> None:
-        """Measures clips.
-
-        Args:
-            x: (N, d).
-        """
+    def shrunk(x: np.ndarray) -> np.ndarray:
+        """Halfway to the mean variance: more features than clips, three clips a person."""
         measured = np.cov(x, rowvar=False, bias=True).reshape(x.shape[1], x.shape[1])
-        mean = np.trace(measured) / self._features
-        self.covariance_ = 0.5 * measured + 0.5 * mean * np.eye(x.shape[1])
+        mean = np.trace(measured) / clips.shape[1]
+        halfway: np.ndarray = 0.5 * (measured + mean * np.eye(x.shape[1]))
+        return halfway
+
+    groups = [seen[numbers[repeated] == person] for person in people]
+    within = np.sum([shrunk(group) * (len(group) / len(seen)) for group in groups], axis=0)
+    try:
+        found = eigh(shrunk(seen) - within, within)[1][:, ::-1]
+    except LinAlgError:  # features without any spread: nothing was learned
+        return None
+    directions: np.ndarray = inside @ found[:, : min(most, len(people) - 1)]
+    return directions
 
 
 def _trained_auc(
