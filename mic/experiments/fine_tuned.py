@@ -34,7 +34,7 @@ from mic.models.trainable import Trainable
 from mic.processes.workers import torch_threads
 from mic.publishing import plots
 from mic.storage import cache
-from mic.training.initial import initial_network
+from mic.training.initial import begin_with, initial_network
 from mic.training.schedules import Schedule
 from mic.training.train import Training, predict
 
@@ -151,8 +151,7 @@ def _attacked(data: Dataset, cell: Cell, *, random: bool) -> dict[str, np.ndarra
     state = None
     if not random:
         networks["before"] = model = fit(data, cell).training.model
-        assert isinstance(model, Mic)
-        state = model.expression.state_dict()
+        state = model.state_dict()
     networks["after"] = _tuned(clips, fitted, cell.method, state, seed=cell.seed)
     identity = dataclasses.replace(data, placebo="").identities()
     found: dict[str, np.ndarray] = {}
@@ -208,8 +207,7 @@ def _tuned(
     with torch_threads(1):
         model = initial_network(plain, named, fitted, seed=seed)
         if state is not None:
-            kept = {name: value for name, value in state.items() if "classifier" not in name}
-            model.expression.load_state_dict(kept, strict=False)
+            begin_with(model, state)
         schedule = Schedule(epochs=_EPOCHS, frames=0, label_smoothing=0.1)
         training = Training(model, named, fitted, schedule=schedule, seed=seed)
         training.finish()

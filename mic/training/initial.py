@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
+
+from torch import Tensor
 
 from mic.inputs.tensors import ClipTensors
 from mic.models.trainable import Trainable
@@ -33,3 +35,19 @@ def initial_network(
     """
     with seeded(seed):
         return method.network(data, rows, seed=seed)
+
+
+def begin_with(model: Trainable, state: Mapping[str, Tensor]) -> None:
+    """Gives a network the weights of another training, but its classifier.
+
+    Args:
+        model: Takes what it has by the same name and shape.
+        state: Of the other training's network, which may have had other classes.
+    """
+    own = model.state_dict()
+    taken = {
+        name: value
+        for name, value in state.items()
+        if "classifier" not in name and name in own and own[name].shape == value.shape
+    }
+    model.load_state_dict(own | taken)

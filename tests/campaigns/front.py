@@ -15,6 +15,7 @@ def asked(
     seconds: float | None = None,
     folds: int | None = None,
     data: str | None = None,
+    seeds: int | None = None,
 ) -> tuple[argparse.Namespace, Profile]:
     """What the command line asks for; figures get the house's style.
 
@@ -25,6 +26,7 @@ def asked(
         folds: Of a campaign that may test fewer: how many unless told otherwise.
         data: Of a campaign that also runs on given data: what it runs on unless told otherwise.
             Tables of other data do not go over the committed ones.
+        seeds: Of a campaign that may train several times: how often unless told otherwise.
 
     Returns:
         profile, results and what else was asked; the profile, one job.
@@ -35,6 +37,8 @@ def asked(
         parser.add_argument("--seconds", type=float, default=seconds)
     if folds is not None:
         parser.add_argument("--folds", type=int, default=folds)
+    if seeds is not None:
+        parser.add_argument("--seeds", type=int, default=seeds)
     if data is not None:
         parser.add_argument("--data", default=data, metavar="NAME=FOLDER")
     parser.add_argument("--profile", default="default")
