@@ -119,10 +119,14 @@ def load(
             place=f"frame {frame_index} of group {gop_index}",
             remedy=f"choose from 0 to {count - 1}",
         )
-    for frame in _chained(path, bool(accumulate), first=first):
-        if frame.position == frame_index:
-            kinds = {IFRAME: frame.picture, MOTION: frame.motion, RESIDUAL: frame.residual}
-            return kinds[representation_type]
+    try:
+        for frame in _chained(path, bool(accumulate), first=first):
+            if frame.position == frame_index:
+                kinds = {IFRAME: frame.picture, MOTION: frame.motion, RESIDUAL: frame.residual}
+                return kinds[representation_type]
+    except CodecError as error:
+        place = f"{error.place} of group {gop_index}" if error.place else None
+        raise CodecError(error.message, file=path, place=place, remedy=error.remedy) from error
     raise CodecError("ends before the frame", file=path, remedy="get a whole copy of the file")
 
 

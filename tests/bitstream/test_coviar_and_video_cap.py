@@ -251,3 +251,15 @@ def opened():
     """Files that this process has open, where the system tells."""
     told = Path("/proc/self/fd")
     return len([*told.iterdir()]) if told.is_dir() else 0
+
+
+def test_damage_is_placed_in_the_group_that_was_asked_for(tmp_path):
+    path = synthetic(tmp_path, Options(frames=12, gop=4, **MOVING))
+    data = bytearray(path.read_bytes())
+    starts = [at for at in range(len(data) - 4) if data[at : at + 4] == b"\0\0\1\xb6"]
+    assert len(starts) == 12
+    data[starts[6] + 8 : starts[7]] = b"\xff" * (starts[7] - starts[6] - 8)
+    path.write_bytes(data)
+    assert coviar.load(path, 1, 1, 0, True).any()
+    with pytest.raises(CodecError, match=r"after frame 1 of group 1"):
+        coviar.load(path, 1, 3, 0, True)
