@@ -1,7 +1,8 @@
 """Pairs of variables whose mutual information is known, and not only Gaussian ones.
 
 An estimator that is exact for Gaussian copulas proves nothing about features, which are none:
-here are heavy tails, dependence without correlation, bounded support and a single shared bit.
+here are heavy tails, dependence without correlation, bounded support and a single shared bit, by
+itself and shown by faces.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Pair:
 
 
 def pairs() -> list[Pair]:
-    """The distributions that `tests/campaigns/estimators.py` asks all estimators about."""
+    """Those that need no data, of what `tests/campaigns/estimators.py` asks all estimators."""
     return [
         *(gaussian(size, 0.6) for size in (1, 5)),
         *(student(size, 2.0, 0.0) for size in (1, 5)),
@@ -143,6 +144,43 @@ def binary_channel(size: int, flipped: float) -> Pair:
 
     entropy = -flipped * math.log(flipped) - (1 - flipped) * math.log1p(-flipped)
     return Pair(name="binary channel", dimensions=size, truth=math.log(2) - entropy, draw=draw)
+
+
+def face_channel(faces: np.ndarray, bits: np.ndarray, size: int, flipped: float) -> Pair:
+    """A fair bit through a binary symmetric channel, each end a face that shows it.
+
+    At either end one of the faces that show the end's bit is drawn, whoever has it. A face tells
+    its bit for certain, and nothing else of one end is in the other: log 2 less the entropy of a
+    flip, whatever faces look like.
+
+    Args:
+        faces: (N, ...) pictures.
+        bits: bool (N,), what each shows.
+        size: Principal components of the pictures that are handed out.
+        flipped: Chance that the ends show different bits.
+    """
+    flat = faces.reshape(len(faces), -1).astype(np.float64)
+    _, spread, axes = np.linalg.svd(flat - flat.mean(0), full_matrices=False)
+    parts = (flat - flat.mean(0)) @ axes[:size].T / spread[:size] * math.sqrt(len(faces))
+    known = torch.from_numpy(parts).float()
+    shown = [torch.from_numpy(np.flatnonzero(np.asarray(bits) == bit)) for bit in (False, True)]
+
+    def end(bit: Tensor, generator: torch.Generator) -> Tensor:
+        chosen = torch.rand(len(bit), generator=generator)
+        rows = torch.empty(len(bit), dtype=torch.int64)
+        for value, pool in enumerate(shown):
+            these = bit == value
+            rows[these] = pool[(chosen[these] * len(pool)).long()]
+        # No two rows are equal; a thousandth of the spread hides nothing.
+        return known[rows] + 1e-3 * torch.rand(len(bit), size, generator=generator)
+
+    def draw(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        bit = torch.randint(2, (count,), generator=generator)
+        flip = torch.rand(count, generator=generator) < flipped
+        return end(bit, generator), end(bit ^ flip, generator)
+
+    truth = binary_channel(size, flipped).truth
+    return Pair(name="binary channel of faces", dimensions=size, truth=truth, draw=draw)
 
 
 def _gaussian(size: int, rho: float) -> float:

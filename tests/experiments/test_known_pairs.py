@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -34,3 +35,21 @@ def test_truths_at_their_limits():
 def test_neighbours_need_more_rows_than_they_are():
     with pytest.raises(ConfigError, match="neighbours"):
         mi.neighbour_information(torch.randn(3, 1), torch.randn(3, 1))
+
+
+def test_faces_carry_a_bit_of_known_worth_and_nothing_else():
+    draw = np.random.default_rng(0)
+    bits = np.arange(60) % 3 == 0
+    faces = draw.normal(size=(60, 8, 8)) + 2 * bits[:, None, None]
+    pair = known_pairs.face_channel(faces, bits, 3, 0.1)
+    assert pair.truth == known_pairs.binary_channel(1, 0.1).truth
+    x, y = pair.draw(4000, torch.Generator().manual_seed(1))
+    assert x.shape == y.shape == (4000, 3)
+    again = pair.draw(4000, torch.Generator().manual_seed(1))
+    assert torch.equal(again[0], x)
+    # The first component is what the bit changes: both ends agree in nine of ten rows.
+    ends = [one[:, 0].numpy() for one in (x, y)]
+    halves = [end > (end.min() + end.max()) / 2 for end in ends]
+    assert np.mean(halves[0] == halves[1]) == pytest.approx(0.9, abs=0.02)
+    assert np.mean(halves[0]) == pytest.approx(0.5, abs=0.03)
+    assert mi.measure(x, y, estimator="ksg") == pytest.approx(pair.truth, abs=0.08)
