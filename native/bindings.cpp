@@ -208,7 +208,7 @@ NB_MODULE(_native, m) {
     m.doc() = "MPEG-4 Part 2 residuals, vectors and modes without reconstructing a pixel.";
     nb::object error = nb::steal(PyErr_NewExceptionWithDoc(
         "mic_bitstream._native.SyntaxError",
-        "args: (unsupported, clause, bit_offset, message), see mic.bitstream.", PyExc_Exception,
+        "args: (unsupported, clause, bit_offset, message), see mic_bitstream.", PyExc_Exception,
         nullptr));
     m.attr("SyntaxError") = error;
     nb::register_exception_translator(raise_syntax_error, error.ptr());

@@ -9,7 +9,12 @@ import av
 import numpy as np
 from PIL import Image
 
+from mic.datasets import DATASETS
+
 EMOTIONS = {1: "anger", 2: "contempt", 3: "disgust", 4: "fear", 5: "happiness", 6: "sadness"}
+
+# A dataset of another layout needs a function of the same name here.
+TREES = sorted({dataset.folder_name for dataset in DATASETS.values()})
 
 
 def pictures(seed: int, count: int, *, height: int = 32, width: int = 48) -> list[np.ndarray]:

@@ -53,8 +53,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         action="append",
         default=[],
         metavar="NAME=PATH",
-        help="run on this instead of generated data: ckplus, mmi, afew, recola, cremad, ravdess "
-        "or a variant, with its folder; class folders or a table of clips under any other name; a "
+        help="run on this instead of generated data: a dataset that `mic fetch` lists (ckplus, "
+        "recola ...) with its folder; class folders or a table of clips under any other name; a "
         "generated protocol's name alone, or that of a dataset fetched before. Repeatable; "
         "results get a folder of their own",
     )

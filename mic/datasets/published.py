@@ -32,7 +32,7 @@ _EVERY = (
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _EVERY}
 # Other names of the same: AVEC 2016's faces are RECOLA's; six classes of CK+ are of 106 people.
 ALIASES: dict[str, str] = {"recola": "avec", "ckplus-106": "ckplus-six"}
-# Titles that no name can be, because they have more than letters, digits, - and _.
+# Common spellings that have characters which a name may not have.
 _SPELT = {"ck+": "ckplus", "crema-d": "cremad"}
 _DOWNLOADS: dict[str, Callable[..., None]] = {
     "ravdess": download.ravdess,
@@ -274,7 +274,7 @@ def _target(dataset: Dataset, size: int | None) -> Path:
 
 
 def _mark(manifest: Path) -> Path:
-    """What tells that a manifest was made of a copy with faults."""
+    """The file beside a manifest that lists the faults of the copy it was made of."""
     return manifest.with_suffix(".faults")
 
 

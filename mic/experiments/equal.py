@@ -44,8 +44,8 @@ class Row:
     """A method that may choose.
 
     Attributes:
-        kinds: Inputs it may choose of.
-        changes: Of MIC; empty for a peer.
+        kinds: Inputs to choose from.
+        changes: Fields of `Method` that differ from the default; empty for a peer.
         peer: A key of `mic.peers.PEERS`; empty for MIC.
         motion: Whether motion comes with the input.
     """

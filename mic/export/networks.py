@@ -88,7 +88,8 @@ def build(
         z, logits = _two_streams(graph, network, size, steps)
     else:
         raise ConfigError(
-            f"{type(network).__name__} has no ONNX form", remedy="run this network with torch"
+            f"{type(network).__name__} has no ONNX form",
+            remedy="run this network with torch; its graph would be a branch of `build`",
         )
     time: str | int = steps if isinstance(network, _UNROLLED) else "steps"
     inputs: dict[str, tuple[str | int, ...]] = {"clips": ("batch", time, INPUTS["clips"], *size)}

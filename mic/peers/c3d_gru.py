@@ -54,7 +54,7 @@ class C3dGru(nn.Module):
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
     ) -> Expression:
-        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), logits."""
+        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, z_size), logits."""
         del motion
         valid = mask_of(lengths_of(clips, lengths), clips.shape[1])
         mask = valid.to(clips.device)[:, None, :, None, None]

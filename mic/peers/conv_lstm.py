@@ -114,7 +114,7 @@ class TwoStreamConvLstm(nn.Module):
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
     ) -> Expression:
-        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), logits."""
+        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, z_size), logits."""
         del motion
         flow = flow_from_first(self.flow, clips)
         states = [self.pictures(clips, lengths), self.motion(flow, lengths)]

@@ -85,7 +85,7 @@ class FrameTransformer(nn.Module):
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
     ) -> Expression:
-        """(B, T, 3, H, W) frames or residuals, (B,) lengths -> z (B, feature_size), logits."""
+        """(B, T, 3, H, W) frames or residuals, (B,) lengths -> z (B, z_size), logits."""
         del motion
         tokens = encode_valid(self.frame, clips, lengths) + self.step[: clips.shape[1]]
         valid = mask_of(lengths_of(clips, lengths), clips.shape[1]).to(clips.device)

@@ -82,7 +82,7 @@ class LbvCnn(nn.Module):
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
     ) -> Expression:
-        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), logits."""
+        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, z_size), logits."""
         del motion
         valid = mask_of(lengths_of(clips, lengths), clips.shape[1]).to(clips.device)
         mask = valid[:, None, :, None, None].to(clips.dtype)

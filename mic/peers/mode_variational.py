@@ -87,7 +87,7 @@ class ModeVariational(nn.Module):
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
     ) -> Expression:
-        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), logits."""
+        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, z_size), logits."""
         del motion
         states = self.lstm(encode_valid(self.encoder, clips, lengths))
         z = at_last(states, lengths)

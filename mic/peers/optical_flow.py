@@ -162,7 +162,7 @@ class FlowCnn(nn.Module):
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
     ) -> Expression:
-        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), logits."""
+        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, z_size), logits."""
         del motion
         frames = encode_valid(self.encoder, flow_from_first(self.flow, clips), lengths)
         z = masked_mean(frames, lengths)

@@ -47,14 +47,12 @@ class Peer:
         differs: What is not as in the source, in one sentence.
         features: See `Size`.
         grid: Its own; see `Size`.
-        searched: Edge of the grid that validation people chose for it (`results/equal`), which it
-            is trained and timed with here; 0, its own, where nothing was searched on what it is
-            shown. Of grids that did equally well it is the coarser one.
-        moves: Whether all that it reads of pictures is how they move, which differences to the
-            first one no longer tell.
-        any_rate: Whether it may be trained on fewer frames a clip than it is tested on; not those
-            whose convolutions or gates reach over neighbouring frames, nor the one whose first
-            row is the I-picture.
+        searched: Grid edge that won the search in `results/equal` (of equals the coarser one),
+            which it is trained and timed with here; 0: not searched on what it is shown, `grid`
+            holds.
+        moves: Computes optical flow: it gets frames as they are, not less the first one.
+        any_rate: May be trained on fewer frames a clip than it is tested on; not if it reaches
+            over neighbouring frames, or if its first row is the I-picture.
     """
 
     title: str

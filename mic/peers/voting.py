@@ -36,7 +36,7 @@ class FrameVoting(nn.Module):
     def forward(
         self, clips: Tensor, lengths: Tensor | None = None, motion: Tensor | None = None
     ) -> Expression:
-        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, feature_size), log-probabilities.
+        """(B, T, 3, H, W) pictures, (B,) lengths -> z (B, z_size), log-probabilities.
 
         In training the frames' log-probabilities are averaged, and the loss is that of their
         geometric mean, normalised: frames that are sure count more. In testing their

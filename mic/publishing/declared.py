@@ -38,7 +38,9 @@ def check_parameters(path: Path, names: Collection[str]) -> None:
             f"has no parameter {', '.join(sorted(unknown))}",
             file=path,
             place="parameters cell",
-            remedy=f"check the spelling; it declares {', '.join(sorted(known))}",
+            remedy=f"check the spelling; it declares {', '.join(sorted(known))}"
+            if known
+            else "execute it with nbconvert: it has no parameters cell, as solutions have none",
         )
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 MARKER = "mic-complete:"
 _JOURNAL = "journal.json"
 _FORMER = "former.json"
+_DECLARE = "declare it: for a notebook in mic.publishing.lesson.LESSONS, else in the call of Run"
 _STAGING = ".staging-"
 PROVENANCE = "provenance.json"
 # A picture of fewer colours is a plot: lines, letters and what smooths their edges.
@@ -159,7 +160,7 @@ class Run:
         """
         if name not in self.tables:
             raise ResultError(
-                f"table {name!r} is not declared", place=self.notebook, remedy="add it to Run"
+                f"table {name!r} is not declared", place=self.notebook, remedy=_DECLARE
             )
         if list(frame.columns) != list(columns):
             raise ResultError(
@@ -219,7 +220,7 @@ class Run:
             return
         if name not in self.figures:
             raise ResultError(
-                f"figure {name!r} is not declared", place=self.notebook, remedy="add it to Run"
+                f"figure {name!r} is not declared", place=self.notebook, remedy=_DECLARE
             )
         drawn = io.BytesIO()
         figure.savefig(drawn, format="png", metadata={"Software": None})

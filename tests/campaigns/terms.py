@@ -3,7 +3,8 @@
     python -m campaigns.terms run [--seconds 3600]                     # from tests/
     python -m campaigns.terms publish [--results ../results]
 
-`run` trains what is not in the store until the time is over (two to four minutes a cell).
+`run` trains what is not in the store until the time is over (two to four minutes a cell, less
+without a game).
 `publish` trains MIC once more, to draw with it, and writes results/terms/. Faces are generated.
 """
 

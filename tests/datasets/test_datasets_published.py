@@ -13,8 +13,6 @@ from mic.datasets.readers import avec
 from mic.errors import ConfigError, DatasetError
 from mic.manifest import given_split
 
-TREES = ("ckplus", "mmi", "afew", "avec", "ravdess", "cremad")
-
 
 @pytest.fixture(autouse=True)
 def own_home(tmp_path, monkeypatch):
@@ -41,7 +39,7 @@ def faults_of(report: published.Report) -> dict[str, str]:
     return {fault.file: fault.message for fault in report.faults}
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", trees.TREES)
 def test_a_correct_tree_becomes_a_verified_manifest_of_readable_clips(name, tree):
     report = fetch(name, tree(name))
     assert report.sound
@@ -72,7 +70,7 @@ def test_a_dataset_is_found_again_and_cut_to_the_profiles_size(tree, tmp_path):
     assert (datasets.available("ckplus"), datasets.available("afew")) == (True, False)
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", trees.TREES)
 def test_without_a_folder_it_says_what_is_needed(name):
     report = datasets.fetch(name)
     text = "\n".join(report.lines())
@@ -84,7 +82,7 @@ def test_without_a_folder_it_says_what_is_needed(name):
         datasets.load(name, config.load("smoke"))
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", trees.TREES)
 def test_an_empty_folder_is_a_fault_with_a_remedy(name, tmp_path):
     (tmp_path / "empty").mkdir()
     report = fetch(name, tmp_path / "empty")
@@ -388,7 +386,7 @@ def test_unknown_names_and_places_are_refused(tmp_path):
         datasets.fetch("ckplus", download_it=True)
 
 
-@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("name", trees.TREES)
 def test_the_case_of_names_does_not_matter(name, tree):
     root = tree(name)
     before = datasets.DATASETS[name].scan(root)

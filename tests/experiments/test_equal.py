@@ -41,6 +41,11 @@ def test_all_frames_train():
             assert schedule.frames == 0
 
 
+# LBVCNN was not searched, Flow CNN not on what it reads; a new peer is not until `results/equal`
+# has it.
+UNSEARCHED = {"LBVCNN", "Flow CNN"}
+
+
 def test_what_is_timed_is_what_the_committed_search_chose():
     search = pd.read_csv(provenance.repository() / "results" / "equal" / "equal_search.csv")
     search = search[(search["dataset"] == "synth-ck") & (search["folds"] == equal.PARTS)]
@@ -51,7 +56,7 @@ def test_what_is_timed_is_what_the_committed_search_chose():
         for peer in PEERS.values()
         if peer.shown in set(search.loc[search["row"] == peer.title, "input"])
     }
-    assert len(peers) == len(PEERS) - 2  # LBVCNN was not searched, Flow CNN not on what it reads
+    assert {peer.title for peer in PEERS.values()} - set(peers) == UNSEARCHED
     profile = config.load("default")
     for row, variant in plan.SPEED_ROWS.items():
         if row in chosen:

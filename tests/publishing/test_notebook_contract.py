@@ -58,7 +58,8 @@ def test_no_notebook_escapes():
         ["git", "-C", str(ROOT), "ls-files", "*.ipynb"], capture_output=True, text=True, check=True
     ).stdout.split()
     known = sorted([*NOTEBOOKS, *SOLUTIONS])
-    assert sorted(tracked) == [path.relative_to(ROOT).as_posix() for path in known]
+    there = [path.relative_to(ROOT).as_posix() for path in known]
+    assert sorted(tracked) == there, "git add the notebooks and their solutions"
     assert all(re.fullmatch(r"\d\d_[a-z_]+", path.stem) for path in NOTEBOOKS)
     assert len(NOTEBOOKS) >= 4
 
@@ -147,7 +148,8 @@ def test_outputs_are_committed_whole_and_clean(notebook, path):
             assert output.output_type != "error"
             assert output.get("name") != "stderr"
     shown = [output for cell in code for output in cell.outputs]
-    assert any("image/png" in output.get("data", {}) for output in shown)
+    pictures = [output for output in shown if "image/png" in output.get("data", {})]
+    assert pictures, "shows no figure: draw with pyplot, so that a cell displays it"
 
 
 def test_pictures_that_are_read_are_the_committed_ones(notebook):
@@ -165,8 +167,10 @@ def test_nbval_has_something_to_compare(notebook):
     assert all(cell.outputs for cell in checked)
 
 
-def test_no_cell_is_longer_than_a_screen(notebook):
-    assert [c.source for c in _code(notebook) if len(c.source.splitlines()) > 25] == []
+def test_no_code_cell_has_more_than_25_lines(notebook):
+    lines = {cell.id: len(cell.source.splitlines()) for cell in _code(notebook)}
+    long = {name: count for name, count in lines.items() if count > 25}
+    assert long == {}, "at most 25 lines a cell: move the work into mic/"
 
 
 def test_columns_are_described_where_the_table_is_made(notebook):

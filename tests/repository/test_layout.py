@@ -90,4 +90,7 @@ def test_imports_go_one_way(path):
         for name in sorted(imported(path))
         if name.split(".")[1] in ORDER and ORDER.index(name.split(".")[1]) > here
     ]
-    assert backward == []
+    assert backward == [], (
+        f"{ORDER[here]} may import only from {', '.join(ORDER[:here])}: "
+        "move the code, or hand it in as an argument"
+    )

@@ -35,9 +35,9 @@ class Source:
         files: Paths relative to the dataset's folder: one video, or the pictures in order.
         subject: Who is seen.
         label: Class, or empty.
-        apex: Where the strongest expression is: by the protocol, the frame that an annotation
-            names, or "found" in the pictures (`mic.inputs.apex.find`), "between" where the clip
-            also ends neutral; None: undefined.
+        apex: Where the strongest expression is. A number or "last": by the protocol or an
+            annotation. "found": in the pictures (`mic.inputs.apex.find`). "between": found, in a
+            clip that also ends neutral. None: undefined.
         split: As in `Clip`.
         fold: As in `Clip`.
         frame_rate: Of a picture sequence; a video has its own.
@@ -66,8 +66,8 @@ class Scan:
         sources: The usable clips.
         faults: What is wrong.
         counts: What was counted, under the names of `Dataset.expected`.
-        lost: Clips of which a fault leaves out, as far as they are known, by their names: a
-            variant that would not have had them loses nothing.
+        lost: Clips that are left out because of a fault, by clip_id, as far as they are known; a
+            variant that would not contain one is not charged for it.
     """
 
     sources: tuple[Source, ...]
@@ -262,7 +262,7 @@ def _is_empty(path: Path) -> bool:
 def the_one(
     files: Sequence[Path], root: Path, *, suffix: str, clip: str, faults: list[Fault]
 ) -> Path | None:
-    """Which of the files that claim to be one clip it is.
+    """Picks the file of a clip among its duplicates.
 
     Archives are unpacked twice, and people convert videos and leave them beside the originals.
 
