@@ -13,7 +13,7 @@ import numpy as np
 
 from mic import bitstream
 from mic.codec import Video
-from mic.errors import BitstreamError, CodecError
+from mic.errors import BitstreamError, CodecError, MicError
 from mic.recognition.moments import Moment, Parts, Work, wider
 from mic.recognition.motion import Motion, Region, median
 from mic_bitstream.records import INTRA, INTRA_Q
@@ -58,6 +58,10 @@ class Parsed:
             wanted: Numbers of pictures at which somebody will look, ascending.
             regions: Told the vectors from one picture to a later one, it says which regions will
                 be wanted of that one, as far as can be foreseen.
+
+        Raises:
+            CodecError: The next picture is damaged, and all before have been yielded; or a region
+                cannot be made.
         """
         video, times = self.video, self.video.times
         start = 0
@@ -68,18 +72,47 @@ class Parsed:
                 end = min(end, int(self._intra[following]))
             if not regions(None):  # nobody is followed yet: plan when somebody has been found
                 end = min(end, wanted[bisect.bisect_left(wanted, start)] + 1)
-            steps = self._steps(start, end)
-            looks = [number for number in wanted if start <= number < end]
-            made = self._made(looks, start, steps, regions)
+            made: dict[int, list[tuple[Region, np.ndarray]]] = {}
+            damage: MicError | None = None
+            try:
+                steps = self._steps(start, end)
+                looks = [number for number in wanted if start <= number < end]
+                made = self._made(looks, start, steps, regions)
+            except (BitstreamError, CodecError) as error:
+                whole = self._whole(start, end)
+                damage = self._damage(error, whole) if whole < end else error
+                if whole in (start, end):
+                    raise damage from error
+                # What is whole is yielded first, its pictures made when they are asked for.
+                end, steps = whole, self._steps(start, whole)
+                looks = [number for number in wanted if start <= number < end]
             for number in range(start, end):
                 pixels = self._parts(number, made.get(number, [])) if number in looks else None
                 yield Moment(
                     number, float(times[number]), self.whole[2:], steps[number - start], pixels
                 )
-                if number == wanted[-1]:
+                if number == wanted[-1] and damage is None:
                     break
+            if damage is not None:
+                raise damage
             start = end
         self.work.pictures = len(video)
+
+    def _whole(self, start: int, end: int) -> int:
+        """The first picture from `start` on, before `end`, that cannot be parsed; else `end`."""
+        for number in range(start, end):
+            try:
+                self._stream.motion([int(self._frames[number])])
+            except BitstreamError:
+                return number
+        return end
+
+    def _damage(self, error: MicError, number: int) -> CodecError:
+        """The error for a picture that cannot be parsed."""
+        found = CodecError(error.message, remedy="the file is damaged; get another copy")
+        placed = self.video.placed(found, number)
+        placed.place = f"{placed.place}: {error.place}"
+        return placed
 
     def _steps(self, start: int, end: int) -> list[Motion | None]:
         """The motion since the anchor before; nothing is known of I-VOPs and B-VOPs."""
