@@ -160,7 +160,7 @@ def index_of(
     by_stamp = by_stamp and not anew  # a stamp may be that of two pictures
     rows = rows[~discarded[rows]]
     stamps = pts if by_stamp or rising else np.where(dts == _MISSING, pts, dts)
-    if timed:
+    if joined:
         stamps = _filled(stamps)
     if not timed or (stamps[rows] == _MISSING).any():
         rate = entries.vops.rate() or rate
@@ -176,7 +176,7 @@ def index_of(
     first = float(seconds[shown][0]) if shown.any() else 0.0
     start = zero * float(time_base) + first
     if timed and shown.any() and pts[packet_of[0]] != _MISSING:  # `zero` may be a decoding time
-        start = float(pts[packet_of[0]] * time_base)
+        start = int(pts[packet_of[0]]) * float(time_base)
     times = seconds - first
     stated = entries.durations[rows[-1]] * float(time_base) if len(rows) else 0.0
     return Index(
@@ -227,8 +227,8 @@ def _follow(pts: np.ndarray, dts: np.ndarray, second: float) -> bool:
 def _filled(stamps: np.ndarray) -> np.ndarray:
     """Time stamps, those of packets that have none between their neighbours'.
 
-    Transport streams need not tell the time of every packet. Where fewer than two have one,
-    nothing is known.
+    Transport and program streams need not tell the time of every packet; a pause is shared out
+    among those without. Where fewer than two have one, nothing is known.
     """
     known, numbers = np.flatnonzero(stamps != _MISSING), np.arange(len(stamps))
     if len(known) in (len(stamps), 0, 1):

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from mic.codec.video import Video
 
 # Whose decoders hand out nothing from a missing reference to the next key picture.
-_SILENT = frozenset({"h264", "mpeg1video", "mpeg2video"})
-_LATE = 16  # pictures behind which another still comes
+_PASS_OVER = frozenset({"h264", "mpeg1video", "mpeg2video"})
+# So many pictures later a decoder may still hand one out: the largest reorder depth of H.264.
+_LATE = 16
 
 
 def complete(
@@ -35,7 +36,7 @@ def complete(
     Raises:
         CodecError: One did not.
     """
-    if video.codec not in _SILENT:
+    if video.codec not in _PASS_OVER or not video.index.by_stamp:
         yield from found
         return
     number, missing = -1, list[int]()
@@ -45,14 +46,17 @@ def complete(
         held.append((frame, display))
         if not missing and known is not None and number >= 0:
             missing = [n for n in range(number + 1, known) if wanted is None or n in wanted]
-        if known in missing:  # handed out late: time stamps and decoder do not agree
-            missing = []
+        # One that is handed out late is there: time stamps and decoder do not agree on its place.
+        missing = [n for n in missing if n != known]
         if missing and len(held) > _LATE:
             break
         number = max(number, -1 if known is None else known)
         if not missing:
             yield from held
             held = []
+    else:  # the film is over
+        behind = range(number + 1, len(video)) if number >= 0 else ()
+        missing = missing or [n for n in behind if wanted is None or n in wanted]
     if missing:
         first, last = missing[0], missing[-1]
         what = f"picture {first}" if first == last else f"pictures {first} to {last}"

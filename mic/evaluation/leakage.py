@@ -28,6 +28,8 @@ from mic.evaluation.verification import curve, over_draws
 
 # Times that a probe is asked about a clip of each person.
 _ROUNDS = 3
+# Features of which all are analysed, however few the clips: it takes less than a second.
+_WIDE = 1000
 _RIDGES = 10.0 ** np.arange(-2, 7)
 
 
@@ -262,8 +264,7 @@ def discriminants(z: np.ndarray, subjects: np.ndarray, *, most: int = 32) -> np.
         most: Directions, at most.
 
     Returns:
-        (d, most or as many as people less one), None where nothing can be learned: one person, or
-        no spread.
+        (d, most or fewer), None where nothing can be learned: one person, or no spread.
     """
     from scipy.linalg import LinAlgError, eigh
 
@@ -273,10 +274,10 @@ def discriminants(z: np.ndarray, subjects: np.ndarray, *, most: int = 32) -> np.
     if len(people) < 2:
         return None
     clips = z[repeated].astype(np.float64)
-    # What separates people lies where clips differ. Of more features than clips the rest is left
-    # out, where an analysis of thousands of features would spend its time and find nothing.
+    # What separates people lies where clips differ. Of many more features than clips the rest is
+    # left out, where an analysis of thousands would spend seconds and find nothing.
     inside = np.eye(clips.shape[1])
-    if clips.shape[1] >= len(clips):
+    if clips.shape[1] > max(_WIDE, len(clips)):
         inside = np.linalg.qr((clips - clips.mean(0))[:-1].T)[0]
     seen = clips @ inside
 
@@ -293,7 +294,7 @@ def discriminants(z: np.ndarray, subjects: np.ndarray, *, most: int = 32) -> np.
         found = eigh(shrunk(seen) - within, within)[1][:, ::-1]
     except LinAlgError:  # features without any spread: nothing was learned
         return None
-    directions: np.ndarray = inside @ found[:, : min(most, len(people) - 1)]
+    directions: np.ndarray = inside @ found[:, :most]
     return directions
 
 

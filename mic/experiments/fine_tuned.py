@@ -1,10 +1,10 @@
-"""An attacker who holds the network as well: he goes on training it, to name people.
+"""An attacker that holds the network as well and fine-tunes it to name people.
 
-The other attackers (`mic.experiments.privacy.attackers`) are given z_E. Whoever has the weights
-and clips can do more: he puts another last layer behind the encoder, trains both to name the
-people whom he knows, and compares what the network then makes of clips of people whom he does not
-know. What he finds was in the clips. Whether the weights helped him, and whether a game against
-mutual information had kept something from them, a network that starts from random weights tells.
+The other attackers (`mic.experiments.privacy.attackers`) are given z_E. This one has weights and
+clips: it puts another last layer behind the encoder, trains both to name the people of the
+training part, and compares what the network then makes of clips of people that it has not seen.
+What it finds was in the clips. Whether the weights helped, and whether a game against mutual
+information had kept something from them, a network that starts from random weights tells.
 
     cells = start.cells(data, config)
     found = {start: [attacked(data, start, cell) for cell in cells]}
@@ -47,19 +47,20 @@ ATTACKERS = ("similarity", "linear")
 RANDOM = "random weights"
 COLUMNS: Mapping[str, str] = {
     "input": "what the network is shown",
-    "start": "the weights that he begins with: of a row, or random ones",
-    "attacker": "how pairs of clips are scored, on z_E and after his training",
-    "auc": "same person? after his training; 0.5: no idea",
+    "start": "the weights that the attacker begins with: of a row, or random ones",
+    "attacker": "how pairs of clips are scored, on z_E and after fine-tuning",
+    "auc": "same person? after fine-tuning; 0.5: no idea",
     "auc_low": "95 % interval over people",
     "auc_high": "95 % interval over people",
-    "auc_before": "of z_E, as it was trained; of random weights none",
+    "auc_before": "of z_E, as it was trained; empty for random weights",
     "difference": "`auc` less that of the network that began with random weights",
     "difference_low": "95 % interval over people, paired",
     "difference_high": "95 % interval over people, paired",
     "people": "test people",
     "folds": "parts of the people",
 }
-_EPOCHS = 30
+# A change raises the version of the stage.
+_SCHEDULE = Schedule(epochs=30, frames=0, label_smoothing=0.1)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,7 +83,7 @@ class Start:
         return f"{self.row}, given a stranger's z_I" if self.placebo else self.row
 
     def cells(self, data: Dataset, config: Profile) -> list[Cell]:
-        """The trainings that he goes on from, or would have; one a part of the people."""
+        """The trainings that are fine-tuned, or would be; one a part of the people."""
         changes = {} if self.row == RANDOM else plan.REGULARISERS[self.row]
         method = plan.method(config, **{**changes, "beta": 0.0})
         like = plan.representation(config, kind=self.kind)
@@ -121,28 +122,26 @@ def attacked(data: Dataset, start: Start, cell: Cell) -> Mapping[str, np.ndarray
     """
     given = dataclasses.replace(data, placebo=start.placebo)
     random = start.row == RANDOM
-    return cache.fetch(
-        STAGE,
-        inputs=[data.manifest.digest(), data.network, start.placebo],
-        parameters=facts_of(data, cell) | {"random": random, "epochs": _EPOCHS},
-        compute=lambda: _attacked(given, cell, random=random),
-        folder=data.folder,
-    )
+    entry = _entry(data, start, cell)
+    return cache.fetch(STAGE, compute=lambda: _attacked(given, cell, random=random), **entry)
 
 
 def is_attacked(data: Dataset, start: Start, cell: Cell) -> bool:
     """Whether `attacked` is stored."""
-    facts = facts_of(data, cell) | {"random": start.row == RANDOM, "epochs": _EPOCHS}
-    return cache.entry_path(
-        STAGE,
-        inputs=[data.manifest.digest(), data.network, start.placebo],
-        parameters=facts,
-        folder=data.folder,
-    ).is_file()
+    return cache.entry_path(STAGE, **_entry(data, start, cell)).is_file()
+
+
+def _entry(data: Dataset, start: Start, cell: Cell) -> dict[str, Any]:
+    facts = {"random": start.row == RANDOM, "epochs": _SCHEDULE.epochs}
+    return {
+        "inputs": [data.manifest.digest(), data.network, start.placebo],
+        "parameters": facts_of(data, cell) | facts,
+        "folder": data.folder,
+    }
 
 
 def _attacked(data: Dataset, cell: Cell, *, random: bool) -> dict[str, np.ndarray]:
-    """Trains the cell's network, unless he begins with random weights, and then trains it on."""
+    """Trains the cell's network, unless it begins with random weights, and fine-tunes it."""
     split, kept = split_named(cell.split, data.manifest, parts=cell.parts), set(data.kept())
     fitted = [row for row in split.train + split.validation if row in kept]
     tested = [row for row in split.test if row in kept]
@@ -208,8 +207,7 @@ def _tuned(
         model = initial_network(plain, named, fitted, seed=seed)
         if state is not None:
             begin_with(model, state)
-        schedule = Schedule(epochs=_EPOCHS, frames=0, label_smoothing=0.1)
-        training = Training(model, named, fitted, schedule=schedule, seed=seed)
+        training = Training(model, named, fitted, schedule=_SCHEDULE, seed=seed)
         training.finish()
     return model
 
@@ -217,18 +215,23 @@ def _tuned(
 def table(
     found: Mapping[Start, Sequence[Mapping[str, np.ndarray]]], *, resamples: int = 2000
 ) -> pd.DataFrame:
-    """What he finds, with the columns `COLUMNS`.
+    """What the attacker finds, with the columns `COLUMNS`.
 
     Args:
-        found: `attacked` of each part of the people, the same parts for every start.
+        found: `attacked` of each part of the people, the same parts for every start; of every
+            input the one with random weights is among them.
         resamples: Draws of the people, the same for all rows.
     """
-    lines, random = [], {}
+    random = {
+        (start.kind, name): _auc(parts, f"after/{name}", resamples)
+        for start, parts in found.items()
+        for name in ATTACKERS
+        if start.row == RANDOM
+    }
+    lines = []
     for start, parts in found.items():
         for name in ATTACKERS:
             after = _auc(parts, f"after/{name}", resamples)
-            if start.row == RANDOM:
-                random[start.kind, name] = after
             less = after - random[start.kind, name]
             low, high = np.nanquantile(after[1:], [0.025, 0.975])
             less_low, less_high = np.nanquantile(less[1:], [0.025, 0.975])
@@ -270,7 +273,7 @@ def _auc(parts: Sequence[Mapping[str, np.ndarray]], which: str, resamples: int) 
 
 
 def figure(found: pd.DataFrame) -> Figure:
-    """AUC before and after, by what he begins with; a panel an input."""
+    """AUC before and after fine-tuning, by start; a panel an input."""
     from matplotlib.figure import Figure
 
     shown = found[found["attacker"] == "linear"]
@@ -279,7 +282,7 @@ def figure(found: pd.DataFrame) -> Figure:
     for axis, (title, rows) in zip(panels, shown.groupby("input", sort=False), strict=True):
         places = np.arange(len(rows))[::-1]
         axis.errorbar(
-            rows["auc"], places, xerr=plots.reach(rows, "auc"), fmt="o", label="after his training"
+            rows["auc"], places, xerr=plots.reach(rows, "auc"), fmt="o", label="fine-tuned"
         )
         axis.plot(rows["auc_before"], places, "x", label="z_E as it was trained")
         axis.set(title=title, xlim=(0.45, 1.0), yticks=places, yticklabels=rows["start"])

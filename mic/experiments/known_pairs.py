@@ -149,9 +149,10 @@ def binary_channel(size: int, flipped: float) -> Pair:
 def face_channel(faces: np.ndarray, bits: np.ndarray, size: int, flipped: float) -> Pair:
     """A fair bit through a binary symmetric channel, each end a face that shows it.
 
-    At either end one of the faces that show the end's bit is drawn, whoever has it. A face tells
-    its bit for certain, and nothing else of one end is in the other: log 2 less the entropy of a
-    flip, whatever faces look like.
+    At either end one of the faces that show the end's bit is drawn, whoever has it. Nothing else
+    of one end is in the other, and each of the faces tells its bit: log 2 less the entropy of a
+    flip. An estimator finds that as far as the components show the bit of faces that it did not
+    learn from, and however many pairs are drawn, there are N faces.
 
     Args:
         faces: (N, ...) pictures.

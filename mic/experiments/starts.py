@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -47,11 +47,11 @@ COLUMNS: Mapping[str, str] = {
     "accuracy": "share of the clips whose expression is named, mean over seeds",
     "accuracy_low": "95 % interval over people",
     "accuracy_high": "95 % interval over people",
-    "difference": "less the accuracy of the same row from random weights",
+    "difference": "accuracy less that of the same row from random weights, mean over people",
     "difference_low": "90 % interval over people, paired",
     "difference_high": "90 % interval over people, paired",
     "p_holm": "two-sided, by sign flips of people, Holm over the table",
-    "pretrained": "clips of other people that it learned from first",
+    "pretrained": "clips of other people that were learned from first",
     "n": "clips that were asked about",
     "people": "people seen in them",
     "seeds": "of weights and order",
@@ -120,22 +120,24 @@ def answered(
         `test` (M,), rows of the manifest, and `predicted` (M,), classes.
     """
     used = list(others) if start == OTHERS else []
-    return cache.fetch(
-        STAGE,
-        inputs=[one.manifest.digest() for one in (data, *used)],
-        parameters=facts_of(data, cell),
-        compute=lambda: _answered(data, used, cell),
-        folder=data.folder,
-    )
+    entry = _entry(data, used, cell)
+    return cache.fetch(STAGE, compute=lambda: _answered(data, used, cell), **entry)
 
 
 def is_answered(data: Dataset, others: Sequence[Dataset], cell: Cell, *, start: str) -> bool:
     """Whether `answered` is stored."""
     used = list(others) if start == OTHERS else []
-    inputs = [one.manifest.digest() for one in (data, *used)]
-    return cache.entry_path(
-        STAGE, inputs=inputs, parameters=facts_of(data, cell), folder=data.folder
-    ).is_file()
+    return cache.entry_path(STAGE, **_entry(data, used, cell)).is_file()
+
+
+def _entry(data: Dataset, used: Sequence[Dataset], cell: Cell) -> dict[str, Any]:
+    read = [(one.manifest.digest(), one.network, one.placebo) for one in (data, *used)]
+    out = [sorted(clip.clip for clip in one.left_out) for one in used]
+    return {
+        "inputs": [part for parts in read for part in parts],
+        "parameters": facts_of(data, cell) | ({"left_out_of_others": out} if any(out) else {}),
+        "folder": data.folder,
+    }
 
 
 def _answered(data: Dataset, used: Sequence[Dataset], cell: Cell) -> dict[str, np.ndarray]:
@@ -146,7 +148,8 @@ def _answered(data: Dataset, used: Sequence[Dataset], cell: Cell) -> dict[str, n
         state = None
         if used:
             first = joined([one.tensors(cell.representation) for one in used])
-            state = _trained(first, range(len(first)), cell, None).state_dict()
+            rows = [row for row, length in enumerate(first.lengths.tolist()) if length]
+            state = _trained(first, rows, cell, None).state_dict()
         clips = data.tensors(cell.representation)
         model = _trained(clips, fitted, cell, state)
         logits = predict(model, clips, tested).logits
@@ -198,20 +201,24 @@ def table(
 
     Args:
         data: The protocol.
-        found: Of each row and start, `answered` of every fold and seed; random weights first.
+        found: Of each row and start, `answered` of every fold and seed.
         first: Clips that were learned from before, where they were.
     """
     truth = np.array(data.manifest.label_indices())
     people = np.array(data.manifest.column("subject"))
-    lines, random = [], {}
-    for (row, start), answers in found.items():
-        tested = np.unique(np.concatenate([one["test"] for one in answers]))
-        right = np.zeros(len(truth))
+    right = {}
+    for key, answers in found.items():
+        of_clips = np.zeros((2, len(truth)))
         for one in answers:
-            right[one["test"]] += one["predicted"] == truth[one["test"]]
-        seeds = sum(len(one["test"]) for one in answers) // len(tested)
-        correct, who = right[tested] / seeds, people[tested]
-        value = metrics.subject_bootstrap(correct, who)
+            of_clips[0, one["test"]] += one["predicted"] == truth[one["test"]]
+            of_clips[1, one["test"]] += 1
+        right[key] = of_clips
+    lines = []
+    for (row, start), (count, asked) in right.items():
+        tested = asked > 0
+        seeds = int(asked.max())
+        correct, who = count[tested] / asked[tested], people[tested]
+        value = metrics.mean_over_subjects(correct, who)
         line: dict[str, object] = {
             "row": row.name,
             "start": start,
@@ -219,15 +226,14 @@ def table(
             "accuracy_low": value.low,
             "accuracy_high": value.high,
             "pretrained": first if start == OTHERS else 0,
-            "n": len(tested),
+            "n": int(tested.sum()),
             "people": len(set(who)),
             "seeds": seeds,
         }
         line |= dict.fromkeys(("difference", "difference_low", "difference_high", "p"), np.nan)
-        if start == RANDOM:
-            random[row] = correct
-        else:
-            line |= compare(random[row], correct, who).record()
+        if start != RANDOM:
+            before, times = right[row, RANDOM]
+            line |= compare(before[tested] / times[tested], correct, who).record()
         lines.append(line)
     return with_holm(pd.DataFrame(lines))[list(COLUMNS)]
 

@@ -7,6 +7,7 @@ from typing import Protocol, TypeVar
 
 from torch import Tensor
 
+from mic.errors import ConfigError
 from mic.inputs.tensors import ClipTensors
 from mic.models.trainable import Trainable
 from mic.training.descent import seeded
@@ -41,13 +42,21 @@ def begin_with(model: Trainable, state: Mapping[str, Tensor]) -> None:
     """Gives a network the weights of another training, but its classifier.
 
     Args:
-        model: Takes what it has by the same name and shape.
-        state: Of the other training's network, which may have had other classes.
+        model: Keeps its classifier, and what z_I is reduced to, which belongs to its own clips.
+        state: Of the other training's network, which may have had other classes and terms.
+
+    Raises:
+        ConfigError: It is of another network.
     """
     own = model.state_dict()
-    taken = {
-        name: value
-        for name, value in state.items()
-        if "classifier" not in name and name in own and own[name].shape == value.shape
-    }
+    taken = {}
+    for name, value in own.items():
+        if "classifier" in name or name.startswith("identity."):
+            continue
+        if name not in state or state[name].shape != value.shape:
+            raise ConfigError(
+                f"{name} is not in the weights to begin with, or has another shape",
+                remedy="begin with a training of the same network",
+            )
+        taken[name] = state[name]
     model.load_state_dict(own | taken)

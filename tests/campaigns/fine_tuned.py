@@ -1,4 +1,4 @@
-"""An attacker who goes on training the network, beside one with random weights; resumable.
+"""An attacker that fine-tunes the network, beside one with random weights; resumable.
 
     python -m campaigns.fine_tuned run [--seconds 3600]                     # from tests/
     python -m campaigns.fine_tuned publish [--results ../results]
@@ -42,6 +42,10 @@ def main() -> None:
                 found[start] = [fine_tuned.attacked(data, start, cell) for cell in cells]
     if options.what == "run":
         return
+    against = {start.kind for start in found if start.row == fine_tuned.RANDOM}
+    found = {start: parts for start, parts in found.items() if start.kind in against}
+    if not found:
+        raise SystemExit("nothing is there to publish: run first")
     made = results.Run("fine_tuned", config, tables=NAMES, figures=NAMES, folder=options.results)
     for source, digest in data.sources().items():
         made.uses(source, digest)
@@ -49,7 +53,7 @@ def main() -> None:
     table = made.table(
         table,
         NAMES[0],
-        caption=f"Attackers who go on training the network, on unseen people. {data.name}: n "
+        caption=f"Attackers that fine-tune the network, on unseen people. {data.name}: n "
         f"{len(data.manifest)}, {table['people'].max()} people in {table['folds'].max()} parts; "
         f"seed {config.seed}; profile {config.name}.",
         columns=fine_tuned.COLUMNS,

@@ -16,16 +16,17 @@ from campaigns import front
 from mic.experiments import plan, starts
 from mic.processes.workers import torch_threads
 from mic.publishing import results
+from mic.storage.digest import sha256_of
 
 NAMES = ("starts_accuracy",)
 PROTOCOL, OTHERS = "synth-afew", ("synth-ck", "synth-mmi")
-EQUAL = "equal/equal_accuracy.csv"
+EQUAL = Path(__file__).parents[2] / "results" / "equal" / "equal_accuracy.csv"
 STARTS = (starts.RANDOM, starts.OTHERS)
 
 
 def marks() -> dict[str, float]:
     """What a frozen face network's embedding reaches, and what tells nothing."""
-    equal = pd.read_csv(Path(front.COMMITTED) / EQUAL)
+    equal = pd.read_csv(EQUAL)
     known = equal[equal["dataset"] == PROTOCOL].set_index("row")["accuracy"]
     frozen = "MobileFaceNet, linear, mean of the frames"
     return {frozen: float(known[frozen]), "majority class": float(known["majority class"])}
@@ -59,11 +60,14 @@ def main() -> None:
     if options.what == "run":
         return
     both = {key: one for key, one in found.items() if all((key[0], s) in found for s in STARTS)}
+    if not both:
+        raise SystemExit("nothing is there to publish: run first")
     made = results.Run("starts", config, tables=NAMES, figures=NAMES, folder=options.results)
     for one in (data, *others):
         for source, digest in one.sources().items():
             made.uses(source, digest)
-    table = starts.table(data, both, sum(len(one.manifest) for one in others))
+    made.uses("results/equal/equal_accuracy.csv", sha256_of(EQUAL))
+    table = starts.table(data, both, sum(len(one.kept()) for one in others))
     table = made.table(
         table,
         NAMES[0],

@@ -1,5 +1,7 @@
 """Recordings of broadcasts: clocks that begin anew, times that are not told, lost pictures."""
 
+import contextlib
+import types
 from fractions import Fraction
 
 import av
@@ -10,6 +12,7 @@ import pytest
 import mic
 from mic import codec
 from mic.codec import Video
+from mic.codec.missing import complete
 from mic.errors import CodecError
 from mic.recognition.decoded import Decoded
 
@@ -199,6 +202,50 @@ def test_pictures_whose_reference_was_cut_away_end_the_film(suffix, tmp_path):
     with pytest.raises(CodecError, match="after frame 29"):
         codec.reencode(path, tmp_path / "c.mp4")
     assert not (tmp_path / "c.mp4").exists()
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".ts"])
+def test_pictures_that_are_missing_to_the_end_are_missed(suffix, tmp_path):
+    source = _film(tmp_path / "a.mp4", _H264_P, 50)
+    video, seen = Video(_cut(source, tmp_path / f"b{suffix}", 30, 48)), []
+    assert len(video) == 32
+    with pytest.raises(CodecError, match=r"after frame 29 .* pictures 30 to 31 cannot be decoded"):
+        seen.extend(one.number for one in video.pictures())
+    assert seen == list(range(30))
+    with pytest.raises(CodecError, match="picture 31 cannot be decoded"):
+        list(Decoded(video).moments([0, 10, 31], lambda _: []))
+
+
+class _Handed:
+    """A film of ten pictures, known by their time stamps."""
+
+    codec, path = "h264", "film"
+    times = np.arange(10) / 25
+
+    def __init__(self):
+        self.index = types.SimpleNamespace(by_stamp=True, number=lambda stamp: stamp)
+
+    def __len__(self):
+        return 10
+
+
+@pytest.mark.parametrize(
+    ("order", "missing"),
+    [
+        ([0, 1, 3, 2, *range(4, 10)], None),
+        ([0, 1, 4, 2, 3, *range(5, 10)], None),
+        ([0, 1, 4, 2, *range(5, 10)], "picture 3 "),
+        ([*range(3, 10)], None),
+        ([*range(8)], "pictures 8 to 9 "),
+    ],
+)
+def test_what_is_handed_out_late_is_there(order, missing):
+    handed = [(types.SimpleNamespace(pts=number), None) for number in order]
+    seen = []
+    with pytest.raises(CodecError, match=missing) if missing else contextlib.nullcontext():
+        seen.extend(frame.pts for frame, _ in complete(_Handed(), handed))
+    assert seen == (order if missing is None else order[: len(seen)])
+    assert missing is None or len(seen) >= 2
 
 
 def test_a_prediction_says_that_pictures_are_missing(tmp_path):

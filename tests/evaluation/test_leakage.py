@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from mic.errors import ConfigError
 from mic.evaluation import leakage
@@ -148,3 +149,24 @@ def test_an_expression_that_nobody_trained_with_is_measured_all_the_same():
     found = leakage.measure(train, test)
     assert found.clips == 45
     assert 0.5 < found.auc <= 1
+
+
+@pytest.mark.parametrize(("people", "size"), [(60, 40), (40, 400), (60, 1200)])
+def test_directions_are_those_of_shrunk_discriminant_analysis(people, size):
+    draw = np.random.default_rng(people)
+    subjects = np.repeat(np.arange(people), 3)
+    traits = draw.normal(size=(people, size))
+    z = 0.5 * traits[subjects] + draw.normal(size=(len(subjects), size))
+    known = LinearDiscriminantAnalysis(solver="eigen", shrinkage=0.5).fit(z, subjects)
+    found = leakage.discriminants(z, subjects, most=20)
+    new = draw.normal(size=(30, size))
+    expected, inside = new @ known.scalings_[:, :20], new @ found
+    np.testing.assert_allclose(inside @ inside.T, expected @ expected.T, rtol=1e-6, atol=1e-6)
+
+
+def test_directions_need_two_people_and_some_spread():
+    z = np.random.default_rng(0).normal(size=(6, 5))
+    assert leakage.discriminants(z, np.array(list("aaabbb"))).shape[0] == 5
+    assert leakage.discriminants(z, np.array(list("aaaaaa"))) is None
+    assert leakage.discriminants(z, np.array(list("abcdef"))) is None
+    assert leakage.discriminants(np.ones((6, 5)), np.array(list("aabbcc"))) is None

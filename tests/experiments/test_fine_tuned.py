@@ -1,4 +1,4 @@
-"""Whoever goes on training the network: what he begins with, and what he finds."""
+"""The attacker that fine-tunes the network: what it begins with, and what it finds."""
 
 import dataclasses
 
@@ -56,7 +56,7 @@ def test_every_start_is_a_training_of_one_input_and_no_apex(data, config):
     assert STARTS[1].cells(data, config)[0].method == own
 
 
-def test_he_learns_who_has_which_shade(found, data, config):
+def test_it_learns_who_has_which_shade(found, data, config):
     random, none = found.values()
     assert not [key for key in random[0] if key.startswith("before")]
     assert {key.split("/")[0] for key in none[0]} == {"before", "after", "people"}

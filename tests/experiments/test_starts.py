@@ -1,6 +1,7 @@
 """The same training from two starts: what is taken over, and what the table says."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,11 @@ import squares
 import torch
 
 from mic.config import load
+from mic.errors import ConfigError
 from mic.experiments import starts
 from mic.experiments.data import Dataset
 from mic.experiments.starts import OTHERS, RANDOM, Row
+from mic.inputs.coverage import LeftOut
 from mic.manifest.manifest import Manifest
 from mic.training.initial import begin_with, initial_network
 
@@ -90,11 +93,58 @@ def test_both_starts_are_answers_of_their_own(data, others, config):
     assert (table["n"] == 8).all()
     assert (table["people"] == 4).all()
     assert (table["seeds"] == 2).all()
-    first, second = table["accuracy"]
+    first, second = table["accuracy"]  # every person has two clips
     assert table["difference"].iloc[1] == pytest.approx(second - first, abs=1e-6)
     assert table["difference"].isna().tolist() == [True, False]
     axis = starts.figure(table, {"a mark": 0.8}).axes[0]
     assert [text.get_text() for text in axis.get_yticklabels()] == ["residuals"]
+
+
+def test_seeds_are_averaged_and_people_count_once(data):
+    truth = np.array(data.manifest.label_indices())
+    people = np.array(data.manifest.column("subject"))
+    kept = np.flatnonzero(np.isin(people, ["own4", "own5", "own6"]))[:-1]  # two, two and one clip
+    right, wrong = truth[kept], 1 - truth[kept]
+    half = np.where(np.arange(len(kept)) == len(kept) - 1, right, wrong)
+    answers = {
+        (ROW, OTHERS): [{"test": kept, "predicted": one} for one in (right, half)],
+        (ROW, RANDOM): [{"test": kept, "predicted": one} for one in (wrong, wrong)],
+    }
+    table = starts.table(data, answers, 16).set_index("start")
+    assert table.loc[OTHERS, "accuracy"] == pytest.approx((5 + 1) / 10)
+    assert table.loc[OTHERS, "difference"] == pytest.approx((0.5 + 0.5 + 1) / 3)
+    assert table.loc[RANDOM, "accuracy"] == 0
+    assert (table["seeds"] == 2).all()
+
+
+def test_weights_of_another_network_are_refused(data, config):
+    (cell,) = ROW.cells(data, config, seeds=1)
+    clips = data.tensors(cell.representation)
+    other = dataclasses.replace(cell.method, grid=2)
+    one, another = (
+        initial_network(method, clips, range(4), seed=0) for method in (cell.method, other)
+    )
+    with pytest.raises(ConfigError, match="another shape"):
+        begin_with(one, another.state_dict())
+
+
+def test_clips_that_cannot_be_read_are_not_learned_from(data, others, config, monkeypatch):
+    first = others[0].manifest.clips[0].clip_id
+    left = dataclasses.replace(
+        others[0], left_out=(LeftOut(path=Path("a"), reason="damaged", clip=first),)
+    )
+    (cell,) = ROW.cells(data, config, seeds=1)
+    learned = []
+
+    def told(clips, rows, cell, state):
+        learned.append(list(rows))
+        raise InterruptedError
+
+    monkeypatch.setattr(starts, "_trained", told)
+    assert not starts.is_answered(data, [left, others[1]], cell, start=OTHERS)
+    with pytest.raises(InterruptedError):
+        starts.answered(data, [left, others[1]], cell, start=OTHERS)
+    assert learned == [list(range(1, 16))]
 
 
 def test_every_row_sees_something_of_its_own(data, config):
