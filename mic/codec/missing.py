@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import av
 
 from mic.codec.display import Display
+from mic.codec.index import Index
 from mic.errors import CodecError
-
-if TYPE_CHECKING:
-    from mic.codec.video import Video
 
 # Whose decoders hand out nothing from a missing reference to the next key picture.
 _PASS_OVER = frozenset({"h264", "mpeg1video", "mpeg2video"})
@@ -20,8 +18,11 @@ _LATE = 16
 
 
 def complete(
-    video: Video,
     found: Iterable[tuple[av.VideoFrame, Display]],
+    index: Index,
+    *,
+    codec: str,
+    path: Path,
     wanted: Container[int] | None = None,
 ) -> Iterator[tuple[av.VideoFrame, Display]]:
     """A video's pictures as its decoder hands them out, up to one behind which some never come.
@@ -29,20 +30,22 @@ def complete(
     Only time stamps tell that: streams without are passed on as they are.
 
     Args:
-        video: Names codec and file, and knows the pictures by their time stamps.
         found: Pictures, from anywhere on: what comes before the first is not missed.
+        index: Knows the pictures by their time stamps.
+        codec: libavcodec's name.
+        path: Named in errors.
         wanted: Numbers of pictures that must come; None: all.
 
     Raises:
         CodecError: One did not.
     """
-    if video.codec not in _PASS_OVER or not video.index.by_stamp:
+    if codec not in _PASS_OVER or not index.by_stamp:
         yield from found
         return
     number, missing = -1, list[int]()
     held: list[tuple[av.VideoFrame, Display]] = []  # behind what did not come yet
     for frame, display in found:
-        known = video.index.number(frame.pts)
+        known = index.number(frame.pts)
         held.append((frame, display))
         if not missing and known is not None and number >= 0:
             missing = [n for n in range(number + 1, known) if wanted is None or n in wanted]
@@ -55,14 +58,14 @@ def complete(
             yield from held
             held = []
     else:  # the film is over
-        behind = range(number + 1, len(video)) if number >= 0 else ()
+        behind = range(number + 1, len(index)) if number >= 0 else ()
         missing = missing or [n for n in behind if wanted is None or n in wanted]
     if missing:
         first, last = missing[0], missing[-1]
         what = f"picture {first}" if first == last else f"pictures {first} to {last}"
         raise CodecError(
             f"{what} cannot be decoded: what is referred to is missing",
-            file=video.path,
-            place=f"after frame {first - 1} ({video.times[first - 1]:.2f} s)",
+            file=path,
+            place=f"after frame {first - 1} ({index.times[first - 1]:.2f} s)",
             remedy="the file is damaged, or was cut between key pictures; get another copy",
         )

@@ -303,7 +303,7 @@ class Video:
                 jumped=bool(key),
             )
             shown = displays(found, self.sample_aspect, aspects)
-            for frame, display in complete(self, shown):
+            for frame, display in complete(shown, index, codec=self.codec, path=self.path):
                 known = index.number(frame.pts)
                 if index.by_stamp and (known is None or known <= number):
                     continue  # handed out too late, behind what is shown after it

@@ -82,7 +82,10 @@ class Decoded:
                     container, stream, video.path, first=begin, without=leading, before=allow
                 )
                 shown = displays(frames, video.sample_aspect, aspects)
-                for frame, display in complete(video, shown, set(wanted)):
+                ready = complete(
+                    shown, index, codec=video.codec, path=video.path, wanted=set(wanted)
+                )
+                for frame, display in ready:
                     known = index.number(frame.pts)
                     if index.by_stamp and (known is None or known <= number):
                         continue  # cut away by an edit list, or handed out late: see Video

@@ -3,6 +3,7 @@
 import contextlib
 import types
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import containers
@@ -216,14 +217,13 @@ def test_pictures_that_are_missing_to_the_end_are_missed(suffix, tmp_path):
         list(Decoded(video).moments([0, 10, 31], lambda _: []))
 
 
-class _Handed:
-    """A film of ten pictures, known by their time stamps."""
+class _Ten:
+    """The index of ten pictures, which have their numbers for time stamps."""
 
-    codec, path = "h264", "film"
-    times = np.arange(10) / 25
+    by_stamp, times = True, np.arange(10) / 25
 
-    def __init__(self):
-        self.index = types.SimpleNamespace(by_stamp=True, number=lambda stamp: stamp)
+    def number(self, stamp):
+        return stamp
 
     def __len__(self):
         return 10
@@ -243,7 +243,8 @@ def test_what_is_handed_out_late_is_there(order, missing):
     handed = [(types.SimpleNamespace(pts=number), None) for number in order]
     seen = []
     with pytest.raises(CodecError, match=missing) if missing else contextlib.nullcontext():
-        seen.extend(frame.pts for frame, _ in complete(_Handed(), handed))
+        ready = complete(handed, _Ten(), codec="h264", path=Path("film"))
+        seen.extend(frame.pts for frame, _ in ready)
     assert seen == (order if missing is None else order[: len(seen)])
     assert missing is None or len(seen) >= 2
 
