@@ -260,5 +260,5 @@ def figure(found: pd.DataFrame, marks: Mapping[str, float]) -> Figure:
     for number, (name, value) in enumerate(marks.items()):
         axis.axvline(value, color="0.35", linestyle=(":", "--", "-.")[number % 3], label=name)
     axis.set(xlim=(0, 1), xlabel="accuracy", yticks=range(len(rows)), yticklabels=rows[::-1])
-    axis.legend(fontsize=7, loc="lower right")
+    axis.legend(fontsize=7, loc="upper right", bbox_to_anchor=(0.96, 1.0))
     return made
