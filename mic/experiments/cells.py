@@ -263,6 +263,22 @@ class Fitted:
     tested: tuple[int, ...]
 
 
+def rows_of(data: Dataset, cell: Cell) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Rows of the manifest that a cell is fitted to, and those of other people it is asked about.
+
+    Args:
+        data: The dataset; what is left out of it is in neither.
+        cell: Names the split.
+    """
+    split = split_named(cell.split, data.manifest, parts=cell.parts)
+    parts = (split.train, split.validation)
+    if cell.target == "test":
+        parts = (split.train + split.validation, split.test)
+    kept = set(data.kept())
+    fitted, tested = (tuple(row for row in rows if row in kept) for rows in parts)
+    return fitted, tested
+
+
 def fit(data: Dataset, cell: Cell, *, device: str = "cpu") -> Fitted:
     """Trains a cell's network, whatever the store holds of its answers; interrupted, it goes on.
 
@@ -271,12 +287,7 @@ def fit(data: Dataset, cell: Cell, *, device: str = "cpu") -> Fitted:
         cell: What is trained, and on which people.
         device: A name of torch's.
     """
-    split = split_named(cell.split, data.manifest, parts=cell.parts)
-    parts = (split.train, split.validation)
-    if cell.target == "test":
-        parts = (split.train + split.validation, split.test)
-    kept = set(data.kept())
-    fitted, tested = (tuple(row for row in rows if row in kept) for rows in parts)
+    fitted, tested = rows_of(data, cell)
     clips = data.tensors(cell.representation, device=device)
     if device != "cpu":
         torch.backends.cudnn.benchmark = True  # the same shapes come a thousand times

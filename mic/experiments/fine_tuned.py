@@ -24,7 +24,7 @@ from mic.config import Profile
 from mic.evaluation.leakage import Features
 from mic.evaluation.metrics import drawn
 from mic.experiments import plan
-from mic.experiments.cells import Cell, facts_of, fit, split_named
+from mic.experiments.cells import Cell, facts_of, fit, rows_of
 from mic.experiments.data import Dataset
 from mic.experiments.privacy.attackers import PairScores, attack
 from mic.experiments.privacy.rates import rates
@@ -142,9 +142,7 @@ def _entry(data: Dataset, start: Start, cell: Cell) -> dict[str, Any]:
 
 def _attacked(data: Dataset, cell: Cell, *, random: bool) -> dict[str, np.ndarray]:
     """Trains the cell's network, unless it begins with random weights, and fine-tunes it."""
-    split, kept = split_named(cell.split, data.manifest, parts=cell.parts), set(data.kept())
-    fitted = [row for row in split.train + split.validation if row in kept]
-    tested = [row for row in split.test if row in kept]
+    fitted, tested = map(list, rows_of(data, cell))
     clips = data.tensors(cell.representation)
     networks: dict[str, Trainable] = {}
     state = None

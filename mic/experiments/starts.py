@@ -24,7 +24,7 @@ from mic.config import Profile
 from mic.evaluation import metrics
 from mic.evaluation.inference import compare, with_holm
 from mic.experiments import plan
-from mic.experiments.cells import Cell, facts_of, split_named
+from mic.experiments.cells import Cell, facts_of, rows_of
 from mic.experiments.data import Dataset
 from mic.inputs.tensors import ClipTensors, Kind
 from mic.models.mic import Method
@@ -141,9 +141,7 @@ def _entry(data: Dataset, used: Sequence[Dataset], cell: Cell) -> dict[str, Any]
 
 
 def _answered(data: Dataset, used: Sequence[Dataset], cell: Cell) -> dict[str, np.ndarray]:
-    split, kept = split_named(cell.split, data.manifest, parts=cell.parts), set(data.kept())
-    fitted = [row for row in split.train + split.validation if row in kept]
-    tested = [row for row in split.test if row in kept]
+    fitted, tested = rows_of(data, cell)
     with torch_threads(1):
         state = None
         if used:
