@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +45,17 @@ def run_isolated(
         return
     finished: set[int] = set()
     try:
-        for index, future in _submitted(function, list(enumerate(tasks)), jobs):
-            result = future.result()
+        for index, result in _submitted(function, list(enumerate(tasks)), jobs):
             finished.add(index)
             yield index, result
-    except BrokenProcessPool:
+    except LostTaskError:
         # The pool does not say which task killed it: run those left each in a pool of its own.
         for index, task in enumerate(tasks):
             if index in finished:
                 continue
             try:
-                ((_, future),) = _submitted(function, [(index, task)], 1)
-                yield index, future.result()
-            except BrokenProcessPool:
+                yield from _submitted(function, [(index, task)], 1)
+            except LostTaskError:
                 yield index, CodecError("killed the process that worked on it")
 
 
@@ -76,12 +73,12 @@ def _as_they_end(futures: dict[Future[Any], int]) -> Iterator[tuple[int, Any]]:
 
 def _submitted(
     function: Callable[[Any], Any], tasks: list[tuple[int, Any]], jobs: int
-) -> Iterator[tuple[int, Future[Any]]]:
+) -> Iterator[tuple[int, Any]]:
     with workers.pool(min(jobs, len(tasks))) as pool:
         futures = {pool.submit(_guarded, function, task): index for index, task in tasks}
         try:
             for future in as_completed(futures):
-                yield futures[future], future
+                yield futures[future], future.result()
         finally:
             for future in futures:
                 future.cancel()

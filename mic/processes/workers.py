@@ -8,10 +8,15 @@ import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
+
+from mic.errors import ConfigError, LostTaskError
 
 
-def pool(count: int) -> ProcessPoolExecutor:
-    """So many worker processes.
+@contextlib.contextmanager
+def pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """So many worker processes, for a block.
 
     They are spawned, not forked: a fork copies the locks of the parent's threads, and torch's
     thread pool without its threads. If the parent is killed they end too: by themselves, they
@@ -19,12 +24,30 @@ def pool(count: int) -> ProcessPoolExecutor:
 
     Args:
         count: Worker processes.
+
+    Raises:
+        ConfigError: None of them got as far as to take a task.
+        LostTaskError: One of them died.
     """
-    return ProcessPoolExecutor(
-        count,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_end_with_parent,
-    )
+    context = multiprocessing.get_context("spawn")
+    begun = context.Event()
+    try:
+        with ProcessPoolExecutor(
+            count, mp_context=context, initializer=_begin, initargs=(begun,)
+        ) as workers:
+            yield workers
+    except BrokenProcessPool as error:
+        if not begun.is_set():
+            raise ConfigError(
+                "no worker process could start; what they said stands above",
+                remedy='in a script, put what calls `mic` below `if __name__ == "__main__":`, '
+                "because each worker imports the script again; or use one job",
+            ) from error
+        raise LostTaskError(
+            "a worker process died",
+            remedy="memory may be short: use fewer jobs; where clips or trainings are kept, the "
+            "same call goes on from here",
+        ) from error
 
 
 @contextlib.contextmanager
@@ -62,7 +85,8 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _end_with_parent() -> None:
+def _begin(begun: Event) -> None:
+    begun.set()
     threading.Thread(target=_watch, daemon=True).start()
 
 
