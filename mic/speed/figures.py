@@ -122,39 +122,44 @@ def growth(table: pd.DataFrame) -> Figure:
 
 
 def value_for_time(table: pd.DataFrame, *, lines: Mapping[str, float]) -> Figure:
-    """Accuracy with its interval over milliseconds a clip, one number a method.
+    """Milliseconds a clip beside accuracy with its interval, a row a method, the fastest above.
 
     Args:
         table: Columns method, ms_per_clip, accuracy, accuracy_low, accuracy_high, n, people.
         lines: Accuracies to hold against, by what they are.
     """
-    figure, axis = plt.subplots(figsize=(7.2, 4.0))
-    for number, line in enumerate(table.itertuples(), 1):
-        reach = [
-            [line.accuracy - line.accuracy_low],
-            [line.accuracy_high - line.accuracy],
-        ]
-        look = _style(str(line.method))
-        axis.errorbar(
-            line.ms_per_clip,
-            line.accuracy,
-            yerr=np.maximum(reach, 0),
+    table = table.sort_values("ms_per_clip", ascending=False)
+    whole = table["n"].max()
+    places = np.arange(len(table))
+    figure, (time, accuracy) = plt.subplots(
+        1, 2, figsize=(7.2, 1.2 + 0.19 * len(table)), sharey=True, width_ratios=(2, 3)
+    )
+    reach = [
+        table["accuracy"] - table["accuracy_low"],
+        table["accuracy_high"] - table["accuracy"],
+    ]
+    for place, method in zip(places, table["method"], strict=True):
+        look = _style(str(method)) | {"linestyle": ""}
+        time.plot(table["ms_per_clip"].iloc[place], place, **look)
+        accuracy.errorbar(
+            table["accuracy"].iloc[place],
+            place,
+            xerr=[[max(side.iloc[place], 0)] for side in reach],
             capsize=2,
-            label=f"{number}  {line.method}",
-            color=look["color"],
-            fmt=look["marker"],
+            **look,
         )
-        # More methods than colours and markers that can be told apart.
-        place = (line.ms_per_clip, line.accuracy)
-        axis.annotate(str(number), place, xytext=(4, 2), textcoords="offset points", fontsize=7)
     for (name, level), dash in zip(lines.items(), (":", "--", "-.", "-"), strict=False):
-        axis.axhline(level, color="0.35", linestyle=dash, marker="", label=name)
-    behind = f"{table['n'].max()} clips of {table['people'].max()} people"
-    axis.set(
+        accuracy.axvline(level, color="0.35", linestyle=dash, marker="", label=name)
+    fewer = [f" ({n} clips)" if n < whole else "" for n in table["n"]]
+    time.set(
         xscale="log",
         xlabel="milliseconds a clip, file to label",
-        ylabel=f"accuracy\n({behind})",
-        ylim=(0, 1.02),
+        yticks=places,
+        yticklabels=table["method"] + fewer,
     )
-    axis.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=7)
+    behind = f"{whole} clips of {table['people'].max()} people"
+    accuracy.set(xlabel=f"accuracy ({behind})", xlim=(0, 1.02))
+    accuracy.tick_params(labelleft=False)
+    if lines:
+        figure.legend(loc="outside upper center", ncols=2, fontsize=7)
     return figure

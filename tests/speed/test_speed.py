@@ -361,10 +361,23 @@ def test_a_method_looks_the_same_in_both_pictures():
     table = table.assign(width=64, height=64, accuracy=0.5, accuracy_low=0.4, accuracy_high=0.6)
     speeds = figures.growth(table).axes[0].get_lines()
     looks = {line.get_label(): (line.get_color(), line.get_marker()) for line in speeds}
-    drawn = figures.value_for_time(table.assign(n=9, people=3), lines={}).axes[0].containers
-    shown = [(one.get_label().split("  "), one[0]) for one in drawn]
-    assert [number for (number, _), _ in shown] == [str(k + 1) for k in range(len(methods))]
-    assert looks == {name: (dot.get_color(), dot.get_marker()) for (_, name), dot in shown}
+    drawn = figures.value_for_time(table.assign(n=9, people=3), lines={})
+    names = [tick.get_text() for tick in drawn.axes[0].get_yticklabels()]
+    accuracies = [one[0] for one in drawn.axes[1].containers]
+    for dots in (drawn.axes[0].lines, accuracies):
+        shown = {names[round(dot.get_ydata()[0])]: dot for dot in dots}
+        found = {name: (dot.get_color(), dot.get_marker()) for name, dot in shown.items()}
+        assert looks == found
     assert len(set(looks.values())) == len(methods) - 1  # both sizes of one peer look alike
     hollow = [line.get_label() for line in speeds if line.get_fillstyle() == "none"]
     assert hollow == [f"Mode VLSTM{contestants.PAPER_SIZE}"]
+
+
+def test_rows_of_the_picture_of_time_and_accuracy_are_in_order_and_say_where_clips_are_fewer():
+    table = pd.DataFrame({"method": ["MIC", "MIC+T", "MIC-fast"], "ms_per_clip": [2.0, 3.0, 1.0]})
+    table = table.assign(accuracy=0.5, accuracy_low=0.4, accuracy_high=0.6, n=[9, 9, 3], people=3)
+    drawn = figures.value_for_time(table, lines={"largest class": 0.2})
+    names = [tick.get_text() for tick in drawn.axes[0].get_yticklabels()]
+    assert names == ["MIC+T", "MIC", "MIC-fast (3 clips)"]  # from below
+    times = [dot.get_xdata()[0] for dot in drawn.axes[0].lines]
+    assert times == [3.0, 2.0, 1.0]
