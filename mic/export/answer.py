@@ -17,10 +17,14 @@ class Answer:
     Attributes:
         logits: (B, classes) float32.
         z: (B, z_size) float32.
+        valence: (B,) float32; None where the network was not trained with ratings.
+        novelty: (B,) float32; None where the weights do not tell. See `mic.models.novelty`.
     """
 
     logits: np.ndarray
     z: np.ndarray
+    valence: np.ndarray | None = None
+    novelty: np.ndarray | None = None
 
 
 def checked(name: str, planes: np.ndarray, shape: Sequence[int | str | None]) -> np.ndarray:

@@ -20,10 +20,17 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock
 
+import mic
 from mic.errors import ConfigError
 
 OPSET = 17
 IR_VERSION = 8  # what came with opset 17, so that runtimes of that age read the files too
+
+_DOCUMENTATION = (
+    "An expression network of mic. clips: residuals of R, G, B of the frames of a clip, int16, as "
+    "the bitstream gives them; motion: vectors x, y a block in quarter samples. logits: one a "
+    "class, before softmax. What `card` and the outputs mean: docs/guide/export.md."
+)
 
 _Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
 _Conv = nn.Conv2d | nn.Conv3d
@@ -54,13 +61,16 @@ class Graph:
         return first
 
     def model(
-        self, inputs: Mapping[str, Sequence[str | int]], outputs: dict[str, tuple[str, int]]
+        self,
+        inputs: Mapping[str, Sequence[str | int]],
+        outputs: Mapping[str, tuple[str, int | None]],
     ) -> onnx.ModelProto:
         """The finished, checked model.
 
         Args:
             inputs: Shape of each input, int16; names stand for sizes that may vary.
-            outputs: For each output the value it is made of, (batch, size) float32.
+            outputs: For each output the value it is made of, and its size: (batch, size) float32,
+                or (batch,) where it has none.
         """
         for name, (value, _) in outputs.items():
             self._nodes.append(helper.make_node("Identity", [value], [name]))
@@ -72,14 +82,17 @@ class Graph:
                 for name, shape in inputs.items()
             ],
             [
-                helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", size])
+                helper.make_tensor_value_info(
+                    name, TensorProto.FLOAT, ["batch"] if size is None else ["batch", size]
+                )
                 for name, (_, size) in outputs.items()
             ],
             [numpy_helper.from_array(array, name) for name, array in self._constants.items()],
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])
         model.ir_version = IR_VERSION
-        model.producer_name = "mic"
+        model.producer_name, model.producer_version = "mic", mic.__version__
+        model.doc_string = _DOCUMENTATION
         onnx.checker.check_model(model, full_check=True)
         return model
 
@@ -108,7 +121,10 @@ def normalised_input(graph: Graph, value: str, norm: _Norm, *, rank: int) -> tup
     """
     scale, shift = scale_and_shift(norm)
     if bool((scale.abs() < 1e-8).any()):
-        raise ConfigError("a channel is scaled to zero: the network does not read its input")
+        raise ConfigError(
+            "a channel is scaled to zero: the network does not read all of its input",
+            remedy="export it as .pt2, which folds nothing",
+        )
     zero = (-shift / scale).view(-1, *[1] * (rank - 2))
     floats = graph.node("Cast", [value], to=TensorProto.FLOAT)
     return graph.node("Sub", [floats, graph.constant(zero, "zero")]), scale
@@ -206,7 +222,7 @@ def layers(
         elif not isinstance(layer, (nn.Dropout, nn.Identity)):
             raise ConfigError(
                 f"no ONNX form is written for {type(layer).__name__}",
-                remedy="run this network with torch",
+                remedy="export it as .pt2",
             )
     return value, sample
 

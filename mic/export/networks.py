@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+from numbers import Integral
 from typing import cast
 
+import numpy as np
 import onnx
 import torch
 from torch import nn
@@ -21,8 +24,10 @@ from mic.export.graph import (
 from mic.export.local_binary import local_binary
 from mic.models.expression import ExpressionNetwork, FrameEncoder
 from mic.models.mic import Mic
+from mic.models.novelty import Novelty
 from mic.peers.c3d_gru import C3dGru
 from mic.peers.compressed_fusion import CompressedFusion
+from mic.peers.compressed_transformer import CompressedTransformer
 from mic.peers.conv_lstm import EnhancedConvLstm, Stream, TwoStreamConvLstm
 from mic.peers.frame_attention import FrameAttention
 from mic.peers.local_binary import LbvCnn
@@ -34,6 +39,15 @@ from mic.peers.voting import FrameVoting
 INPUTS = {"clips": 3, "motion": 2}
 # Their loops over time are unrolled, or time is a dimension of their convolutions.
 _UNROLLED = (ModeVariational, C3dGru, LbvCnn, TwoStreamConvLstm)
+# Those with an ONNX form.
+_WRITTEN = (
+    *_UNROLLED,
+    ExpressionNetwork,
+    FrameAttention,
+    FrameVoting,
+    CompressedFusion,
+    FlowCnn,
+)
 
 
 def tested_part(network: nn.Module) -> nn.Module:
@@ -54,22 +68,28 @@ def build(
     """The ONNX form of a trained network, in evaluation.
 
     Inputs are the integers that `mic.bitstream` gives: `clips` (batch, T, 3, H, W) int16 and, for
-    networks that read it, `motion` (batch, T, 2, h, w) int16. Outputs are `logits` and `z`. The
-    batch may have any size; so may T, but for peers whose loop over time is unrolled.
+    networks that read it, `motion` (batch, T, 2, h, w) int16. Outputs are `logits` and `z`, and
+    what else the network says (see `outputs`). The batch may have any size; so may T, but for
+    peers whose loop over time is unrolled and where all states stand side by side.
 
     Args:
-        network: MIC, its expression branch, or a peer.
+        network: MIC, its expression branch, or a peer; left as it is.
         size: Height and width of `clips`.
         steps: T, where it is unrolled or gives shapes.
         motion_size: Height and width of `motion`, where it is read.
 
     Raises:
-        ConfigError: A network that has no ONNX form.
+        ConfigError: A network that has no ONNX form, or other inputs than it reads.
     """
-    network = tested_part(network).cpu().eval()
+    network = copy.deepcopy(tested_part(network)).cpu().eval()
+    if not isinstance(network, _WRITTEN):
+        raise ConfigError(f"{type(network).__name__} has no ONNX form", remedy="export it as .pt2")
+    check_inputs(network, size=size, steps=steps, motion_size=motion_size)
     graph = Graph()
+    more: dict[str, str] = {}
     if isinstance(network, ExpressionNetwork):
         z, logits = _expression(graph, network, size, motion_size)
+        more = {name: _HEADS[name](graph, network, z) for name in outputs(network)[2:]}
     elif isinstance(network, ModeVariational):
         z, logits = _mode_variational(graph, network, size, steps)
     elif isinstance(network, FrameAttention):
@@ -84,36 +104,95 @@ def build(
         z, logits = _fusion(graph, network, size, motion_size)
     elif isinstance(network, FlowCnn):
         z, logits = _flow_cnn(graph, network, size)
-    elif isinstance(network, TwoStreamConvLstm):
-        z, logits = _two_streams(graph, network, size, steps)
     else:
-        raise ConfigError(
-            f"{type(network).__name__} has no ONNX form",
-            remedy="run this network with torch; its graph would be a branch of `build`",
-        )
-    time: str | int = steps if isinstance(network, _UNROLLED) else "steps"
+        z, logits = _two_streams(graph, network, size, steps)
+    side_by_side = isinstance(network, ExpressionNetwork) and network.pooling == "concat"
+    fixed = side_by_side or isinstance(network, _UNROLLED)
+    time: str | int = steps if fixed else "steps"
     inputs: dict[str, tuple[str | int, ...]] = {"clips": ("batch", time, INPUTS["clips"], *size)}
-    if _reads_motion(network):
-        inputs["motion"] = ("batch", time, INPUTS["motion"], *_given(motion_size))
-    classes = _classes(network)
-    return graph.model(inputs, {"logits": (logits, classes), "z": (z, network.z_size)})
+    if motion_size is not None:
+        inputs["motion"] = ("batch", time, INPUTS["motion"], *motion_size)
+    made: dict[str, tuple[str, int | None]] = {
+        "logits": (logits, _classes(network)),
+        "z": (z, network.z_size),
+    }
+    return graph.model(inputs, made | {name: (value, None) for name, value in more.items()})
 
 
-def _reads_motion(network: nn.Module) -> bool:
-    return getattr(network, "motion_encoder", None) is not None or isinstance(
-        network, CompressedFusion
-    )
+def outputs(network: nn.Module) -> tuple[str, ...]:
+    """What an exported network says, in order.
+
+    Args:
+        network: The part that is tested.
+
+    Returns:
+        `logits` (B, classes) and `z` (B, z_size); of a recogniser that was trained with ratings,
+        `valence` (B,) in -1 to 1; and where its weights tell how unlike its training a clip is,
+        `novelty` (B,), see `mic.models.novelty`.
+    """
+    known = dict(network.named_children()) if isinstance(network, ExpressionNetwork) else {}
+    return ("logits", "z", *(name for name in _HEADS if name in known))
+
+
+def check_inputs(
+    network: nn.Module, *, size: tuple[int, int], steps: int, motion_size: tuple[int, int] | None
+) -> None:
+    """Refuses inputs that the network does not read, and motion that it does and is not given.
+
+    Raises:
+        ConfigError: See above.
+    """
+    for number in (*size, steps, *(motion_size or ())):
+        if not isinstance(number, Integral) or number < 1:
+            raise ConfigError(
+                f"no clip has a size of {number}", remedy="give whole numbers above 0"
+            )
+    reads = getattr(network, "motion_encoder", None) is not None
+    reads |= isinstance(network, (CompressedFusion, CompressedTransformer))
+    if reads and motion_size is None:
+        raise ConfigError("this network reads motion", remedy="give motion_size")
+    if motion_size is not None and not reads:
+        raise ConfigError("this network reads no motion", remedy="leave motion_size out")
+    if isinstance(network, ExpressionNetwork) and network.pooling == "concat":
+        own = network.z_size // network.lstm.hidden_size
+        if steps != own:
+            raise ConfigError(
+                f"this network reads clips of {own} frames, not of {steps}",
+                remedy=f"export it for {own} steps",
+            )
 
 
 def _given(size: tuple[int, int] | None) -> tuple[int, int]:
-    if size is None:
-        raise ConfigError("this network reads motion", remedy="give motion_size")
+    assert size is not None, "check_inputs has seen to it"
     return size
 
 
 def _classes(network: nn.Module) -> int:
-    last = [module for module in network.modules() if isinstance(module, nn.Linear)][-1]
+    # A recogniser's layer from z_E to valence stands behind its classifier.
+    part = network.classifier if isinstance(network, ExpressionNetwork) else network
+    last = [module for module in part.modules() if isinstance(module, nn.Linear)][-1]
     return last.out_features
+
+
+def _valence(graph: Graph, network: nn.Module, z: str) -> str:
+    value = linear(graph, z, cast(nn.Linear, network.get_submodule("valence")))
+    ends = [graph.constant(np.float32(end)) for end in (-1, 1)]
+    return graph.node("Squeeze", [graph.node("Clip", [value, *ends]), graph.constant([1])])
+
+
+def _novelty(graph: Graph, network: nn.Module, z: str) -> str:
+    layer = cast(Novelty, network.get_submodule("novelty"))
+    apart = graph.node("Unsqueeze", [z, graph.constant([1])])
+    apart = graph.node("Sub", [apart, graph.constant(layer.means[None], "means")])
+    apart = graph.node("MatMul", [apart, graph.constant(layer.whitening, "whitening")])
+    squares = graph.node("Mul", [apart, apart])
+    sums = graph.node("ReduceSum", [squares, graph.constant([2])], keepdims=0)
+    nearest = graph.node("Sqrt", [graph.node("ReduceMin", [sums], axes=[1], keepdims=0)])
+    return graph.node("Div", [nearest, graph.constant(layer.limit, "limit")])
+
+
+# What a recogniser's file may hold behind z_E, besides the classifier.
+_HEADS = {"valence": _valence, "novelty": _novelty}
 
 
 def _per_frame(graph: Graph, value: str, channels: int, size: tuple[int, int]) -> str:
@@ -166,7 +245,7 @@ def _expression(
         z = graph.node("ReduceSum", [product, graph.constant([0, 1])], keepdims=0)
     else:
         states = graph.node("Transpose", [states], perm=[2, 0, 1, 3])
-        z = graph.node("Reshape", [states, graph.constant([-1, network.z_size])])
+        z = graph.node("Reshape", [states, graph.constant([0, network.z_size], "shape")])
     return z, _classified(graph, z, network.classifier)
 
 

@@ -14,8 +14,11 @@ from torch import Tensor, nn
 
 from mic.errors import ConfigError, WeightsError
 from mic.export.answer import Answer, checked
-from mic.export.networks import tested_part
+from mic.export.networks import check_inputs, outputs, tested_part
 from mic.models.expression import ExpressionNetwork
+
+# The file within the archive that names what the program answers, in order.
+OUTPUTS = "outputs"
 
 
 class _Whole(nn.Module):
@@ -25,7 +28,7 @@ class _Whole(nn.Module):
         super().__init__()
         self.network = network
 
-    def forward(self, clips: Tensor, motion: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, clips: Tensor, motion: Tensor | None = None) -> tuple[Tensor, ...]:
         """(B, T, 3, H, W) and (B, T, 2, h, w) integers -> (B, classes), (B, z_size)."""
         moved = None if motion is None else motion.float()
         answer = self.network(clips.float(), None, moved)
@@ -37,8 +40,8 @@ class _WholeExpression(_Whole):
 
     network: ExpressionNetwork
 
-    def forward(self, clips: Tensor, motion: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """As `_Whole`."""
+    def forward(self, clips: Tensor, motion: Tensor | None = None) -> tuple[Tensor, ...]:
+        """As `_Whole`, and what `mic.export.networks.outputs` names besides."""
         network = self.network
         frames = network.encoder(clips.float().flatten(0, 1))
         if motion is not None and network.motion_encoder is not None:
@@ -50,7 +53,12 @@ class _WholeExpression(_Whole):
             z = (network.attention(states).softmax(1) * states).sum(1)
         else:
             z = states.mean(1) if network.pooling == "mean" else states.flatten(1)
-        return network.classifier(z), z
+        more = []
+        if "valence" in outputs(network):
+            more.append(network.get_submodule("valence")(z)[:, 0].clamp(-1, 1))
+        if "novelty" in outputs(network):
+            more.append(network.get_submodule("novelty")(z))
+        return network.classifier(z), z, *more
 
 
 def whole(network: nn.Module) -> nn.Module:
@@ -61,7 +69,7 @@ def whole(network: nn.Module) -> nn.Module:
     """
     network = tested_part(network)
     kind = _WholeExpression if isinstance(network, ExpressionNetwork) else _Whole
-    return kind(copy.deepcopy(network).cpu()).eval()
+    return kind(copy.deepcopy(network).cpu()).eval().requires_grad_(False)
 
 
 @torch.no_grad()
@@ -79,7 +87,11 @@ def program(
         size: Height and width of `clips`.
         steps: Frames a clip.
         motion_size: Height and width of `motion`, where it is read.
+
+    Raises:
+        ConfigError: Other inputs than the network reads.
     """
+    check_inputs(tested_part(network), size=size, steps=steps, motion_size=motion_size)
     # Two clips: a batch of one would be taken for a constant.
     inputs = [torch.zeros(2, steps, 3, *size, dtype=torch.int16)]
     if motion_size is not None:
@@ -95,6 +107,11 @@ def program(
 
 def serialised(made: torch.export.ExportedProgram, facts: Mapping[str, str]) -> bytes:
     """The content of a `.pt2` file."""
+    # Where the code lay that was traced is nobody's business, and would differ between checkouts;
+    # what it was traced with is as large as a fifth of the network, all of it zeros.
+    for node in made.graph.nodes:
+        node.meta.pop("stack_trace", None)
+    made.example_inputs = None
     buffer = io.BytesIO()
     with warnings.catch_warnings():
         # Of the same lists: torch finds their tensors twice and asks whether all is on the CPU.
@@ -107,21 +124,27 @@ class Program:
     """An exported program, ready to run on the CPU. Load only files that you trust.
 
     Args:
-        path: The `.pt2` file.
+        source: The `.pt2` file, or its content.
 
     Raises:
         WeightsError: Not such a file.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, source: str | Path | bytes) -> None:
+        file = None if isinstance(source, bytes) else source
+        facts = {OUTPUTS: ""}
         try:
-            self._run = torch.export.load(path).module()
+            made = torch.export.load(
+                io.BytesIO(source) if isinstance(source, bytes) else source, extra_files=facts
+            )
+            self._run = made.module()
         except Exception as error:  # torch's own errors have no common base
             raise WeightsError(
                 f"is not a program that torch reads: {error}",
-                file=path,
+                file=file,
                 remedy="export it again",
             ) from error
+        self._outputs = facts[OUTPUTS].split() or ["logits", "z"]  # as before there were more
 
     @torch.no_grad()
     def __call__(self, clips: np.ndarray, motion: np.ndarray | None = None) -> Answer:
@@ -130,11 +153,13 @@ class Program:
         if motion is not None:
             inputs.append(torch.from_numpy(checked("motion", motion, ("B", "T", 2, "h", "w"))))
         try:
-            logits, z = self._run(*inputs)
+            said = self._run(*inputs)
         except (AssertionError, RuntimeError, TypeError, ValueError) as error:
             shapes = " and ".join(str(tuple(planes.shape)) for planes in inputs)
             raise ConfigError(
                 f"the program was not exported for {shapes}: {str(error).splitlines()[0]}",
                 remedy="give what it was exported for, or export it again",
             ) from error
-        return Answer(logits=logits.numpy(), z=z.numpy())
+        return Answer(
+            **{name: value.numpy() for name, value in zip(self._outputs, said, strict=True)}
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ from torch import nn
 
 from mic.errors import ConfigError, WeightsError
 from mic.export.answer import Answer, checked
-from mic.export.networks import build
-from mic.export.program import Program, program, serialised
+from mic.export.networks import build, outputs, tested_part
+from mic.export.program import OUTPUTS, Program, program, serialised
 from mic.storage.atomic import replacing, write_bytes
 
 # Errors only: the quantiser's and the runtime's advice is no concern of the user's.
@@ -70,7 +71,7 @@ class Session:
             motion: (B, T, 2, h, w) int16, where the network reads it.
 
         Raises:
-            ConfigError: They are no such arrays.
+            ConfigError: They are no such arrays, or clips of a length that cannot be computed.
         """
         if (motion is not None) != self.reads_motion:
             raise ConfigError(
@@ -84,8 +85,16 @@ class Session:
         }
         if motion is not None and feeds["motion"].shape[:2] != feeds["clips"].shape[:2]:
             raise ConfigError("clips and motion are of different clips or frames")
-        logits, z = self._session.run(["logits", "z"], feeds)
-        return Answer(logits=logits, z=z)
+        names = [one.name for one in self._session.get_outputs()]
+        try:
+            said = self._session.run(names, feeds)
+        except Exception as error:  # the runtime's own errors have no common public base
+            shapes = " and ".join(str(planes.shape) for planes in feeds.values())
+            raise ConfigError(
+                f"the network does not answer to {shapes}: {str(error).splitlines()[0]}",
+                remedy="give longer clips, or export it for such ones",
+            ) from error
+        return Answer(**dict(zip(names, said, strict=True)))
 
 
 def export(
@@ -110,23 +119,58 @@ def export(
             program's archive.
 
     Raises:
-        ConfigError: The network has no ONNX form, or the name another suffix.
+        ConfigError: The network has no ONNX form, it reads other inputs, or the name has another
+            suffix.
         StorageError: The file cannot be written.
     """
-    suffix, facts = Path(path).suffix.lower(), facts or {}
-    if suffix == ".onnx":
-        model = build(network, size=size, steps=steps, motion_size=motion_size)
-        onnx.helper.set_model_props(model, dict(facts))
-        content = model.SerializeToString()
-    elif suffix == ".pt2":
-        made = program(network, size=size, steps=steps, motion_size=motion_size)
-        content = serialised(made, facts)
-    else:
-        raise ConfigError(
-            f"no format is called {suffix!r}", remedy="choose a name ending in .onnx or .pt2"
-        )
-    write_bytes(path, content)
+    form = suffix(path)
+    write_bytes(
+        path,
+        content(network, form, size=size, steps=steps, motion_size=motion_size, facts=facts),
+    )
     return Path(path)
+
+
+def suffix(path: str | Path) -> str:
+    """`.onnx` or `.pt2`, by a file's name.
+
+    Raises:
+        ConfigError: It has another suffix.
+    """
+    found = Path(path).suffix.lower()
+    if found not in (".onnx", ".pt2"):
+        raise ConfigError(
+            f"no format is called {found!r}", remedy="choose a name ending in .onnx or .pt2"
+        )
+    return found
+
+
+def content(
+    network: nn.Module,
+    form: str,
+    *,
+    size: tuple[int, int],
+    steps: int = 16,
+    motion_size: tuple[int, int] | None = None,
+    facts: Mapping[str, str] | None = None,
+) -> bytes:
+    """What `export` writes.
+
+    Args:
+        network: MIC, its expression branch, or a peer.
+        form: `.onnx` or `.pt2`.
+        size: Height and width of the input.
+        steps: Frames a clip.
+        motion_size: Height and width of the motion, where it is read.
+        facts: What else is to be known, into the file.
+    """
+    if form == ".onnx":
+        model = build(network, size=size, steps=steps, motion_size=motion_size)
+        onnx.helper.set_model_props(model, dict(facts or {}))
+        return bytes(model.SerializeToString())
+    made = program(network, size=size, steps=steps, motion_size=motion_size)
+    said = {OUTPUTS: " ".join(outputs(tested_part(network)))}
+    return serialised(made, said | dict(facts or {}))
 
 
 def quantise(
@@ -197,8 +241,8 @@ class Parity:
     """How far an exported network is from torch's.
 
     Attributes:
-        difference: Largest absolute difference of a logit.
-        same: Clips with the same label.
+        difference: Largest absolute difference of a logit; not a number where one is none.
+        same: Clips with the same label, and all of whose logits are finite.
         clips: All clips.
     """
 
@@ -220,13 +264,14 @@ def parity(
         session: What became of it.
         batches: (clips, motion), int16.
     """
-    network = network.eval()
+    network = copy.deepcopy(network).eval()
     difference, same, count = 0.0, 0, 0
     for clips, motion in batches:
         moved = None if motion is None else torch.from_numpy(motion).float()
         theirs = network(torch.from_numpy(clips).float(), None, moved).logits.numpy()
         ours = session(clips, motion).logits
-        difference = max(difference, float(np.abs(ours - theirs).max()))
-        same += int((ours.argmax(1) == theirs.argmax(1)).sum())
+        difference = float(np.maximum(difference, np.abs(ours - theirs).max()))
+        finite = np.isfinite(ours).all(1) & np.isfinite(theirs).all(1)
+        same += int((finite & (ours.argmax(1) == theirs.argmax(1))).sum())
         count += len(clips)
     return Parity(difference=difference, same=same, clips=count)

@@ -16,15 +16,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 
 import mic
 from mic.bitstream import Stream
-from mic.errors import ConfigError, WeightsError
-from mic.inputs.tensors import Representation, represent
+from mic.errors import ConfigError, WeightsError, printable
+from mic.inputs.tensors import Kind, Representation, represent
 from mic.models.expression import ExpressionNetwork
 from mic.models.mic import Mic
 from mic.models.novelty import Novelty
@@ -38,6 +38,8 @@ PINS = SHIPPED / "SHA256SUMS"
 _FORMAT = "mic-expression-1"
 # A window that is parsed while it passes has no file to decode again.
 _DECODED = ("decoded", "decoded_frames", "fusion")
+# Longer windows than anybody has; a card that asks for more asks for all the memory.
+_MOST_STEPS = 4096
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -85,21 +87,19 @@ class Card:
             if found.metadata.get("format") != _FORMAT:
                 raise ValueError(f"its format is {found.metadata.get('format')!r}")
             facts = json.loads(found.metadata["card"])
-            facts["classes"] = tuple(str(name) for name in facts["classes"])
+            fields = {field.name for field in dataclasses.fields(cls)}
+            if newer := sorted(facts.keys() - fields):
+                raise WeightsError(
+                    f"has a card of another version, with {', '.join(map(printable, newer[:3]))}",
+                    file=found.path,
+                    remedy="use the version of mic that wrote it",
+                )
+            if not isinstance(facts["classes"], list):
+                raise ValueError(f"classes is {facts['classes']!r}")
+            facts["classes"] = tuple(facts["classes"])
             facts["representation"] = Representation(**facts["representation"])
             card = cls(**facts)
-            numbers = (card.edge, card.vop_quant, card.frame_rate, card.margin, card.drop)
-            sound = all(isinstance(number, int | float) for number in numbers)
-            if type(card.valence) is not bool or type(card.novelty) is not bool:
-                raise ValueError(f"valence is {card.valence!r}, novelty {card.novelty!r}")
-            if not (sound and card.classes and all(math.isfinite(number) for number in numbers)):
-                raise ValueError("a field is no number, or there are no classes")
-            if type(card.edge) is not int or not 16 <= card.edge <= 1024 or card.frame_rate <= 0:
-                raise ValueError("a field is out of its range")
-            if not (0 <= card.margin <= 2 and -1 <= card.drop <= 1):
-                raise ValueError(f"margin is {card.margin}, drop {card.drop}")
-            if card.representation.kind in _DECODED:
-                raise ValueError("it works on decoded pictures")
+            card.check()
         except (KeyError, TypeError, ValueError, ConfigError) as error:
             raise WeightsError(
                 f"has no card that tells how to use it: {error}",
@@ -107,6 +107,37 @@ class Card:
                 remedy="write it with `mic.recognition.recogniser.save`, as `mic train` does",
             ) from error
         return card
+
+    def check(self) -> None:
+        """Refuses what no clip can be made for.
+
+        Raises:
+            ValueError: A field is of another type, or out of its range.
+        """
+        numbers = (self.edge, self.vop_quant, self.frame_rate, self.margin, self.drop)
+        sound = all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
+        named = all(type(name) is str and name for name in self.classes)
+        if not (sound and named and self.classes):
+            raise ValueError("a field is no number, or there are no classes")
+        if len(set(self.classes)) < len(self.classes):
+            raise ValueError("two classes have one name")
+        if type(self.valence) is not bool or type(self.novelty) is not bool:
+            raise ValueError(f"valence is {self.valence!r}, novelty {self.novelty!r}")
+        if type(self.edge) is not int or not 16 <= self.edge <= 1024 or self.frame_rate <= 0:
+            raise ValueError("a field is out of its range")
+        if type(self.vop_quant) is not int or not 1 <= self.vop_quant <= 31:
+            raise ValueError(f"vop_quant is {self.vop_quant}")
+        if not (0 <= self.margin <= 2 and -1 <= self.drop <= 1):
+            raise ValueError(f"margin is {self.margin}, drop {self.drop}")
+        seen = self.representation
+        if seen.kind not in get_args(Kind) or type(seen.with_motion) is not bool:
+            raise ValueError(f"kind is {seen.kind!r}, with_motion {seen.with_motion!r}")
+        if type(seen.steps) is not int or not seen.steps <= _MOST_STEPS:
+            raise ValueError(f"steps is {seen.steps!r}")
+        if seen.kind in _DECODED:
+            raise ValueError("it works on decoded pictures")
+        if self.network.get("pooling") == "concat" and self.network.get("steps") != seen.steps:
+            raise ValueError("the network's steps are not those of the clips")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -208,6 +239,9 @@ class Recogniser:
         Args:
             clips: As `read` returns them: `residual` (T, 3, h, w), and `motion` (T, 2, h', w')
                 where the network has a motion branch.
+
+        Raises:
+            WeightsError: The network's answer is not finite.
         """
         answers = []
         for clip in clips:
@@ -216,6 +250,12 @@ class Recogniser:
             if self.network.motion_encoder is not None:
                 motion = torch.from_numpy(clip["motion"])[None].to(self._device).float()
             z, logits = self.network(residual, None, motion)
+            if not bool(torch.isfinite(logits).all()):
+                raise WeightsError(
+                    "answers with what is no number",
+                    file=self.name,
+                    remedy="train again, or use other weights",
+                )
             valence = novelty = None
             if self.card.novelty:
                 novelty = float(self.network.get_submodule("novelty")(z.float())[0])

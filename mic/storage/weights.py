@@ -47,6 +47,9 @@ _CONVERT = (
     "convert it where you trust it: safetensors.torch.save_file(network.state_dict(), "
     "'weights.safetensors')"
 )
+# The version of its format, then who wrote it: the beginning of what `mic export` writes.
+_ONNX = b"\x08\x08\x12\x03mic"
+_EXPORTED = "name the .safetensors file that it was made of"
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,8 @@ def _bytes_of(path: Path) -> bytes:
         ) from error
     # The length of a safetensors header, which comes first, may begin as one of the others does.
     own = len(data) > 8 and 2 <= int.from_bytes(data[:8], "little") <= len(data) - 8
+    if data.startswith(b"PK\x03\x04") and b"/archive_format" in data:
+        raise WeightsError("is an exported network", file=path, remedy=_EXPORTED)
     for magic, what in _FOREIGN.items() if not (own and data[8:9] == b"{") else ():
         if data.startswith(magic) or data[4:8] == magic:
             raise WeightsError(
@@ -192,6 +197,8 @@ def _bytes_of(path: Path) -> bytes:
                 file=path,
                 remedy=_CONVERT,
             )
+    if data.startswith(_ONNX):
+        raise WeightsError("is an exported network", file=path, remedy=_EXPORTED)
     if len(data) > MAX_FILE_BYTES:
         raise WeightsError(f"is larger than {MAX_FILE_BYTES} bytes", file=path, remedy=_CONVERT)
     return data
