@@ -1,7 +1,7 @@
 """How the bytes of a file show that its end is missing.
 
-MP4, AVI and Matroska say how long they are. Of others the last bytes tell: a tag,
-pack or packet that the file ends in the middle of, or the size that the header states.
+MP4, AVI and most of Matroska say how long they are. Of others the last bytes tell: a tag, pack,
+packet or element that the file ends in the middle of, or the size that the header states.
 """
 
 from __future__ import annotations
@@ -35,6 +35,14 @@ _ASF_FILE_PROPERTIES = bytes.fromhex("a1dcab8c47a9cf118ee400c00c205365")
 _MXF_HEADER_PARTITION = bytes.fromhex("060e2b34020501010d01020101")
 # Start codes of a program stream from here on are packets, packs and its end; pictures have none.
 _PROGRAM_END, _PROGRAM_PACK = 0xB9, 0xBA
+# Of Matroska (RFC 9559): header, segment, cluster, and what a live film's hold at the first level.
+_MATROSKA = frozenset(
+    bytes.fromhex(name)
+    for name in (
+        *("1a45dfa3", "18538067", "1f43b675", "114d9b74", "1549a966", "1654ae6b", "1c53bb6b"),
+        *("1254c367", "1043a770", "1941a469", "a3", "a0", "e7", "a7", "ab", "5854", "ec", "bf"),
+    )
+)
 _TAIL = 1 << 17  # bytes looked at of a program stream; a packet has at most half as many
 
 
@@ -56,8 +64,8 @@ def breaks_off(path: Path, container: str) -> str:
     """Why a file cannot be whole, where its header does not say how long the video is.
 
     Args:
-        path: A GIF, FLV, ASF/WMV, MXF, MPEG program or transport stream; of others nothing is
-            said.
+        path: A GIF, FLV, ASF/WMV, MXF, Matroska, MPEG program or transport stream; of others
+            nothing is said.
         container: libavformat's name.
 
     Returns:
@@ -185,6 +193,32 @@ def _next_packet(data: bytes, place: int) -> int:
     return -1
 
 
+def _matroska(file: BinaryIO, size: int) -> str:
+    """RFC 8794, 4 to 6: elements state their sizes, those that are sent live excepted."""
+    place = 0
+    while place < size:
+        head = _at(file, place, 12)
+        name = _ebml_length(head)
+        width = _ebml_length(head[name:])
+        if head[:name] not in _MATROSKA:  # something else may follow the film
+            return ""
+        if not width or len(head) < name + width:
+            return "its last element is not whole"
+        stated = int.from_bytes(head[name : name + width], "big") & ((1 << 7 * width) - 1)
+        place += name + width
+        if stated == (1 << 7 * width) - 1:  # unknown: what it holds comes next
+            continue
+        if place + stated > size:
+            return "its last element is not whole"
+        place += stated
+    return ""
+
+
+def _ebml_length(data: bytes) -> int:
+    """Bytes of the number that begins here: leading zeros of its first byte and one; 0 if none."""
+    return 9 - data[0].bit_length() if data and data[0] else 0
+
+
 _CHECKS: Mapping[str, Callable[[BinaryIO, int], str]] = {
     "gif": _gif,
     "mpegts": _transport,
@@ -193,4 +227,5 @@ _CHECKS: Mapping[str, Callable[[BinaryIO, int], str]] = {
     "mxf": _mxf,
     "mxf_opatom": _mxf,
     "mpeg": _program,
+    "matroska,webm": _matroska,
 }

@@ -1,7 +1,7 @@
-"""Which packets of an H.264 stream hold the second field of a picture whose first came before.
+"""Which packets of a stream hold the second field of a picture whose first came before.
 
-Broadcasts code interlaced pictures as two fields, each an access unit of its own (ITU-T H.264,
-3.30, 7.4.1.2.4): a decoder shows both as one picture.
+Broadcasts code interlaced pictures as two fields, in H.264 each an access unit of its own (ITU-T
+H.264, 3.30, 7.4.1.2.4): a decoder shows both as one picture.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from mic.codec.picture_headers import Bits, units
+from mic_bitstream.decoding import field_structures
 
 _SLICES, _SEQUENCE, _PICTURE = (1, 2, 5), 7, 8  # nal_unit_type
 # profile_idc whose parameter sets tell of chroma, depth and scaling (7.3.2.1.1).
@@ -47,7 +48,7 @@ class _Field:
 
 
 class FieldPairs:
-    """Pairs fields, a packet at a time in coding order.
+    """Pairs fields of H.264, a packet at a time in coding order.
 
     Args:
         headers: What the container keeps apart.
@@ -116,6 +117,27 @@ class FieldPairs:
         if not bits.take(1):  # field_pic_flag
             return None
         return _Field(number, bits.take(1), unit[0] >> 5 & 3 > 0)
+
+
+class Mpeg2FieldPairs:
+    """Pairs fields of MPEG-2 that containers keep in packets of their own (13818-2, 6.1.1.4)."""
+
+    expected = True
+
+    def __init__(self) -> None:
+        self._open: tuple[int, int] | None = None  # temporal_reference and the field that lacks
+
+    def second(self, data: bytes) -> bool:
+        """As `FieldPairs.second`."""
+        at, structures = data.find(b"\0\0\1\0"), field_structures(data)
+        before, self._open = self._open, None
+        if len(structures) != 1 or structures[0] not in (1, 2) or not 0 <= at < len(data) - 5:
+            return False
+        reference = int.from_bytes(data[at + 4 : at + 6]) >> 6
+        if before == (reference, structures[0]):
+            return True
+        self._open = reference, 3 - structures[0]
+        return False
 
 
 def _apart(headers: bytes) -> Iterator[bytes]:

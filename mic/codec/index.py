@@ -16,23 +16,19 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from mic.codec.clocks import MISSING, filled, follow, follow_keys
 from mic.codec.entrances import entrance_of
-from mic.codec.fields import FieldPairs
+from mic.codec.fields import FieldPairs, Mpeg2FieldPairs
 from mic.codec.picture_headers import avc_picture, mpeg_type, vp9_shows
 from mic.codec.vops import Vops
 from mic.errors import CodecError
-from mic_bitstream.decoding import FALL, WRAPPED
 
-_MISSING = np.iinfo(np.int64).min
 # libavcodec's decoders: what they make of pictures whose references are missing is no picture.
 _FROM_KEY = frozenset(
     {"msmpeg4v1", "msmpeg4v2", "msmpeg4", "wmv1", "wmv2", "h263", "h263p", "flv", "svq1"}
     | {"vp3", "theora", "vp4", "vp5", "vp6", "vp6a", "vp6f", "vp7", "vp8", "vp9"}
     | {"av1", "libdav1d", "libaom-av1", "snow", "ffv1", "flashsv2"}
 )
-# A clock that falls so far begins anew: the file is several recordings, one behind the other.
-_FALL = FALL  # seconds of decoding times, which only rise
-_FALL_SHOWN = 1.0  # of presentation times, which fall where pictures are reordered
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -119,6 +115,7 @@ def index_of(
     ordered: bool,
     reordered: bool,
     joined: bool,
+    keyed: bool,
     time_base: Fraction,
 ) -> Index:
     """Reads all packets of a stream.
@@ -134,6 +131,8 @@ def index_of(
             the decoder tells.
         joined: Whether the container is one whose files can be joined byte by byte: its clock may
             begin anew.
+        keyed: Whether recordings begin with key pictures in such a container, which keeps no
+            decoding times.
         time_base: Seconds a unit of the stamps.
     """
     entries, damage = _Entries(codec, extradata), None
@@ -143,26 +142,29 @@ def index_of(
     except CodecError as error:
         damage = error
     pts, dts = np.array(entries.pts, np.int64), np.array(entries.dts, np.int64)
-    anew = joined and _follow(pts, dts, float(time_base))
+    if keyed:
+        anew = follow_keys(pts, dts, np.array(entries.keyframes, bool))
+    else:
+        anew = joined and follow(pts, dts, float(time_base))
     # Containers that keep decoding times only call them presentation times: these rise.
     rising = reordered and bool((np.diff(pts[~entries.second_fields()]) > 0).all())
     discarded = np.array(entries.discarded, bool)
     begin = entries.begin()
-    stamped = timed and ordered and not rising and bool((pts != _MISSING).all())
+    stamped = timed and ordered and not rising and bool((pts != MISSING).all())
     pictures = entries.shown(begin, pts if stamped else None)
     uncoded = np.frombuffer("".join(entries.kinds).encode(), np.uint8) == ord("N")
     packed = bool((pictures > 1).any())  # its VOPs that are not coded only hold a place
     held = pictures if packed else np.maximum(pictures, uncoded)
     leading = entries.leading()
     held[:begin] = held[leading] = 0
-    filled = np.arange(len(pts)).repeat(held)
-    rows, by_stamp = _order(entries.types, pts, filled, trusted=timed and ordered and not rising)
+    holding = np.arange(len(pts)).repeat(held)
+    rows, by_stamp = _order(entries.types, pts, holding, trusted=timed and ordered and not rising)
     by_stamp = by_stamp and not anew  # a stamp may be that of two pictures
     rows = rows[~discarded[rows]]
-    stamps = pts if by_stamp or rising else np.where(dts == _MISSING, pts, dts)
+    stamps = pts if by_stamp or rising else np.where(dts == MISSING, pts, dts)
     if joined:
-        stamps = _filled(stamps)
-    if not timed or (stamps[rows] == _MISSING).any():
+        stamps = filled(stamps)
+    if not timed or (stamps[rows] == MISSING).any():
         rate = entries.vops.rate() or rate
         seconds, zero = np.arange(len(rows)) / float(rate), 0
     else:
@@ -175,7 +177,7 @@ def index_of(
     packet_of = rows[shown]
     first = float(seconds[shown][0]) if shown.any() else 0.0
     start = zero * float(time_base) + first
-    if timed and shown.any() and pts[packet_of[0]] != _MISSING:  # `zero` may be a decoding time
+    if timed and shown.any() and pts[packet_of[0]] != MISSING:  # `zero` may be a decoding time
         start = int(pts[packet_of[0]]) * float(time_base)
     times = seconds - first
     stated = entries.durations[rows[-1]] * float(time_base) if len(rows) else 0.0
@@ -201,53 +203,13 @@ def index_of(
     )
 
 
-def _follow(pts: np.ndarray, dts: np.ndarray, second: float) -> bool:
-    """Lets joined recordings follow one another in time; whether there are several.
-
-    Args:
-        pts: Presentation time stamps, changed.
-        dts: Decoding time stamps, changed.
-        second: Seconds a unit.
-    """
-    by_dts = bool((dts != _MISSING).any())
-    clock, fall = (dts, _FALL) if by_dts else (pts, _FALL_SHOWN)
-    known = np.flatnonzero(clock != _MISSING)
-    steps = np.diff(clock[known])
-    forward = steps[steps > 0]  # the second field of a picture may have the first's time
-    usual = int(np.median(forward)) if len(forward) else 0
-    anew = np.flatnonzero((steps * second < -fall) | (steps * second > WRAPPED))
-    added = np.zeros(len(clock), np.int64)
-    for place in anew:
-        added[known[place + 1] :] += usual - steps[place]
-    for stamps in (pts, dts):
-        stamps[stamps != _MISSING] += added[stamps != _MISSING]
-    return bool(len(anew))
-
-
-def _filled(stamps: np.ndarray) -> np.ndarray:
-    """Time stamps, those of packets that have none between their neighbours'.
-
-    Transport and program streams need not tell the time of every packet; a pause is shared out
-    among those without. Where fewer than two have one, nothing is known.
-    """
-    known, numbers = np.flatnonzero(stamps != _MISSING), np.arange(len(stamps))
-    if len(known) in (len(stamps), 0, 1):
-        return stamps
-    found = np.interp(numbers, known, stamps[known].astype(float))
-    step = float(np.median(np.diff(stamps[known]) / np.diff(known)))
-    first, last = int(known[0]), int(known[-1])
-    found[:first] -= step * (first - numbers[:first])
-    found[last:] += step * (numbers[last:] - last)
-    return np.where(stamps == _MISSING, np.rint(found).astype(np.int64), stamps)
-
-
 def _order(
     types: list[str], pts: np.ndarray, coded: np.ndarray, *, trusted: bool
 ) -> tuple[np.ndarray, bool]:
     """Packets in the order in which they are shown, and whether time stamps gave it."""
     by_kind = _reordered([types[packet] for packet in coded], coded)
     stamps = pts[coded]
-    if not trusted or (stamps == _MISSING).any() or len(np.unique(stamps)) < len(stamps):
+    if not trusted or (stamps == MISSING).any() or len(np.unique(stamps)) < len(stamps):
         return by_kind, False
     by_stamp = coded[np.argsort(stamps, kind="stable")]
     # Matroska in its VfW mode stores decoding times and calls them presentation times; where
@@ -301,7 +263,11 @@ class _Entries:
         self._shows: list[bool] = []  # as the entrance has it
         self._second_fields: list[bool] = []
         self.entrance = entrance_of(codec, extradata)
-        self._fields = FieldPairs(extradata) if codec == "h264" else None
+        self._fields: FieldPairs | Mpeg2FieldPairs | None = None
+        if codec == "h264":
+            self._fields = FieldPairs(extradata)
+        elif codec == "mpeg2video":
+            self._fields = Mpeg2FieldPairs()
 
     def begin(self) -> int:
         """The packet of the first key picture, where others cannot be decoded; else 0."""
@@ -348,9 +314,9 @@ class _Entries:
         looked_at = fields is not None and (packet.is_keyframe or fields.expected)
         second = fields is not None and looked_at and fields.second(bytes(packet))
         self._second_fields.append(second)
-        self.pts.append(_MISSING if packet.pts is None else packet.pts)
-        self.dts.append(_MISSING if packet.dts is None else packet.dts)
-        if second and self.pts[-1] == _MISSING:  # a demuxer split what had one stamp
+        self.pts.append(MISSING if packet.pts is None else packet.pts)
+        self.dts.append(MISSING if packet.dts is None else packet.dts)
+        if second and self.pts[-1] == MISSING:  # a demuxer split what had one stamp
             self.pts[-1], self.dts[-1] = self.pts[-2], self.dts[-2]
         self.durations.append(packet.duration or 0)
         self.sizes.append(packet.size)

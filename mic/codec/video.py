@@ -44,9 +44,10 @@ from mic.codec.index import Index, index_of
 from mic.codec.missing import complete
 from mic.codec.picture import Picture
 from mic.codec.reading import frame_rate_of, opened
+from mic.codec.scrambling import scrambled
 from mic.errors import CodecError, ConfigError
 from mic_bitstream.containers import has_times
-from mic_bitstream.decoding import JOINED, decoded_frames, no_frames, packets
+from mic_bitstream.decoding import JOINED, KEYED, decoded_frames, no_frames, packets
 
 _SEEKABLE = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"})
 # Decoding so many pictures costs less than jumping over them.
@@ -103,6 +104,7 @@ class Video:
             self._timed = has_times(container)
             self._reordered = bool(context.has_b_frames)
             self._stated_end = stated_end(container, stream)
+            self._pid = stream.id
             if survey:
                 found = packets(container, stream, self.path)
                 if self.codec == "mpeg4":
@@ -136,11 +138,22 @@ class Video:
             ordered=self.container != "avi",  # AVI keeps decoding times only
             reordered=self._reordered,
             joined=self.container in JOINED,
+            keyed=self.container in KEYED,
             time_base=self.time_base,
         )
         if len(index) == 0:
-            raise index.damage or no_frames(self.path)
+            raise self._encrypted() or index.damage or no_frames(self.path)
         return index
+
+    def _encrypted(self) -> CodecError | None:
+        """The error for a stream that needs a key, or a part of which does."""
+        if self.container != "mpegts" or not scrambled(self.path, self._pid):
+            return None
+        return CodecError(
+            "is encrypted, all of it or in part",
+            file=self.path,
+            remedy="decrypt it first, or record it again with its key",
+        )
 
     def _shown_first(
         self, found: Iterator[av.Packet[av.VideoStream]]
@@ -212,6 +225,8 @@ class Video:
     def damage(self) -> CodecError | None:
         """Why the file cannot be read to its end, as far as that shows without decoding."""
         index = self.index
+        if encrypted := self._encrypted():
+            return encrypted
         if index.damage is not None:
             return self.placed(index.damage, len(index))
         missing = self._stated_end - (index.start + index.duration)

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 from mic.codec.reading import opened
 from mic.codec.video import Video
 from mic.errors import CodecError, UnsupportedSyntaxError
-from mic_bitstream.decoding import decoded_frames, packets
+from mic_bitstream.decoding import decoded_frames, field_structures, packets
 from mic_bitstream.files import reason
 from mic_bitstream.side_data import motion_vectors
 
@@ -135,6 +135,8 @@ def pictures(video: Video, first: int = 0, *, samples: bool = True) -> Iterator[
         CodecError: It is damaged; all whole pictures before have been yielded.
         UnsupportedSyntaxError: It is interlaced, not 8-bit 4:2:0, or its size changes.
     """
+    if video.codec == "mpeg2video" and set(field_structures(bytes(next(video.packets())))) - {3}:
+        raise UnsupportedSyntaxError("the video is interlaced", file=video.path, remedy=REMEDY)
     with opened(video.path, number=video.stream) as (container, stream):
         # apply_cropping=0 keeps the rows and columns that vectors may read outside the picture;
         # explode turns damage that the decoder sees into an error instead of a concealed frame,

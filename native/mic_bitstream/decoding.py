@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from mic_bitstream.errors import CodecError
 from mic_bitstream.files import reason
 
 # Bytes of several recordings in a row are a file of these.
-JOINED = frozenset({"mpeg", "mpegts"})
+JOINED = frozenset({"mpeg", "mpegts", "matroska,webm"})
+# In these it begins with a key picture, and decoding times are guesses that fall anywhere.
+KEYED = frozenset({"matroska,webm"})
 # Seconds by which decoding times fall where another recording begins. By less they fall where
 # fields are repeated and libavformat guesses.
 FALL = 0.1
@@ -25,6 +28,7 @@ FALL = 0.1
 WRAPPED = 2**32 / 90_000
 _HELD_BACK = 16  # pictures of the recording before that a decoder still hands out
 _HELD = 16  # packets of one transport unit that the mark of another may reach
+_PEEKED = 64  # packets of MPEG-2 in which pictures are coded as fields, if they are at all
 # Decoders that show what they made of a damaged picture and say nothing, unless they are told to
 # stop there. Those of H.264, ProRes and others mark such a picture and are not told: they would
 # refuse sound films whose lists of reference pictures are untidy.
@@ -140,15 +144,58 @@ class _MissingSamples(Exception):
         super().__init__("samples are missing")
 
 
+def field_structures(data: bytes) -> list[int]:
+    """picture_structure of an MPEG-2 packet's pictures (ISO/IEC 13818-2, 6.3.10).
+
+    Returns:
+        1 for a top field, 2 for a bottom field, 3 for a whole picture.
+    """
+    found, at = [], data.find(b"\0\0\1\xb5")
+    while 0 <= at < len(data) - 6:
+        if data[at + 4] >> 4 == 8:  # a picture coding extension
+            found.append(data[at + 6] & 3)
+        at = data.find(b"\0\0\1\xb5", at + 4)
+    return found
+
+
+def _peeked(
+    found: Iterator[av.Packet[av.VideoStream]],
+) -> tuple[bool, Iterator[av.Packet[av.VideoStream]]]:
+    """Whether pictures of MPEG-2 are coded as fields, and all packets."""
+    held: list[av.Packet[av.VideoStream]] = []
+    error: CodecError | None = None
+    try:
+        held.extend(itertools.islice(found, _PEEKED))
+    except CodecError as damage:  # told when its turn comes
+        error = damage
+    fields = any({1, 2} & set(field_structures(bytes(packet))) for packet in held)
+
+    def again() -> Iterator[av.Packet[av.VideoStream]]:
+        yield from held
+        if error is not None:
+            raise error
+        yield from found
+
+    return fields, again()
+
+
+def _stated_size(data: bytes) -> bytes:
+    """Width and height of a packet's MPEG-1 or -2 sequence header (6.2.2.1); empty without one."""
+    at = data.find(b"\0\0\1\xb3")
+    return data[at + 4 : at + 7] if at >= 0 else b""
+
+
 def _before_joints(
-    found: Iterator[av.Packet[av.VideoStream]], joins: bool
+    found: Iterator[av.Packet[av.VideoStream]], container: str
 ) -> Iterator[tuple[av.Packet[av.VideoStream], bool]]:
-    """Packets, each with whether another recording begins behind it, if files of these do."""
+    """Packets, each with whether another recording begins behind it, in such a container."""
+    joins, keyed = container in JOINED, container in KEYED
     held: av.Packet[av.VideoStream] | None = None
     try:
         for packet in found:
             if held is not None:
-                yield held, joins and _falls(held, packet)
+                anywhere = packet.is_keyframe or not keyed
+                yield held, joins and anywhere and _falls(held, packet)
             held = packet
     except CodecError:  # the packet before the damage is whole
         if held is not None:
@@ -184,8 +231,16 @@ def _decoded(
     # Whether a key packet, or a whole picture, came since the beginning of the recording.
     begun = whole = jumped
     lost: int | None = None  # pictures before a recording of which nothing could be decoded yet
+    found_packets = packets(container, stream, path)
     if context.name in _SILENT and "err_detect" not in context.options:
         context.options |= {"err_detect": "explode"}
+    if context.name == "mpeg2video":
+        fields, found_packets = _peeked(found_packets)
+        if fields:
+            # libavcodec counts as damage what the other field has still to bring.
+            detect = context.options["err_detect"].split("+")
+            kept = [flag for flag in detect if flag != "explode"]
+            context.options |= {"err_detect": "+".join(kept) or "0"}
 
     def checked(found: list[av.VideoFrame]) -> Iterator[av.VideoFrame]:
         nonlocal frames, whole
@@ -197,12 +252,13 @@ def _decoded(
             frames += 1
             yield frame
 
+    states_size = context.name in ("mpeg1video", "mpeg2video")
+    size = b""  # of the sequence, as its header states it
     stamp: int | None = None  # of the packet that is decoded
     opening: int | None = None  # of the key packet that a recording begins with
     try:
-        found_packets = packets(container, stream, path)
-        joins = container.format.name in JOINED
-        for number, (packet, joint) in enumerate(_before_joints(found_packets, joins)):
+        joined = _before_joints(found_packets, container.format.name)
+        for number, (packet, joint) in enumerate(joined):
             if number < first or number in without:
                 continue
             if packet.is_keyframe and not begun:
@@ -212,6 +268,12 @@ def _decoded(
             if joint:  # half a picture may end a recording, and the next begins anywhere
                 whole = False
             stamp = packet.pts
+            now = _stated_size(bytes(packet)) if states_size else b""
+            if now:
+                if size and now != size:  # else the picture that waits for its turn is dropped
+                    yield from checked(context.decode(None))
+                    context.flush_buffers()
+                size = now
             try:
                 found = packet.decode()
             except av.InvalidDataError:
@@ -258,4 +320,6 @@ def _decoded(
 
 def no_frames(path: Path) -> CodecError:
     """The error for a video stream without a single picture."""
-    return CodecError("holds no video frame", file=path, remedy="check that it is complete")
+    return CodecError(
+        "holds no video frame", file=path, remedy="check that it is complete and not encrypted"
+    )

@@ -2,10 +2,13 @@
 
 from fractions import Fraction
 
+import av
+import numpy as np
 import pytest
-from containers import Film, write
+from containers import Film, gray, number, write
 
 from mic.codec import Video
+from mic.codec.scrambling import scrambled
 from mic.errors import CodecError
 
 
@@ -101,3 +104,98 @@ def test_what_follows_the_last_tag_of_an_flv_is_no_damage(tail, tmp_path):
         path.write_bytes(bytes_)
         assert Video(path).damage is None
         assert len(Video(path)) == 12
+
+
+LIVE = {"live": "1"}  # no element says how large it is, and nothing how long the film is
+
+
+def _matroska(path, *, live=False, count=40, first=0):
+    with av.open(str(path), "w", options=LIVE if live else {}) as film:
+        codec = "libvpx" if path.suffix == ".webm" else "libx264"
+        stream = film.add_stream(codec, rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for place in range(count):
+            frame = av.VideoFrame.from_ndarray(gray(first + place), "rgb24")
+            frame.pts, frame.time_base = place, Fraction(1, 25)
+            film.mux(stream.encode(frame))
+        film.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("name", ["a.mkv", "a.webm"])
+def test_matroska_that_breaks_off_in_a_block_is_damaged(name, live, tmp_path):
+    path = _matroska(tmp_path / name, live=live)
+    whole = path.read_bytes()
+    assert Video(path).damage is None
+    assert len(list(Video(path).pictures())) == 40
+    path.write_bytes(whole[: len(whole) * 2 // 3])
+    video = Video(path)
+    assert 0 < len(video) < 40
+    assert "breaks off" in str(video.damage)
+    path.write_bytes(whole + b"what follows")  # and is none of it
+    assert Video(path).damage is None
+
+
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("suffix", [".mkv", ".webm"])
+def test_matroska_joined_byte_by_byte_is_one_film_behind_the_other(suffix, live, tmp_path):
+    parts = [
+        _matroska(tmp_path / f"{first}{suffix}", live=live, count=10, first=first)
+        for first in (0, 10)
+    ]
+    path = tmp_path / f"both{suffix}"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    video = Video(path)
+    seen = list(video.pictures())
+    assert [number(one.rgb) for one in seen] == list(range(20))
+    assert [one.time for one in seen] == pytest.approx(
+        [place / 25 for place in range(20)], abs=2e-3
+    )
+    assert video.duration == pytest.approx(0.8, abs=5e-3)
+    assert video.damage is None
+
+
+def _scramble(data, pid, packets, *, content=True):
+    """A transport stream in which some packets are marked as scrambled, and are."""
+    rows = np.frombuffer(data, np.uint8).reshape(-1, 188).copy()
+    own = np.flatnonzero(((rows[:, 1].astype(int) & 31) << 8 | rows[:, 2]) == pid)[packets]
+    rows[own, 3] |= 0x80
+    for place in own if content else ():
+        begin = 4 + (1 + rows[place, 4] if rows[place, 3] & 0x20 else 0)
+        rows[place, begin:] ^= 0x5A
+    return rows.tobytes()
+
+
+@pytest.mark.parametrize("part", [slice(None), slice(20, None), slice(0, 20), slice(10, 20)])
+def test_an_encrypted_transport_stream_is_called_so(part, tmp_path):
+    path = write(tmp_path / "a.ts", Film(stamps=range(40), codec="libx264"))
+    with av.open(str(path)) as film:
+        pid = film.streams.video[0].id
+    clear = path.read_bytes()
+    assert scrambled(path, pid) == 0
+    path.write_bytes(_scramble(clear, pid, part, content=False))  # marked, and clear
+    assert scrambled(path, pid) == 0
+    assert Video(path).damage is None
+    path.write_bytes(_scramble(clear, pid, part))
+    assert scrambled(path, pid) > 0
+    assert scrambled(path, pid + 1) == 0
+    try:
+        said = Video(path).damage
+    except CodecError as error:  # there is nothing else
+        said = error
+    assert "encrypted" in str(said)
+
+
+@pytest.mark.parametrize("length", [192, 204])
+def test_scrambled_units_are_found_in_packets_of_every_length(length, tmp_path):
+    path = write(tmp_path / "a.ts", Film(stamps=range(40), codec="libx264"))
+    with av.open(str(path)) as film:
+        pid = film.streams.video[0].id
+    data = _scramble(path.read_bytes(), pid, slice(None))
+    packets = [data[place : place + 188] for place in range(0, len(data), 188)]
+    before, behind = (bytes(4), b"") if length == 192 else (b"", bytes(16))
+    path.write_bytes(b"".join(before + one + behind for one in packets))
+    assert scrambled(path, pid) > 0
+    path.write_bytes(b"no packets " * 200)
+    assert scrambled(path, pid) == 0
