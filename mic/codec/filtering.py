@@ -102,7 +102,9 @@ def _graph(
     if resize or full_range or foreign or frame.format.name != "yuv420p":
         width, height = size or (width, height)
         matrix = ":out_color_matrix=bt601" if foreign else ""
-        steps.append(("scale", f"{width}:{height}:flags=bicubic:out_range=tv{matrix}"))
+        # By its fast way swscale's conversions end up two to three grey levels too dark.
+        exact = "+accurate_rnd+full_chroma_int" if foreign or full_range else ""
+        steps.append(("scale", f"{width}:{height}:flags=bicubic{exact}:out_range=tv{matrix}"))
     return _linked(frame, [*steps, ("format", "yuv420p")]) if steps else None
 
 

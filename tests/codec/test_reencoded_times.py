@@ -98,3 +98,24 @@ def test_colours_survive_whatever_matrix_they_are_coded_by(tmp_path, matrix, ext
     again = Video(reencode(source, tmp_path / "b.mp4").target)
     # Rounded twice to integers; a wrong matrix or range is off by ten and more.
     assert difference(next(again.pictures()).rgb, COLOUR) < 6
+
+
+def test_another_matrix_costs_no_light(tmp_path):
+    """Of many colours, coded by other matrices, the mean is that of BT.601's within rounding."""
+    colours = np.random.default_rng(0).integers(30, 220, (3, 4, 3))
+    picture = np.kron(colours, np.ones((16, 16, 1))).astype(np.uint8)
+    means = {}
+    for matrix in (5, 1, 9):
+        film = Film(
+            codec="libx264",
+            options={"qp": "1"},
+            picture=picture,
+            stamps=range(2),
+            colorspace=matrix,
+            color_range=1,
+        )
+        source = write(tmp_path / f"{matrix}.mp4", film)
+        again = Video(reencode(source, tmp_path / f"{matrix}-b.mp4", vop_quant=1).target)
+        means[matrix] = next(again.pictures()).rgb.mean()
+    assert means[1] == pytest.approx(means[5], abs=0.7)
+    assert means[9] == pytest.approx(means[5], abs=0.7)
