@@ -19,7 +19,7 @@ CALLED = {
         *("ir_version", "producer_name", "intra_op_num_threads", "inter_op_num_threads"),
         *("log_severity_level", "get_next"),
     },
-    "torch": {"_check_input_dim", "num_batches_tracked", "benchmark"},
+    "torch": {"_check_input_dim", "num_batches_tracked", "benchmark", "example_inputs"},
     "a key of functools.lru_cache": {"mtime_ns"},
     "tables, by dataclasses.asdict": {"probe_chance"},
 }
