@@ -203,7 +203,7 @@ def calibration(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     """Reliability of the predicted class's probability (Guo et al. 2017), ten equal bins of it.
 
     Args:
-        logits: (N, classes), N at least 1.
+        logits: (N, classes), N at least 1; answers that are no numbers are left out.
         labels: (N,) true classes as integers.
 
     Raises:
@@ -211,9 +211,13 @@ def calibration(logits: np.ndarray, labels: np.ndarray) -> Calibration:
     """
     if not len(logits) or len(logits) != len(labels):
         raise ConfigError(f"{len(logits)} answers and {len(labels)} labels cannot be compared")
-    probabilities = scipy.special.softmax(np.asarray(logits, float), 1)
+    told = np.isfinite(logits).all(1)
+    if not told.any():  # of a training that diverged
+        nothing = np.full(_BINS, np.nan)
+        return Calibration(float("nan"), nothing, nothing, np.zeros(_BINS, int))
+    probabilities = scipy.special.softmax(np.asarray(logits, float)[told], 1)
     confidence = probabilities.max(1)
-    right = probabilities.argmax(1) == np.asarray(labels)
+    right = probabilities.argmax(1) == np.asarray(labels)[told]
     place = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     counts = np.bincount(place, minlength=_BINS)
     with np.errstate(invalid="ignore"):

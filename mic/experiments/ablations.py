@@ -167,7 +167,8 @@ def regularisers_table(
     resamples = config.bootstrap
     accuracy = accuracy_table(outcomes, reference="none", resamples=resamples)
     leaks = leakage_table(outcomes, data.factors(), reference="none", resamples=resamples)
-    table = with_holm(accuracy.merge(leaks.drop(columns=["clips", "folds"]), on="row"))
+    leaks = leaks.drop(columns=["clips", "folds"])
+    table = with_holm(accuracy.merge(leaks, on="row", how="left"))
     return table[list(REGULARISERS)]
 
 

@@ -113,9 +113,9 @@ class Outcome:
 
     @property
     def correct(self) -> np.ndarray:
-        """(M,) bool."""
+        """(M,) bool; a training that diverged answers no numbers, and none of them is right."""
         correct: np.ndarray = self.logits.argmax(1) == self.truth
-        return correct
+        return correct & np.isfinite(self.logits).all(1)
 
 
 def splits(manifest: Manifest, *, parts: int = 10) -> list[Split]:

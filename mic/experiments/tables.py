@@ -292,7 +292,7 @@ def leakage_table(
     """Identity in z_E by row: means over folds and seeds of `mic.evaluation.leakage.measure`.
 
     Args:
-        outcomes: Of one dataset.
+        outcomes: Of one dataset; those whose training diverged have no features and are left out.
         factors: (clips of the manifest, q) what the regressions are to tell from z_E: z_I, or
             the known identity coefficients. NaN rows are left out.
         reference: Row that the others' AUC is compared with; empty: none.
@@ -305,6 +305,7 @@ def leakage_table(
         draws) with its interval, `r2_spread` (standard deviation over folds and seeds) and folds.
     """
     lines = []
+    outcomes = [outcome for outcome in outcomes if np.isfinite(outcome.z).all()]
     drawn = _auc_draws(outcomes, factors, resamples=resamples, seed=seed)
     compared = drawn.get(reference)
     for row in dict.fromkeys(outcome.cell.row for outcome in outcomes):

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import logsigmoid
 
 from mic.models.expression import Expression
 from mic.models.shortcut import Shortcut
@@ -113,9 +114,26 @@ class FrameAttention(nn.Module):
 
     def aggregate(self, frames: Tensor, mask: Tensor) -> Expression:
         """Frame features (B, T, 8 width), valid frames (B, T) -> the clip's feature and logits."""
-        weight = torch.sigmoid(self.self_attention(self.drop(frames))) * mask[..., None]
-        anchor = (weight * frames).sum(1, keepdim=True) / weight.sum(1, keepdim=True)
+        score = self.self_attention(self.drop(frames))
+        weight = torch.sigmoid(score) * mask[..., None]
+        share = logsigmoid(score).masked_fill(~mask[..., None], -torch.inf)
+        anchor = _mean(frames, weight, share)
         pairs = torch.cat([frames, anchor.expand_as(frames)], 2)
-        weight = weight * torch.sigmoid(self.relation_attention(self.drop(pairs)))
-        z = (weight * pairs).sum(1) / weight.sum(1)
+        score = self.relation_attention(self.drop(pairs))
+        weight, share = weight * torch.sigmoid(score), share + logsigmoid(score)
+        z = _mean(pairs, weight, share).squeeze(1)
         return Expression(z=z, logits=self.classifier(z))
+
+
+def _mean(features: Tensor, weight: Tensor, share: Tensor) -> Tensor:
+    """(B, T, C) features, weighted by (B, T, 1) -> (B, 1, C).
+
+    Args:
+        features: Of frames.
+        weight: Not negative.
+        share: Its logarithm, which tells frames apart where all weights of a clip vanish: below
+            e^-103 float32 has none, and their mean would be no number.
+    """
+    vanished = weight.sum(1, keepdim=True) < torch.finfo(weight.dtype).tiny
+    weight = torch.where(vanished, share.softmax(1), weight)
+    return (weight * features).sum(1, keepdim=True) / weight.sum(1, keepdim=True)

@@ -102,7 +102,7 @@ def table(
     """
     trained = accuracy_table(outcomes, reference="MIC", resamples=config.bootstrap)
     leaks = leakage_table(outcomes, data.factors())
-    trained = trained.merge(leaks, on="row", suffixes=("", "_leakage"))
+    trained = trained.merge(leaks, on="row", how="left", suffixes=("", "_leakage"))
     trained["settings"] = [peers.settings(row, searched=True) for row in trained["row"]]
     marked = marks.marks_table(data, outcomes, config, executor=executor).set_index("row")
     trained["people"] = trained["row"].map(marked["people"])

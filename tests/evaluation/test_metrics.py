@@ -105,6 +105,18 @@ def test_calibration_error_of_known_confidence():
     assert result.counts.sum() == 10
 
 
+def test_answers_that_are_no_numbers_are_left_out_of_the_calibration():
+    logits = np.tile(np.log([0.8, 0.2]), (10, 1))
+    labels = np.array([0] * 6 + [1] * 4)
+    more = np.concatenate([logits, np.full((3, 2), np.nan)])
+    result = metrics.calibration(more, np.concatenate([labels, [0, 0, 1]]))
+    assert result.error == pytest.approx(0.2)
+    assert result.counts.sum() == 10
+    nothing = metrics.calibration(more[10:], labels[:3])
+    assert np.isnan(nothing.error)
+    assert nothing.counts.sum() == 0
+
+
 def test_the_calibration_of_no_answer_or_of_other_clips_is_refused():
     with pytest.raises(ConfigError, match="0 answers"):
         metrics.calibration(np.zeros((0, 3)), np.zeros(0, int))

@@ -18,6 +18,7 @@ from mic.experiments import (
     marks,
     peers,
     plan,
+    tables,
 )
 from mic.inputs.coverage import LeftOut
 from mic.manifest.manifest import Clip, Manifest
@@ -282,3 +283,23 @@ def test_what_is_left_to_train_is_counted_once_and_one_training_timed(data, monk
 def test_a_clip_that_cannot_be_read_leaves_the_forecast_without_a_time(data):
     found = forecast.forecast({data.name: data}, SMOKE, ["04"])
     assert "cannot be read" in str(found)
+
+
+def test_a_training_that_diverged_is_a_row_without_a_right_answer(data, embedded, monkeypatch):
+    trained = [*outcomes_of(data), *outcomes_of(data, row="FAN+ResNet18")]
+    for place, one in enumerate(trained):
+        if one.cell.row == "FAN+ResNet18":
+            nothing = {"logits": one.logits * np.nan, "z": one.z * np.float16(np.nan)}
+            trained[place] = dataclasses.replace(one, **nothing)
+    factors = np.random.default_rng(0).normal(size=(len(data.manifest), 2))
+    monkeypatch.setattr(type(data), "factors", lambda self: factors)
+    monkeypatch.setattr(
+        accuracies.peers, "outsider_row", lambda *_, **__: {"row": peers.OUTSIDER, "accuracy": 0.5}
+    )
+    table = accuracies.table(data, trained, SMOKE, fps={}, known=pd.DataFrame()).set_index("row")
+    assert table.loc["MIC", "accuracy"] > 0.5
+    assert table.loc["FAN+ResNet18", "accuracy"] == 0
+    assert table.loc["FAN+ResNet18", "difference"] < 0
+    assert {*accuracies.COLUMNS} <= {*table.reset_index()}
+    leaks = tables.leakage_table(trained, factors)
+    assert list(leaks["row"]) == ["MIC"]

@@ -218,6 +218,24 @@ def test_a_strongly_attended_frame_decides():
     torch.testing.assert_close(z[0, : frames.shape[2]], frames[0, 2], atol=1e-4, rtol=0)
 
 
+def test_attention_that_vanishes_for_all_frames_still_tells_them_apart():
+    fan = _model("fan").network.eval()
+    frames = torch.zeros(2, 4, fan.self_attention.in_features)
+    frames[0, 2, 0], frames[0, 1, 1], frames[1, 3, 0] = 1.0, 1.0, 1.0
+    frames.requires_grad_(True)
+    mask = torch.tensor([[True, True, True, False], [True, True, False, False]])
+    with torch.no_grad():
+        fan.self_attention.weight.zero_()
+        fan.self_attention.weight[0, 0] = 40.0
+        fan.self_attention.bias.fill_(-200.0)  # its sigmoid is zero in float32
+    z = fan.aggregate(frames, mask).z
+    torch.testing.assert_close(z[0, : frames.shape[2]], frames[0, 2], atol=1e-4, rtol=0)
+    assert not z[1, : frames.shape[2]].any()  # what is no frame of the clip does not count
+    z.square().sum().backward()
+    assert frames.grad.isfinite().all()
+    assert frames.grad[0, 2].any()
+
+
 def test_snippets_are_in_order_and_inside():
     torch.manual_seed(0)
     lengths = torch.tensor([3, 9, 30]).repeat(200)
