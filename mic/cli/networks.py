@@ -28,7 +28,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _export(options: argparse.Namespace) -> int:
     from mic import export
-    from mic.export.networks import outputs
+    from mic.export.heads import outputs
     from mic.export.session import suffix
     from mic.recognition.recogniser import Recogniser
 

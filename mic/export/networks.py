@@ -6,7 +6,6 @@ import copy
 from numbers import Integral
 from typing import cast
 
-import numpy as np
 import onnx
 import torch
 from torch import nn
@@ -21,10 +20,10 @@ from mic.export.graph import (
     pool_to_grid,
     recurrent,
 )
+from mic.export.heads import HEADS, outputs
 from mic.export.local_binary import local_binary
 from mic.models.expression import ExpressionNetwork, FrameEncoder
 from mic.models.mic import Mic
-from mic.models.novelty import Novelty
 from mic.peers.c3d_gru import C3dGru
 from mic.peers.compressed_fusion import CompressedFusion
 from mic.peers.compressed_transformer import CompressedTransformer
@@ -89,7 +88,7 @@ def build(
     more: dict[str, str] = {}
     if isinstance(network, ExpressionNetwork):
         z, logits = _expression(graph, network, size, motion_size)
-        more = {name: _HEADS[name](graph, network, z) for name in outputs(network)[2:]}
+        more = {name: HEADS[name](graph, network, z) for name in outputs(network)[2:]}
     elif isinstance(network, ModeVariational):
         z, logits = _mode_variational(graph, network, size, steps)
     elif isinstance(network, FrameAttention):
@@ -117,21 +116,6 @@ def build(
         "z": (z, network.z_size),
     }
     return graph.model(inputs, made | {name: (value, None) for name, value in more.items()})
-
-
-def outputs(network: nn.Module) -> tuple[str, ...]:
-    """What an exported network says, in order.
-
-    Args:
-        network: The part that is tested.
-
-    Returns:
-        `logits` (B, classes) and `z` (B, z_size); of a recogniser that was trained with ratings,
-        `valence` (B,) in -1 to 1; and where its weights tell how unlike its training a clip is,
-        `novelty` (B,), see `mic.models.novelty`.
-    """
-    known = dict(network.named_children()) if isinstance(network, ExpressionNetwork) else {}
-    return ("logits", "z", *(name for name in _HEADS if name in known))
 
 
 def check_inputs(
@@ -172,27 +156,6 @@ def _classes(network: nn.Module) -> int:
     part = network.classifier if isinstance(network, ExpressionNetwork) else network
     last = [module for module in part.modules() if isinstance(module, nn.Linear)][-1]
     return last.out_features
-
-
-def _valence(graph: Graph, network: nn.Module, z: str) -> str:
-    value = linear(graph, z, cast(nn.Linear, network.get_submodule("valence")))
-    ends = [graph.constant(np.float32(end)) for end in (-1, 1)]
-    return graph.node("Squeeze", [graph.node("Clip", [value, *ends]), graph.constant([1])])
-
-
-def _novelty(graph: Graph, network: nn.Module, z: str) -> str:
-    layer = cast(Novelty, network.get_submodule("novelty"))
-    apart = graph.node("Unsqueeze", [z, graph.constant([1])])
-    apart = graph.node("Sub", [apart, graph.constant(layer.means[None], "means")])
-    apart = graph.node("MatMul", [apart, graph.constant(layer.whitening, "whitening")])
-    squares = graph.node("Mul", [apart, apart])
-    sums = graph.node("ReduceSum", [squares, graph.constant([2])], keepdims=0)
-    nearest = graph.node("Sqrt", [graph.node("ReduceMin", [sums], axes=[1], keepdims=0)])
-    return graph.node("Div", [nearest, graph.constant(layer.limit, "limit")])
-
-
-# What a recogniser's file may hold behind z_E, besides the classifier.
-_HEADS = {"valence": _valence, "novelty": _novelty}
 
 
 def _per_frame(graph: Graph, value: str, channels: int, size: tuple[int, int]) -> str:

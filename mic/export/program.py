@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from mic.errors import ConfigError, WeightsError
 from mic.export.answer import Answer, checked
-from mic.export.networks import check_inputs, outputs, tested_part
+from mic.export.heads import outputs
+from mic.export.networks import check_inputs, tested_part
 from mic.models.expression import ExpressionNetwork
 
 # The file within the archive that names what the program answers, in order.
@@ -41,7 +42,7 @@ class _WholeExpression(_Whole):
     network: ExpressionNetwork
 
     def forward(self, clips: Tensor, motion: Tensor | None = None) -> tuple[Tensor, ...]:
-        """As `_Whole`, and what `mic.export.networks.outputs` names besides."""
+        """As `_Whole`, and what `mic.export.heads.outputs` names besides."""
         network = self.network
         frames = network.encoder(clips.float().flatten(0, 1))
         if motion is not None and network.motion_encoder is not None:

@@ -24,7 +24,8 @@ from torch import nn
 
 from mic.errors import ConfigError, WeightsError
 from mic.export.answer import Answer, checked
-from mic.export.networks import build, outputs, tested_part
+from mic.export.heads import outputs
+from mic.export.networks import build, tested_part
 from mic.export.program import OUTPUTS, Program, program, serialised
 from mic.storage.atomic import replacing, write_bytes
 
