@@ -66,4 +66,4 @@ class ClusterError(MicError):
 
 
 class LostTaskError(ClusterError):
-    """A task that killed one worker after the other."""
+    """A task whose worker process died, here or, one after the other, on a cluster."""

@@ -114,8 +114,9 @@ class Outcome:
     @property
     def correct(self) -> np.ndarray:
         """(M,) bool; a training that diverged answers no numbers, and none of them is right."""
-        correct: np.ndarray = self.logits.argmax(1) == self.truth
-        return correct & np.isfinite(self.logits).all(1)
+        told = np.isfinite(self.logits).all(1)
+        correct: np.ndarray = told & (self.logits.argmax(1) == self.truth)
+        return correct
 
 
 def splits(manifest: Manifest, *, parts: int = 10) -> list[Split]:

@@ -54,11 +54,10 @@ class _WholeExpression(_Whole):
             z = (network.attention(states).softmax(1) * states).sum(1)
         else:
             z = states.mean(1) if network.pooling == "mean" else states.flatten(1)
-        more = []
-        if "valence" in outputs(network):
-            more.append(network.get_submodule("valence")(z)[:, 0].clamp(-1, 1))
-        if "novelty" in outputs(network):
-            more.append(network.get_submodule("novelty")(z))
+        more: list[Tensor] = []
+        for name in outputs(network)[2:]:
+            said: Tensor = network.get_submodule(name)(z)
+            more.append(said[:, 0].clamp(-1, 1) if name == "valence" else said)
         return network.classifier(z), z, *more
 
 

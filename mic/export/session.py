@@ -171,7 +171,7 @@ def content(
         return bytes(model.SerializeToString())
     made = program(network, size=size, steps=steps, motion_size=motion_size)
     said = {OUTPUTS: " ".join(outputs(tested_part(network)))}
-    return serialised(made, said | dict(facts or {}))
+    return serialised(made, dict(facts or {}) | said)
 
 
 def quantise(
@@ -245,11 +245,13 @@ class Parity:
         difference: Largest absolute difference of a logit; not a number where one is none.
         same: Clips with the same label, and all of whose logits are finite.
         clips: All clips.
+        largest: Largest absolute value of a logit.
     """
 
     difference: float
     same: int
     clips: int
+    largest: float
 
 
 @torch.no_grad()
@@ -266,7 +268,7 @@ def parity(
         batches: (clips, motion), int16.
     """
     network = copy.deepcopy(network).eval()
-    difference, same, count = 0.0, 0, 0
+    difference, same, count, largest = 0.0, 0, 0, 0.0
     for clips, motion in batches:
         moved = None if motion is None else torch.from_numpy(motion).float()
         theirs = network(torch.from_numpy(clips).float(), None, moved).logits.numpy()
@@ -275,4 +277,5 @@ def parity(
         finite = np.isfinite(ours).all(1) & np.isfinite(theirs).all(1)
         same += int((finite & (ours.argmax(1) == theirs.argmax(1))).sum())
         count += len(clips)
-    return Parity(difference=difference, same=same, clips=count)
+        largest = float(np.maximum(largest, np.abs(theirs).max()))
+    return Parity(difference=difference, same=same, clips=count, largest=largest)

@@ -40,8 +40,8 @@ def pool(count: int) -> Iterator[ProcessPoolExecutor]:
         if not begun.is_set():
             raise ConfigError(
                 "no worker process could start; what they said stands above",
-                remedy='in a script, put what calls `mic` below `if __name__ == "__main__":`, '
-                "because each worker imports the script again; or use one job",
+                remedy='put what calls `mic` below `if __name__ == "__main__":` in a script in a '
+                "file, because each worker imports it again; or use one job",
             ) from error
         raise LostTaskError(
             "a worker process died",

@@ -87,6 +87,8 @@ class Card:
             if found.metadata.get("format") != _FORMAT:
                 raise ValueError(f"its format is {found.metadata.get('format')!r}")
             facts = json.loads(found.metadata["card"])
+            if not isinstance(facts, dict):
+                raise ValueError(f"it is a {type(facts).__name__}")
             fields = {field.name for field in dataclasses.fields(cls)}
             if newer := sorted(facts.keys() - fields):
                 raise WeightsError(
@@ -100,7 +102,7 @@ class Card:
             facts["representation"] = Representation(**facts["representation"])
             card = cls(**facts)
             card.check()
-        except (KeyError, TypeError, ValueError, ConfigError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, ConfigError) as error:
             raise WeightsError(
                 f"has no card that tells how to use it: {error}",
                 file=found.path,
@@ -117,8 +119,12 @@ class Card:
         numbers = (self.edge, self.vop_quant, self.frame_rate, self.margin, self.drop)
         sound = all(type(number) in (int, float) and math.isfinite(number) for number in numbers)
         named = all(type(name) is str and name for name in self.classes)
-        if not (sound and named and self.classes):
-            raise ValueError("a field is no number, or there are no classes")
+        if not sound:
+            raise ValueError(f"of edge, vop_quant, frame_rate, margin, drop {numbers} one is none")
+        if not (named and self.classes):
+            raise ValueError(f"classes is {self.classes!r}: no names")
+        if not isinstance(self.network, Mapping):
+            raise ValueError(f"network is {self.network!r}")
         if len(set(self.classes)) < len(self.classes):
             raise ValueError("two classes have one name")
         if type(self.valence) is not bool or type(self.novelty) is not bool:
@@ -134,9 +140,14 @@ class Card:
             raise ValueError(f"kind is {seen.kind!r}, with_motion {seen.with_motion!r}")
         if type(seen.steps) is not int or not seen.steps <= _MOST_STEPS:
             raise ValueError(f"steps is {seen.steps!r}")
+        if type(seen.scale) is not int:
+            raise ValueError(f"scale is {seen.scale!r}")
         if seen.kind in _DECODED:
             raise ValueError("it works on decoded pictures")
-        if self.network.get("pooling") == "concat" and self.network.get("steps") != seen.steps:
+        if self.network.get("motion") and not seen.with_motion:
+            raise ValueError("the network reads motion, and its clips have none")
+        steps = self.network.get("steps", seen.steps)
+        if self.network.get("pooling") == "concat" and steps != seen.steps:
             raise ValueError("the network's steps are not those of the clips")
 
 
@@ -250,12 +261,6 @@ class Recogniser:
             if self.network.motion_encoder is not None:
                 motion = torch.from_numpy(clip["motion"])[None].to(self._device).float()
             z, logits = self.network(residual, None, motion)
-            if not bool(torch.isfinite(logits).all()):
-                raise WeightsError(
-                    "answers with what is no number",
-                    file=self.name,
-                    remedy="train again, or use other weights",
-                )
             valence = novelty = None
             if self.card.novelty:
                 novelty = float(self.network.get_submodule("novelty")(z.float())[0])
@@ -263,6 +268,13 @@ class Recogniser:
                 layer = self.network.get_submodule("valence")
                 valence = float(layer(z.float())[0, 0].clamp(-1, 1))
             chances = torch.softmax(logits[0].float(), 0).cpu().numpy()
+            told = [float(chances.sum()), valence or 0.0, novelty or 0.0]
+            if not np.isfinite(told).all():
+                raise WeightsError(
+                    "answers with what is no number",
+                    file=self.name,
+                    remedy="train again, or use other weights",
+                )
             answers.append(Answer(probabilities=chances, valence=valence, novelty=novelty))
         return answers
 

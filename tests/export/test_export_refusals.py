@@ -146,16 +146,55 @@ def test_the_network_stays_as_it_was():
     assert network.training
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_an_answer_besides_the_class_that_is_no_number_is_not_exported(suffix, tmp_path):
+    recogniser = Recogniser.load(recogniser_factory.write(tmp_path, novelty=2.0), device="cpu")
+    recogniser.network.get_submodule("novelty").limit.zero_()
+    path = tmp_path / f"x{suffix}"
+    with pytest.raises(WeightsError, match="no number"):
+        export.export_recogniser(recogniser, path)
+    assert not path.exists()
+    with pytest.raises(WeightsError, match="no number"):
+        recogniser.answers([{"residual": np.ones((8, 3, 64, 64), np.int16)}])
+
+
+@pytest.mark.parametrize("card", ["[]", "null", '"abc"', "3"])
+def test_a_card_that_is_none_is_refused(card, tmp_path):
+    found = weights.read(recogniser_factory.write(tmp_path))
+    with pytest.raises(WeightsError, match="no card"):
+        Card.of(dataclasses.replace(found, metadata=found.metadata | {"card": card}))
+
+
+def test_a_file_of_another_network_is_not_written(tmp_path, monkeypatch):
+    recogniser = Recogniser.load(recogniser_factory.write(tmp_path), device="cpu")
+    other = Recogniser.load(recogniser_factory.write(tmp_path), device="cpu")
+    with torch.no_grad():
+        other.network.classifier[-1].weight.add_(0.05)
+    made = export.session.content
+    monkeypatch.setattr(
+        "mic.export.recognition.content",
+        lambda network, form, **options: made(other.network, form, **options),
+    )
+    with pytest.raises(WeightsError, match="labels of random clips"):
+        export.export_recogniser(recogniser, tmp_path / "x.onnx")
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
         ({"newer": 1}, "of another version, with newer"),
         ({"classes": "abc"}, "classes is 'abc'"),
         ({"classes": ["a", "a", "b"]}, "one name"),
-        ({"classes": ["a", 1, "b"]}, "no classes"),
+        ({"classes": ["a", 1, "b"]}, "no names"),
+        ({"classes": []}, "no names"),
+        ({"network": []}, "network is"),
+        ({"network": None}, "network is"),
+        ({"network": {"motion": True}}, "clips have none"),
+        ({"margin": 10**400}, "no card"),
+        ({"representation": {"kind": "raw", "scale": True}}, "scale is True"),
         ({"vop_quant": 0}, "vop_quant is 0"),
         ({"vop_quant": 2.5}, "vop_quant is 2.5"),
-        ({"edge": True}, "no number"),
+        ({"edge": True}, "one is none"),
         ({"representation": {"kind": "bogus"}}, "kind is 'bogus'"),
         ({"representation": {"kind": "raw", "steps": 8.5}}, "steps is 8.5"),
         ({"representation": {"kind": "raw", "steps": 10**7}}, "steps is 10000000"),
