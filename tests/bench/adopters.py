@@ -27,7 +27,7 @@ from regions import paired
 from torchcodec.decoders import VideoDecoder
 
 import mic_bitstream
-from mic.publishing import results
+from mic.publishing.report import markdown
 from mic.storage import atomic, provenance
 from mic_bitstream import coviar, videocap
 from mic_bitstream.vectors import COLUMNS
@@ -305,7 +305,7 @@ def main() -> int:
     }
     facts = {"rounds": arguments.rounds, "columns": columns}
     provenance.made_by(folder, "adopters", command="make -C tests/bench adopters", **facts)
-    print(results.to_markdown(table.drop(columns="note")))
+    print(markdown.to_markdown(table.drop(columns="note")))
     return 0
 
 

@@ -24,7 +24,7 @@ import ratios
 
 import mic.codec
 import mic.storage.assets
-from mic.publishing import plots, results
+from mic.publishing import plots
 from mic.publishing.report import markdown
 from mic.storage import atomic, provenance
 
@@ -174,7 +174,7 @@ def side_table(
     target = arguments.folder / folder
     atomic.write_text(target / f"{name}.csv", text)
     provenance.made_by(target, name, command="make bench", rounds=arguments.rounds)
-    print(results.to_markdown(table))
+    print(markdown.to_markdown(table))
     return 0
 
 
@@ -198,7 +198,7 @@ def main() -> int:
     for page in PAGES if arguments.folder is None else ():
         path = provenance.repository() / page
         atomic.write_text(path, markdown.filled(path.read_text(), results_folder))
-    print(results.to_markdown(overall))
+    print(markdown.to_markdown(overall))
     return 0
 
 
