@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import zipfile
 
 import export_networks as networks
 import numpy as np
@@ -12,6 +13,7 @@ from export_networks import EDGE, STEPS
 
 from mic import cli, export
 from mic.errors import ConfigError, WeightsError
+from mic.export import program
 from mic.recognition.recogniser import Card, Recogniser
 from mic.storage import weights
 
@@ -208,3 +210,45 @@ def test_a_card_that_no_clip_can_be_made_for_is_refused(changes, said, tmp_path)
     metadata = found.metadata | {"card": json.dumps(card)}
     with pytest.raises(WeightsError, match=said):
         Card.of(dataclasses.replace(found, metadata=metadata))
+
+
+def test_a_program_of_before_there_were_more_answers_is_read():
+    network = networks.network("mic")
+    made = program.program(network, size=(EDGE, EDGE), steps=STEPS)
+    old = export.Program(program.serialised(made, {}))
+    clips, _ = networks.clips(2)
+    said = old(clips)
+    assert said.logits.shape == (2, networks.CLASSES)
+    assert said.valence is said.novelty is None
+
+
+def test_a_program_holds_no_samples_and_asks_for_no_gradient(tmp_path):
+    path = export.export(
+        networks.network("mic"), tmp_path / "m.pt2", size=(EDGE, EDGE), steps=STEPS
+    )
+    with zipfile.ZipFile(path) as archive:
+        samples = [one for one in archive.infolist() if "sample_inputs" in one.filename]
+    assert sum(one.file_size for one in samples) < 1000
+    clips = torch.from_numpy(networks.clips(1)[0])
+    assert not torch.export.load(path).module()(clips)[0].requires_grad
+
+
+def test_parity_leaves_the_network_as_it_was(tmp_path):
+    network = networks.network("mic").train()
+    session = export.Session(export.export(network, tmp_path / "m.onnx", size=(EDGE, EDGE)))
+    assert export.parity(network, session, [networks.clips(1)]).same == 1
+    assert network.training
+
+
+def test_the_name_is_looked_at_before_the_weights(tmp_path, capsys):
+    missing = str(tmp_path / "missing.safetensors")
+    assert cli.main(["export", missing, "--out", str(tmp_path / "x.tflite")]) == 1
+    assert "no format" in capsys.readouterr().err
+
+
+def test_a_network_that_does_not_read_a_channel_is_exported_as_program_only(tmp_path):
+    network = networks.network("mic")
+    with torch.no_grad():
+        network.encoder.input_norm.weight[1] = 0
+    with pytest.raises(ConfigError, match=r"all of its input.*\.pt2"):
+        export.export(network, tmp_path / "m.onnx", size=(EDGE, EDGE))
