@@ -37,18 +37,19 @@ def follow(pts: np.ndarray, dts: np.ndarray, second: float) -> bool:
     return bool(len(anew))
 
 
-def follow_keys(pts: np.ndarray, dts: np.ndarray, keyframes: np.ndarray) -> bool:
-    """As `follow`, where a key picture comes before what was shown already.
+def follow_keys(pts: np.ndarray, dts: np.ndarray, keyframes: np.ndarray, second: float) -> bool:
+    """As `follow`, where a key picture comes long before what was shown already.
 
     Args:
         pts: Presentation time stamps, changed.
         dts: Decoding time stamps, unknown afterwards where there are several recordings.
         keyframes: Bool (P,), which packets hold key pictures.
+        second: Seconds a unit.
     """
     if not len(pts) or (pts == MISSING).any():
         return False
     before = np.maximum.accumulate(pts)
-    places = 1 + np.flatnonzero(keyframes[1:] & (pts[1:] <= before[:-1]))
+    places = 1 + np.flatnonzero(keyframes[1:] & ((before[:-1] - pts[1:]) * second > FALL))
     begins = [0, *places.tolist(), len(pts)]
     for first, last in itertools.pairwise(begins):
         if first == 0:

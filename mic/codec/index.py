@@ -143,7 +143,7 @@ def index_of(
         damage = error
     pts, dts = np.array(entries.pts, np.int64), np.array(entries.dts, np.int64)
     if keyed:
-        anew = follow_keys(pts, dts, np.array(entries.keyframes, bool))
+        anew = follow_keys(pts, dts, np.array(entries.keyframes, bool), float(time_base))
     else:
         anew = joined and follow(pts, dts, float(time_base))
     # Containers that keep decoding times only call them presentation times: these rise.

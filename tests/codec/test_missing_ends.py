@@ -156,6 +156,16 @@ def test_matroska_joined_byte_by_byte_is_one_film_behind_the_other(suffix, live,
     assert video.damage is None
 
 
+def test_key_pictures_of_one_time_are_no_joint(tmp_path):
+    """Matroska rounds to a millisecond: of 2000 pictures a second two share one."""
+    film = Film(stamps=range(20), time_base=Fraction(1, 2000), codec="ffv1", rate=Fraction(2000))
+    video = Video(write(tmp_path / "a.mkv", film))
+    assert len(video) == 20
+    assert video.times == pytest.approx(np.arange(20) / 2000, abs=1.1e-3)
+    assert (np.diff(video.times) >= 0).all()
+    assert video.damage is None
+
+
 def _scramble(data, pid, packets, *, content=True):
     """A transport stream in which some packets are marked as scrambled, and are."""
     rows = np.frombuffer(data, np.uint8).reshape(-1, 188).copy()
