@@ -20,11 +20,14 @@ class Sequence:
         fields: Whether pictures may be coded as fields.
         number_bits: Bits of frame_num.
         planes: Whether each slice names its colour plane.
+        gaps: Whether reference pictures may be missing on purpose, as where layers of time were
+            taken away (gaps_in_frame_num_value_allowed_flag).
     """
 
     fields: bool
     number_bits: int
     planes: bool
+    gaps: bool
 
 
 class ParameterSets:
@@ -107,10 +110,10 @@ def _sequence(bits: Bits) -> tuple[int, Sequence]:
         for _ in range(min(bits.golomb(), 255)):
             bits.golomb()
     bits.golomb()  # max_num_ref_frames
-    bits.take(1)
+    gaps = bool(bits.take(1))
     bits.golomb()  # pic_width_in_mbs_minus1
     bits.golomb()  # pic_height_in_map_units_minus1
-    return number, Sequence(not bits.take(1), number_bits, planes)
+    return number, Sequence(not bits.take(1), number_bits, planes, gaps)
 
 
 def _pass_list(bits: Bits, size: int) -> None:

@@ -20,6 +20,7 @@ from mic.codec.clocks import MISSING, filled, follow, follow_keys
 from mic.codec.entrances import entrance_of
 from mic.codec.fields import FieldPairs, Mpeg2FieldPairs
 from mic.codec.picture_headers import avc_picture, mpeg_type, vp9_shows
+from mic.codec.references import ReferenceNumbers, unsound
 from mic.codec.vops import Vops
 from mic.errors import CodecError
 
@@ -48,6 +49,8 @@ class Index:
         midway: Whether pictures behind the first may name others that were coded before it.
         stamps: int64 (P,), presentation time stamps in the stream's units.
         second_fields: bool (P,): packets that hold the second field of a picture.
+        unsound: bool (S,): shown pictures that may refer to one that is missing; of H.264 whose
+            stamps tell the order, else none is known.
         by_stamp: Whether the stamps tell in what order pictures are shown. AVI and raw streams
             have none that do: there the k-th decoded picture is the k-th shown.
         packet_of: int64 (S,), the packet of each shown picture.
@@ -71,6 +74,7 @@ class Index:
     midway: bool
     stamps: np.ndarray
     second_fields: np.ndarray
+    unsound: np.ndarray
     by_stamp: bool
     packet_of: np.ndarray
     times: np.ndarray
@@ -192,6 +196,7 @@ def index_of(
         midway=entries.entrance is not None and entries.entrance.whole is not None,
         stamps=pts,
         second_fields=entries.second_fields(),
+        unsound=entries.unsound(pts)[packet_of] & by_stamp,
         by_stamp=by_stamp,
         packet_of=packet_of,
         times=times[shown],
@@ -264,8 +269,11 @@ class _Entries:
         self._second_fields: list[bool] = []
         self.entrance = entrance_of(codec, extradata)
         self._fields: FieldPairs | Mpeg2FieldPairs | None = None
+        self._references: ReferenceNumbers | None = None
+        self._lost: list[bool] = []  # whether a reference picture is missing before a packet
         if codec == "h264":
             self._fields = FieldPairs(extradata)
+            self._references = ReferenceNumbers(extradata)
         elif codec == "mpeg2video":
             self._fields = Mpeg2FieldPairs()
 
@@ -307,6 +315,10 @@ class _Entries:
         """Bool (P,): packets that hold the second field of a picture."""
         return np.array(self._second_fields, bool)
 
+    def unsound(self, stamps: np.ndarray) -> np.ndarray:
+        """Bool (P,): packets whose pictures may refer to one that is missing."""
+        return unsound(np.array(self._lost, bool), np.array(self.keyframes, bool), stamps)
+
     def add(self, packet: av.Packet[av.VideoStream]) -> None:
         if not self.sizes and self._extradata not in bytes(packet):
             self.headers = len(self._extradata)
@@ -314,6 +326,8 @@ class _Entries:
         looked_at = fields is not None and (packet.is_keyframe or fields.expected)
         second = fields is not None and looked_at and fields.second(bytes(packet))
         self._second_fields.append(second)
+        references = self._references
+        self._lost.append(references is not None and references.lost(bytes(packet)))
         self.pts.append(MISSING if packet.pts is None else packet.pts)
         self.dts.append(MISSING if packet.dts is None else packet.dts)
         if second and self.pts[-1] == MISSING:  # a demuxer split what had one stamp

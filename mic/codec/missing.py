@@ -1,4 +1,7 @@
-"""Pictures that never come: some decoders pass over what they cannot decode, without a word."""
+"""Pictures that never come: some decoders pass over what they cannot decode, without a word.
+
+Or make them up of others, where a reference picture is missing.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +45,19 @@ def complete(
     if codec not in _PASS_OVER or not index.by_stamp:
         yield from found
         return
+
+    def is_missed(number: int) -> bool:
+        return wanted is None or number in wanted or bool(index.unsound[number])
+
     number, missing = -1, list[int]()
     held: list[tuple[av.VideoFrame, Display]] = []  # behind what did not come yet
     for frame, display in found:
         known = index.number(frame.pts)
+        if known is not None and index.unsound[known]:
+            continue  # made up in part
         held.append((frame, display))
         if not missing and known is not None and number >= 0:
-            missing = [n for n in range(number + 1, known) if wanted is None or n in wanted]
+            missing = [n for n in range(number + 1, known) if is_missed(n)]
         # One that is handed out late is there: time stamps and decoder do not agree on its place.
         missing = [n for n in missing if n != known]
         if missing and len(held) > _LATE:
@@ -59,7 +68,7 @@ def complete(
             held = []
     else:  # the film is over
         behind = range(number + 1, len(index)) if number >= 0 else ()
-        missing = missing or [n for n in behind if wanted is None or n in wanted]
+        missing = missing or [n for n in behind if is_missed(n)]
     if missing:
         first, last = missing[0], missing[-1]
         what = f"picture {first}" if first == last else f"pictures {first} to {last}"

@@ -185,6 +185,14 @@ def pictures(video: Video, first: int = 0, *, samples: bool = True) -> Iterator[
                     yield Picture(None, kind, frame)
                     continue
                 number = number + 1 if shown is None else shown
+                if number < len(video) and video.index.unsound[number]:
+                    raise CodecError(
+                        "cannot be decoded: what is referred to is missing",
+                        file=video.path,
+                        place=f"frame {number}",
+                        remedy="the file is damaged, or was cut between key pictures; get "
+                        "another copy",
+                    )
                 yield Picture(number, kind, frame)
         except av.FFmpegError as error:
             raise CodecError(
