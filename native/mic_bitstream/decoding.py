@@ -20,6 +20,8 @@ from mic_bitstream.files import reason
 JOINED = frozenset({"mpeg", "mpegts", "matroska,webm"})
 # In these it begins with a key picture, and decoding times are guesses that fall anywhere.
 KEYED = frozenset({"matroska,webm"})
+# MP4 in fragments can be joined too, but libavformat keeps the first film's headers for all.
+FRAGMENTED = "mov,mp4"
 # Seconds by which decoding times fall where another recording begins. By less they fall where
 # fields are repeated and libavformat guesses.
 FALL = 0.1
@@ -51,9 +53,17 @@ def packets(
         CodecError: The file is damaged, or breaks off in the middle of a packet.
     """
     doubted: list[av.Packet[av.VideoStream]] = []  # a packet marked as damaged, and what follows
+    fragmented, last = container.format.name.startswith(FRAGMENTED), None
     for packet in packets_of(container, stream, path):
         if repeats(packet):
             continue
+        if fragmented and last is not None and _falls(last, packet) and packet.pos > last.pos:
+            raise CodecError(
+                "fragments are out of order, or films were joined byte by byte",
+                file=path,
+                remedy="join films with `ffmpeg -f concat`, and fragments in their order",
+            )
+        last = packet
         if doubted and _falls(doubted[-1], packet):
             yield from doubted
             doubted = []

@@ -209,3 +209,36 @@ def test_scrambled_units_are_found_in_packets_of_every_length(length, tmp_path):
     assert scrambled(path, pid) > 0
     path.write_bytes(b"no packets " * 200)
     assert scrambled(path, pid) == 0
+
+
+def _fragments(path):
+    """A film of four fragments: what comes before them, and each."""
+    film = Film(stamps=range(20), codec="libx264", options={"g": "5", "bf": "0"})
+    muxing = {"movflags": "frag_keyframe+empty_moov+default_base_moof+skip_trailer"}
+    data = write(path, film, muxing=muxing).read_bytes()
+    places = [at - 4 for at in range(len(data)) if data[at : at + 4] == b"moof"]
+    assert len(places) == 4
+    return data[: places[0]], [data[a:b] for a, b in zip(places, [*places[1:], None], strict=True)]
+
+
+def test_fragments_of_mp4_that_are_out_of_order_or_of_two_films_are_said(tmp_path):
+    path = tmp_path / "a.mp4"
+    head, (one, two, three, four) = _fragments(path)
+    path.write_bytes(head + one + two + three + four)
+    assert Video(path).damage is None
+    assert [number(one.rgb) for one in Video(path).pictures()] == list(range(20))
+    joined = head + one + two + three + four
+    for content, whole in (
+        (head + one + three + two + four, 10),
+        (joined + joined, 20),
+        (head + one + two + one + two, 10),
+    ):
+        path.write_bytes(content)
+        seen = []
+        with pytest.raises(CodecError, match="fragments are out of order, or films were joined"):
+            seen.extend(Video(path).pictures())
+        assert len(seen) == whole == len(Video(path))
+        assert "ffmpeg -f concat" in str(Video(path).damage)
+    path.write_bytes(head + one + two + four)  # each begins with a key picture
+    shown = [number(one.rgb) for one in Video(path).pictures()]
+    assert shown == [*range(10), *range(15, 20)]
