@@ -42,7 +42,8 @@ def _without(film, lost, target):
             if not packet.size:
                 continue
             if number == lost:
-                told = any(u[0] & 31 == 1 and u[0] >> 5 & 3 for u in _units(bytes(packet), lengths))
+                units = _units(bytes(packet), lengths)
+                told = any(one[0] & 31 == 1 and one[0] >> 5 & 3 for one in units)
                 continue
             packet.stream = stream
             copy.mux(packet)
