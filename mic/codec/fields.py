@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 from mic.codec.avc_parameters import ParameterSets
-from mic.codec.picture_headers import Bits, units
+from mic.codec.picture_headers import Bits, temporal_reference, units
 from mic_bitstream.decoding import field_structures
 
 _SLICES = (1, 2, 5)  # nal_unit_type
@@ -98,11 +98,10 @@ class Mpeg2FieldPairs:
 
     def second(self, data: bytes) -> bool:
         """As `FieldPairs.second`."""
-        at, structures = data.find(b"\0\0\1\0"), field_structures(data)
+        reference, structures = temporal_reference(data), field_structures(data)
         before, self._open = self._open, None
-        if len(structures) != 1 or structures[0] not in (1, 2) or not 0 <= at < len(data) - 5:
+        if len(structures) != 1 or structures[0] not in (1, 2) or reference < 0:
             return False
-        reference = int.from_bytes(data[at + 4 : at + 6]) >> 6
         if before == (reference, structures[0]):
             return True
         self._open = reference, 3 - structures[0]

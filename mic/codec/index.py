@@ -20,7 +20,7 @@ from mic.codec.clocks import MISSING, filled, follow, follow_keys
 from mic.codec.entrances import entrance_of
 from mic.codec.fields import FieldPairs, Mpeg2FieldPairs
 from mic.codec.picture_headers import avc_picture, mpeg_type, vp9_shows
-from mic.codec.references import ReferenceNumbers, unsound
+from mic.codec.references import AvcReferences, MpegReferences, unsound
 from mic.codec.vops import Vops
 from mic.errors import CodecError
 
@@ -49,8 +49,8 @@ class Index:
         midway: Whether pictures behind the first may name others that were coded before it.
         stamps: int64 (P,), presentation time stamps in the stream's units.
         second_fields: bool (P,): packets that hold the second field of a picture.
-        unsound: bool (S,): shown pictures that may refer to one that is missing; of H.264 whose
-            stamps tell the order, else none is known.
+        unsound: bool (S,): shown pictures that may refer to one that is missing, of H.264, MPEG-1
+            and -2; none is known where recordings are joined, or the order of H.264 is not.
         by_stamp: Whether the stamps tell in what order pictures are shown. AVI and raw streams
             have none that do: there the k-th decoded picture is the k-th shown.
         packet_of: int64 (S,), the packet of each shown picture.
@@ -165,6 +165,8 @@ def index_of(
     rows, by_stamp = _order(entries.types, pts, holding, trusted=timed and ordered and not rising)
     by_stamp = by_stamp and not anew  # a stamp may be that of two pictures
     rows = rows[~discarded[rows]]
+    # In what order H.264 is shown only the decoder knows, if the stamps do not.
+    ordered_too = by_stamp or codec != "h264" or not reordered
     stamps = pts if by_stamp or rising else np.where(dts == MISSING, pts, dts)
     if joined:
         stamps = filled(stamps)
@@ -196,7 +198,7 @@ def index_of(
         midway=entries.entrance is not None and entries.entrance.whole is not None,
         stamps=pts,
         second_fields=entries.second_fields(),
-        unsound=entries.unsound(pts)[packet_of] & by_stamp,
+        unsound=entries.unsound(pts)[packet_of] & (ordered_too and not anew),
         by_stamp=by_stamp,
         packet_of=packet_of,
         times=times[shown],
@@ -269,12 +271,13 @@ class _Entries:
         self._second_fields: list[bool] = []
         self.entrance = entrance_of(codec, extradata)
         self._fields: FieldPairs | Mpeg2FieldPairs | None = None
-        self._references: ReferenceNumbers | None = None
-        self._lost: list[bool] = []  # whether a reference picture is missing before a packet
+        self._references: AvcReferences | MpegReferences | None = None
         if codec == "h264":
             self._fields = FieldPairs(extradata)
-            self._references = ReferenceNumbers(extradata)
-        elif codec == "mpeg2video":
+            self._references = AvcReferences(extradata)
+        elif codec in ("mpeg1video", "mpeg2video"):
+            self._references = MpegReferences()
+        if codec == "mpeg2video":
             self._fields = Mpeg2FieldPairs()
 
     def begin(self) -> int:
@@ -317,7 +320,10 @@ class _Entries:
 
     def unsound(self, stamps: np.ndarray) -> np.ndarray:
         """Bool (P,): packets whose pictures may refer to one that is missing."""
-        return unsound(np.array(self._lost, bool), np.array(self.keyframes, bool), stamps)
+        if self._references is None:
+            return np.zeros(len(stamps), bool)
+        lost = np.array(self._references.lost, bool)
+        return unsound(lost, np.array(self.keyframes, bool), stamps)
 
     def add(self, packet: av.Packet[av.VideoStream]) -> None:
         if not self.sizes and self._extradata not in bytes(packet):
@@ -326,8 +332,8 @@ class _Entries:
         looked_at = fields is not None and (packet.is_keyframe or fields.expected)
         second = fields is not None and looked_at and fields.second(bytes(packet))
         self._second_fields.append(second)
-        references = self._references
-        self._lost.append(references is not None and references.lost(bytes(packet)))
+        if self._references is not None:
+            self._references.add(bytes(packet), second=second)
         self.pts.append(MISSING if packet.pts is None else packet.pts)
         self.dts.append(MISSING if packet.dts is None else packet.dts)
         if second and self.pts[-1] == MISSING:  # a demuxer split what had one stamp

@@ -9,6 +9,8 @@ from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 import av
+import numpy as np
+from numpy.typing import NDArray
 
 from mic.codec.display import Display
 from mic.codec.index import Index
@@ -30,7 +32,8 @@ def complete(
 ) -> Iterator[tuple[av.VideoFrame, Display]]:
     """A video's pictures as its decoder hands them out, up to one behind which some never come.
 
-    Only time stamps tell that: streams without are passed on as they are.
+    Only time stamps tell that: streams without are passed on as they are, up to the first picture
+    that may refer to one that is missing.
 
     Args:
         found: Pictures, from anywhere on: what comes before the first is not missed.
@@ -42,8 +45,14 @@ def complete(
     Raises:
         CodecError: One did not.
     """
-    if codec not in _PASS_OVER or not index.by_stamp:
+    if codec not in _PASS_OVER:
         yield from found
+        return
+    if not index.by_stamp:
+        for count, one in enumerate(found):
+            if index.unsound[count : count + 1].any():
+                raise _error(count, _last_of(index.unsound, count), index, path)
+            yield one
         return
 
     def is_missed(number: int) -> bool:
@@ -70,11 +79,21 @@ def complete(
         behind = range(number + 1, len(index)) if number >= 0 else ()
         missing = missing or [n for n in behind if is_missed(n)]
     if missing:
-        first, last = missing[0], missing[-1]
-        what = f"picture {first}" if first == last else f"pictures {first} to {last}"
-        raise CodecError(
-            f"{what} cannot be decoded: what is referred to is missing",
-            file=path,
-            place=f"after frame {first - 1} ({index.times[first - 1]:.2f} s)",
-            remedy="the file is damaged, or was cut between key pictures; get another copy",
-        )
+        raise _error(missing[0], missing[-1], index, path)
+
+
+def _last_of(marks: NDArray[np.bool_], first: int) -> int:
+    """The last of the marks that follow one another from the first on."""
+    behind = np.flatnonzero(~marks[first:])
+    return first + int(behind[0] if len(behind) else len(marks) - first) - 1
+
+
+def _error(first: int, last: int, index: Index, path: Path) -> CodecError:
+    what = f"picture {first}" if first == last else f"pictures {first} to {last}"
+    before = f"after frame {first - 1} ({index.times[first - 1]:.2f} s)"
+    return CodecError(
+        f"{what} cannot be decoded: what is referred to is missing",
+        file=path,
+        place=before if first else "at the first frame",
+        remedy="the file is damaged, or was cut between key pictures; get another copy",
+    )

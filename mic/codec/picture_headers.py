@@ -68,6 +68,12 @@ def mpeg_type(data: bytes) -> str:
     return "?IPBD???"[data[at + 5] >> 3 & 7] if 0 <= at < len(data) - 5 else ""
 
 
+def temporal_reference(data: bytes) -> int:
+    """temporal_reference (13818-2, 6.3.9) of a packet's first picture; -1: it has none."""
+    at = data.find(b"\0\0\1\0")
+    return int.from_bytes(data[at + 4 : at + 6]) >> 6 if 0 <= at < len(data) - 5 else -1
+
+
 def vp9_shows(packet: bytes) -> bool:
     """Whether a VP9 packet brings a picture that is shown.
 
