@@ -53,11 +53,12 @@ def packets(
         CodecError: The file is damaged, or breaks off in the middle of a packet.
     """
     doubted: list[av.Packet[av.VideoStream]] = []  # a packet marked as damaged, and what follows
-    fragmented, last = container.format.name.startswith(FRAGMENTED), None
+    fragmented = container.format.name.startswith(FRAGMENTED)
+    last: av.Packet[av.VideoStream] | None = None
     for packet in packets_of(container, stream, path):
         if repeats(packet):
             continue
-        if fragmented and last is not None and _falls(last, packet) and packet.pos > last.pos:
+        if fragmented and last is not None and _falls(last, packet) and _behind(last, packet):
             raise CodecError(
                 "fragments are out of order, or films were joined byte by byte",
                 file=path,
@@ -85,6 +86,11 @@ def repeats(packet: av.Packet[av.VideoStream]) -> bool:
     """Whether a packet holds nothing but the wish that the picture before stays."""
     divx = packet.size == 1 and packet.stream.codec_context.name == "mpeg4"
     return divx and bytes(packet) == b"\x7f"
+
+
+def _behind(before: av.Packet[av.VideoStream], packet: av.Packet[av.VideoStream]) -> bool:
+    """Whether a packet is known to lie behind another one in the file."""
+    return before.pos is not None and packet.pos is not None and packet.pos > before.pos
 
 
 def _falls(before: av.Packet[av.VideoStream], packet: av.Packet[av.VideoStream]) -> bool:
