@@ -18,6 +18,7 @@ import scipy  # its submodules load when they are used
 from mic.errors import ConfigError
 
 _BINS = 10  # of confidence, from 0 to 1
+_AT_ONCE = 1 << 22  # numbers drawn at once: draws of 200,000 people would take gigabytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +102,7 @@ def subject_bootstrap(
     correct = answers.astype(bool)
     if (answers != correct).any():
         raise ConfigError("answers are right or wrong", remedy="see mean_over_subjects")
+    _as_many(correct, subjects)
     people = len({*np.asarray(subjects).tolist()})
     if correct.all() or not correct.any():
         alike = wilson(people * int(correct.all()), people)
@@ -125,11 +127,16 @@ def mean_over_subjects(
         resamples: Bootstrap samples.
         seed: Of the draws.
     """
+    values = np.asarray(values)
+    _as_many(values, subjects)
     names = np.unique(np.asarray(subjects), return_inverse=True)[1]
     totals, sizes = np.bincount(names, weights=values), np.bincount(names)
-    draw = np.random.default_rng(seed)
-    chosen = draw.integers(len(sizes), size=(resamples, len(sizes)))
-    drawn = totals[chosen].sum(1) / sizes[chosen].sum(1)
+    draw, means = np.random.default_rng(seed), []
+    rows = max(1, _AT_ONCE // len(sizes))
+    for begin in range(0, resamples, rows):
+        chosen = draw.integers(len(sizes), size=(min(rows, resamples - begin), len(sizes)))
+        means.append(totals[chosen].sum(1) / sizes[chosen].sum(1))
+    drawn = np.concatenate(means)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Interval(float(values.mean()), float(low), float(high), len(values))
 
@@ -154,7 +161,10 @@ def paired_difference(
         resamples: Bootstrap samples.
         seed: Of the draws.
     """
-    difference = np.asarray(second, float) - np.asarray(first, float)
+    first, second = np.asarray(first, float), np.asarray(second, float)
+    _as_many(first, second)
+    _as_many(first, subjects)
+    difference = second - first
     if not difference.any():
         people = len({*np.asarray(subjects).tolist()})
         reach = wilson(0, people).high
@@ -163,10 +173,31 @@ def paired_difference(
 
 
 def confusion(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """(classes, classes) counts; row: true class, column: predicted class."""
+    """(classes, classes) counts; row: true class, column: predicted class.
+
+    Raises:
+        ConfigError: A label is no class, or there are not as many of both.
+    """
     table = np.zeros((classes, classes), int)
-    np.add.at(table, (np.asarray(labels), np.asarray(predicted)), 1)
+    true, told = np.asarray(labels), np.asarray(predicted)
+    if not len(true) and not len(told):
+        return table
+    _as_many(true, told)
+    for one in (true, told):
+        if one.dtype.kind not in "iu" or one.min() < 0 or one.max() >= classes:
+            raise ConfigError(
+                f"labels are not whole numbers from 0 to {classes - 1}",
+                remedy="leave out what has no label",
+            )
+    np.add.at(table, (true.astype(int), told.astype(int)), 1)
     return table
+
+
+def _as_many(values: np.ndarray, others: Sequence[object] | np.ndarray) -> None:
+    if values.ndim != 1 or len(values) != len(others):
+        raise ConfigError(f"values of shape {values.shape} and {len(others)} cannot be paired")
+    if not len(values):
+        raise ConfigError("there is nothing to compare")
 
 
 def recalls(table: np.ndarray) -> list[Interval]:
@@ -246,6 +277,7 @@ def best_epoch_optimism(curves: Sequence[np.ndarray]) -> Optimism:
     Args:
         curves: For each fold, (epochs, clips) bool: which test clips were right after each epoch.
     """
+    curves = [np.asarray(curve) for curve in curves]
     clips = sum(curve.shape[1] for curve in curves)
     last = sum(curve[-1].sum() for curve in curves) / clips
     best = sum(curve.sum(1).max() for curve in curves) / clips
@@ -253,17 +285,30 @@ def best_epoch_optimism(curves: Sequence[np.ndarray]) -> Optimism:
 
 
 def correlation(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Pearson's correlation coefficient (CC); 0 where one side is constant."""
+    """Pearson's correlation coefficient (CC).
+
+    Returns:
+        0 where one side is constant, NaN where a value is none.
+
+    Raises:
+        ConfigError: There are not as many of both, or none.
+    """
+    _as_many(np.asarray(truth), np.asarray(predicted))
     t, p = _centred(truth), _centred(predicted)
     scale = float(np.sqrt((t**2).sum() * (p**2).sum()))
-    return float((t * p).sum() / scale) if scale > 0 else 0.0
+    return float((t * p).sum() / scale) if scale > 0 or np.isnan(scale) else 0.0
 
 
 def concordance(truth: np.ndarray, predicted: np.ndarray) -> float:
-    """Lin's concordance correlation coefficient (CCC, 1989), population moments."""
+    """Lin's concordance correlation coefficient (CCC, 1989), population moments.
+
+    Returns and raises as `correlation`; 0 where both sides are the same constant.
+    """
+    _as_many(np.asarray(truth), np.asarray(predicted))
     t, p = np.asarray(truth, float), np.asarray(predicted, float)
     spread = t.var() + p.var() + (t.mean() - p.mean()) ** 2
-    return float(2 * (_centred(t) * _centred(p)).mean() / spread) if spread > 0 else 0.0
+    covariance = float((_centred(t) * _centred(p)).mean())
+    return float(2 * covariance / spread) if spread > 0 or np.isnan(spread) else 0.0
 
 
 def _centred(values: np.ndarray) -> np.ndarray:

@@ -70,6 +70,7 @@ def curve(scores: np.ndarray, same: np.ndarray) -> RocCurve:
     Returns:
         NaN unless there are pairs of both kinds.
     """
+    same = np.asarray(same, bool)
     first, second = np.zeros(len(same), int), np.where(same, 0, 1)
     (whole,) = over_draws(scores, first, second, np.ones((1, 2), int))
     return RocCurve(false_accepts=whole.false_accepts[0], true_accepts=whole.true_accepts[0])
@@ -90,8 +91,18 @@ def over_draws(
         Curves of shape (rows, K); together they have R rows, in the order of the draws.
 
     Raises:
-        ConfigError: A score is not a number.
+        ConfigError: A score is not a number, or scores and people are not as many.
     """
+    # Negated below, which unsigned numbers cannot be.
+    scores, first, second = np.asarray(scores, float), np.asarray(first), np.asarray(second)
+    if not (scores.ndim == 1 and scores.shape == first.shape == second.shape):
+        raise ConfigError(
+            f"scores of shape {scores.shape} and people of {first.shape} and {second.shape}",
+            remedy="give a score and two people a pair",
+        )
+    people, numbers = counts.shape[-1], np.concatenate([first, second])
+    if ((numbers < 0) | (numbers >= people)).any():
+        raise ConfigError(f"people are not numbered from 0 to {people - 1}")
     if np.isnan(scores).any():
         raise ConfigError(
             f"{int(np.isnan(scores).sum())} of {len(scores)} scores are not numbers",
@@ -125,7 +136,7 @@ def _corners(ordered: np.ndarray, same: np.ndarray) -> np.ndarray:
     """
     if not len(ordered):
         return np.zeros(0, int)
-    last: np.ndarray = np.flatnonzero(np.append(np.diff(ordered) != 0, True))
+    last: np.ndarray = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))
     runs = np.unique(np.searchsorted(last, same))
     kept = np.unique(np.concatenate([runs, runs - 1, [len(last) - 1]]))
     corners: np.ndarray = last[kept[kept >= 0]]

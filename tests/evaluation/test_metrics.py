@@ -159,3 +159,41 @@ def test_regression_metrics_on_constants_and_equal_values():
 def test_one_person_who_is_sometimes_right_tells_nothing_of_others():
     found = metrics.subject_bootstrap(np.array([True, True, False]), ["anna"] * 3)
     assert (found.value, found.low, found.high, found.n) == (pytest.approx(2 / 3), 0, 1, 3)
+
+
+def test_draws_in_blocks_are_those_drawn_at_once(monkeypatch):
+    rng = np.random.default_rng(3)
+    correct, subjects = rng.random(500) < 0.7, rng.integers(90, size=500)
+    whole = metrics.subject_bootstrap(correct, subjects, seed=5)
+    monkeypatch.setattr(metrics, "_AT_ONCE", 7 * 90)
+    assert metrics.subject_bootstrap(correct, subjects, seed=5) == whole
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda: metrics.confusion([0, -1], [0, 0], 3),
+        lambda: metrics.confusion([0, 3], [0, 0], 3),
+        lambda: metrics.confusion([0, 1, 1], [0], 3),
+        lambda: metrics.confusion([0.5, 1], [0, 1], 3),
+        lambda: metrics.concordance([1, 2], [1, 2, 3]),
+        lambda: metrics.correlation([1, 2, 3], [1]),
+        lambda: metrics.correlation([], []),
+        lambda: metrics.concordance(np.arange(4.0)[:, None], np.arange(4.0)),
+        lambda: metrics.subject_bootstrap(np.ones(2), list("abcde")),
+        lambda: metrics.mean_over_subjects([], []),
+        lambda: metrics.paired_difference(np.ones(1), np.ones(3), list("abc")),
+        lambda: metrics.paired_difference(np.ones(3), np.zeros(3), list("abcdef")),
+    ],
+)
+def test_what_does_not_belong_together_is_refused_and_not_broadcast(wrong):
+    with pytest.raises(ConfigError):
+        wrong()
+
+
+def test_a_value_that_is_none_makes_no_zero():
+    assert np.isnan(metrics.concordance([1, 2, np.nan], [1, 2, 4]))
+    assert np.isnan(metrics.correlation([1, 2, np.nan], [1, 2, 4]))
+    assert metrics.confusion([], [], 2).tolist() == [[0, 0], [0, 0]]
+    curves = [np.array([[1, 0], [1, 1]], bool)]
+    assert metrics.best_epoch_optimism(iter(curves)) == metrics.best_epoch_optimism(curves)
