@@ -16,7 +16,9 @@ from mic.cli import comparison, data, evaluation, networks, notebooks, terminal,
 from mic.errors import MicError
 from mic.processes import cluster
 
-_NO_ROOM = re.compile("failed to map segment|cannot allocate memory", re.IGNORECASE)
+_NO_ROOM = re.compile(
+    "failed to map segment|(cannot|can't) allocate memory|bad_alloc", re.IGNORECASE
+)
 
 
 class _Ended(KeyboardInterrupt):
@@ -49,11 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if (found := extras.missing(error)) is None:
             raise
         print(f"mic: {found}", file=sys.stderr)
-    except (ImportError, MemoryError) as error:
-        # Libraries that find no room are said to be broken.
-        if isinstance(error, ImportError) and not _NO_ROOM.search(str(error)):
+    except (ImportError, MemoryError, RuntimeError) as error:
+        # Libraries that find no room are said to be broken, and torch has no error of its own.
+        if not isinstance(error, MemoryError) and not _NO_ROOM.search(str(error)):
             raise
-        reason = f"not enough memory: {error or 'no more was given'}"
+        reason = f"not enough memory: {str(error) or 'no more was given'}"
         print(f"mic: {reason}. Remedy: free some, or raise the limit (ulimit -v)", file=sys.stderr)
     except KeyboardInterrupt as ending:
         more = "; the same command goes on from here" if "resumed" in options else ""

@@ -82,8 +82,9 @@ def _extract(options: argparse.Namespace) -> int:
         for stem in _distinct(videos)
     ]
     targets = [options.to / name for name in names]
+    read = atomic.files(videos)
     for target in targets if options.out != "png" else ():
-        atomic.check_writable(target, sources=videos)  # of all of them, before any is written
+        atomic.check_writable(target, sources=read)  # of all of them, before any is written
     for video, target, promise in _started(work, videos, targets):
         start = time.perf_counter()
         try:
@@ -262,7 +263,7 @@ def _predict(options: argparse.Namespace) -> int:
         seconds = time.perf_counter() - start
         if options.out is not None:
             prediction.save(prediction.as_table(rows, task), options.out)
-    except (KeyboardInterrupt, StorageError):
+    except BaseException:  # memory that ends with the table, as well
         # What was found is not to be found again.
         for number, row in enumerate(rows if options.out is not None else ()):
             terminal.write(prediction.csv_lines(row, task, head=number == 0))

@@ -99,7 +99,11 @@ def test_signals_are_left_as_they_were(capsys):
 
 @pytest.mark.parametrize(
     "error",
-    [MemoryError(), ImportError("libx.so: failed to map segment from shared object")],
+    [
+        MemoryError(),
+        ImportError("libx.so: failed to map segment from shared object"),
+        RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+    ],
 )
 def test_too_little_memory_is_said(error, monkeypatch, capsys):
     def fails(options):
@@ -109,6 +113,7 @@ def test_too_little_memory_is_said(error, monkeypatch, capsys):
     assert cli.main(["fetch"]) == 1
     said = capsys.readouterr().err
     assert "not enough memory" in said
+    assert "memory: ." not in said
     assert "ulimit" in said
 
 
