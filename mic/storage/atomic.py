@@ -62,12 +62,24 @@ def told(path: Path) -> Iterator[None]:
         raise _storage_error(error, path) from error
 
 
-def check_writable(path: str | Path, *, sources: Iterable[str | Path] = ()) -> None:
+def files(paths: Iterable[str | Path]) -> frozenset[tuple[int, int]]:
+    """Which files the paths name, as the system numbers them; those that are none are left out."""
+    found = set()
+    for path in paths:
+        with contextlib.suppress(OSError):
+            status = Path(path).stat()
+            found.add((status.st_dev, status.st_ino))
+    return frozenset(found)
+
+
+def check_writable(
+    path: str | Path, *, sources: Iterable[str | Path] | frozenset[tuple[int, int]] = ()
+) -> None:
     """Refuses a place where a file cannot be written, before hours are spent on its content.
 
     Args:
         path: The file to be; its folder is created.
-        sources: What it is made of, which it must not replace.
+        sources: What it is made of, which it must not replace; for many places, `files` of it.
 
     Raises:
         StorageError: There is a folder or another kind of file, one of the sources, or the place
@@ -75,7 +87,8 @@ def check_writable(path: str | Path, *, sources: Iterable[str | Path] = ()) -> N
     """
     path = Path(path)
     try:
-        if path.exists() and any(Path(one).exists() and path.samefile(one) for one in sources):
+        known = sources if isinstance(sources, frozenset) else files(sources)
+        if known and files([path]) & known:
             raise StorageError(
                 "cannot write: it is what is read", file=path, remedy="choose another name"
             )

@@ -111,3 +111,18 @@ def test_a_circle_of_links_leads_nowhere_and_is_replaced(tmp_path):
     atomic.write_text(path, "x")
     assert path.read_text() == "x"
     assert not path.is_symlink()
+
+
+def test_a_place_is_refused_that_is_one_of_many_files_that_are_read(tmp_path):
+    paths = [tmp_path / f"{number}.mp4" for number in range(4)]
+    for path in paths[:3]:
+        path.write_bytes(b"")
+    (tmp_path / "link.mp4").symlink_to(paths[1])
+    read = atomic.files(paths)  # the last is no file
+    assert len(read) == 3
+    for place in (paths[2], tmp_path / "link.mp4"):
+        with pytest.raises(StorageError, match="it is what is read"):
+            atomic.check_writable(place, sources=read)
+        with pytest.raises(StorageError, match="it is what is read"):
+            atomic.check_writable(place, sources=paths)
+    atomic.check_writable(paths[3], sources=read)
