@@ -67,6 +67,7 @@ class GroupReader {
         const std::optional<std::size_t> walked = walk(first, last, requests, kept);
         if (!walked || (!stream_.vop(first).starts_chain() && !start_from_nothing(first)))
             return;
+        bool begun = false;
         std::uint64_t total = 0;
         auto next = requests.begin();
         for (std::size_t vop = first; vop <= last; ++vop) {
@@ -78,6 +79,9 @@ class GroupReader {
             if (std::binary_search(breaks_.begin(), breaks_.end(), vop))
                 pictures_[current_].mark_all_broken();
             if (auto& coded = kept[vop - first]) {
+                if (!begun && !coded->intra)  // its header is lost: nothing is from another group
+                    forget();
+                begun = true;
                 reconstructed_ += coded->macroblocks.size();
                 reconstructor_.apply(*coded, stream_.layer_of(vop), pictures_[current_],
                                      pictures_[1 - current_]);
@@ -157,13 +161,16 @@ class GroupReader {
     }
     /// The stream does not start with an I-VOP: what the first VOPs are predicted from is lost.
     bool start_from_nothing(std::size_t first) {
-        for (Picture& picture : pictures_)
-            picture.forget();
+        forget();
         if (!stream_.vop(first).damaged)  // otherwise its own error says so
             findings_.add_error(first, 0,
                                 SyntaxError(Fault::damaged, "6.1.3 I-VOP", 0,
                                             "the stream does not start with an I-VOP"));
         return keep_going_;
+    }
+    void forget() {
+        for (Picture& picture : pictures_)
+            picture.forget();
     }
     void deliver(const PictureRequest& request) const {
         const Picture& picture = pictures_[current_];

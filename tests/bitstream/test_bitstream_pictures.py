@@ -16,6 +16,7 @@ from oracles.encoders import Options, encode, ffmpeg, frames, synthetic
 import mic.bitstream
 from mic.errors import BitstreamError, ConfigError, UnsupportedSyntaxError
 
+REGRESSIONS = Path(__file__).parents[2] / "native" / "fuzz" / "regressions" / "clips"
 STREAMS = matrix.streams(
     [(1, 1), (16, 16), (17, 33), (96, 64), (131, 75), (8, 120), (250, 18)],
     frames=(7,),
@@ -259,3 +260,18 @@ def test_a_picture_that_is_gone_from_the_stream(tmp_path):
         assert not opened.pictures([13, 19]).errors
     marked = [bool(picture.broken.any()) for picture in found]
     assert marked == [14 <= frame < 19 for frame in range(29)]
+
+
+def test_a_group_whose_header_is_lost_shows_nothing_of_another(tmp_path):
+    """Found by a fuzzer: what had been reconstructed before stood in for what was lost."""
+    found = REGRESSIONS / "a-group-whose-first-header-is-lost"
+    path = tmp_path / "a.m4v"
+    path.write_bytes(found.read_bytes()[1:])  # the first byte chooses what the fuzzer asks for
+    with mic.bitstream.open(path, on_error="mask") as opened:
+        whole = opened.pictures(on_error="mask")
+        region = opened.pictures(region=(1, 5, 4, 3), on_error="mask")
+        alone = opened.pictures([opened.frame_count - 1], on_error="mask")[0]
+    for one, part in zip(whole, region, strict=True):
+        assert one.broken.all()
+        assert (one.y[5:8, 1:5] == part.y).all()
+    assert (alone.y == whole[-1].y).all()
