@@ -20,7 +20,7 @@ from mic.codec.clocks import MISSING, filled, follow, follow_keys
 from mic.codec.entrances import entrance_of
 from mic.codec.fields import FieldPairs, Mpeg2FieldPairs
 from mic.codec.picture_headers import avc_picture, mpeg_type, vp9_shows
-from mic.codec.references import AvcReferences, MpegReferences, unsound
+from mic.codec.references import references_of, unsound
 from mic.codec.vops import Vops
 from mic.errors import CodecError
 
@@ -166,7 +166,7 @@ def index_of(
     by_stamp = by_stamp and not anew  # a stamp may be that of two pictures
     rows = rows[~discarded[rows]]
     # In what order H.264 is shown only the decoder knows, if the stamps do not.
-    ordered_too = by_stamp or codec != "h264" or not reordered
+    in_order = by_stamp or codec != "h264" or not reordered
     stamps = pts if by_stamp or rising else np.where(dts == MISSING, pts, dts)
     if joined:
         stamps = filled(stamps)
@@ -198,7 +198,7 @@ def index_of(
         midway=entries.entrance is not None and entries.entrance.whole is not None,
         stamps=pts,
         second_fields=entries.second_fields(),
-        unsound=entries.unsound(pts)[packet_of] & (ordered_too and not anew),
+        unsound=entries.unsound(pts)[packet_of] & (in_order and not anew),
         by_stamp=by_stamp,
         packet_of=packet_of,
         times=times[shown],
@@ -270,14 +270,11 @@ class _Entries:
         self._shows: list[bool] = []  # as the entrance has it
         self._second_fields: list[bool] = []
         self.entrance = entrance_of(codec, extradata)
+        self._references = references_of(codec, extradata)
         self._fields: FieldPairs | Mpeg2FieldPairs | None = None
-        self._references: AvcReferences | MpegReferences | None = None
         if codec == "h264":
             self._fields = FieldPairs(extradata)
-            self._references = AvcReferences(extradata)
-        elif codec in ("mpeg1video", "mpeg2video"):
-            self._references = MpegReferences()
-        if codec == "mpeg2video":
+        elif codec == "mpeg2video":
             self._fields = Mpeg2FieldPairs()
 
     def begin(self) -> int:
@@ -326,14 +323,15 @@ class _Entries:
         return unsound(lost, np.array(self.keyframes, bool), stamps)
 
     def add(self, packet: av.Packet[av.VideoStream]) -> None:
-        if not self.sizes and self._extradata not in bytes(packet):
+        data = bytes(packet)
+        if not self.sizes and self._extradata not in data:
             self.headers = len(self._extradata)
         fields = self._fields
         looked_at = fields is not None and (packet.is_keyframe or fields.expected)
-        second = fields is not None and looked_at and fields.second(bytes(packet))
+        second = fields is not None and looked_at and fields.second(data)
         self._second_fields.append(second)
         if self._references is not None:
-            self._references.add(bytes(packet), second=second)
+            self._references.add(data, second=second)
         self.pts.append(MISSING if packet.pts is None else packet.pts)
         self.dts.append(MISSING if packet.dts is None else packet.dts)
         if second and self.pts[-1] == MISSING:  # a demuxer split what had one stamp
@@ -345,16 +343,16 @@ class _Entries:
         kind, pictures = "I" if packet.is_keyframe else "P", 1
         letter, shows = kind, True
         if self._codec == "mpeg4":
-            vop = self.vops.add(bytes(packet))
+            vop = self.vops.add(data)
             kind, letter, pictures = vop.kind, vop.type, vop.coded
         elif self._codec in ("mpeg1video", "mpeg2video"):
-            letter = mpeg_type(bytes(packet))
+            letter = mpeg_type(data)
         elif self._codec == "vp8":  # RFC 6386, 9.1: show_frame
-            pictures = memoryview(packet)[0] >> 4 & 1
+            pictures = data[0] >> 4 & 1
         elif self._codec == "vp9":
-            pictures = vp9_shows(bytes(packet))
+            pictures = vp9_shows(data)
         if self.entrance is not None and not self.entrance.passed:
-            shows = self.entrance.shows(bytes(packet), second=second)
+            shows = self.entrance.shows(data, second=second)
         self.kinds.append(kind)
         self.types.append(letter)
         self._pictures.append(pictures)

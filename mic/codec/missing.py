@@ -51,7 +51,7 @@ def complete(
     if not index.by_stamp:
         for count, one in enumerate(found):
             if index.unsound[count : count + 1].any():
-                raise _error(count, _last_of(index.unsound, count), index, path)
+                raise lost_reference(count, _last_of(index.unsound, count), index, path)
             yield one
         return
 
@@ -79,7 +79,7 @@ def complete(
         behind = range(number + 1, len(index)) if number >= 0 else ()
         missing = missing or [n for n in behind if is_missed(n)]
     if missing:
-        raise _error(missing[0], missing[-1], index, path)
+        raise lost_reference(missing[0], missing[-1], index, path)
 
 
 def _last_of(marks: NDArray[np.bool_], first: int) -> int:
@@ -88,7 +88,15 @@ def _last_of(marks: NDArray[np.bool_], first: int) -> int:
     return first + int(behind[0] if len(behind) else len(marks) - first) - 1
 
 
-def _error(first: int, last: int, index: Index, path: Path) -> CodecError:
+def lost_reference(first: int, last: int, index: Index, path: Path) -> CodecError:
+    """The error for pictures that refer to one that is missing.
+
+    Args:
+        first: The first of them.
+        last: The last.
+        index: Of the video.
+        path: Named in the error.
+    """
     what = f"picture {first}" if first == last else f"pictures {first} to {last}"
     before = f"after frame {first - 1} ({index.times[first - 1]:.2f} s)"
     return CodecError(

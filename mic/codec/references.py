@@ -17,6 +17,18 @@ _SLICES, _IDR = (1, 2, 5), 5  # nal_unit_type
 _COUNTED = 1024  # temporal_reference (13818-2, 6.3.9) counts modulo this
 
 
+def references_of(codec: str, headers: bytes) -> AvcReferences | MpegReferences | None:
+    """What watches the packets of a codec; None for those that number nothing.
+
+    Args:
+        codec: libavcodec's name.
+        headers: What the container keeps apart.
+    """
+    if codec == "h264":
+        return AvcReferences(headers)
+    return MpegReferences() if codec in ("mpeg1video", "mpeg2video") else None
+
+
 class AvcReferences:
     """Follows frame_num of H.264 (7.4.3), a packet at a time in coding order.
 
@@ -64,6 +76,7 @@ class AvcReferences:
             self._before, self._reference = number, unit
         if before is None or told.gaps or unit[0] & 31 == _IDR:
             return False
+        # The same number again: a second field, or another slice in a packet of its own.
         follows = number in (before, (before + 1) % (1 << told.number_bits))
         return not follows and not (number <= 1 and empties_memory(reference, self._parameters))
 

@@ -14,6 +14,7 @@ from av.container import InputContainer
 from av.video.frame import PictureType
 from av.video.stream import VideoStream
 
+from mic.codec.missing import lost_reference
 from mic.codec.reading import opened
 from mic.codec.video import Video
 from mic.errors import CodecError, UnsupportedSyntaxError
@@ -186,13 +187,7 @@ def pictures(video: Video, first: int = 0, *, samples: bool = True) -> Iterator[
                     continue
                 number = number + 1 if shown is None else shown
                 if number < len(video) and video.index.unsound[number]:
-                    raise CodecError(
-                        "cannot be decoded: what is referred to is missing",
-                        file=video.path,
-                        place=f"frame {number}",
-                        remedy="the file is damaged, or was cut between key pictures; get "
-                        "another copy",
-                    )
+                    raise lost_reference(number, number, video.index, video.path)
                 yield Picture(number, kind, frame)
         except av.FFmpegError as error:
             raise CodecError(
