@@ -54,6 +54,8 @@ NOTHING = Detection(
     points=np.full((5, 2), np.nan, np.float32),
     score=float("nan"),
 )
+for _array in (NOTHING.box, NOTHING.points):  # every picture without a face has these
+    _array.setflags(write=False)
 
 
 class Detector:

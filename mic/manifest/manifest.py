@@ -115,6 +115,12 @@ class Manifest:
         object.__setattr__(self, "root", Path(self.root))
         object.__setattr__(self, "classes", tuple(self.classes))
         object.__setattr__(self, "clips", tuple(self.clips))
+        if len(set(self.classes)) < len(self.classes):
+            raise DatasetError(
+                f"a class stands twice in {', '.join(map(str, self.classes))}",
+                file=self.root / f"({self.name})",
+                remedy="name each class once",
+            )
         seen: dict[str, set[str]] = {"clip_id": set(), "clip": set()}
         for row, clip in enumerate(self.clips):
             problem = _problem(clip, self.classes)

@@ -219,7 +219,16 @@ def collate(samples: Sequence[Sample]) -> Sample:
     Returns:
         The samples' tensors with one more dimension in front, all contiguous, so that
         `pin_memory=True` and `non_blocking=True` work on them.
+
+    Raises:
+        ConfigError: There are none, or some have what others lack, as a label.
     """
+    samples = list(samples)
+    if not samples or any(sample.keys() != samples[0].keys() for sample in samples):
+        raise ConfigError(
+            f"{len(samples)} samples that do not hold the same",
+            remedy="take those of one `CompressedClips`",
+        )
     batch = {}
     for name in samples[0]:
         tensors = [sample[name] for sample in samples]

@@ -181,3 +181,13 @@ def test_numbers_of_another_kind_are_refused_before_a_worker_meets_them(wrong, p
         CompressedClips(paths, **wrong)
     with pytest.raises(ConfigError, match="epoch is"):
         CompressedClips(paths).set_epoch(0.9)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_samples_of_which_some_lack_a_label_make_no_batch(kept):
+    bare = {"residual": torch.zeros(2, 3, 16, 16)}
+    labelled = bare | {"label": torch.tensor(1)}
+    samples = [bare, labelled] if kept else [labelled, bare]
+    for wrong in (samples, iter(samples), []):
+        with pytest.raises(ConfigError, match="do not hold the same"):
+            collate(wrong)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mic import codec, faces
 from mic.errors import FaceError
-from mic.faces import REFERENCE_POINTS, Status, tracking
+from mic.faces import NOTHING, REFERENCE_POINTS, Status, tracking
 from mic.faces.cascade import Cascade
 from mic.storage import assets
 
@@ -205,3 +205,9 @@ def test_points_that_cannot_be_aligned_are_refused(points):
 def test_an_empty_clip_is_refused():
     with pytest.raises(FaceError, match="no frame"):
         faces.track([])
+
+
+def test_what_stands_for_no_face_cannot_be_changed():
+    for array in (NOTHING.box, NOTHING.points):
+        with pytest.raises(ValueError, match="read-only"):
+            array[:] = 7

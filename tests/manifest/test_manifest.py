@@ -177,3 +177,9 @@ def test_continuous_data_have_no_labels():
     assert manifest.annotation_path(clip) == Path("data/truth/0.npz")
     with pytest.raises(DatasetError, match="ground truth"):
         manifest.annotation_path(make_clip(0, annotation=""))
+
+
+@pytest.mark.parametrize("classes", [["happiness", "anger", "happiness"], "aba"])
+def test_a_class_that_stands_twice_is_refused(classes):
+    with pytest.raises(DatasetError, match="a class stands twice"):
+        Manifest(name="test", root=Path("data"), classes=classes, clips=())
