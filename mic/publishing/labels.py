@@ -258,7 +258,11 @@ def read_table(path: Path, columns: Sequence[str]) -> list[Row]:
             rows[-1].line = row.line
         if not rows or not set(columns) <= set(rows[0]):
             raise ValueError("columns are missing, or there is no row")
-    except (OSError, ValueError, csv.Error) as error:
+    except OSError as error:
+        raise DatasetError(
+            f"cannot be read: {error.strerror}", file=path, remedy="check the path"
+        ) from error
+    except (ValueError, csv.Error) as error:
         raise DatasetError(
             f"is no table with the columns {' and '.join(columns)}: {error}",
             file=path,

@@ -222,15 +222,23 @@ def test_an_overlay_that_cannot_keep_times_is_refused_before_the_work(
     assert "keeps no times" in capsys.readouterr().err
 
 
-def test_rows_that_cannot_be_saved_are_printed(folder, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (StorageError("cannot be written: No space left on device"), "No space left"),
+        (MemoryError(), "not enough memory"),
+        (ImportError("libx.so: failed to map segment from shared object"), "not enough memory"),
+    ],
+)
+def test_rows_that_cannot_be_saved_are_printed(error, said, folder, tmp_path, monkeypatch, capsys):
     def full(table, path):
-        raise StorageError("cannot be written: No space left on device", file=path)
+        raise error
 
     monkeypatch.setattr(prediction, "save", full)
     out = str(tmp_path / "out.csv")
     assert cli.main(["predict", str(folder / "a.mp4"), "--out", out]) == 1
     printed = capsys.readouterr()
-    assert "No space left" in printed.err
+    assert said in printed.err
     assert printed.out.startswith("video,window,start")
     assert len(printed.out.splitlines()) == 2
 

@@ -6,7 +6,7 @@ import pytest
 
 from mic import cli
 from mic.errors import DatasetError
-from mic.publishing.labels import labelled_videos
+from mic.publishing.labels import labelled_videos, read_table
 
 
 @pytest.fixture
@@ -134,3 +134,8 @@ def test_a_table_may_go_up_and_down_again(store, tmp_path):
     table = tmp_path / "labels.csv"
     table.write_text("video,label\nd/sad/../happy/a.mp4,sad\n")
     assert [one.label for one in labelled_videos(top, labels=table)] == ["sadness"]
+
+
+def test_a_table_that_is_not_there_is_not_to_be_mended(tmp_path):
+    with pytest.raises(DatasetError, match=r"none\.csv: cannot be read: No such file.* the path"):
+        read_table(tmp_path / "none.csv", ["video", "label"])
